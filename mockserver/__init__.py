@@ -1,0 +1,1 @@
+"""A mock server for the LlamaCloud chat API, driven by its contract."""

@@ -1,0 +1,5 @@
+"""Lets `python -m mockserver` be the command."""
+
+from mockserver.cli import run
+
+run()

@@ -1,0 +1,177 @@
+"""The ASGI edge: bytes <-> Request and Response; the only place that waits."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import quote
+
+from mockserver.exchange import Headers, Request, Response
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LONGEST_TARGET = 65_536
+"""Longest path and query that are read, in bytes (RFC 9110 asks for at least 8,000)."""
+
+LONGEST_HEADERS = 131_072
+"""Longest header section that is read, in bytes."""
+
+log = logging.getLogger("mockserver")
+
+
+class Answering(Protocol):
+    """What stands behind the edge: a Handler that also words the edge's own refusals."""
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+
+    def refuse(self, request: Request, status: int, message: str) -> Response:
+        """Refuse a request that was not read to its end."""
+
+    def failed(self, request: Request, error: Exception) -> Response:
+        """Answer a request at which the mock itself failed."""
+
+
+class App:
+    """An ASGI application that answers the API's requests itself and hands the rest to `control`."""
+
+    def __init__(
+        self,
+        mock: Answering,
+        *,
+        control: Application,
+        cors: bool = True,
+        max_body: int = 4_194_304,
+        body_timeout: float = 10.0,
+        access_log: bool = False,
+    ) -> None:
+        self._mock, self._control = mock, control
+        self._max_body, self._body_timeout = max_body, body_timeout
+        self._cors, self._access_log = cors, access_log
+        self._crossing: Application | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request."""
+        if scope["type"] != "http":
+            await _not_http(scope, receive, send)
+            return
+        headers = Headers(scope["headers"])
+        if scope["path"].startswith("/__mock__/"):
+            await self._control(scope, receive, send)
+        elif self._cors and headers.get(b"origin") is not None:
+            await self._across_origins(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send, headers)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers | None = None) -> None:
+        if scope["path"] == "/openapi.json":
+            await self._control(scope, receive, send)
+            return
+        started = time.perf_counter()
+        head = _head(scope, headers or Headers(scope["headers"]))
+        response = self._too_long(head) or await self._read_and_answer(head, receive)
+        if response is None:
+            return
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.body})
+        if self._access_log:
+            took = (time.perf_counter() - started) * 1000
+            target = head.path + ("?" + head.query if head.query else "")
+            line = f"{head.method} {quote(target, safe='/?&=%:@+,;~')} {response.status} {took:.1f} ms"
+            print(line, file=sys.stderr, flush=True)
+
+    async def _read_and_answer(self, head: Request, receive: Receive) -> Response | None:
+        """Read the body and answer; None if the client went away before it had sent all."""
+        message = await receive()
+        body: bytes | None = message.get("body", b"")
+        if message.get("more_body"):
+            try:
+                async with asyncio.timeout(self._body_timeout):
+                    body = await self._rest(head, body or b"", receive)
+            except TimeoutError:
+                return self._closing(head, 408, "The body did not arrive in time.")
+        if body is None:
+            return None
+        if len(body) > self._max_body:
+            text = f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
+            return self._closing(head, 413, text)
+        request = head._replace(body=body) if body else head
+        try:
+            return self._mock.handle(request)
+        except Exception as error:
+            log.exception("the mock failed at %s %s", request.method, request.path)
+            return self._mock.failed(request, error)
+
+    async def _rest(self, request: Request, body: bytes, receive: Receive) -> bytes | None:
+        """Read on until the end, the limit, or the client's leaving (None)."""
+        declared = request.headers.get(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared[:20]) > self._max_body:
+            return bytes(self._max_body + 1)
+        parts, size, more = [body], len(body), True
+        while more and size <= self._max_body:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+    def _too_long(self, request: Request) -> Response | None:
+        if len(request.path) + len(request.query) > LONGEST_TARGET:
+            return self._closing(request, 414, f"Path and query are longer than {LONGEST_TARGET} bytes.")
+        if len(b"".join(map(b"".join, request.headers.raw))) > LONGEST_HEADERS:
+            return self._closing(request, 431, f"The headers are longer than {LONGEST_HEADERS} bytes.")
+        return None
+
+    def _closing(self, request: Request, status: int, message: str) -> Response:
+        """Refuse, and close the connection, since what the client still sends is not read."""
+        refused = self._mock.refuse(request, status, message)
+        return Response(refused.status, [*refused.headers, (b"connection", b"close")], refused.body)
+
+    async def _across_origins(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._crossing is None:
+            from starlette.middleware.cors import CORSMiddleware
+
+            exposed = [
+                "preference-applied",
+                "retry-after",
+                "x-mock-contract",
+                "x-mock-fault",
+                "x-mock-message",
+            ]
+            exposed += ["x-mock-pointer", "x-mock-source", "x-mock-withdrawn"]
+            any_ = ["*"]
+            self._crossing = CORSMiddleware(
+                self._serve,
+                allow_origins=any_,
+                allow_methods=any_,
+                allow_headers=any_,
+                expose_headers=exposed,
+            )
+        await self._crossing(scope, receive, send)
+
+
+def _head(scope: Scope, headers: Headers) -> Request:
+    """Give the request without its body."""
+    raw = scope.get("raw_path")
+    path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
+    query = scope["query_string"]
+    return Request(scope["method"], path, query.decode("latin-1") if query else "", headers)
+
+
+async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a websocket, and say yes to a server that asks whether it may start and stop."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+    while scope["type"] == "lifespan":
+        phase = (await receive())["type"]
+        await send({"type": phase + ".complete"})
+        if phase == "lifespan.shutdown":
+            return

@@ -1,0 +1,204 @@
+"""The mock itself: one function from request to response, with the order of its steps."""
+
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+
+from mockserver.answers import Answers, Draft, Unmet
+from mockserver.contract import ERAS, Contract, Operation, bundled, own
+from mockserver.eras import Match, Router
+from mockserver.errors import ContractError, UsageError
+from mockserver.exchange import Finding, Headers, Json, Request, Response
+from mockserver.fixtures import Fixtures
+from mockserver.prefer import NONE, Preference, read_preference
+from mockserver.seal import Sealer
+from mockserver.sessions import World, simulations
+from mockserver.settings import Settings
+from mockserver.stores import MemoryStore
+from mockserver.validate import Call, Judge, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """All that is read from files; a reload replaces it whole."""
+
+    contracts: tuple[Contract, ...]
+    router: Router
+    answers: Answers
+    judges: dict[Operation, Judge]
+    sealer: Sealer
+
+
+class Mock:
+    """The mock server as a Handler, with the state that outlives a reload: the seed and the sessions."""
+
+    def __init__(self, settings: Settings, store: MemoryStore | None = None) -> None:
+        self.settings = settings
+        self.seed = secrets.randbits(32) if settings.seed is None else settings.seed
+        self.store = store or MemoryStore()
+        self._key = None if settings.api_key is None else settings.api_key.encode()
+        self._clock = _clock(settings.clock)
+        self.served = self._read()
+
+    def reload(self) -> None:
+        """Read contract and fixtures again; where that fails, the exception leaves what was served in force."""
+        self.served = self._read()
+
+    def _read(self) -> Served:
+        contracts = read_contracts(self.settings.contract)
+        operations = [operation for contract in contracts for operation in contract.operations]
+        world = World(self.store, self._clock, self.settings.title_length)
+        answers = Answers(
+            Fixtures(contracts, self.settings.fixtures),
+            self.settings.answers,
+            self._chance,
+            simulations(operations, world),
+        )
+        judges = {operation: Judge(operation) for operation in operations}
+        return Served(contracts, Router(contracts), answers, judges, Sealer(contracts[0]))
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request: match, key, request, preference, answer; each answer is validated as it is sealed."""
+        served = self.served
+        match = served.router.match(request.method, request.path, request.headers)
+        preference = NONE
+        if match.operation is None:
+            draft = _unmatched(served.router, request, match)
+        elif self._wants_key(match.operation) and (text := self._wrong_key(request.headers)):
+            draft = _unauthorized(text, match.operation)
+        else:
+            call = served.judges[match.operation].judge(request, match.path)
+            if isinstance(call, Refusal):
+                draft = Draft(call.status, call.value, findings=tuple(call.findings))
+            else:
+                preference, wrong = read_preference(request.headers)
+                try:
+                    if wrong:
+                        raise Unmet(wrong[0].message)
+                    draft = served.answers.answer(call, preference)
+                except Unmet as unmet:
+                    preference, draft = NONE, _unmet(unmet, match.operation)
+                except ContractError as error:
+                    preference, draft = NONE, _unmade(error, match.operation)
+        return served.sealer.seal(request, match, draft, preference)
+
+    def refuse(self, request: Request, status: int, message: str) -> Response:
+        """Refuse a request that was not read to its end: 408, 413, 414, 431."""
+        finding = Finding("/body" if status in (408, 413) else "", "size", message, "client")
+        return self._seal_error(request, Draft(status, {"detail": message}, findings=(finding,)))
+
+    def failed(self, request: Request, error: Exception) -> Response:
+        """Answer a request at which the mock itself failed, in the contract's form."""
+        message = f"The mock failed: {type(error).__name__}. This is a defect of the mock; its log says more."
+        finding = Finding("", "defect", message, "mock")
+        return self._seal_error(request, Draft(500, {"detail": message}, findings=(finding,)))
+
+    def document(self, name: str | None = None) -> Json:
+        """Give the document of a contract in force, the newest unless one is named."""
+        contracts = self.served.contracts
+        for contract in contracts:
+            if name in (None, contract.name):
+                return contract.document
+        names = ", ".join(contract.name for contract in contracts)
+        raise UsageError(f"there is no contract {name!r} in force", mend=f"there are {names}")
+
+    def _seal_error(self, request: Request, draft: Draft) -> Response:
+        match = self.served.router.match(request.method, request.path, request.headers)
+        return self.served.sealer.seal(request, match, draft, NONE)
+
+    def _wants_key(self, operation: Operation) -> bool:
+        return operation.secured and self.settings.auth
+
+    def _wrong_key(self, headers: Headers) -> str | None:
+        """Say what is wrong with the key, in upstream's texts (docs/upstream.md, "Authentication")."""
+        scheme, _, key = (headers.get(b"authorization") or b"").partition(b" ")
+        key = key.strip()
+        if scheme.lower() != b"bearer" or not key:
+            return "Not authenticated"
+        if self._key is not None and not hmac.compare_digest(key, self._key):
+            return "Invalid authentication token"
+        return None
+
+    def _chance(self, call: Call, preference: Preference) -> Random:
+        """Give the source of chance of one answer: a function of seed, scope and request alone."""
+        request = call.request
+        seed = self.seed if preference.seed is None else preference.seed
+        parts = (str(seed), request.scope, request.method, request.path, request.query)
+        digest = blake2b(json.dumps(parts).encode() + request.body, digest_size=16)
+        return Random(int.from_bytes(digest.digest(), "big"))
+
+
+def read_contracts(name: str) -> tuple[Contract, ...]:
+    """Give the contracts that a name stands for, newest first: auto, an era, or a file."""
+    if name == "auto":
+        return tuple(bundled(era) for era in ERAS)
+    if name in ERAS:
+        return (bundled(name),)
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(
+            f"there is no contract {name!r}",
+            why=f"it is neither auto, nor one of {', '.join(ERAS)}, nor a file",
+            mend="name an era, or the path of an OpenAPI 3.1 document",
+        )
+    return (own(path),)
+
+
+def describe(contracts: Sequence[Contract]) -> str:
+    """Name the contracts in force and count their operations."""
+    names = ", ".join(contract.name for contract in contracts)
+    count = len({operation.id for contract in contracts for operation in contract.operations})
+    kind = f"auto ({names})" if len(contracts) > 1 else names
+    return f"contract {kind}, {count} operation{'s' if count != 1 else ''}"
+
+
+def _clock(still: datetime | None) -> Callable[[], datetime]:
+    """Give the clock: the machine's, or one that stands still; a time without a zone is UTC."""
+    if still is None:
+        return partial(datetime.now, UTC)
+    moment = still.replace(tzinfo=UTC) if still.tzinfo is None else still.astimezone(UTC)
+    return lambda: moment
+
+
+def _unmatched(router: Router, request: Request, match: Match) -> Draft:
+    """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is."""
+    allow = (b"allow", ", ".join(sorted(match.allowed)).encode())
+    if match.allowed and request.method == "OPTIONS":
+        return Draft(204, None, None, headers=(allow,))
+    if match.allowed:
+        message = f"{request.method} is not served here; {allow[1].decode()} are."
+        finding = Finding("/method", "method", message, "client", received=request.method)
+        return Draft(405, {"detail": "Method Not Allowed"}, headers=(allow,), findings=(finding,))
+    other = request.path.rstrip("/") if request.path.endswith("/") else request.path + "/"
+    known = router.match(request.method, other, request.headers)
+    if known.operation is not None or known.allowed:
+        target = other + ("?" + request.query if request.query else "")
+        return Draft(307, None, None, headers=((b"location", target.encode("latin-1", "replace")),))
+    message = f"No operation has the path {request.path}; /openapi.json lists those that there are."
+    finding = Finding("/path", "path", message, "client", received=request.path)
+    return Draft(404, {"detail": "Not Found"}, findings=(finding,))
+
+
+def _unauthorized(text: str, operation: Operation) -> Draft:
+    message = f"{text}: send the header Authorization: Bearer <key>."
+    finding = Finding("/headers/authorization", "key", message, "client", contract=operation.place)
+    headers = ((b"www-authenticate", b"Bearer"),)
+    return Draft(401, {"detail": text}, headers=headers, findings=(finding,))
+
+
+def _unmet(unmet: Unmet, operation: Operation) -> Draft:
+    finding = Finding("/headers/prefer", "preference", str(unmet), "client", contract=operation.place)
+    return Draft(400, {"detail": str(unmet)}, findings=(finding,))
+
+
+def _unmade(error: ContractError, operation: Operation) -> Draft:
+    place = operation.contract + error.where
+    finding = Finding("", "generate", f"{error.what}: {error.why}.", "contract", contract=place)
+    return Draft(500, {"detail": f"{error.what} ({place}); {error.mend}"}, findings=(finding,))

@@ -1,0 +1,122 @@
+"""Which operation of which contract answers a request: paths, methods, and the caller's own era."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+from urllib.parse import unquote
+
+from mockserver.contract import Contract, Operation
+from mockserver.exchange import Headers
+
+Version = tuple[int, ...]
+
+_USER_AGENT = re.compile(rb"^(?:Async)?LlamaCloud/(?:Python|JS) (\d+)\.(\d+)")
+_PACKAGE = re.compile(rb"^(\d+)\.(\d+)")
+
+
+class Match(NamedTuple):
+    """What a request's method and path name.
+
+    Full: `operation` is set. Partial (405, OPTIONS): only `allowed` is. None (404): neither.
+    `withdrawn` is the caller's own era where that era no longer had the operation.
+    """
+
+    operation: Operation | None = None
+    path: Mapping[str, str] = {}
+    allowed: frozenset[str] = frozenset()
+    withdrawn: str | None = None
+
+
+NO_MATCH = Match()
+
+Leaf: TypeAlias = dict[str, dict[int, Operation]]
+"""The operations of one path: method -> index of the contract -> operation."""
+
+
+class _Shape:
+    """The paths that have their parameters in the same places; a path is found by its fixed segments."""
+
+    __slots__ = ("_fixed", "_free", "_leaves")
+
+    def __init__(self, free: Sequence[bool]) -> None:
+        self._fixed = [index for index, is_free in enumerate(free) if not is_free]
+        self._free = [index for index, is_free in enumerate(free) if is_free]
+        self._leaves: dict[tuple[str, ...], Leaf] = {}
+
+    def leaf(self, segments: Sequence[str]) -> Leaf:
+        """Give the leaf of a path of this shape, made if need be."""
+        return self._leaves.setdefault(tuple([segments[index] for index in self._fixed]), {})
+
+    def find(self, segments: Sequence[str]) -> tuple[Leaf | None, list[str]]:
+        """Give the leaf of a path and the values of its parameters, none of them empty."""
+        leaf = self._leaves.get(tuple([segments[index] for index in self._fixed]))
+        values = [segments[index] for index in self._free]
+        return (leaf, values) if all(values) else (None, values)
+
+
+class Router:
+    """Finds the operation that a request names, in contracts that stand newest first."""
+
+    def __init__(self, contracts: Sequence[Contract]) -> None:
+        self.contracts = tuple(contracts)
+        self._versions = [_version(contract.name) for contract in contracts]
+        shapes: dict[tuple[bool, ...], _Shape] = {}
+        for index, contract in enumerate(contracts):
+            for operation in contract.operations:
+                segments = operation.path.split("/")
+                free = tuple(segment.startswith("{") for segment in segments)
+                leaf = shapes.setdefault(free, _Shape(free)).leaf(segments)
+                leaf.setdefault(operation.method, {})[index] = operation
+        self._shapes: dict[int, list[_Shape]] = {}
+        for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
+            self._shapes.setdefault(len(free), []).append(shapes[free])
+
+    def match(self, method: str, path: str, headers: Headers) -> Match:
+        """Match a method and a percent-encoded path; each segment is decoded once, so an id may hold slashes."""
+        segments = path.split("/")
+        if "%" in path:
+            segments = [unquote(segment) for segment in segments]
+        for shape in self._shapes.get(len(segments), ()):
+            leaf, values = shape.find(segments)
+            if leaf is None:
+                continue
+            eras = leaf.get("GET" if method == "HEAD" and "HEAD" not in leaf else method)
+            if eras is None:
+                return Match(allowed=_allowed(leaf))
+            operation, withdrawn = self._choose(eras, headers)
+            return Match(operation, dict(zip(operation.names, values, strict=True)), withdrawn=withdrawn)
+        return NO_MATCH
+
+    def _choose(self, eras: Mapping[int, Operation], headers: Headers) -> tuple[Operation, str | None]:
+        newest = min(eras)
+        if len(self.contracts) == 1:
+            return eras[newest], None
+        stated = client_version(headers)
+        if stated is None:
+            return eras[newest], None
+        own = [index for index, version in enumerate(self._versions) if version <= stated]
+        chosen = next((index for index in own if index in eras), max(eras))
+        withdrawn = self.contracts[own[0]].name if own and own[0] < chosen else None
+        return eras[chosen], withdrawn
+
+
+def client_version(headers: Headers) -> Version | None:
+    """Give the (major, minor) that the official Python or TypeScript client states about itself, else None.
+
+    Both say it in User-Agent and in X-Stainless-Package-Version. Source: docs/upstream.md, "Client headers".
+    """
+    agent = _USER_AGENT.match(headers.get(b"user-agent") or b"")
+    if agent is None and headers.get(b"x-stainless-lang") in (b"python", b"js"):
+        agent = _PACKAGE.match(headers.get(b"x-stainless-package-version") or b"")
+    if agent is None or max(map(len, agent.groups())) > 9:
+        return None
+    return int(agent[1]), int(agent[2])
+
+
+def _allowed(leaf: Leaf) -> frozenset[str]:
+    methods = {*leaf, "OPTIONS"}
+    return frozenset(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def _version(name: str) -> Version:
+    return tuple(int(part) for part in name.split(".")) if re.fullmatch(r"\d+(\.\d+)*", name) else ()

@@ -1,0 +1,152 @@
+"""Schemas of requests as the validators that upstream's framework would build, so that refusals read the same.
+
+The service is a FastAPI application: it reads a request with pydantic, whose engine is pydantic-core. The same
+engine, given the same shapes, accepts what the service accepts and refuses in the service's words.
+Source: docs/upstream.md, "Error bodies".
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+
+from mockserver.exchange import Json
+from mockserver.schema import NOTES, Schema, join, resolve, subschemas
+
+Detail = dict[str, Any]
+"""One entry of a refusal's list: type, loc (a tuple), msg, input, and ctx where there is one."""
+
+MODELLED = NOTES | frozenset(
+    "anyOf const enum exclusiveMaximum exclusiveMinimum items maxItems maxLength maximum minItems "
+    "minLength minimum multipleOf oneOf properties required type".split()
+)
+"""Keywords that a model can hold; what a schema says besides is judged by JSON Schema afterwards."""
+
+
+class Model:
+    """One request schema as its validator."""
+
+    __slots__ = ("_schema", "_validator", "_whole")
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._validator = SchemaValidator(_core(schema.document, schema.pointer, 0))
+        self._whole = _is_modelled(schema.document, schema.pointer, set())
+
+    def read(self, value: Json) -> tuple[Json, list[Detail]]:
+        """Give the value as the service would take it (lax: "1" is an integer), and what is wrong with it."""
+        try:
+            taken = self._validator.validate_python(value, from_attributes=True)
+        except ValidationError as error:
+            return None, [dict(detail) for detail in error.errors(include_url=False)]
+        return taken, [] if self._whole else self._beyond(taken if isinstance(taken, int | float) else value)
+
+    def _beyond(self, value: Json) -> list[Detail]:
+        """Judge what no model can hold: patterns, conditions, unique items."""
+        return [
+            {
+                "type": "value_error",
+                "loc": tuple(finding.where.split("/")[1:]),
+                "msg": f"Value error, {finding.message}",
+                "input": finding.received,
+                "ctx": {"error": finding.message},
+            }
+            for finding in self._schema.explain(value, fault="client")
+            if finding.rule not in MODELLED
+        ]
+
+
+def _is_modelled(document: Json, pointer: str, seen: set[str]) -> bool:
+    """Say whether a model holds all that a schema says, here and below."""
+    pointer, node = resolve(document, pointer)
+    if isinstance(node, bool) or pointer in seen:
+        return not isinstance(node, bool)
+    seen.add(pointer)
+    known = all(key in MODELLED or key.startswith("x-") or (key == "format" and node[key] == "uuid") for key in node)
+    return known and all(_is_modelled(document, place, seen) for place, _ in subschemas(node, pointer))
+
+
+def _core(document: Json, pointer: str, depth: int) -> CoreSchema:
+    pointer, node = resolve(document, pointer)
+    if isinstance(node, bool) or depth > 20:
+        return core_schema.any_schema()
+    if "const" in node:
+        return core_schema.literal_schema([node["const"]])
+    if "enum" in node:
+        return core_schema.literal_schema(node["enum"])
+    for union in ("anyOf", "oneOf"):
+        if union in node:
+            return _union(document, join(pointer, union), node[union], depth)
+    kinds = node.get("type", "any")
+    if isinstance(kinds, list):
+        choices = [_typed(document, pointer, node, kind, depth) for kind in kinds if kind != "null"]
+        return _optional(choices, "null" in kinds)
+    return _typed(document, pointer, node, kinds, depth)
+
+
+def _union(document: Json, pointer: str, branches: Sequence[Json], depth: int) -> CoreSchema:
+    choices = [
+        _core(document, join(pointer, index), depth + 1)
+        for index, branch in enumerate(branches)
+        if branch != {"type": "null"}
+    ]
+    return _optional(choices, {"type": "null"} in branches)
+
+
+def _optional(choices: list[CoreSchema], nullable: bool) -> CoreSchema:
+    if not choices:
+        return core_schema.none_schema()
+    inner = choices[0] if len(choices) == 1 else core_schema.union_schema(list(choices))
+    return core_schema.nullable_schema(inner) if nullable else inner
+
+
+def _typed(document: Json, pointer: str, node: Json, kind: str, depth: int) -> CoreSchema:
+    match kind:
+        case "string" if node.get("format") == "uuid":
+            return core_schema.uuid_schema()
+        case "string":
+            return core_schema.str_schema(min_length=node.get("minLength"), max_length=node.get("maxLength"))
+        case "integer":
+            return core_schema.int_schema(**_limits(node))
+        case "number":
+            return core_schema.float_schema(**_limits(node))
+        case "boolean":
+            return core_schema.bool_schema()
+        case "null":
+            return core_schema.none_schema()
+        case "array":
+            items = _core(document, join(pointer, "items"), depth + 1) if "items" in node else None
+            sizes = {"min_length": node.get("minItems"), "max_length": node.get("maxItems")}
+            return core_schema.list_schema(items, **sizes)
+        case "object" if "properties" in node:
+            return _object(document, pointer, node, depth)
+        case "object":
+            return core_schema.dict_schema(core_schema.str_schema())
+        case _:
+            return core_schema.any_schema()
+
+
+def _object(document: Json, pointer: str, node: Json, depth: int) -> CoreSchema:
+    required = node.get("required", [])
+    fields = {name: core_schema.model_field(core_schema.any_schema()) for name in required}
+    for name, below in node["properties"].items():
+        inner = _core(document, join(pointer, "properties", name), depth + 1)
+        if name not in required:
+            default = below.get("default") if isinstance(below, dict) else None
+            inner = core_schema.with_default_schema(inner, default=default)
+        fields[name] = core_schema.model_field(inner)
+    ordered = {name: fields[name] for name in (*node["properties"], *required)}
+    extra: Literal["forbid", "ignore"] = "forbid" if node.get("additionalProperties") is False else "ignore"
+    model = core_schema.model_fields_schema(ordered, extra_behavior=extra)
+    return core_schema.no_info_after_validator_function(_fields, model)
+
+
+def _fields(made: tuple[dict[str, Json], Any, Any]) -> dict[str, Json]:
+    """Give the fields of what the engine makes of a model: (fields, extra, names set)."""
+    return made[0]
+
+
+def _limits(node: Json) -> dict[str, Any]:
+    names = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
+    names["multipleOf"] = "multiple_of"
+    return {short: node[long] for long, short in names.items() if long in node}

@@ -1,0 +1,242 @@
+"""JSON Schema 2020-12 over one document: references, validators, and why a value breaks its schema."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mockserver.errors import ContractError
+from mockserver.exchange import Fault, Finding, Json
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+NESTED = frozenset(
+    "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
+    "unevaluatedProperties".split()
+)
+"""Keywords that hold one schema."""
+
+NESTED_LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
+"""Keywords that hold a list of schemas."""
+
+NESTED_MAPS = frozenset("$defs dependentSchemas patternProperties properties".split())
+"""Keywords that hold schemas by name."""
+
+ASSERTIONS = frozenset(
+    "const dependentRequired enum exclusiveMaximum exclusiveMinimum format maxContains maxItems maxLength "
+    "maxProperties maximum minContains minItems minLength minProperties minimum multipleOf pattern "
+    "required type uniqueItems".split()
+)
+"""Keywords that restrict a value by themselves."""
+
+NOTES = frozenset(
+    "$comment $ref contentEncoding contentMediaType default deprecated description discriminator example "
+    "examples externalDocs readOnly title writeOnly xml".split()
+)
+"""Keywords that refer or describe."""
+
+KEYWORDS = NESTED | NESTED_LISTS | NESTED_MAPS | ASSERTIONS | NOTES
+
+
+def load_document(path: Path) -> Json:
+    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says where it cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(
+            "the contract cannot be read", where=str(path), why=str(error), mend="name a readable UTF-8 file"
+        ) from error
+    return _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text)
+
+
+def _parse_json(path: Path, text: str) -> Json:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ContractError("the contract is not JSON", where=str(path), why=str(error)) from error
+
+
+def _parse_yaml(path: Path, text: str) -> Json:
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]  # the C loader is there only where libyaml is
+        yaml_implicit_resolvers = {  # noqa: RUF012  # the name and form that PyYAML gives
+            first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+            for first, pairs in base.yaml_implicit_resolvers.items()
+        }
+
+    try:
+        return yaml.load(text, Loader)  # noqa: S506  # both bases are safe loaders
+    except yaml.YAMLError as error:
+        raise ContractError("the contract is not YAML", where=str(path), why=str(error)) from error
+
+
+def join(pointer: str, *parts: str | int) -> str:
+    """Extend a JSON pointer by reference tokens, escaped as RFC 6901 says."""
+    return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def lookup(document: Json, pointer: str) -> Json:
+    """Give what a JSON pointer names; KeyError where it names nothing."""
+    node = document
+    for token in pointer.split("/")[1:]:
+        token = token.replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(token)] if isinstance(node, list) else node[token]
+        except (IndexError, ValueError, TypeError) as error:
+            raise KeyError(pointer) from error
+    return node
+
+
+def resolve(document: Json, pointer: str) -> tuple[str, Json]:
+    """Follow the local reference that may stand at `pointer`; give the final place and what stands there."""
+    node = lookup(document, pointer)
+    seen = {pointer}
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        target = node["$ref"]
+        if not target.startswith("#/components/"):
+            raise ContractError(
+                f"the reference {target!r} cannot be followed",
+                where="#" + pointer,
+                why="only references into the document's own components are served",
+                mend="bundle the document into one file, with what is shared under components",
+            )
+        pointer = target[1:]
+        if pointer in seen:
+            raise ContractError(f"the reference {target!r} leads to itself", where="#" + pointer)
+        seen.add(pointer)
+        try:
+            node = lookup(document, pointer)
+        except KeyError:
+            raise ContractError(f"the reference {target!r} names nothing", where="#" + pointer) from None
+    return pointer, node
+
+
+def subschemas(node: Json, pointer: str) -> Iterator[tuple[str, Json]]:
+    """Give the schemas that stand directly in a schema, with their places."""
+    for key, value in node.items():
+        if key in NESTED:
+            yield join(pointer, key), value
+        elif key in NESTED_LISTS:
+            yield from ((join(pointer, key, index), item) for index, item in enumerate(value))
+        elif key in NESTED_MAPS:
+            yield from ((join(pointer, key, name), item) for name, item in value.items())
+
+
+def check_schema(document: Json, pointer: str, seen: set[str]) -> None:
+    """Refuse, with its place, any keyword or shape that is not fully understood, in a schema and all below."""
+    if pointer in seen:
+        return
+    seen.add(pointer)
+    node = lookup(document, pointer)
+    if isinstance(node, bool):
+        return
+    if not isinstance(node, dict):
+        raise ContractError("a schema must be an object or a boolean", where="#" + pointer)
+    for key in node:
+        if key not in KEYWORDS and not key.startswith("x-"):
+            raise ContractError(
+                f"the schema keyword {key!r} is not known",
+                where="#" + join(pointer, key),
+                why="a keyword that is only half understood would let wrong answers pass",
+                mend="nullable: true is written as type: [..., 'null'] in OpenAPI 3.1"
+                if key == "nullable"
+                else "use JSON Schema 2020-12's keywords, or begin the name of your own with x-",
+            )
+    target, _ = resolve(document, pointer)
+    if target != pointer:
+        check_schema(document, target, seen)
+    try:
+        below = list(subschemas(node, pointer))
+    except (AttributeError, TypeError):
+        raise ContractError("a keyword holds no schemas where it must", where="#" + pointer) from None
+    for place, _ in below:
+        check_schema(document, place, seen)
+
+
+class Schema:
+    """One schema of a document: it says yes or no at once, and explains a no at leisure."""
+
+    __slots__ = ("_fast", "document", "name", "node", "pointer")
+
+    def __init__(self, document: Json, pointer: str, name: str) -> None:
+        self.document, self.name = document, name
+        self.pointer, self.node = resolve(document, pointer)
+        self._fast: Any = None
+
+    def rooted(self) -> Json:
+        """Give the schema as a document of its own: itself, with the components that it refers to."""
+        if isinstance(self.node, bool):
+            return self.node
+        return {
+            **self.node,
+            "components": {"schemas": self.document.get("components", {}).get("schemas", {})},
+        }
+
+    def is_valid(self, value: Json) -> bool:
+        """Say whether `value` holds; a value that is no JSON (a lone surrogate, bytes) does not."""
+        if self._fast is None:
+            import jsonschema_rs
+
+            self._fast = jsonschema_rs.Draft202012Validator(self.rooted(), validate_formats=True)
+        try:
+            return bool(self._fast.is_valid(value))
+        except ValueError:
+            return False
+
+    def explain(self, value: Json, *, where: str = "", fault: Fault = "mock") -> list[Finding]:
+        """Give what is wrong with `value`, each with its place in the value and in the contract."""
+        from jsonschema import Draft202012Validator
+
+        checker = Draft202012Validator.FORMAT_CHECKER
+        judge = Draft202012Validator(self.rooted(), format_checker=checker)
+        found = [self._finding(leaf, where, fault) for error in judge.iter_errors(value) for leaf in likeliest(error)]
+        if not found and not self.is_valid(value):
+            found.append(Finding(where, "schema", "is no value of JSON", fault, contract=self.place()))
+        return found
+
+    def place(self, path: Sequence[str | int] = ()) -> str:
+        """Name a place below this schema, references followed, as `<contract>#<pointer>`."""
+        pointer, node = self.pointer, self.node
+        for part in path:
+            if part == "$ref":
+                pointer, node = resolve(self.document, pointer)
+            elif isinstance(node, (dict, list)):
+                pointer, node = join(pointer, part), node[part]  # type: ignore[index]  # the path's own kind
+        return f"{self.name}#{pointer}"
+
+    def _finding(self, error: "ValidationError", where: str, fault: Fault) -> Finding:
+        return Finding(
+            where=join(where, *error.absolute_path),
+            rule=str(error.validator),
+            message=error.message if len(error.message) < 300 else error.message[:297] + "...",
+            fault=fault,
+            expected={str(error.validator): error.validator_value},
+            received=error.instance,
+            contract=self.place(list(error.absolute_schema_path)),
+        )
+
+
+def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:
+    """Give the errors of the branch of a union that was most likely meant; of anything else, itself."""
+    branches: dict[int, list[ValidationError]] = {}
+    for below in error.context or ():
+        branches.setdefault(int(below.schema_path[0]), []).append(below)
+    if not branches:
+        return [error]
+    best = min(branches.values(), key=_distance)
+    if _distance(best)[0] == 2:
+        return [error]
+    return [leaf for below in best for leaf in likeliest(below)]
+
+
+def _distance(errors: list["ValidationError"]) -> tuple[int, int]:
+    """Say how far a value is from a branch: 2 its whole type is wrong, 1 its tag is, 0 only parts are."""
+    if any(error.validator == "type" and len(error.path) == 0 for error in errors):
+        return 2, len(errors)
+    if any(error.validator in ("const", "enum") for error in errors):
+        return 1, len(errors)
+    return 0, len(errors)

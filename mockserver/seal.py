@@ -1,0 +1,199 @@
+"""Draft -> Response: no answer leaves that its contract does not allow."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from urllib.parse import quote
+
+from mockserver.answers import Draft
+from mockserver.contract import Contract, Media, Operation, Reply
+from mockserver.eras import Match
+from mockserver.errors import ContractError
+from mockserver.exchange import Finding, Json, Request, Response
+from mockserver.generate import generate
+from mockserver.prefer import NONE, Preference
+
+SHARED: Mapping[int, str] = {
+    204: "Options",
+    307: "TemporaryRedirect",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    408: "RequestTimeout",
+    413: "ContentTooLarge",
+    414: "UriTooLong",
+    431: "RequestHeaderFieldsTooLarge",
+    500: "InternalServerError",
+}
+"""The shared replies of the contract in which the answers that belong to no operation have their place."""
+
+_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_LONGEST = 400
+_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a contract an answer stands; without a reply, the contract says nothing of it.
+
+    `headers` are the fields that every answer of this place and source has.
+    """
+
+    name: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    reply: Reply | None = None
+    media: Media | None = None
+
+    @property
+    def pointer(self) -> str:
+        """The place as `<contract>#<pointer>`."""
+        return f"{self.name}#{self.reply.pointer}" if self.reply else self.name
+
+
+class Sealer:
+    """Validates drafts and writes them out; what answers of one place have in common is made once."""
+
+    def __init__(self, newest: Contract) -> None:
+        self._newest = newest
+        self._places: dict[tuple[Operation | None, int, str | None, str], Place] = {}
+
+    def seal(self, request: Request, match: Match, draft: Draft, preference: Preference) -> Response:
+        """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
+        place = self.place(match.operation, draft)
+        found = self.judge(place, draft)
+        if found and draft.source == "mock" and match.operation is not None:
+            draft = _fitted(match.operation, draft)
+            place = self.place(match.operation, draft)
+            found = self.judge(place, draft)
+        if found:
+            draft = _broken(found)
+            place = self.place(match.operation, draft)
+        return _written(request, match, draft, preference, place)
+
+    def place(self, operation: Operation | None, draft: Draft) -> Place:
+        """Find the place of a draft in the contract."""
+        key = (operation, draft.status, draft.media, draft.source)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = self._find(operation, draft)
+        return place
+
+    def _find(self, operation: Operation | None, draft: Draft) -> Place:
+        if operation is not None:
+            name, reply = operation.contract, operation.reply(draft.status)
+        else:
+            name, reply = self._newest.name, self._newest.replies.get(SHARED.get(draft.status, ""))
+        headers = [(b"content-type", draft.media.encode())] if draft.media else []
+        headers.append((b"x-mock-contract", encoded(name)))
+        if draft.source != "mock":
+            headers.append((b"x-mock-source", draft.source.encode()))
+        media = next((media for media in reply.media if media.type == draft.media), None) if reply else None
+        return Place(name, tuple(headers), reply, media)
+
+    def judge(self, place: Place, draft: Draft) -> list[Finding]:
+        """Give what is wrong with an answer; an error of ours may stand where the contract says nothing."""
+        if place.reply is None:
+            allowed = draft.source == "mock" and draft.status != 422
+            return [] if allowed else [_undeclared(place, f"the status {draft.status}")]
+        if place.media is None:
+            fits = draft.media is None and not place.reply.media
+            return [] if fits else [_undeclared(place, f"a body of type {draft.media}")]
+        schema = place.media.schema
+        if schema is not None and not schema.is_valid(draft.value):
+            return schema.explain(draft.value, where="/body", fault="mock")
+        return _judge_events(place.media, draft.value)
+
+
+def _fitted(operation: Operation, draft: Draft) -> Draft:
+    """Put an error of ours into the contract's own form, where that is another than upstream's."""
+    status = draft.status
+    if status == 422 and operation.reply(422) is None and operation.reply(400) is not None:
+        status = 400
+    reply = operation.reply(status)
+    media = reply.preferred if reply is not None else None
+    if media is None:
+        return draft._replace(status=status, value=None, media=None)
+    return draft._replace(status=status, value=_stand_in(media), media=media.type)
+
+
+def _written(request: Request, match: Match, draft: Draft, preference: Preference, place: Place) -> Response:
+    body = _body(draft)
+    headers = [*place.headers, *draft.headers]
+    if draft.status != 204:
+        headers.append((b"content-length", b"%d" % len(body)))
+    if draft.findings:
+        headers = _told(draft.findings[0], place, headers)
+    if match.withdrawn is not None and match.operation is not None:
+        text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
+        headers.append((b"x-mock-withdrawn", text.encode()))
+    if preference is not NONE:
+        headers.append((b"preference-applied", _applied(preference)))
+    return Response(draft.status, headers, b"" if request.method == "HEAD" else body)
+
+
+def encoded(text: str) -> bytes:
+    """Write a text as a header value: printable ASCII stays, all else and % percent-encoded; long ones cut."""
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 3] + "..."
+    return quote(text, safe=_SAFE, errors="replace").encode()
+
+
+def _told(finding: Finding, place: Place, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Add whose fault an error is, where it is, and the place in the contract that says so."""
+    return [
+        *(field for field in headers if field[0] != b"x-mock-contract"),
+        (b"x-mock-fault", finding.fault.encode()),
+        (b"x-mock-pointer", encoded(finding.where)),
+        (b"x-mock-message", encoded(finding.message)),
+        (b"x-mock-contract", encoded(finding.contract or place.pointer)),
+    ]
+
+
+def _applied(preference: Preference) -> bytes:
+    wishes = {"code": preference.code, "example": preference.example, "seed": preference.seed}
+    if preference.dynamic is not None:
+        wishes["dynamic"] = "true" if preference.dynamic else "false"
+    return encoded(", ".join(f"{name}={value}" for name, value in wishes.items() if value is not None))
+
+
+def _body(draft: Draft) -> bytes:
+    if draft.media is None:
+        return b""
+    if draft.media.startswith("text/"):
+        return str(draft.value).encode()
+    return _write(draft.value).encode()
+
+
+def _judge_events(media: Media, value: Json) -> list[Finding]:
+    """Judge each event of a stream by the schema of its events."""
+    if media.item_schema is None:
+        return []
+    found = []
+    lines = [line.removeprefix("data: ") for line in value.split("\n") if line.startswith("data: ")]
+    for index, line in enumerate(lines):
+        event = json.loads(line)
+        if not media.item_schema.is_valid(event):
+            found += media.item_schema.explain(event, where=f"/body/{index}")
+    return found
+
+
+def _stand_in(media: Media) -> Json:
+    """Make a body that the contract allows for an error of ours."""
+    if media.examples:
+        return next(iter(media.examples.values()))
+    try:
+        return generate(media.schema, Random(0)) if media.schema is not None else {}
+    except ContractError:
+        return None
+
+
+def _undeclared(place: Place, what: str) -> Finding:
+    message = f"{what} is not declared"
+    return Finding("", "declared", message, "mock", contract=place.pointer)
+
+
+def _broken(found: list[Finding]) -> Draft:
+    """Say loudly that an answer of ours broke the contract."""
+    first = found[0]
+    text = f"The mock's answer breaks the contract at {first.where or '/'}: {first.message} ({first.contract})."
+    return Draft(500, {"detail": text}, findings=tuple(found))

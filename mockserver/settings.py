@@ -1,0 +1,42 @@
+"""Every option of the server in one record."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
+"""Where an answer comes from."""
+
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+TITLE_LENGTH = 50
+"""How many characters of the message a title keeps by default (inferred; docs/upstream.md, "Title rule")."""
+
+
+def _option(default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": text, **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the mock serves. Each field is an option of the command, a variable MOCKSERVER_<NAME>, and a key
+    of [tool.mockserver] in pyproject.toml; the nearer word wins, in this order.
+    """  # one sentence
+
+    host: str = _option("127.0.0.1", "Address to listen on.")
+    port: int = _option(4010, "Port to listen on; 0 takes a free one.", range=(0, 65535))
+    contract: str = _option("auto", "auto, an era (2.6, 2.8, 2.17), or a file of your own (OpenAPI 3.1).")
+    answers: Source = _option("simulated", "Where answers come from first.", choices=SOURCES)
+    fixtures: Path | None = _option(None, "Folder of your own canned answers.")
+    seed: int | None = _option(None, "Seed of all that is made up; without it, one is drawn and printed.")
+    clock: datetime | None = _option(None, "A time that stands still, as 2026-04-22T12:34:41.342245 (UTC).")
+    title_length: int = _option(TITLE_LENGTH, "Characters of the message that a title keeps.", range=(1, None))
+    api_key: str | None = _option(None, "The one right key; without it, any key is right.", secret=True)
+    auth: bool = _option(True, "Whether a key is asked for.")
+    cors: bool = _option(True, "Whether browsers on other origins are answered.")
+    max_body: int = _option(4_194_304, "Longest request body, in bytes.", range=(0, None))
+    body_timeout: float = _option(10.0, "Seconds that a request body may take to arrive.", range=(0, None))
+    shutdown_timeout: float = _option(3.0, "Seconds that open answers get to end.", range=(0, None))
+    watch: bool = _option(False, "Whether contract and fixtures are read again when they change.")
+    access_log: bool = _option(False, "Whether each request is logged, to stderr.")

@@ -1,0 +1,272 @@
+"""Requests judged as upstream judges them: Request -> Call, or the findings and the body of the refusal."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from mockserver.contract import Operation, Parameter, is_json
+from mockserver.exchange import Finding, Headers, Json, Request
+from mockserver.schema import NOTES, Schema, join
+
+if TYPE_CHECKING:
+    from mockserver.models import Detail, Model
+
+DEEPEST = 100
+"""How many levels of a refused input are shown back."""
+
+PARSING_FAILED = "There was an error parsing the body"
+"""What the service's framework says of a body that is no text, or too deep, or holds a number too long."""
+
+_UNSENT = object()
+
+
+class Call(NamedTuple):
+    """A request that the contract allows, decoded; parameters that were not sent are absent."""
+
+    request: Request
+    operation: Operation
+    path: Mapping[str, Json]
+    query: Mapping[str, Json]
+    body: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a bad request is told: a status, the body in upstream's form, and our findings."""
+
+    status: int
+    value: Json
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Judge:
+    """Judges the requests of one operation. The quick way says yes; only what is not plainly right is explained."""
+
+    __slots__ = ("_body_model", "_models", "_operation", "_parameters", "_plain")
+
+    def __init__(self, operation: Operation) -> None:
+        order = ("path", "query", "header", "cookie")
+        self._operation = operation
+        self._parameters = sorted(operation.parameters, key=lambda each: order.index(each.location))
+        self._plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
+        self._plain = self._plain and not any(each.required for each in self._parameters if each.location != "path")
+        self._models: dict[str, Model] = {}
+        self._body_model: Model | None = None
+
+    def judge(self, request: Request, path: Mapping[str, str]) -> Call | Refusal:
+        """Give the call that a request makes, or its refusal: parameters first, then the body, in one list."""
+        body: Json = _UNSENT
+        if self._operation.body is not None and request.body:
+            body = _read_body(request)
+            if isinstance(body, Refusal):
+                return self._placed(body)
+        plain = self._plain and not request.query
+        values: dict[str, dict[str, Json]] = {"path": dict(path), "query": {}}
+        details = [] if plain else self._read_parameters(request, path, values)
+        if self._operation.body is not None:
+            body, more = self._take_body(body, ascii=request.body.isascii() and b"\\u" not in request.body)
+            details += more
+        if details:
+            return self._refusal(details)
+        return Call(request, self._operation, values["path"], values["query"], None if body is _UNSENT else body)
+
+    def _take_body(self, body: Json, *, ascii: bool) -> tuple[Json, list["Detail"]]:
+        """Give the body as it is taken, and what is wrong with it; `ascii` bodies hold no lone surrogates."""
+        declared = self._operation.body
+        if declared is None:
+            return None, []
+        if body is _UNSENT:
+            missing = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
+            return None, [missing] if declared.required else []
+        if declared.schema.is_valid(body) and (ascii or not any(_lone_surrogates(body, ()))):
+            return body, []
+        if self._body_model is None:
+            self._body_model = _model(declared.schema)
+        taken, details = self._body_model.read(body)
+        details = details or list(_lone_surrogates(taken, ()))
+        return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
+
+    def _read_parameters(
+        self, request: Request, path: Mapping[str, str], values: dict[str, dict[str, Json]]
+    ) -> list["Detail"]:
+        """Read every declared parameter into `values`; give what is wrong with them."""
+        sent = _sent(request, path)
+        details: list[Detail] = []
+        for parameter in self._parameters:
+            value = _value(parameter, sent[parameter.location])
+            loc = (parameter.location, parameter.name)
+            if value is None:
+                if parameter.required:
+                    details.append({"type": "missing", "loc": loc, "msg": "Field required", "input": None})
+                continue
+            key = "/".join(loc)
+            if key not in self._models:
+                self._models[key] = _model(parameter.schema)
+            taken, wrong = self._models[key].read(value)
+            details += [{**each, "loc": (*loc, *each["loc"])} for each in wrong]
+            values.setdefault(parameter.location, {})[parameter.name] = _scalar(taken)
+        return details
+
+    def _refusal(self, details: list["Detail"]) -> Refusal:
+        body = {"detail": [_wire(detail) for detail in details]}
+        findings = [
+            Finding(
+                where=join("", *detail["loc"]),
+                rule=str(detail["type"]),
+                message=str(detail["msg"]),
+                fault="client",
+                received=shown(detail["input"]),
+                contract=self._contract_place(detail["loc"]),
+            )
+            for detail in details
+        ]
+        return Refusal(422, body, findings)
+
+    def _placed(self, refusal: Refusal) -> Refusal:
+        place = self._contract_place(("body",))
+        findings = [
+            Finding(each.where, each.rule, each.message, each.fault, received=each.received, contract=place)
+            for each in refusal.findings
+        ]
+        return Refusal(refusal.status, refusal.value, findings)
+
+    def _contract_place(self, loc: tuple[str | int, ...]) -> str:
+        operation = self._operation
+        if loc[0] == "body" and operation.body is not None:
+            return operation.body.schema.place()
+        named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
+        return named[0].place() if named else operation.place
+
+
+def _model(schema: Schema) -> "Model":
+    from mockserver.models import Model
+
+    return Model(schema)
+
+
+def _read_body(request: Request) -> Json:
+    """Give the body as upstream's framework reads it: JSON where the content type says so, else its bytes."""
+    if not _says_json(request.headers):
+        return request.body
+    try:
+        return json.loads(request.body)
+    except json.JSONDecodeError as error:
+        detail = {
+            "type": "json_invalid",
+            "loc": ["body", error.pos],
+            "msg": "JSON decode error",
+            "input": {},
+            "ctx": {"error": error.msg},
+        }
+        message = f"The body is not JSON: {error.msg} at character {error.pos}."
+        return Refusal(422, {"detail": [detail]}, [Finding("/body", "json_invalid", message, "client")])
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        message = f"The body cannot be read as JSON: {why}."
+        return Refusal(400, {"detail": PARSING_FAILED}, [Finding("/body", "body_unreadable", message, "client")])
+
+
+def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:
+    """Find the texts that no UTF-8 can hold; the service's engine has a word for them, though it lets them in."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            message = "Input should be a valid string, unable to parse raw data as a unicode string"
+            yield {"type": "string_unicode", "loc": loc, "msg": message, "input": value}
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _lone_surrogates(item, (*loc, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _lone_surrogates(item, (*loc, index))
+
+
+def _says_json(headers: Headers) -> bool:
+    content_type = headers.text(b"content-type")
+    if content_type == "application/json":
+        return True
+    if not content_type:
+        return False
+    from email.message import Message
+
+    message = Message()
+    message["content-type"] = content_type.replace("\r", " ").replace("\n", " ")
+    return is_json(message.get_content_type())
+
+
+def _sent(request: Request, path: Mapping[str, str]) -> dict[str, Any]:
+    cookies = request.headers.text(b"cookie") or ""
+    pairs = (part.strip().partition("=") for part in cookies.split(";"))
+    return {
+        "path": path,
+        "query": parse_qsl(request.query, keep_blank_values=True),
+        "header": request.headers,
+        "cookie": {name: value for name, _, value in pairs if name},
+    }
+
+
+def _value(parameter: Parameter, sent: Any) -> Json:
+    """Give what was sent for a parameter, None for nothing; of a repeated scalar the last counts."""
+    if isinstance(sent, Headers):
+        return sent.text(parameter.name.encode("latin-1", "replace"))
+    if isinstance(sent, list):
+        values = [value for name, value in sent if name == parameter.name]
+        if _is_list(parameter.schema):
+            return values or None
+        return values[-1] if values else None
+    return sent.get(parameter.name)
+
+
+def _takes_any_text(parameter: Parameter) -> bool:
+    """Say whether any text is right for a parameter, as for the chat API's session ids and cookies."""
+    node = parameter.schema.node
+    branches = [node, *node.get("anyOf", [])]
+    return any(branch.get("type") == "string" and not branch.keys() - NOTES - {"type"} for branch in branches)
+
+
+def _is_list(schema: Schema) -> bool:
+    node = schema.node
+    branches = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
+    return any(isinstance(branch, dict) and branch.get("type") == "array" for branch in branches)
+
+
+def _scalar(value: Any) -> Json:
+    """Give a parameter's value as JSON has it: an id that was parsed becomes text again."""
+    return value if value is None or isinstance(value, str | int | float | list) else str(value)
+
+
+def _wire(detail: "Detail") -> Json:
+    """Give one entry of a refusal in the order and form that upstream's framework sends."""
+    made = {
+        "type": detail["type"],
+        "loc": [shown(part) for part in detail["loc"]],
+        "msg": shown(detail["msg"]),
+        "input": shown(detail["input"]),
+    }
+    return {**made, "ctx": shown(detail["ctx"])} if "ctx" in detail else made
+
+
+def shown(value: Json, depth: int = 0) -> Json:
+    """Give a received value as it can be shown back: bytes as text, no NaN, no lone surrogate, not too deep."""
+    if isinstance(value, str):
+        return value if value.isascii() else _without_surrogates(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict | list) and depth >= DEEPEST:
+        return f"(nested deeper than {DEEPEST} levels)"
+    if isinstance(value, dict):
+        return {shown(key): shown(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(item, depth + 1) for item in value]
+    return value
+
+
+def _without_surrogates(text: str) -> str:
+    """Join what pairs up, and put U+FFFD for what does not."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

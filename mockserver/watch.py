@@ -1,0 +1,54 @@
+"""Reads contract and fixtures again when their files change; a broken file leaves the last good one in force."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mockserver.contract import ERAS
+from mockserver.data import API, data_dir
+from mockserver.engine import Mock, describe
+from mockserver.errors import MockserverError
+from mockserver.settings import Settings
+
+if TYPE_CHECKING:
+    from watchfiles import Change
+
+
+def watched(settings: Settings) -> list[Path]:
+    """Give the folders whose files are read at start."""
+    folders = [data_dir() / kind / API for kind in ("schemas", "fixtures")]
+    if settings.contract != "auto" and settings.contract not in ERAS:
+        folders = [Path(settings.contract).resolve().parent]
+    if settings.fixtures is not None:
+        folders.append(settings.fixtures.resolve())
+    return folders
+
+
+def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounce: int = 200) -> None:
+    """Reload `mock` at each change until `stop` is set; `say` is told what changed, or what is wrong.
+
+    `debounce` is how long changes are gathered, in milliseconds.
+    """
+    from watchfiles import watch as changes
+
+    own = Path(mock.settings.contract).resolve()
+    folders = watched(mock.settings)
+
+    def concerns(_: object, path: str) -> bool:
+        return Path(path) == own or Path(path).suffix in (".json", ".yaml", ".yml")
+
+    for changed in changes(*folders, watch_filter=concerns, stop_event=stop, debounce=debounce):
+        files = ", ".join(_told(changed))
+        try:
+            mock.reload()
+        except MockserverError as error:
+            say(f"not reloaded, what was served stays in force: {files}\n{error}")
+        else:
+            say(f"reloaded: {files}; {describe(mock.served.contracts)}")
+
+
+def _told(changed: "Iterable[tuple[Change, str]]") -> Iterator[str]:
+    for kind, text in sorted(changed, key=lambda change: change[1]):
+        path = Path(text)
+        yield f"{kind.name} {path.parent.name}/{path.name}"

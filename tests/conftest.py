@@ -1,0 +1,51 @@
+"""What all tests share: hypothesis profiles, mocks and servers."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from mockserver.app import App
+from mockserver.control import Control
+from mockserver.engine import Mock
+from mockserver.live import running
+from mockserver.settings import Settings
+
+hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True)
+hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def app_of(mock: Mock) -> App:
+    """Give the ASGI application of a mock, as the command would serve it."""
+    chosen = mock.settings
+    return App(
+        mock,
+        control=Control(mock),
+        cors=chosen.cors,
+        max_body=chosen.max_body,
+        body_timeout=chosen.body_timeout,
+        access_log=chosen.access_log,
+    )
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Give a function that serves a mock with the given settings on a free port, and gives its base URL."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> str:
+            return stack.enter_context(running(app_of(Mock(Settings(**options)))))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def base_url() -> Iterator[str]:
+    """Give the base URL of a mock with the default settings."""
+    with running(app_of(Mock(Settings(seed=0)))) as url:
+        yield url
