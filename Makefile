@@ -3,20 +3,29 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all lint types format bench check clean
+.PHONY: help serve test test-all lint types format bench clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(READY): pyproject.toml constraints.txt
+$(SERVING): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer with its venv module is needed (on Debian: apt-get install python3-venv);" \
+	         "name another with make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable .
 	@touch $@
 
-serve: $(READY) ## serve on http://127.0.0.1:4010 (options: make serve ARGS='--seed 1')
+$(READY): $(SERVING)
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+serve: $(SERVING) ## serve on http://127.0.0.1:4010 (options: make serve ARGS='--seed 1')
 	$(BIN)/mockserver serve $(ARGS)
 
 test: lint types $(READY) ## lint, types and all tests (under five minutes; clients are fetched once)

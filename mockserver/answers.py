@@ -26,6 +26,8 @@ class Draft(NamedTuple):
     source: str = "mock"
     headers: tuple[tuple[bytes, bytes], ...] = ()
     findings: tuple[Finding, ...] = ()
+    applied: Preference = NONE
+    """What of the request's wishes was done."""
 
 
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told

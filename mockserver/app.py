@@ -15,7 +15,7 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LONGEST_TARGET = 65_536
+LONGEST_TARGET = 16_384
 """Longest path and query that are read, in bytes (RFC 9110 asks for at least 8,000)."""
 
 LONGEST_HEADERS = 131_072
@@ -59,53 +59,61 @@ class App:
         """Serve one connection's request."""
         if scope["type"] != "http":
             await _not_http(scope, receive, send)
-            return
-        headers = Headers(scope["headers"])
-        if scope["path"].startswith("/__mock__/"):
+        elif scope["path"].startswith("/__mock__/"):
             await self._control(scope, receive, send)
-        elif self._cors and headers.get(b"origin") is not None:
-            await self._across_origins(scope, receive, send)
         else:
-            await self._serve(scope, receive, send, headers)
+            headers = Headers(scope["headers"])
+            if self._cors and headers.get(b"origin") is not None:
+                await self._across_origins(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send, headers)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers | None = None) -> None:
         if scope["path"] == "/openapi.json":
             await self._control(scope, receive, send)
             return
-        started = time.perf_counter()
-        head = _head(scope, headers or Headers(scope["headers"]))
-        response = self._too_long(head) or await self._read_and_answer(head, receive)
+        started = time.perf_counter() if self._access_log else 0.0
+        method, headers = scope["method"], headers or Headers(scope["headers"])
+        path, query = _target(scope)
+        response = self._too_long(method, path, query, headers)
         if response is None:
-            return
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if message.get("more_body") or len(body) > self._max_body:
+                whole = await self._long_body(Request(method, path, query, headers), message, receive)
+                if whole is None:  # the client went away before it had sent all
+                    return
+                response, body = whole
+            response = response or self._answer(Request(method, path, query, headers, body))
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
-            took = (time.perf_counter() - started) * 1000
-            target = head.path + ("?" + head.query if head.query else "")
-            line = f"{head.method} {quote(target, safe='/?&=%:@+,;~')} {response.status} {took:.1f} ms"
-            print(line, file=sys.stderr, flush=True)
+            _log_access(method, path, query, response.status, time.perf_counter() - started)
 
-    async def _read_and_answer(self, head: Request, receive: Receive) -> Response | None:
-        """Read the body and answer; None if the client went away before it had sent all."""
-        message = await receive()
-        body: bytes | None = message.get("body", b"")
-        if message.get("more_body"):
-            try:
-                async with asyncio.timeout(self._body_timeout):
-                    body = await self._rest(head, body or b"", receive)
-            except TimeoutError:
-                return self._closing(head, 408, "The body did not arrive in time.")
-        if body is None:
-            return None
-        if len(body) > self._max_body:
-            text = f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
-            return self._closing(head, 413, text)
-        request = head._replace(body=body) if body else head
+    def _answer(self, request: Request) -> Response:
         try:
             return self._mock.handle(request)
         except Exception as error:
             log.exception("the mock failed at %s %s", request.method, request.path)
             return self._mock.failed(request, error)
+
+    async def _long_body(
+        self, request: Request, message: MutableMapping[str, Any], receive: Receive
+    ) -> tuple[Response | None, bytes] | None:
+        """Read a body that did not come at once, or its refusal if it is too long or too slow."""
+        body: bytes | None = message.get("body", b"")
+        if message.get("more_body"):
+            try:
+                async with asyncio.timeout(self._body_timeout):
+                    body = await self._rest(request, body or b"", receive)
+            except TimeoutError:
+                return self._closing(request, 408, "The body did not arrive in time."), b""
+        if body is None:
+            return None
+        if len(body) > self._max_body:
+            text = f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
+            return self._closing(request, 413, text), b""
+        return None, body
 
     async def _rest(self, request: Request, body: bytes, receive: Receive) -> bytes | None:
         """Read on until the end, the limit, or the client's leaving (None)."""
@@ -122,11 +130,13 @@ class App:
             more = message.get("more_body", False)
         return b"".join(parts)
 
-    def _too_long(self, request: Request) -> Response | None:
-        if len(request.path) + len(request.query) > LONGEST_TARGET:
-            return self._closing(request, 414, f"Path and query are longer than {LONGEST_TARGET} bytes.")
-        if len(b"".join(map(b"".join, request.headers.raw))) > LONGEST_HEADERS:
-            return self._closing(request, 431, f"The headers are longer than {LONGEST_HEADERS} bytes.")
+    def _too_long(self, method: str, path: str, query: str, headers: Headers) -> Response | None:
+        if len(path) + len(query) > LONGEST_TARGET:
+            text = f"Path and query are longer than {LONGEST_TARGET} bytes."
+            return self._closing(Request(method, path[:LONGEST_TARGET], headers=headers), 414, text)
+        if len(b"".join(map(b"".join, headers.raw))) > LONGEST_HEADERS:
+            text = f"The headers are longer than {LONGEST_HEADERS} bytes."
+            return self._closing(Request(method, path, query, headers), 431, text)
         return None
 
     def _closing(self, request: Request, status: int, message: str) -> Response:
@@ -157,12 +167,17 @@ class App:
         await self._crossing(scope, receive, send)
 
 
-def _head(scope: Scope, headers: Headers) -> Request:
-    """Give the request without its body."""
+def _target(scope: Scope) -> tuple[str, str]:
+    """Give path and query, both still percent-encoded."""
     raw = scope.get("raw_path")
     path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
-    query = scope["query_string"]
-    return Request(scope["method"], path, query.decode("latin-1") if query else "", headers)
+    return path, scope["query_string"].decode("latin-1")
+
+
+def _log_access(method: str, path: str, query: str, status: int, took: float) -> None:
+    """Log one request to stderr; `took` is in seconds."""
+    target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
+    print(f"{method} {target} {status} {took * 1000:.1f} ms", file=sys.stderr, flush=True)
 
 
 async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,7 +3,7 @@
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -68,37 +68,24 @@ class Mock:
         """Answer a request: match, key, request, preference, answer; each answer is validated as it is sealed."""
         served = self.served
         match = served.router.match(request.method, request.path, request.headers)
-        preference = NONE
         if match.operation is None:
             draft = _unmatched(served.router, request, match)
-        elif self._wants_key(match.operation) and (text := self._wrong_key(request.headers)):
-            draft = _unauthorized(text, match.operation)
         else:
-            call = served.judges[match.operation].judge(request, match.path)
-            if isinstance(call, Refusal):
-                draft = Draft(call.status, call.value, findings=tuple(call.findings))
-            else:
-                preference, wrong = read_preference(request.headers)
-                try:
-                    if wrong:
-                        raise Unmet(wrong[0].message)
-                    draft = served.answers.answer(call, preference)
-                except Unmet as unmet:
-                    preference, draft = NONE, _unmet(unmet, match.operation)
-                except ContractError as error:
-                    preference, draft = NONE, _unmade(error, match.operation)
-        return served.sealer.seal(request, match, draft, preference)
+            draft = self._keyless(match.operation, request.headers) or _answered(
+                served, match.operation, match.path, request
+            )
+        return served.sealer.seal(request, match, draft)
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
         """Refuse a request that was not read to its end: 408, 413, 414, 431."""
         finding = Finding("/body" if status in (408, 413) else "", "size", message, "client")
-        return self._seal_error(request, Draft(status, {"detail": message}, findings=(finding,)))
+        return self._sealed(request, Draft(status, {"detail": message}, findings=(finding,)))
 
     def failed(self, request: Request, error: Exception) -> Response:
         """Answer a request at which the mock itself failed, in the contract's form."""
         message = f"The mock failed: {type(error).__name__}. This is a defect of the mock; its log says more."
         finding = Finding("", "defect", message, "mock")
-        return self._seal_error(request, Draft(500, {"detail": message}, findings=(finding,)))
+        return self._sealed(request, Draft(500, {"detail": message}, findings=(finding,)))
 
     def document(self, name: str | None = None) -> Json:
         """Give the document of a contract in force, the newest unless one is named."""
@@ -109,21 +96,20 @@ class Mock:
         names = ", ".join(contract.name for contract in contracts)
         raise UsageError(f"there is no contract {name!r} in force", mend=f"there are {names}")
 
-    def _seal_error(self, request: Request, draft: Draft) -> Response:
+    def _sealed(self, request: Request, draft: Draft) -> Response:
         match = self.served.router.match(request.method, request.path, request.headers)
-        return self.served.sealer.seal(request, match, draft, NONE)
+        return self.served.sealer.seal(request, match, draft)
 
-    def _wants_key(self, operation: Operation) -> bool:
-        return operation.secured and self.settings.auth
-
-    def _wrong_key(self, headers: Headers) -> str | None:
-        """Say what is wrong with the key, in upstream's texts (docs/upstream.md, "Authentication")."""
+    def _keyless(self, operation: Operation, headers: Headers) -> Draft | None:
+        """Refuse a missing or wrong key in upstream's texts (docs/upstream.md, "Authentication")."""
+        if not operation.secured or not self.settings.auth:
+            return None
         scheme, _, key = (headers.get(b"authorization") or b"").partition(b" ")
         key = key.strip()
         if scheme.lower() != b"bearer" or not key:
-            return "Not authenticated"
+            return _unauthorized("Not authenticated", operation)
         if self._key is not None and not hmac.compare_digest(key, self._key):
-            return "Invalid authentication token"
+            return _unauthorized("Invalid authentication token", operation)
         return None
 
     def _chance(self, call: Call, preference: Preference) -> Random:
@@ -167,6 +153,23 @@ def _clock(still: datetime | None) -> Callable[[], datetime]:
     return lambda: moment
 
 
+def _answered(served: Served, operation: Operation, path: Mapping[str, str], request: Request) -> Draft:
+    """Judge a request, and answer it as it prefers."""
+    call = served.judges[operation].judge(request, path)
+    if isinstance(call, Refusal):
+        return Draft(call.status, call.value, findings=tuple(call.findings))
+    preference, wrong = read_preference(request.headers)
+    if wrong:
+        return _unmet(wrong[0].message, operation)
+    try:
+        draft = served.answers.answer(call, preference)
+    except Unmet as unmet:
+        return _unmet(str(unmet), operation)
+    except ContractError as error:
+        return _unmade(error, operation)
+    return draft if preference is NONE else draft._replace(applied=preference)
+
+
 def _unmatched(router: Router, request: Request, match: Match) -> Draft:
     """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is."""
     allow = (b"allow", ", ".join(sorted(match.allowed)).encode())
@@ -193,9 +196,9 @@ def _unauthorized(text: str, operation: Operation) -> Draft:
     return Draft(401, {"detail": text}, headers=headers, findings=(finding,))
 
 
-def _unmet(unmet: Unmet, operation: Operation) -> Draft:
-    finding = Finding("/headers/prefer", "preference", str(unmet), "client", contract=operation.place)
-    return Draft(400, {"detail": str(unmet)}, findings=(finding,))
+def _unmet(message: str, operation: Operation) -> Draft:
+    finding = Finding("/headers/prefer", "preference", message, "client", contract=operation.place)
+    return Draft(400, {"detail": message}, findings=(finding,))
 
 
 def _unmade(error: ContractError, operation: Operation) -> Draft:

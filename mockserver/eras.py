@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
@@ -29,8 +30,8 @@ class Match(NamedTuple):
 
 NO_MATCH = Match()
 
-Leaf: TypeAlias = dict[str, dict[int, Operation]]
-"""The operations of one path: method -> index of the contract -> operation."""
+Leaf: TypeAlias = dict[str, list[tuple[int, Operation]]]
+"""The operations of one path: method -> those of each contract, newest first, with the contract's index."""
 
 
 class _Shape:
@@ -39,17 +40,18 @@ class _Shape:
     __slots__ = ("_fixed", "_free", "_leaves")
 
     def __init__(self, free: Sequence[bool]) -> None:
-        self._fixed = [index for index, is_free in enumerate(free) if not is_free]
+        # The segment before the first slash is always empty; it makes the getter give a tuple, whatever follows.
+        self._fixed = itemgetter(0, *(index for index, is_free in enumerate(free) if not is_free))
         self._free = [index for index, is_free in enumerate(free) if is_free]
         self._leaves: dict[tuple[str, ...], Leaf] = {}
 
     def leaf(self, segments: Sequence[str]) -> Leaf:
         """Give the leaf of a path of this shape, made if need be."""
-        return self._leaves.setdefault(tuple([segments[index] for index in self._fixed]), {})
+        return self._leaves.setdefault(self._fixed(segments), {})
 
     def find(self, segments: Sequence[str]) -> tuple[Leaf | None, list[str]]:
         """Give the leaf of a path and the values of its parameters, none of them empty."""
-        leaf = self._leaves.get(tuple([segments[index] for index in self._fixed]))
+        leaf = self._leaves.get(self._fixed(segments))
         values = [segments[index] for index in self._free]
         return (leaf, values) if all(values) else (None, values)
 
@@ -66,7 +68,7 @@ class Router:
                 segments = operation.path.split("/")
                 free = tuple(segment.startswith("{") for segment in segments)
                 leaf = shapes.setdefault(free, _Shape(free)).leaf(segments)
-                leaf.setdefault(operation.method, {})[index] = operation
+                leaf.setdefault(operation.method, []).append((index, operation))
         self._shapes: dict[int, list[_Shape]] = {}
         for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
             self._shapes.setdefault(len(free), []).append(shapes[free])
@@ -87,17 +89,14 @@ class Router:
             return Match(operation, dict(zip(operation.names, values, strict=True)), withdrawn=withdrawn)
         return NO_MATCH
 
-    def _choose(self, eras: Mapping[int, Operation], headers: Headers) -> tuple[Operation, str | None]:
-        newest = min(eras)
-        if len(self.contracts) == 1:
-            return eras[newest], None
-        stated = client_version(headers)
+    def _choose(self, eras: Sequence[tuple[int, Operation]], headers: Headers) -> tuple[Operation, str | None]:
+        """Choose the newest era not newer than the caller; of those that are all newer, the oldest."""
+        stated = client_version(headers) if len(self.contracts) > 1 else None
         if stated is None:
-            return eras[newest], None
-        own = [index for index, version in enumerate(self._versions) if version <= stated]
-        chosen = next((index for index in own if index in eras), max(eras))
-        withdrawn = self.contracts[own[0]].name if own and own[0] < chosen else None
-        return eras[chosen], withdrawn
+            return eras[0][1], None
+        index, operation = next((each for each in eras if self._versions[each[0]] <= stated), eras[-1])
+        own = next((at for at, version in enumerate(self._versions) if version <= stated), index)
+        return operation, self.contracts[own].name if own < index else None
 
 
 def client_version(headers: Headers) -> Version | None:

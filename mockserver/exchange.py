@@ -17,22 +17,21 @@ Fault: TypeAlias = Literal["client", "contract", "mock"]
 """Whose fault a finding is: the caller's, the contract document's, or our own."""
 
 
-class Headers:
-    """Header fields of a message; a look-up gives the first field of that name, as Starlette does."""
+class Headers(dict[bytes, bytes]):
+    """Header fields of a message, names in lower case; of equal names the first counts, as in Starlette.
 
-    __slots__ = ("_first", "raw")
+    Not to be changed once made. `raw` holds the fields as they came, all of them, in order.
+    """
+
+    __slots__ = ("raw",)
 
     def __init__(self, raw: RawHeaders = ()) -> None:
+        super().__init__(reversed(raw))
         self.raw = raw
-        self._first = dict(reversed(raw))
-
-    def get(self, name: bytes) -> bytes | None:
-        """Give the first field called `name` (lower case), or None."""
-        return self._first.get(name)
 
     def text(self, name: bytes) -> str | None:
         """Give the first field called `name` (lower case) as text, or None."""
-        value = self._first.get(name)
+        value = self.get(name)
         return None if value is None else value.decode("latin-1")
 
     def all(self, name: bytes) -> list[str]:

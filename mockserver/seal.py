@@ -13,6 +13,7 @@ from mockserver.errors import ContractError
 from mockserver.exchange import Finding, Json, Request, Response
 from mockserver.generate import generate
 from mockserver.prefer import NONE, Preference
+from mockserver.schema import Schema
 
 SHARED: Mapping[int, str] = {
     204: "Options",
@@ -57,7 +58,7 @@ class Sealer:
         self._newest = newest
         self._places: dict[tuple[Operation | None, int, str | None, str], Place] = {}
 
-    def seal(self, request: Request, match: Match, draft: Draft, preference: Preference) -> Response:
+    def seal(self, request: Request, match: Match, draft: Draft) -> Response:
         """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
         place = self.place(match.operation, draft)
         found = self.judge(place, draft)
@@ -68,7 +69,7 @@ class Sealer:
         if found:
             draft = _broken(found)
             place = self.place(match.operation, draft)
-        return _written(request, match, draft, preference, place)
+        return _written(request, match, draft, place)
 
     def place(self, operation: Operation | None, draft: Draft) -> Place:
         """Find the place of a draft in the contract."""
@@ -101,7 +102,7 @@ class Sealer:
         schema = place.media.schema
         if schema is not None and not schema.is_valid(draft.value):
             return schema.explain(draft.value, where="/body", fault="mock")
-        return _judge_events(place.media, draft.value)
+        return _judge_events(place.media.item_schema, draft.value) if place.media.item_schema is not None else []
 
 
 def _fitted(operation: Operation, draft: Draft) -> Draft:
@@ -116,7 +117,7 @@ def _fitted(operation: Operation, draft: Draft) -> Draft:
     return draft._replace(status=status, value=_stand_in(media), media=media.type)
 
 
-def _written(request: Request, match: Match, draft: Draft, preference: Preference, place: Place) -> Response:
+def _written(request: Request, match: Match, draft: Draft, place: Place) -> Response:
     body = _body(draft)
     headers = [*place.headers, *draft.headers]
     if draft.status != 204:
@@ -126,8 +127,8 @@ def _written(request: Request, match: Match, draft: Draft, preference: Preferenc
     if match.withdrawn is not None and match.operation is not None:
         text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
         headers.append((b"x-mock-withdrawn", text.encode()))
-    if preference is not NONE:
-        headers.append((b"preference-applied", _applied(preference)))
+    if draft.applied is not NONE:
+        headers.append((b"preference-applied", _applied(draft.applied)))
     return Response(draft.status, headers, b"" if request.method == "HEAD" else body)
 
 
@@ -164,16 +165,14 @@ def _body(draft: Draft) -> bytes:
     return _write(draft.value).encode()
 
 
-def _judge_events(media: Media, value: Json) -> list[Finding]:
+def _judge_events(schema: Schema, value: Json) -> list[Finding]:
     """Judge each event of a stream by the schema of its events."""
-    if media.item_schema is None:
-        return []
     found = []
     lines = [line.removeprefix("data: ") for line in value.split("\n") if line.startswith("data: ")]
     for index, line in enumerate(lines):
         event = json.loads(line)
-        if not media.item_schema.is_valid(event):
-            found += media.item_schema.explain(event, where=f"/body/{index}")
+        if not schema.is_valid(event):
+            found += schema.explain(event, where=f"/body/{index}")
     return found
 
 

@@ -1,8 +1,8 @@
 """Keeps sessions, each in the world (scope) that it belongs to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 from mockserver.exchange import Json
 
@@ -10,8 +10,7 @@ MOST = 1_000_000
 """How many sessions the memory store keeps; beyond that the one touched longest ago is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """What is known of a session; `updated_at` in upstream's form, None for what it has not."""
 
     id: str

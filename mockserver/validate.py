@@ -152,7 +152,7 @@ def _read_body(request: Request) -> Json:
     if not _says_json(request.headers):
         return request.body
     try:
-        return json.loads(request.body)
+        return json.loads(_ascii_text(request.body) or request.body)
     except json.JSONDecodeError as error:
         detail = {
             "type": "json_invalid",
@@ -167,6 +167,11 @@ def _read_body(request: Request) -> Json:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         message = f"The body cannot be read as JSON: {why}."
         return Refusal(400, {"detail": PARSING_FAILED}, [Finding("/body", "body_unreadable", message, "client")])
+
+
+def _ascii_text(body: bytes) -> str | None:
+    """Give a body that is plain ASCII as text, which spares the search for its encoding; None for others."""
+    return body.decode("ascii") if body.isascii() and b"\0" not in body else None
 
 
 def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:
@@ -186,15 +191,15 @@ def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detai
 
 
 def _says_json(headers: Headers) -> bool:
-    content_type = headers.text(b"content-type")
-    if content_type == "application/json":
+    field = headers.get(b"content-type")
+    if field == b"application/json":
         return True
-    if not content_type:
+    if not field:
         return False
     from email.message import Message
 
     message = Message()
-    message["content-type"] = content_type.replace("\r", " ").replace("\n", " ")
+    message["content-type"] = field.decode("latin-1").replace("\r", " ").replace("\n", " ")
     return is_json(message.get_content_type())
 
 

@@ -1,0 +1,54 @@
+"""The README shows what really happens."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def shown(start: str) -> tuple[str, str]:
+    """Give the command that begins with `start`, and the output that the README shows for it."""
+    block = next(block for block in BLOCKS if block.startswith(f"$ {start}"))
+    match = re.match(r"\$ ((?:[^\n]*\\\n)*[^\n]*)\n(.*)", block, re.DOTALL)
+    assert match is not None
+    return match[1], match[2]
+
+
+def timeless(text: str) -> str:
+    """Put a mark for each time and date, which differ from run to run."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", "<time>", text)
+    return re.sub(r"date: .*? GMT", "date: <date>", text.replace("\r", ""))
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[str]:
+    """Run the README's own serve command, on a free port so that nothing else is in the way."""
+    command, output = shown("mockserver serve")
+    arguments = [*command.split()[1:], "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mockserver", *arguments], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        lines = "".join(server.stdout.readline() for _ in output.splitlines())
+        match = re.search(r"127\.0\.0\.1:(\d+)", lines)
+        assert match is not None
+        assert lines.replace(match[1], "4010") == output
+        yield match[1]
+        server.terminate()
+
+
+@pytest.mark.parametrize("start", ["curl -s ", "curl -si "])
+def test_a_curl_command_of_the_readme_prints_what_the_readme_shows(start: str, port: str) -> None:
+    command, output = shown(start)
+    done = subprocess.run(command.replace("4010", port), shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # the README's own words
+    assert timeless(done.stdout).strip() == timeless(output).strip()
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len(README.splitlines()) <= 200
