@@ -42,9 +42,9 @@ def words(rng: Random) -> "Faker":
         from faker import Faker
 
         _local.fake = Faker("en_US")
-    fake: Faker = _local.fake
-    fake.generator.random = rng
-    return fake
+    fake: Any = _local.fake  # its type does not tell that the source of chance can be set
+    fake.random = rng
+    return _local.fake  # type: ignore[no-any-return]  # a thread's own values have no type
 
 
 class _Maker:

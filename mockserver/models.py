@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
 from mockserver.exchange import Json
-from mockserver.schema import NOTES, Schema, join, resolve, subschemas
+from mockserver.schema import NOTES, Schema, join, keywords, resolve, subschemas
 
 Detail = dict[str, Any]
 """One entry of a refusal's list: type, loc (a tuple), msg, input, and ctx where there is one."""
@@ -42,17 +42,18 @@ class Model:
         return taken, [] if self._whole else self._beyond(taken if isinstance(taken, int | float) else value)
 
     def _beyond(self, value: Json) -> list[Detail]:
-        """Judge what no model can hold: patterns, conditions, unique items."""
+        """Judge what no model can hold: patterns, conditions, unique items, and all that stands below them."""
         return [
             {
                 "type": "value_error",
-                "loc": tuple(finding.where.split("/")[1:]),
-                "msg": f"Value error, {finding.message}",
-                "input": finding.received,
-                "ctx": {"error": finding.message},
+                "loc": tuple(error.absolute_path),
+                "msg": f"Value error, {error.message}",
+                "input": error.instance,
+                "ctx": {"error": error.message},
             }
-            for finding in self._schema.explain(value, fault="client")
-            if finding.rule not in MODELLED
+            for error in self._schema.errors(value)
+            if not MODELLED.issuperset(keywords(error.absolute_schema_path))
+            and (error.validator, error.validator_value) != ("format", "uuid")
         ]
 
 

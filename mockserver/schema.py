@@ -187,13 +187,17 @@ class Schema:
         except ValueError:
             return False
 
-    def explain(self, value: Json, *, where: str = "", fault: Fault = "mock") -> list[Finding]:
-        """Give what is wrong with `value`, each with its place in the value and in the contract."""
+    def errors(self, value: Json) -> "list[ValidationError]":
+        """Give what jsonschema says of `value`; of a union, what it says of the branch that was likely meant."""
         from jsonschema import Draft202012Validator
 
         checker = Draft202012Validator.FORMAT_CHECKER
         judge = Draft202012Validator(self.rooted(), format_checker=checker)
-        found = [self._finding(leaf, where, fault) for error in judge.iter_errors(value) for leaf in likeliest(error)]
+        return [leaf for error in judge.iter_errors(value) for leaf in likeliest(error)]
+
+    def explain(self, value: Json, *, where: str = "", fault: Fault = "mock") -> list[Finding]:
+        """Give what is wrong with `value`, each with its place in the value and in the contract."""
+        found = [self._finding(error, where, fault) for error in self.errors(value)]
         if not found and not self.is_valid(value):
             found.append(Finding(where, "schema", "is no value of JSON", fault, contract=self.place()))
         return found
@@ -202,10 +206,9 @@ class Schema:
         """Name a place below this schema, references followed, as `<contract>#<pointer>`."""
         pointer, node = self.pointer, self.node
         for part in path:
-            if part == "$ref":
+            if isinstance(node, dict) and part not in node:
                 pointer, node = resolve(self.document, pointer)
-            elif isinstance(node, (dict, list)):
-                pointer, node = join(pointer, part), node[part]  # type: ignore[index]  # the path's own kind
+            pointer, node = join(pointer, part), node[part]
         return f"{self.name}#{pointer}"
 
     def _finding(self, error: "ValidationError", where: str, fault: Fault) -> Finding:
@@ -218,6 +221,17 @@ class Schema:
             received=error.instance,
             contract=self.place(list(error.absolute_schema_path)),
         )
+
+
+def keywords(path: Sequence[str | int]) -> list[str]:
+    """Give the keywords that a path through a schema goes along, without the names and numbers between them."""
+    found: list[str] = []
+    for part in path:
+        if found and found[-1] in NESTED_MAPS | NESTED_LISTS:
+            found.append("")  # the name or number of what the keyword holds
+        else:
+            found.append(str(part))
+    return [part for part in found if part]
 
 
 def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:

@@ -62,7 +62,7 @@ class Sealer:
         """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
         place = self.place(match.operation, draft)
         found = self.judge(place, draft)
-        if found and draft.source == "mock" and match.operation is not None:
+        if draft.source == "mock" and match.operation is not None and (found or place.reply is None):
             draft = _fitted(match.operation, draft)
             place = self.place(match.operation, draft)
             found = self.judge(place, draft)
@@ -94,8 +94,7 @@ class Sealer:
     def judge(self, place: Place, draft: Draft) -> list[Finding]:
         """Give what is wrong with an answer; an error of ours may stand where the contract says nothing."""
         if place.reply is None:
-            allowed = draft.source == "mock" and draft.status != 422
-            return [] if allowed else [_undeclared(place, f"the status {draft.status}")]
+            return [] if draft.source == "mock" else [_undeclared(place, f"the status {draft.status}")]
         if place.media is None:
             fits = draft.media is None and not place.reply.media
             return [] if fits else [_undeclared(place, f"a body of type {draft.media}")]
@@ -111,10 +110,12 @@ def _fitted(operation: Operation, draft: Draft) -> Draft:
     if status == 422 and operation.reply(422) is None and operation.reply(400) is not None:
         status = 400
     reply = operation.reply(status)
-    media = reply.preferred if reply is not None else None
+    if reply is None:
+        return draft
+    media = reply.preferred
     if media is None:
         return draft._replace(status=status, value=None, media=None)
-    return draft._replace(status=status, value=_stand_in(media), media=media.type)
+    return draft._replace(status=status, value=_stand_in(media, draft, status), media=media.type)
 
 
 def _written(request: Request, match: Match, draft: Draft, place: Place) -> Response:
@@ -176,14 +177,19 @@ def _judge_events(schema: Schema, value: Json) -> list[Finding]:
     return found
 
 
-def _stand_in(media: Media) -> Json:
-    """Make a body that the contract allows for an error of ours."""
-    if media.examples:
-        return next(iter(media.examples.values()))
+def _stand_in(media: Media, draft: Draft, status: int) -> Json:
+    """Make a body that the contract allows for an error of ours, with its message where there is room for one."""
+    if media.schema is None:
+        return draft.value
+    message = draft.findings[0].message if draft.findings else str(draft.value)
+    told = {"status": status, **dict.fromkeys(("detail", "error", "message", "title"), message)}
     try:
-        return generate(media.schema, Random(0)) if media.schema is not None else {}
+        made = generate(media.schema, Random(0), told)
+        if media.schema.is_valid(made):
+            return made
+        return next(iter(media.examples.values()), generate(media.schema, Random(0)))
     except ContractError:
-        return None
+        return next(iter(media.examples.values()), None)
 
 
 def _undeclared(place: Place, what: str) -> Finding:
