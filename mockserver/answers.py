@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from mockserver.contract import Media, Operation, Reply
+from mockserver.contract import Contract, Media, Operation, Reply
+from mockserver.errors import ContractError
 from mockserver.exchange import Finding, Json
 from mockserver.fixtures import Fixtures, json_media
 from mockserver.generate import generate
@@ -123,6 +124,25 @@ def _event_stream(media: Media, rng: Random) -> str:
         last = generate(media.item_schema, rng)
         events += [last] if last.get("type") == "stop" else []
     return "".join(event_text(event) for event in events)
+
+
+def check_made(contract: Contract) -> None:
+    """Refuse, with its place, a reply of a user's contract for which no value can be made."""
+    for operation in contract.operations:
+        for reply in operation.replies.values():
+            media = reply.preferred
+            if media is None or media.schema is None or media.examples:
+                continue
+            for seed in range(5):
+                value = generate(media.schema, Random(seed))
+                if not media.schema.is_valid(value):
+                    finding = media.schema.explain(value)[0]
+                    raise ContractError(
+                        "no value can be made for an answer",
+                        where="#" + finding.contract.partition("#")[2],
+                        why=f"of what was tried, at {finding.where or '/'}: {finding.message}",
+                        mend="give the answer an example",
+                    )
 
 
 def event_text(event: Json) -> str:

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
-from mockserver.answers import Answers, Draft, Unmet
+from mockserver.answers import Answers, Draft, Unmet, check_made
 from mockserver.contract import ERAS, Contract, Operation, bundled, own
 from mockserver.eras import Match, Router
 from mockserver.errors import ContractError, UsageError
@@ -62,6 +62,9 @@ class Mock:
             simulations(operations, world),
         )
         judges = {operation: Judge(operation) for operation in operations}
+        for contract in contracts:
+            if not contract.bundled:
+                _check(contract, judges)
         return Served(contracts, Router(contracts), answers, judges, Sealer(contracts[0]))
 
     def handle(self, request: Request) -> Response:
@@ -119,6 +122,17 @@ class Mock:
         parts = (str(seed), request.scope, request.method, request.path, request.query)
         digest = blake2b(json.dumps(parts).encode() + request.body, digest_size=16)
         return Random(int.from_bytes(digest.digest(), "big"))
+
+
+def _check(contract: Contract, judges: Mapping[Operation, Judge]) -> None:
+    """Refuse a user's contract, with the place, where a request could not be judged or an answer not be made."""
+    try:
+        for operation in contract.operations:
+            judges[operation].compile()
+        check_made(contract)
+    except ContractError as error:
+        where = f"{contract.name}{error.where}"
+        raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
 
 
 def read_contracts(name: str) -> tuple[Contract, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from mockserver.contract import Operation, Parameter, is_json
+from mockserver.errors import ContractError
 from mockserver.exchange import Finding, Headers, Json, Request
 from mockserver.schema import NOTES, Schema, join
 
@@ -55,6 +56,18 @@ class Judge:
         self._plain = self._plain and not any(each.required for each in self._parameters if each.location != "path")
         self._models: dict[str, Model] = {}
         self._body_model: Model | None = None
+
+    def compile(self) -> None:
+        """Make all validators now, so that a schema that none can be made of is told at start."""
+        places = [each.schema for each in self._operation.parameters]
+        places += [self._operation.body.schema] if self._operation.body is not None else []
+        for schema in places:
+            try:
+                schema.is_valid(None)
+                _model(schema)
+            except Exception as error:
+                place = schema.place().partition("#")[2]
+                raise ContractError("a schema cannot be used", where="#" + place, why=str(error)) from error
 
     def judge(self, request: Request, path: Mapping[str, str]) -> Call | Refusal:
         """Give the call that a request makes, or its refusal: parameters first, then the body, in one list."""
