@@ -27,7 +27,8 @@ class DataHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own
         if version == "editable":
             return
         root = Path(self.root)
-        made = Path(tempfile.mkdtemp(prefix="mockserver-wheel-"))
+        self._made = tempfile.TemporaryDirectory(prefix="mockserver-wheel-")
+        made = Path(self._made.name)
         include = build_data["force_include"]
         for source in sorted((root / "schemas").rglob("*.yaml")):
             target = made / source.relative_to(root).with_suffix(".json")
@@ -37,3 +38,8 @@ class DataHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own
             target.write_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")), "utf-8")
             include[str(target)] = f"mockserver/_data/{target.relative_to(made).as_posix()}"
         include[str(root / "fixtures")] = "mockserver/_data/fixtures"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was made for the build."""
+        if version != "editable":
+            self._made.cleanup()

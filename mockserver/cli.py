@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import tomllib
 from collections.abc import Callable
 from dataclasses import Field, fields
 from datetime import datetime
@@ -127,6 +126,8 @@ def read_pyproject(folder: Path) -> dict[str, Any]:
 
 
 def _table(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         table = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("mockserver", {})
     except (OSError, ValueError) as error:

@@ -128,12 +128,14 @@ def subschemas(node: Json, pointer: str) -> Iterator[tuple[str, Json]]:
 
 def check_schema(document: Json, pointer: str, seen: set[str]) -> None:
     """Refuse, with its place, any keyword or shape that is not fully understood, in a schema and all below."""
-    if pointer in seen:
+    if pointer not in seen:
+        _check_node(document, pointer, lookup(document, pointer), seen)
+
+
+def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> None:
+    if pointer in seen or isinstance(node, bool):
         return
     seen.add(pointer)
-    node = lookup(document, pointer)
-    if isinstance(node, bool):
-        return
     if not isinstance(node, dict):
         raise ContractError("a schema must be an object or a boolean", where="#" + pointer)
     for key in node:
@@ -146,15 +148,15 @@ def check_schema(document: Json, pointer: str, seen: set[str]) -> None:
                 if key == "nullable"
                 else "use JSON Schema 2020-12's keywords, or begin the name of your own with x-",
             )
-    target, _ = resolve(document, pointer)
-    if target != pointer:
-        check_schema(document, target, seen)
+    if "$ref" in node:
+        target, found = resolve(document, pointer)
+        _check_node(document, target, found, seen)
     try:
         below = list(subschemas(node, pointer))
     except (AttributeError, TypeError):
         raise ContractError("a keyword holds no schemas where it must", where="#" + pointer) from None
-    for place, _ in below:
-        check_schema(document, place, seen)
+    for place, each in below:
+        _check_node(document, place, each, seen)
 
 
 class Schema:
