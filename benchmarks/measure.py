@@ -1,0 +1,269 @@
+"""The measurements: each starts a server anew, makes sure that it answers rightly, and gives one sample."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.children import Cores, Stop, child, output, peak_memory, processor_seconds, say
+from benchmarks.environment import MOCKSERVER, PYTHON, ROOT
+
+T = TypeVar("T")
+
+SESSION = "ses-abc123"
+PATH = f"/api/v1/chat/{SESSION}/title"
+MESSAGE = "How do I rotate the keys of an index without any downtime?"
+BODY = json.dumps({"first_message": MESSAGE})
+TITLE = MESSAGE[:50] + "..."
+CONNECTIONS = 16
+PATIENCE = 20.0
+"""How long a server may take to answer rightly, in seconds."""
+
+HANDLER = ROOT / "benchmarks" / "handler.py"
+
+_REQUEST = (
+    f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+    f"authorization: Bearer any-key\r\ncontent-length: {len(BODY)}\r\n\r\n{BODY}"
+).encode()
+
+_SCRIPT = f"""\
+wrk.method = "POST"
+wrk.body = {json.dumps(BODY)}
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer any-key"
+done = function(summary)
+  local e = summary.errors
+  local failed = e.connect + e.read + e.write + e.status + e.timeout
+  io.write(string.format('\\n{{"requests": %d, "microseconds": %d, "bytes": %d, "failed": %d}}\\n',
+    summary.requests, summary.duration, summary.bytes, failed))
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often and how long is measured; times in seconds."""
+
+    rounds: int
+    warm: int
+    load: int
+    starts: int
+    calls: int
+
+
+FULL = Plan(rounds=9, warm=1, load=5, starts=21, calls=2000)
+QUICK = Plan(rounds=5, warm=1, load=1, starts=10, calls=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One of the servers that are compared; `command` gives what starts it on a port."""
+
+    name: str
+    command: Callable[[int], Sequence[str | Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs; `began` is the moment before its start, on the clock of time.perf_counter."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one server did under load."""
+
+    requests_per_second: float
+    processor_us: float
+    """Processor time of the server for one request, in microseconds."""
+    peak_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered; `length` is that of the whole answer on the wire."""
+
+    status: int
+    body: bytes
+    length: int
+
+
+def subjects(constant: str) -> tuple[Subject, ...]:
+    """Give the servers that are compared, the mock first; the bare one always answers with `constant`."""
+    start = "import benchmark_reference; benchmark_reference.main()"
+
+    def mock(port: int) -> list[str | Path]:
+        return [MOCKSERVER, "serve", "--port", str(port), "--seed", "0"]
+
+    def plain(port: int) -> list[str | Path]:
+        return [PYTHON, "-c", start, "plain", str(port)]
+
+    def bare(port: int) -> list[str | Path]:
+        return [PYTHON, "-c", start, "bare", str(port), constant]
+
+    def joined(port: int) -> list[str | Path]:
+        return [PYTHON, "-c", start, "joined", str(port)]
+
+    return (
+        Subject("mockserver", mock),
+        Subject("plain Starlette", plain),
+        Subject("plain Starlette, one write", joined),
+        Subject("bare ASGI", bare),
+    )
+
+
+def free_port() -> int:
+    """Give a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int) -> Answer:
+    """Send the request once on a connection of its own; OSError where nobody answers."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(_REQUEST)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += _received(connection)
+        head, _, body = got.partition(b"\r\n\r\n")
+        declared = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        length = int(declared[1]) if declared else 0
+        while len(body) < length:
+            body += _received(connection)
+    return Answer(int(head.split(b" ", 2)[1]), body, len(head) + 4 + len(body))
+
+
+def _received(connection: socket.socket) -> bytes:
+    part = connection.recv(65536)
+    if not part:
+        raise ConnectionResetError("the connection was closed in mid-answer")
+    return part
+
+
+def checked(name: str, answer: Answer) -> Answer:
+    """Give the answer back if it is right; Stop if it is not."""
+    try:
+        told = json.loads(answer.body)
+        right = answer.status == 200 and told["session_id"] == SESSION and told["generated_title"] == TITLE
+    except (ValueError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise Stop(f"{name} answered wrongly: {answer.status} {answer.body[:300]!r}")
+    return answer
+
+
+def first_answer(name: str, running: Running) -> Answer:
+    """Ask again and again until the server answers; the answer must be right."""
+    deadline = time.perf_counter() + PATIENCE
+    while time.perf_counter() < deadline:
+        try:
+            return checked(name, ask(running.port))
+        except ConnectionRefusedError:
+            time.sleep(0.001)
+        if running.process.poll() is not None:
+            raise Stop(f"{name} ended with exit code {running.process.returncode} before it answered")
+    raise Stop(f"{name} did not answer within {PATIENCE:g} s")
+
+
+@contextmanager
+def serving(subject: Subject, cores: Cores) -> Iterator[Running]:
+    """Run a server on its core for as long as the block lasts, in an empty folder, outside the project."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        began = time.perf_counter()
+        with child(subject.command(port), cores.server, stdout=subprocess.DEVNULL, cwd=folder) as process:
+            yield Running(process, port, began)
+
+
+def start_time(subject: Subject, cores: Cores) -> float:
+    """Measure from the start of a new process to its first right answer, in milliseconds."""
+    with serving(subject, cores) as running:
+        first_answer(subject.name, running)
+        return (time.perf_counter() - running.began) * 1000
+
+
+def loaded(subject: Subject, cores: Cores, plan: Plan) -> Loaded:
+    """Put a new server under load, answers checked before and after."""
+    with serving(subject, cores) as running:
+        pid, port = running.process.pid, running.port
+        length = first_answer(subject.name, running).length
+        _wrk(subject.name, port, cores, plan.warm, length)
+        before = processor_seconds(pid)
+        requests, seconds = _wrk(subject.name, port, cores, plan.load, length)
+        spent = processor_seconds(pid) - before
+        checked(subject.name, ask(port))
+        return Loaded(requests / seconds, spent / requests * 1e6, peak_memory(pid))
+
+
+def wrk_command(seconds: int, script: str | Path, port: int | str) -> list[str]:
+    """Give the command of the load."""
+    url = f"http://127.0.0.1:{port}{PATH}"
+    return [
+        "wrk",
+        "--threads",
+        "1",
+        *f"--connections {CONNECTIONS} --duration {seconds}s".split(),
+        "-s",
+        str(script),
+        url,
+    ]
+
+
+def _wrk(name: str, port: int, cores: Cores, seconds: int, length: int) -> tuple[int, float]:
+    """Run the load; give the requests answered and the seconds taken. Stop at any failure or strange length."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_SCRIPT)
+        script.flush()
+        text = output(wrk_command(seconds, script.name, port), cores.load)
+    told = json.loads(text.strip().splitlines()[-1])
+    if told["failed"] or not told["requests"]:
+        raise Stop(f"{name} failed under load:\n{text}")
+    mean = told["bytes"] / told["requests"]
+    if abs(mean / length - 1) > 0.01:
+        raise Stop(f"{name} answered otherwise under load: {mean:.1f} bytes in the mean instead of {length}")
+    return told["requests"], told["microseconds"] / 1e6
+
+
+def in_turn(what: str, servers: Sequence[Subject], rounds: int, one: Callable[[Subject], T]) -> dict[str, list[T]]:
+    """Measure the servers in turn, round after round."""
+    found: dict[str, list[T]] = {each.name: [] for each in servers}
+    for number in range(1, rounds + 1):
+        say(f"{what}: round {number} of {rounds}")
+        for each in servers:
+            found[each.name].append(one(each))
+    return found
+
+
+def instructions(calls: int, cores: Cores) -> float | None:
+    """Count the instructions of one request in the Handler alone; None where valgrind is missing."""
+    if shutil.which("valgrind") is None:
+        return None
+    once, twice = (_collected(count, cores) for count in (calls, 2 * calls))
+    return (twice - once) / calls
+
+
+def callgrind_command(count: int | str, python: str | Path = PYTHON, handler: str | Path = HANDLER) -> list[str]:
+    """Give the command that counts the instructions of `count` requests and of the start before them."""
+    tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    return ["env", "PYTHONHASHSEED=0", *tool, str(python), "-P", str(handler), str(count), PATH, BODY]
+
+
+def _collected(count: int, cores: Cores) -> int:
+    say(f"instructions: {count} requests")
+    text = output(callgrind_command(count), cores.server)
+    match = re.search(r"Collected : (\d+)", text)
+    if match is None:
+        raise Stop(f"callgrind said no count:\n{text}")
+    return int(match[1])

@@ -1,0 +1,92 @@
+"""What the mock is measured against: a plain Starlette app and a bare ASGI callable, on the same uvicorn.
+
+The file is copied into the environment that is measured and started there as `benchmark_reference`, so that its
+bytecode is kept between starts like that of any installed package.
+"""
+
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+import uvicorn
+
+Message: TypeAlias = MutableMapping[str, Any]
+Application: TypeAlias = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any
+]
+
+BACKLOG = 2048
+
+
+def plain() -> Application:
+    """Make an app that reads the JSON of a title request and answers in the same form, without any validation."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    async def set_title(request: Request) -> JSONResponse:
+        body = await request.json()
+        return JSONResponse(
+            {
+                "session_id": request.path_params["session_id"],
+                "generated_title": body["first_message"][:50] + "...",
+                "last_updated_at": "2026-04-22T12:34:41.342245",
+                "job_metadata": None,
+                "index_ids": None,
+            }
+        )
+
+    return Starlette(routes=[Route("/api/v1/chat/{session_id}/title", set_title, methods=["POST"])])
+
+
+def bare(body: bytes) -> Application:
+    """Make a callable that answers everything with the same bytes and reads nothing."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    rest = {"type": "http.response.body", "body": body}
+
+    async def app(_scope: Any, _receive: Any, send: Callable[[Message], Awaitable[None]]) -> None:
+        await send(start)
+        await send(rest)
+
+    return app
+
+
+def configured(app: Application) -> uvicorn.Config:
+    """Configure uvicorn as `mockserver.live.make_server` does, but for its protocol; else nothing is measured."""
+    return uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def server(kind: str, app: Application) -> uvicorn.Server:
+    """Give uvicorn's own server, or the mock's, which sends head and body in one write."""
+    if kind != "joined":
+        return uvicorn.Server(configured(app))
+    from mockserver.live import make_server
+
+    return make_server(app)
+
+
+def main() -> None:
+    """Serve: `plain <port>`, `joined <port>` (plain, on the mock's own server) or `bare <port> <body>`."""
+    kind, port, *rest = sys.argv[1:]
+    app = bare(rest[0].encode()) if kind == "bare" else plain()
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", int(port)))
+    listener.listen(BACKLOG)
+    server(kind, app).run(sockets=[listener])
