@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from random import Random
 from typing import NamedTuple, TypeAlias
 
@@ -50,10 +51,16 @@ class Answers:
 
     def answer(self, call: Call, preference: Preference) -> Draft:
         """Give the answer; Unmet where no declared answer is as the caller prefers."""
+        if preference is NONE:
+            simulated = self._simulations.get(call.operation) if self.source == "simulated" else None
+            return simulated(call) if simulated is not None else self._preferred(call, NONE)
+        if preference.example is not None:  # a named answer is not generated, whatever else is wished
+            preference = replace(preference, dynamic=None)
+        return self._preferred(call, preference)._replace(applied=preference)
+
+    def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
         simulated = self._simulations.get(operation) if self.source == "simulated" else None
-        if simulated is not None and preference is NONE:
-            return simulated(call)
         status = preference.code or operation.success
         reply = operation.reply(status)
         if reply is None:
@@ -94,13 +101,16 @@ class Answers:
         media = reply.preferred
         if media is None:
             return Draft(status, None, None, "documented")
+        documented = next(iter(media.examples.values()), None)
+        if media.examples and self.source == "documented":
+            return Draft(status, documented, media.type, "documented")
         canned = self.fixtures.named(call.operation, status)
         for_json = json_media(reply)
         if for_json is not None and ("" in canned or (canned and self.source == "canned")):
             name = "" if "" in canned else self._chance(call, preference).choice(sorted(canned))
             return Draft(status, canned[name], for_json.type, "canned")
         if media.examples:
-            return Draft(status, next(iter(media.examples.values())), media.type, "documented")
+            return Draft(status, documented, media.type, "documented")
         return _generated(reply, status, self._chance(call, preference), call.path)
 
 

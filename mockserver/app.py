@@ -4,15 +4,17 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from types import coroutine
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
 
 from mockserver.exchange import Headers, Request, Response
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LONGEST_TARGET = 16_384
@@ -77,14 +79,10 @@ class App:
         path, query = _target(scope)
         response = self._too_long(method, path, query, headers)
         if response is None:
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            if message.get("more_body") or len(body) > self._max_body:
-                whole = await self._long_body(Request(method, path, query, headers), message, receive)
-                if whole is None:  # the client went away before it had sent all
-                    return
-                response, body = whole
-            response = response or self._answer(Request(method, path, query, headers, body))
+            body = await self._body(Request(method, path, query, headers), receive)
+            if body is None:  # the client went away before it had sent all
+                return
+            response = body if isinstance(body, Response) else self._answer(Request(method, path, query, headers, body))
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
@@ -97,38 +95,39 @@ class App:
             log.exception("the mock failed at %s %s", request.method, request.path)
             return self._mock.failed(request, error)
 
-    async def _long_body(
-        self, request: Request, message: MutableMapping[str, Any], receive: Receive
-    ) -> tuple[Response | None, bytes] | None:
-        """Read a body that did not come at once, or its refusal if it is too long or too slow."""
-        body: bytes | None = message.get("body", b"")
-        if message.get("more_body"):
+    async def _body(self, request: Request, receive: Receive) -> bytes | Response | None:
+        """Read the body, or give its refusal if it is too long or too slow; None if the client went away."""
+        declared = request.headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared[:20]) > self._max_body:
+            return self._too_big(request)
+        message, waiting = _begun(receive())
+        if waiting is not None or message.get("more_body"):
             try:
                 async with asyncio.timeout(self._body_timeout):
-                    body = await self._rest(request, body or b"", receive)
+                    message = message if waiting is None else await waiting
+                    message = await self._rest(message, receive)
             except TimeoutError:
-                return self._closing(request, 408, "The body did not arrive in time."), b""
-        if body is None:
+                return self._closing(request, 408, "The body did not arrive in time.")
+            except asyncio.CancelledError:  # the server stops
+                return self._closing(request, 408, "The body did not arrive before the server stopped.")
+        if message["type"] == "http.disconnect":
             return None
-        if len(body) > self._max_body:
-            text = f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
-            return self._closing(request, 413, text), b""
-        return None, body
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= self._max_body else self._too_big(request)
 
-    async def _rest(self, request: Request, body: bytes, receive: Receive) -> bytes | None:
-        """Read on until the end, the limit, or the client's leaving (None)."""
-        declared = request.headers.get(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared[:20]) > self._max_body:
-            return bytes(self._max_body + 1)
-        parts, size, more = [body], len(body), True
-        while more and size <= self._max_body:
+    async def _rest(self, message: Message, receive: Receive) -> Message:
+        """Read on until the end, the limit, or the client's leaving; give all of it as one message."""
+        parts = [message.get("body", b"")]
+        size = len(parts[0])
+        while message.get("more_body") and size <= self._max_body:
             message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            more = message.get("more_body", False)
-        return b"".join(parts)
+        return {"type": message["type"], "body": b"".join(parts)}
+
+    def _too_big(self, request: Request) -> Response:
+        text = f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
+        return self._closing(request, 413, text)
 
     def _too_long(self, method: str, path: str, query: str, headers: Headers) -> Response | None:
         if len(path) + len(query) > LONGEST_TARGET:
@@ -178,6 +177,33 @@ def _log_access(method: str, path: str, query: str, status: int, took: float) ->
     """Log one request to stderr; `took` is in seconds."""
     target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
     print(f"{method} {target} {status} {took * 1000:.1f} ms", file=sys.stderr, flush=True)
+
+
+def _begun(message: Awaitable[Message]) -> tuple[Message, Awaitable[Message] | None]:
+    """Give what is there already, else ({}, what is to be waited for).
+
+    Most bodies are there when they are asked for, and a timeout costs more than all else that is done here.
+    """
+    steps = message.__await__()
+    try:
+        return {}, _ended(steps, steps.send(None))
+    except StopIteration as done:
+        return done.value, None
+
+
+@coroutine
+def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, Any, Message]:
+    """Await what was begun: `asked` is what it waits for first."""
+    while True:
+        try:
+            try:
+                sent = yield asked
+            except BaseException as error:
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(sent)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # StopIteration is not generic
 
 
 async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mockserver.errors import MockserverError, UsageError
-from mockserver.settings import Settings
+from mockserver.settings import ERAS, Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -129,9 +129,14 @@ def _table(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("mockserver", {})
+        tools = tomllib.loads(path.read_text("utf-8")).get("tool", {})
     except (OSError, ValueError) as error:
         raise UsageError("pyproject.toml cannot be read", where=str(path), why=str(error)) from error
+    table = tools.get("mockserver", {}) if isinstance(tools, dict) else tools
+    if not isinstance(table, dict):
+        raise UsageError(
+            "[tool.mockserver] is not a table", where=str(path), mend="write [tool.mockserver] and options"
+        )
     names = {each.name for each in fields(Settings)}
     said = {key.replace("-", "_"): value for key, value in table.items()}
     unknown = sorted(set(said) - names)
@@ -141,7 +146,14 @@ def _table(path: Path) -> dict[str, Any]:
             where=str(path),
             mend=f"the options are {', '.join(sorted(names))}",
         )
-    return {key: value if isinstance(value, bool) else str(value) for key, value in said.items()}
+    return {key: _default(path.parent, key, value) for key, value in said.items()}
+
+
+def _default(folder: Path, key: str, value: Any) -> Any:
+    """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
+    if key == "fixtures" or (key == "contract" and value not in ("auto", *ERAS)):
+        return str(folder / str(value))
+    return value if isinstance(value, bool) else str(value)
 
 
 def run() -> None:

@@ -1,7 +1,7 @@
 """An OpenAPI 3.1 document as an immutable Contract: operations, parameters, bodies, replies, examples."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,9 +12,6 @@ from mockserver.exchange import Json
 from mockserver.schema import Schema, check_schema, join, load_document, resolve
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-ERAS = ("2.17", "2.8", "2.6")
-"""The eras of the chat API that are bundled, newest first. Source: docs/upstream.md, "Eras"."""
-
 EVENT_STREAM = "text/event-stream"
 
 
@@ -55,6 +52,8 @@ class Reply:
     media: tuple[Media, ...]
     pointer: str
     evidence: str
+    required_headers: Mapping[str, Schema | None]
+    """The header fields that must be there, names in lower case, with their schemas."""
 
     @property
     def preferred(self) -> Media | None:
@@ -85,6 +84,8 @@ class Operation:
     """The first declared status of success; 200 where only a range or a default is declared."""
     names: tuple[str, ...]
     """The parameters of the path, in its order."""
+    allow: str
+    """The methods that the path takes, as the header Allow says them."""
 
     def reply(self, status: int) -> Reply | None:
         """Give the declared reply for a status: the exact one, else its range, else the default."""
@@ -106,6 +107,7 @@ class Contract:
     operations: tuple[Operation, ...]
     replies: Mapping[str, Reply]
     """The replies under components/responses, by name: those of no operation stand here."""
+    file: str
     bundled: bool = False
 
 
@@ -125,7 +127,7 @@ def own(path: Path) -> Contract:
 def read_contract(document: Json, *, name: str, file: str, bundled: bool = False) -> Contract:
     """Make a Contract of a parsed document; that the examples of a bundled one hold is for the tests to show."""
     try:
-        return _Reader(document, name, bundled).contract()
+        return _Reader(document, name, file, bundled).contract()
     except ContractError as error:
         where = f"{file}{error.where}" if error.where.startswith("#") else error.where or file
         raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
@@ -137,11 +139,17 @@ def is_json(media_type: str) -> bool:
     return main == "application" and (sub == "json" or sub.endswith("+json"))
 
 
+def taken_methods(methods: Iterable[str]) -> frozenset[str]:
+    """Give the methods that a path takes: those with an operation, OPTIONS, and HEAD where GET is."""
+    found = frozenset(methods) | {"OPTIONS"}
+    return found | {"HEAD"} if "GET" in found else found
+
+
 class _Reader:
     """Reads one document; every refusal names its place in it."""
 
-    def __init__(self, document: Json, name: str, bundled: bool) -> None:
-        self.document, self.name, self.bundled = document, name, bundled
+    def __init__(self, document: Json, name: str, file: str, bundled: bool) -> None:
+        self.document, self.name, self.file, self.bundled = document, name, file, bundled
         self.checked: set[str] = set()
 
     def contract(self) -> Contract:
@@ -173,12 +181,17 @@ class _Reader:
             document,
             operations,
             MappingProxyType(shared),
+            self.file,
             self.bundled,
         )
 
     def operations(self) -> Iterator[Operation]:
+        alike: dict[str, str] = {}
         for path, item in self.document["paths"].items():
             pointer = join("/paths", path)
+            other = alike.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), path)
+            if other != path:
+                raise ContractError(f"the paths {other!r} and {path!r} are the same", where="#" + pointer)
             if not isinstance(item, dict) or "$ref" in item:
                 raise ContractError("a path must be described in place", where="#" + pointer)
             self.check_template(path, pointer)
@@ -229,6 +242,7 @@ class _Reader:
             exact=MappingProxyType(exact),
             success=min((status for status in exact if 200 <= status < 300), default=200),
             names=names,
+            allow=", ".join(sorted(taken_methods(each.upper() for each in METHODS if each in item))),
         )
 
     def parameters(self, path_pointer: str, item: Json, pointer: str, node: Json) -> tuple[Parameter, ...]:
@@ -245,7 +259,9 @@ class _Reader:
         default_style = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
         if location not in default_style or "name" not in node:
             raise ContractError("a parameter needs a name and an in", where="#" + pointer)
-        if node.get("style", default_style[location]) != default_style[location] or "schema" not in node:
+        explodes = location in ("query", "cookie")
+        usual = node.get("style", default_style[location]) == default_style[location]
+        if not usual or node.get("explode", explodes) is not explodes or "schema" not in node:
             raise ContractError(
                 f"the parameter {node['name']!r} cannot be served",
                 where="#" + pointer,
@@ -277,7 +293,12 @@ class _Reader:
         content = node.get("content") or {}
         media = tuple(self.media(name, join(pointer, "content", name)) for name in content)
         evidence = node.get("x-evidence", self.document.get("info", {}).get("x-evidence", "documented"))
-        return Reply(status, media, pointer, evidence)
+        headers = {}
+        for name in node.get("headers") or {}:
+            place, header = resolve(self.document, join(pointer, "headers", name))
+            if header.get("required"):
+                headers[name.lower()] = self.schema(join(place, "schema")) if "schema" in header else None
+        return Reply(status, media, pointer, evidence, MappingProxyType(headers))
 
     def media(self, media_type: str, pointer: str) -> Media:
         _, node = resolve(self.document, pointer)

@@ -9,17 +9,18 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
+from urllib.parse import quote
 
 from mockserver.answers import Answers, Draft, Unmet, check_made
-from mockserver.contract import ERAS, Contract, Operation, bundled, own
+from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import Match, Router
 from mockserver.errors import ContractError, UsageError
 from mockserver.exchange import Finding, Headers, Json, Request, Response
 from mockserver.fixtures import Fixtures
-from mockserver.prefer import NONE, Preference, read_preference
+from mockserver.prefer import Preference, read_preference
 from mockserver.seal import Sealer
 from mockserver.sessions import World, simulations
-from mockserver.settings import Settings
+from mockserver.settings import ERAS, Settings
 from mockserver.stores import MemoryStore
 from mockserver.validate import Call, Judge, Refusal
 
@@ -35,13 +36,17 @@ class Served:
     sealer: Sealer
 
 
+_SAFE = ":/%#?=@[]!$&'()*+,;~"
+"""What stays as it is in the path of a redirect."""
+
+
 class Mock:
     """The mock server as a Handler, with the state that outlives a reload: the seed and the sessions."""
 
     def __init__(self, settings: Settings, store: MemoryStore | None = None) -> None:
         self.settings = settings
         self.seed = int.from_bytes(os.urandom(4)) if settings.seed is None else settings.seed
-        self.store = store or MemoryStore()
+        self.store = MemoryStore() if store is None else store
         self._key = None if settings.api_key is None else settings.api_key.encode()
         self._clock = _clock(settings.clock)
         self.served = self._read()
@@ -118,7 +123,7 @@ class Mock:
         """Give the source of chance of one answer: a function of seed, scope and request alone."""
         request = call.request
         seed = self.seed if preference.seed is None else preference.seed
-        parts = (str(seed), request.scope, request.method, request.path, request.query)
+        parts = (str(seed), request.scope, call.operation.method, request.path, request.query)
         digest = blake2b(json.dumps(parts).encode() + request.body, digest_size=16)
         return Random(int.from_bytes(digest.digest(), "big"))
 
@@ -130,7 +135,7 @@ def _check(contract: Contract, judges: Mapping[Operation, Judge]) -> None:
             judges[operation].compile()
         check_made(contract)
     except ContractError as error:
-        where = f"{contract.name}{error.where}"
+        where = f"{contract.file}{error.where}"
         raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
 
 
@@ -187,23 +192,24 @@ def _answered(served: Served, operation: Operation, path: Mapping[str, str], req
         return _unmet(str(unmet), operation)
     except ContractError as error:
         return _unmade(error, operation)
-    return draft if preference is NONE else draft._replace(applied=preference)
+    return draft
 
 
 def _unmatched(router: Router, request: Request, match: Match) -> Draft:
     """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is."""
-    allow = (b"allow", ", ".join(sorted(match.allowed)).encode())
+    methods = ", ".join(sorted(match.allowed))
+    allow = (b"allow", methods.encode())
     if match.allowed and request.method == "OPTIONS":
         return Draft(204, None, None, headers=(allow,))
     if match.allowed:
-        message = f"{request.method} is not served here; {allow[1].decode()} are."
+        message = f"{request.method} is not served here; {methods} are."
         finding = Finding("/method", "method", message, "client", received=request.method)
         return Draft(405, {"detail": "Method Not Allowed"}, headers=(allow,), findings=(finding,))
     other = request.path.rstrip("/") if request.path.endswith("/") else request.path + "/"
     known = router.match(request.method, other, request.headers)
     if known.operation is not None or known.allowed:
         target = other + ("?" + request.query if request.query else "")
-        return Draft(307, None, None, headers=((b"location", target.encode("latin-1", "replace")),))
+        return Draft(307, None, None, headers=((b"location", quote(target.encode("latin-1"), safe=_SAFE).encode()),))
     message = f"No operation has the path {request.path}; /openapi.json lists those that there are."
     finding = Finding("/path", "path", message, "client", received=request.path)
     return Draft(404, {"detail": "Not Found"}, findings=(finding,))
@@ -211,13 +217,13 @@ def _unmatched(router: Router, request: Request, match: Match) -> Draft:
 
 def _unauthorized(text: str, operation: Operation) -> Draft:
     message = f"{text}: send the header Authorization: Bearer <key>."
-    finding = Finding("/headers/authorization", "key", message, "client", contract=operation.place)
+    finding = Finding("/header/authorization", "key", message, "client", contract=operation.place)
     headers = ((b"www-authenticate", b"Bearer"),)
     return Draft(401, {"detail": text}, headers=headers, findings=(finding,))
 
 
 def _unmet(message: str, operation: Operation) -> Draft:
-    finding = Finding("/headers/prefer", "preference", message, "client", contract=operation.place)
+    finding = Finding("/header/prefer", "preference", message, "client", contract=operation.place)
     return Draft(400, {"detail": message}, findings=(finding,))
 
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-from mockserver.contract import Contract, Operation
+from mockserver.contract import Contract, Operation, taken_methods
 from mockserver.exchange import Headers
 
 Version = tuple[int, ...]
@@ -84,7 +84,7 @@ class Router:
                 continue
             eras = leaf.get("GET" if method == "HEAD" and "HEAD" not in leaf else method)
             if eras is None:
-                return Match(allowed=_allowed(leaf))
+                return Match(allowed=taken_methods(leaf))
             operation, withdrawn = self._choose(eras, headers)
             return Match(operation, dict(zip(operation.names, values, strict=True)), withdrawn=withdrawn)
         return NO_MATCH
@@ -110,11 +110,6 @@ def client_version(headers: Headers) -> Version | None:
     if agent is None or max(map(len, agent.groups())) > 9:
         return None
     return int(agent[1]), int(agent[2])
-
-
-def _allowed(leaf: Leaf) -> frozenset[str]:
-    methods = {*leaf, "OPTIONS"}
-    return frozenset(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _version(name: str) -> Version:

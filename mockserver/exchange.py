@@ -63,7 +63,7 @@ class Response(NamedTuple):
 class Finding:
     """One thing that is wrong with a message.
 
-    `where` is a JSON pointer into the message ("/body/first_message", "/query/project_id", "/headers/prefer");
+    `where` is a JSON pointer into the message ("/body/first_message", "/query/project_id", "/header/prefer");
     `rule` names what was broken; `contract` is a place in the contract document.
     """
 

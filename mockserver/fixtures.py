@@ -54,7 +54,7 @@ def _read_own(folder: Path, contracts: Sequence[Contract]) -> dict[Operation, Ca
         raise UsageError(f"there is no folder {str(folder)!r}", mend="name a folder of fixtures")
     found: dict[Operation, Canned] = {}
     below = folder / API if (folder / API).is_dir() else folder
-    for path in sorted(each for each in below.glob("*/*") if not each.name.startswith(".")):
+    for path in sorted(below.glob("[!.]*/[!.]*")):
         owners = [each for contract in contracts for each in contract.operations if each.id == path.parent.name]
         if not owners:
             known = ", ".join(sorted({each.id for contract in contracts for each in contract.operations}))

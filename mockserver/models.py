@@ -6,65 +6,61 @@ Source: docs/upstream.md, "Error bodies".
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
 from mockserver.exchange import Json
-from mockserver.schema import NOTES, Schema, join, keywords, resolve, subschemas
+from mockserver.schema import Schema, join, resolve
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError as JsonSchemaError
 
 Detail = dict[str, Any]
 """One entry of a refusal's list: type, loc (a tuple), msg, input, and ctx where there is one."""
-
-MODELLED = NOTES | frozenset(
-    "anyOf const enum exclusiveMaximum exclusiveMinimum items maxItems maxLength maximum minItems "
-    "minLength minimum multipleOf oneOf properties required type".split()
-)
-"""Keywords that a model can hold; what a schema says besides is judged by JSON Schema afterwards."""
 
 
 class Model:
     """One request schema as its validator."""
 
-    __slots__ = ("_schema", "_validator", "_whole")
+    __slots__ = ("_schema", "_validator")
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._validator = SchemaValidator(_core(schema.document, schema.pointer, 0))
-        self._whole = _is_modelled(schema.document, schema.pointer, set())
 
     def read(self, value: Json) -> tuple[Json, list[Detail]]:
-        """Give the value as the service would take it (lax: "1" is an integer), and what is wrong with it."""
+        """Give the value as the service would take it (lax: "1" is an integer), and what is wrong with it.
+
+        Of a schema that says more than an engine's model can hold, JSON Schema has the last word,
+        on the value as it was taken.
+        """
         try:
             taken = self._validator.validate_python(value, from_attributes=True)
         except ValidationError as error:
             return None, [dict(detail) for detail in error.errors(include_url=False)]
-        return taken, [] if self._whole else self._beyond(taken if isinstance(taken, int | float) else value)
-
-    def _beyond(self, value: Json) -> list[Detail]:
-        """Judge what no model can hold: patterns, conditions, unique items, and all that stands below them."""
-        return [
-            {
-                "type": "value_error",
-                "loc": tuple(error.absolute_path),
-                "msg": f"Value error, {error.message}",
-                "input": error.instance,
-                "ctx": {"error": error.message},
-            }
-            for error in self._schema.errors(value)
-            if not MODELLED.issuperset(keywords(error.absolute_schema_path))
-            and (error.validator, error.validator_value) != ("format", "uuid")
-        ]
+        whole = _converted(value, taken)
+        return taken, [] if self._schema.is_valid(whole) else [_detail(each) for each in self._schema.errors(whole)]
 
 
-def _is_modelled(document: Json, pointer: str, seen: set[str]) -> bool:
-    """Say whether a model holds all that a schema says, here and below."""
-    pointer, node = resolve(document, pointer)
-    if isinstance(node, bool) or pointer in seen:
-        return not isinstance(node, bool)
-    seen.add(pointer)
-    known = all(key in MODELLED or key.startswith("x-") or (key == "format" and node[key] == "uuid") for key in node)
-    return known and all(_is_modelled(document, place, seen) for place, _ in subschemas(node, pointer))
+def _converted(value: Json, taken: Any) -> Json:
+    """Give the value with what the engine converted in place; what the engine passed over stays as it was."""
+    if isinstance(value, dict) and isinstance(taken, dict):
+        return {key: _converted(item, taken[key]) if key in taken else item for key, item in value.items()}
+    if isinstance(value, list) and isinstance(taken, list):
+        return [_converted(*pair) for pair in zip(value, taken, strict=True)]
+    return taken if taken is None or isinstance(taken, str | int | float | list | dict) else str(taken)
+
+
+def _detail(error: "JsonSchemaError") -> Detail:
+    message = error.message
+    return {
+        "type": "value_error",
+        "loc": tuple(error.absolute_path),
+        "msg": f"Value error, {message}",
+        "input": error.instance,
+        "ctx": {"error": message},
+    }
 
 
 def _core(document: Json, pointer: str, depth: int) -> CoreSchema:

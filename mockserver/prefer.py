@@ -61,7 +61,7 @@ def _tokens(text: str) -> dict[str, str]:
 
 def _misspelt(name: str, received: str, expected: str) -> Finding:
     return Finding(
-        where="/headers/prefer",
+        where="/header/prefer",
         rule="preference",
         message=f"The preference {name}={received} cannot be read; expected is {expected}.",
         fault="client",

@@ -166,7 +166,9 @@ class Schema:
 
     def __init__(self, document: Json, pointer: str, name: str) -> None:
         self.document, self.name = document, name
-        self.pointer, self.node = resolve(document, pointer)
+        self.pointer, self.node = pointer, lookup(document, pointer)
+        if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference that says no more than its target
+            self.pointer, self.node = resolve(document, pointer)
         self._fast: Any = None
 
     def rooted(self) -> Json:
@@ -200,9 +202,24 @@ class Schema:
     def explain(self, value: Json, *, where: str = "", fault: Fault = "mock") -> list[Finding]:
         """Give what is wrong with `value`, each with its place in the value and in the contract."""
         found = [self._finding(error, where, fault) for error in self.errors(value)]
-        if not found and not self.is_valid(value):
-            found.append(Finding(where, "schema", "is no value of JSON", fault, contract=self.place()))
-        return found
+        return found if found or self.is_valid(value) else [self._finding_of_the_fast(value, where, fault)]
+
+    def _finding_of_the_fast(self, value: Json, where: str, fault: Fault) -> Finding:
+        """Say what only the fast validator sees: formats that jsonschema does not know here, lone surrogates."""
+        try:
+            error = next(iter(self._fast.iter_errors(value)))
+        except ValueError as reason:
+            return Finding(where, "json", f"is no value of JSON: {reason}", fault, contract=self.place())
+        path = [part for part in error.schema_path if part != "$ref"]
+        return Finding(
+            where=join(where, *error.instance_path),
+            rule=str(error.kind.name),
+            message=error.message,
+            fault=fault,
+            expected={error.kind.name: error.kind.value},
+            received=error.instance,
+            contract=self.place(path),
+        )
 
     def place(self, path: Sequence[str | int] = ()) -> str:
         """Name a place below this schema, references followed, as `<contract>#<pointer>`."""
@@ -223,17 +240,6 @@ class Schema:
             received=error.instance,
             contract=self.place(list(error.absolute_schema_path)),
         )
-
-
-def keywords(path: Sequence[str | int]) -> list[str]:
-    """Give the keywords that a path through a schema goes along, without the names and numbers between them."""
-    found: list[str] = []
-    for part in path:
-        if found and found[-1] in NESTED_MAPS | NESTED_LISTS:
-            found.append("")  # the name or number of what the keyword holds
-        else:
-            found.append(str(part))
-    return [part for part in found if part]
 
 
 def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:

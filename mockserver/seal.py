@@ -1,7 +1,7 @@
 """Draft -> Response: no answer leaves that its contract does not allow."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from random import Random
 from urllib.parse import quote
@@ -44,6 +44,8 @@ class Place:
     headers: tuple[tuple[bytes, bytes], ...]
     reply: Reply | None = None
     media: Media | None = None
+    required: tuple[tuple[bytes, bytes], ...] = ()
+    """Fields that the contract requires, for an answer that does not bring them."""
 
     @property
     def pointer(self) -> str:
@@ -62,8 +64,8 @@ class Sealer:
         """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
         place = self.place(match.operation, draft)
         found = self.judge(place, draft)
-        if draft.source == "mock" and match.operation is not None and (found or place.reply is None):
-            draft = _fitted(match.operation, draft)
+        if draft.source == "mock" and (found or place.reply is None):
+            draft = _fitted(match.operation, place.reply, draft)
             place = self.place(match.operation, draft)
             found = self.judge(place, draft)
         if found:
@@ -89,7 +91,8 @@ class Sealer:
         if draft.source != "mock":
             headers.append((b"x-mock-source", draft.source.encode()))
         media = next((media for media in reply.media if media.type == draft.media), None) if reply else None
-        return Place(name, tuple(headers), reply, media)
+        required = _required_fields(operation, reply) if reply is not None else ()
+        return Place(name, tuple(headers), reply, media, required)
 
     def judge(self, place: Place, draft: Draft) -> list[Finding]:
         """Give what is wrong with an answer; an error of ours may stand where the contract says nothing."""
@@ -104,12 +107,11 @@ class Sealer:
         return _judge_events(place.media.item_schema, draft.value) if place.media.item_schema is not None else []
 
 
-def _fitted(operation: Operation, draft: Draft) -> Draft:
+def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> Draft:
     """Put an error of ours into the contract's own form, where that is another than upstream's."""
     status = draft.status
-    if status == 422 and operation.reply(422) is None and operation.reply(400) is not None:
-        status = 400
-    reply = operation.reply(status)
+    if status == 422 and reply is None and operation is not None and operation.reply(400) is not None:
+        status, reply = 400, operation.reply(400)
     if reply is None:
         return draft
     media = reply.preferred
@@ -118,9 +120,25 @@ def _fitted(operation: Operation, draft: Draft) -> Draft:
     return draft._replace(status=status, value=_stand_in(media, draft, status), media=media.type)
 
 
+def _required_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
+    """Make the header fields that a reply must have."""
+    known = {"www-authenticate": "Bearer", "allow": "" if operation is None else operation.allow}
+    fields = []
+    for name, schema in reply.required_headers.items():
+        made = known[name] if name in known else generate(schema, Random(0)) if schema else ""
+        fields.append((name.encode(), encoded(str(made))))
+    return tuple(fields)
+
+
+def _required(place: Place, sent: Collection[bytes]) -> list[tuple[bytes, bytes]]:
+    return [field for field in place.required if field[0] not in sent]
+
+
 def _written(request: Request, match: Match, draft: Draft, place: Place) -> Response:
     body = _body(draft)
     headers = [*place.headers, *draft.headers]
+    if place.required:
+        headers += _required(place, {name for name, _ in draft.headers})
     if draft.status != 204:
         headers.append((b"content-length", b"%d" % len(body)))
     if draft.findings:
@@ -171,7 +189,11 @@ def _judge_events(schema: Schema, value: Json) -> list[Finding]:
     found = []
     lines = [line.removeprefix("data: ") for line in value.split("\n") if line.startswith("data: ")]
     for index, line in enumerate(lines):
-        event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            found.append(Finding(f"/body/{index}", "json", f"the event is not JSON: {error}", "mock", received=line))
+            continue
         if not schema.is_valid(event):
             found += schema.explain(event, where=f"/body/{index}")
     return found

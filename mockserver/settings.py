@@ -10,6 +10,9 @@ Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 
+ERAS = ("2.17", "2.8", "2.6")
+"""The eras of the chat API that are bundled, newest first. Source: docs/upstream.md, "Eras"."""
+
 TITLE_LENGTH = 50
 """How many characters of the message a title keeps by default (inferred; docs/upstream.md, "Title rule")."""
 

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mockserver.contract import ERAS
 from mockserver.data import API, data_dir
 from mockserver.engine import Mock, describe
 from mockserver.errors import MockserverError
-from mockserver.settings import Settings
+from mockserver.settings import ERAS, Settings
 
 if TYPE_CHECKING:
     from watchfiles import Change

@@ -1,0 +1,97 @@
+// Runs one release of the TypeScript client, installed in the folder named as argument:
+// JSON lines of calls in, JSON lines of outcomes out, as driver.py does it.
+// Ways: plain; raw (asResponse); with (withResponse); pages (all that is listed).
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const { LlamaCloud } = createRequire(join(process.argv[2], 'here.js'))('@llamaindex/llama-cloud');
+const MOST_EXCHANGES = 50;
+const clients = new Map();
+let exchanges = [];
+
+/** The client's fetch, which remembers each exchange and changes none. */
+async function remember(url, init) {
+  if (exchanges.length === MOST_EXCHANGES) throw new Error(`more than ${MOST_EXCHANGES} requests in one call`);
+  const response = await fetch(url, init);
+  const { pathname, search } = new URL(url);
+  exchanges.push({
+    method: (init.method ?? 'GET').toUpperCase(),
+    target: pathname + search,
+    request_headers: Object.fromEntries(new Headers(init.headers)),
+    request_body: init.body ?? '',
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: response.clone().text(),
+  });
+  return response;
+}
+
+function clientOf({ base_url: baseURL, key: apiKey, max_retries: maxRetries }) {
+  if (baseURL === null) return new LlamaCloud();
+  const name = JSON.stringify([baseURL, apiKey, maxRetries]);
+  if (!clients.has(name)) {
+    clients.set(name, new LlamaCloud({ baseURL, apiKey, maxRetries, timeout: 20_000, fetch: remember }));
+  }
+  return clients.get(name);
+}
+
+/** Give a raw response as a client's user reads it. */
+async function read(response) {
+  const text = await response.text();
+  return { status: response.status, headers: Object.fromEntries(response.headers), text };
+}
+
+async function perform(call, outcome) {
+  const client = clientOf(call);
+  const target = call.resource ? call.resource.split('.').reduce((each, name) => each[name], client) : client;
+  const promise = target[call.method](...call.arguments);
+  if (call.way === 'pages') {
+    const items = [];
+    for await (const item of promise) items.push(item);
+    return items;
+  }
+  if (call.way === 'raw') {
+    outcome.read = await read(await promise.asResponse());
+    return null;
+  }
+  if (call.way === 'with') {
+    const { data, response } = await promise.withResponse();
+    outcome.read = { status: response.status, headers: Object.fromEntries(response.headers), text: null };
+    return data;
+  }
+  return await promise;
+}
+
+/** Give a parsed value as JSON; of a page, the fields that it makes of its body. */
+function asJson(value) {
+  if (typeof value?.getPaginatedItems !== 'function') return value ?? null;
+  return { items: value.items, next_page_token: value.next_page_token };
+}
+
+function failure(error) {
+  const bases = [];
+  for (let each = Object.getPrototypeOf(error.constructor); each?.name; each = Object.getPrototypeOf(each)) {
+    bases.push(each.name);
+  }
+  const { message, status = null, error: body = null } = error;
+  return { name: error.constructor.name, bases, message, status, body };
+}
+
+async function answer(call) {
+  const outcome = { parsed: null, kind: null, error: null, read: null, warnings: [] };
+  exchanges = [];
+  try {
+    const value = await perform(call, outcome);
+    outcome.parsed = asJson(value);
+    outcome.kind = value === null ? 'null' : value === undefined ? 'undefined' : value.constructor.name;
+  } catch (error) {
+    outcome.error = failure(error);
+  }
+  outcome.exchanges = await Promise.all(exchanges.map(async (each) => ({ ...each, body: await each.body })));
+  return outcome;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(JSON.stringify(await answer(JSON.parse(line))) + '\n');
+}

@@ -1,0 +1,241 @@
+"""The command starts, says so, serves, and ends as it should."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mockserver.cli import ready_lines
+from mockserver.engine import Mock
+from mockserver.live import bind
+from mockserver.settings import Settings
+from tests.talk import KEY, MESSAGE, TITLE
+
+PATIENCE = 30.0
+"""Seconds that a process may take on a busy machine."""
+
+READY = re.compile(
+    r"mockserver is ready at (?P<url>http://\S+): contract auto \(2\.17, 2\.8, 2\.6\), "
+    r"7 operations, answers simulated, seed (?P<seed>\d+)"
+)
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("MOCKSERVER_")}
+    return {**kept, **more}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "mockserver", *arguments]
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+class Served:
+    """A server in a process of its own."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.lines = [process.stdout.readline().rstrip("\n") for _ in range(3)]
+        found = re.search(r"http://\S+(?=:)", self.lines[0])
+        assert found, (self.lines, process.stderr.read() if process.stderr and process.poll() is not None else "")
+        self.url = found[0]
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+        """Stop it; gives the exit code and what else it wrote to stdout and stderr."""
+        self.process.send_signal(how)
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]:
+    """Serve on a free port."""
+    process = subprocess.Popen(
+        command("serve", "--port", "0", *arguments),
+        cwd=folder,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Served(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def title(url: str, key: str = KEY) -> httpx.Response:
+    return httpx.post(url + TITLE, json={"first_message": MESSAGE}, headers={"authorization": key}, timeout=PATIENCE)
+
+
+# -- starting, serving, ending ---------------------------------------------------------------------------------------
+
+
+def test_the_server_says_where_and_what_it_serves_and_ends_with_0(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        ready = READY.fullmatch(served.lines[0])
+        assert ready is not None, served.lines
+        assert served.lines[1:] == [f"export LLAMA_CLOUD_BASE_URL={served.url}", "export LLAMA_CLOUD_API_KEY=any-key"]
+        assert title(served.url).json()["generated_title"] == MESSAGE + "..."
+        assert httpx.get(served.url + "/__mock__/health").json()["seed"] == int(ready["seed"])
+        assert served.end() == (0, "", "")
+
+
+def test_requests_are_logged_without_their_keys_where_that_is_asked(tmp_path: Path) -> None:
+    with serving(tmp_path, "--access-log", "--api-key", "llx-secret") as served:
+        assert title(served.url, "Bearer llx-secret").status_code == 200
+        assert title(served.url, "Bearer llx-wrong").status_code == 401
+        code, out, err = served.end(signal.SIGINT)
+        assert (code, out) == (0, "")
+        lines = err.splitlines()
+        assert len(lines) == 2
+        for line, status in zip(lines, (200, 401), strict=True):
+            assert re.fullmatch(rf"POST {TITLE} {status} \d+\.\d ms", line)
+        assert "llx-" not in "".join([*served.lines, out, err])
+        assert served.lines[2] == 'export LLAMA_CLOUD_API_KEY="$MOCKSERVER_API_KEY"'
+
+
+def half_sent(url: str, body: bytes) -> socket.socket:
+    """Open a request whose body has come but half."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
+    head = f"POST {TITLE} HTTP/1.1\r\nhost: x\r\nauthorization: {KEY}\r\ncontent-type: application/json\r\n"
+    connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body[:5])
+    return connection
+
+
+def test_an_open_request_is_answered_before_the_server_ends(tmp_path: Path) -> None:
+    body = b'{"first_message": "slow"}'
+    with serving(tmp_path, "--shutdown-timeout", "10") as served, half_sent(served.url, body) as connection:
+        assert title(served.url).status_code == 200  # the open request has been taken by now
+        served.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert served.process.poll() is None
+        connection.sendall(body[5:])
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b'"generated_title":"slow..."' in answer
+        assert served.process.wait(timeout=PATIENCE) == 0
+
+
+def test_a_request_that_never_ends_does_not_keep_the_server(tmp_path: Path) -> None:
+    with serving(tmp_path, "--shutdown-timeout", "1") as served, half_sent(served.url, b'{"first_message": ""}'):
+        assert title(served.url).status_code == 200
+        started = time.monotonic()
+        code, _, err = served.end()
+        assert time.monotonic() - started < 8
+        assert code == 0
+        assert "Traceback" not in err
+
+
+def test_settings_come_from_pyproject_and_environment(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.mockserver]\ncontract = "2.8"\nseed = 4\n', "utf-8")
+    with serving(tmp_path, MOCKSERVER_ANSWERS="documented") as served:
+        assert served.lines[0].endswith(": contract 2.8, 6 operations, answers documented, seed 4")
+
+
+# -- what it says before it serves -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        (Settings(seed=1), "any-key"),
+        (Settings(seed=1, api_key="llx-secret"), '"$MOCKSERVER_API_KEY"'),
+        (Settings(seed=1, auth=False), "any-key"),
+    ],
+    ids=["any key", "one key", "no key"],
+)
+def test_the_ready_lines_can_be_pasted_and_tell_no_secret(settings: Settings, key: str) -> None:
+    first, *exports = ready_lines(Mock(settings), "http://127.0.0.1:4010").splitlines()
+    assert first.endswith("7 operations, answers simulated, seed 1")
+    assert exports == ["export LLAMA_CLOUD_BASE_URL=http://127.0.0.1:4010", f"export LLAMA_CLOUD_API_KEY={key}"]
+    assert "llx-secret" not in first
+
+
+def test_one_operation_is_told_in_the_singular(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/: {get: {responses: {'204': {description: ''}}}}}\n"
+    )
+    told = ready_lines(Mock(Settings(contract=str(path), seed=1)), "http://x")
+    assert "contract one, 1 operation, " in told
+
+
+# -- what stops it ---------------------------------------------------------------------------------------------------
+
+
+def stopped(done: "subprocess.CompletedProcess[str]", code: int, *texts: str) -> None:
+    assert done.returncode == code, done
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for text in texts:
+        assert text in done.stderr
+
+
+def test_a_port_that_is_taken_ends_it_with_3(tmp_path: Path) -> None:
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    done = run(tmp_path, "serve", "--port", str(port))
+    listener.close()
+    stopped(done, 3, f"mockserver: cannot listen on 127.0.0.1:{port}", "why: Address already in use", "--port 0")
+
+
+def test_an_unknown_option_ends_it_with_2(tmp_path: Path) -> None:
+    stopped(run(tmp_path, "serve", "--prot", "1"), 2, "No such option", "--prot", "--port")
+
+
+def test_an_unknown_key_of_pyproject_ends_it_with_2(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.mockserver]\nprot = 1\n", "utf-8")
+    place = str(tmp_path / "pyproject.toml")
+    stopped(run(tmp_path, "serve"), 2, "has no option 'prot'", f"where: {place}", "mend: the options are access_log")
+
+
+def test_an_unknown_era_ends_it_with_2(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", MOCKSERVER_CONTRACT="2.7")
+    stopped(done, 2, "there is no contract '2.7'", "2.17, 2.8, 2.6", "mend:")
+
+
+def test_a_bad_fixture_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "answers" / "set_title" / "200.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"session_id": "s", "last_updated_at": 5}', "utf-8")
+    done = run(tmp_path, "serve", "--port", "0", "--fixtures", "answers")
+    place = "answers/set_title/200.json#/last_updated_at"
+    stopped(done, 3, "a fixture breaks the contract", place, 'expected {"type": "string"}, received 5', "mend:")
+
+
+def test_a_bad_contract_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {}}}}\n", "utf-8")
+    done = run(tmp_path, "serve", "--port", "0", "--contract", "own.yaml")
+    stopped(done, 3, "the operation declares no responses", "own.yaml#/paths/~1a/get/responses")
+
+
+def test_help_and_version_are_told_wherever_it_is_called(tmp_path: Path) -> None:
+    assert "serve" in run(tmp_path, "--help").stdout
+    assert re.fullmatch(r"mockserver, version \d+\.\d+\.\d+\n", run(tmp_path, "--version").stdout)

@@ -1,0 +1,234 @@
+"""Canned answers are found by name, and serve the contracts that they satisfy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockserver.contract import own
+from mockserver.engine import Mock
+from mockserver.errors import FixtureError, UsageError
+from mockserver.exchange import Json
+from mockserver.fixtures import Fixtures
+from mockserver.settings import ERAS, Settings
+from tests.strategies import (
+    Canned,
+    bundled_fixtures,
+    contract_of,
+    every_operation,
+    operations,
+    own_document,
+    satisfies,
+    write_document,
+)
+from tests.talk import TITLE, ask, header, value
+
+ALL = bundled_fixtures()
+AUTO = tuple(contract_of(era) for era in ERAS)
+SESSION: dict[str, Json] = {
+    "session_id": "ses-mine",
+    "generated_title": "Mine...",
+    "last_updated_at": "2026-05-01T00:00:00.000000",
+    "job_metadata": None,
+    "index_ids": None,
+}
+
+
+def put(folder: Path, name: str, content: Json) -> Path:
+    """Write a fixture into a folder; text is written as it is."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    return path
+
+
+# -- the bundled ones ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("canned", ALL, ids=str)
+def test_every_bundled_fixture_serves_the_eras_whose_contract_it_satisfies(canned: Canned) -> None:
+    fixtures = Fixtures(AUTO, None)
+    serving = set()
+    for era in ERAS:
+        operation = operations(era).get(canned.operation)
+        named = fixtures.named(operation, canned.status) if operation else {}
+        if canned.name in named:
+            assert named[canned.name] == canned.value
+            serving.add(era)
+    assert serving == {era for era in ERAS if satisfies(era, canned)}
+    assert serving
+
+
+def test_there_are_bundled_fixtures_for_every_operation() -> None:
+    assert {canned.operation for canned in ALL} == {name for _, name in every_operation()}
+
+
+@pytest.mark.parametrize(("era", "name"), every_operation())
+def test_an_operation_has_the_fixtures_of_its_own_folder_and_no_others(era: str, name: str) -> None:
+    fixtures, operation = Fixtures(AUTO, None), operations(era)[name]
+    found = {(status, each) for status in operation.exact for each in fixtures.named(operation, status)}
+    assert found == {
+        (canned.status, canned.name) for canned in ALL if canned.operation == name and satisfies(era, canned)
+    }
+
+
+def test_no_fixture_has_private_looking_ids() -> None:
+    for canned in ALL:
+        text = canned.path.read_text("utf-8")
+        assert "llx-" not in text
+        assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
+
+
+# -- a folder of one's own -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("below", ["", "llamacloud-chat/"])
+def test_a_folder_of_ones_own_is_served(tmp_path: Path, below: str) -> None:
+    put(tmp_path, f"{below}set_title/200.mine.json", SESSION)
+    mock = Mock(Settings(fixtures=tmp_path, seed=0))
+    response = ask(mock.handle, "POST", TITLE, {"first_message": "x"}, prefer="example=mine")
+    assert (response.status, value(response)) == (200, SESSION)
+    assert header(response, "x-mock-source") == "canned"
+
+
+def test_ones_own_wins_by_name_and_the_others_stay(tmp_path: Path) -> None:
+    put(tmp_path, "set_title/200.unbound.json", SESSION)
+    operation = operations("2.6")["set_title"]
+    named = Fixtures(AUTO, tmp_path).named(operation, 200)
+    assert named["unbound"] == SESSION
+    assert set(named) == set(Fixtures(AUTO, None).named(operation, 200))
+
+
+def test_an_unnamed_one_is_the_answer_of_its_operation(tmp_path: Path) -> None:
+    put(tmp_path, "get_summary/200.json", {**SESSION, "shared_access": "query"})
+    mock = Mock(Settings(fixtures=tmp_path, seed=0, answers="canned"))
+    for _ in range(3):
+        response = ask(mock.handle, "GET", "/api/v1/chat/x/summary")
+        assert value(response)["session_id"] == "ses-mine"
+        assert header(response, "x-mock-source") == "canned"
+
+
+def test_ones_own_serves_the_eras_that_it_satisfies(tmp_path: Path) -> None:
+    put(tmp_path, "get_summary/200.old.json", SESSION)
+    fixtures = Fixtures(AUTO, tmp_path)
+    serving = {era for era in ERAS if "old" in fixtures.named(operations(era)["get_summary"], 200)}
+    assert serving == {"2.6", "2.8"}  # 2.17 wants shared_access
+
+
+def test_ones_own_serves_a_contract_of_ones_own(tmp_path: Path) -> None:
+    contract = own(write_document(tmp_path, own_document()))
+    put(tmp_path / "canned", "read/200.long.json", {"id": "n", "text": "x" * 80})
+    fixtures = Fixtures((contract,), tmp_path / "canned")
+    assert fixtures.named(contract.operations[0], 200) == {"long": {"id": "n", "text": "x" * 80}}
+    assert fixtures.named(contract.operations[1], 200) == {}
+
+
+def test_bundled_fixtures_do_not_serve_a_contract_of_ones_own(tmp_path: Path) -> None:
+    document = own_document()
+    document["paths"]["/notes/{note_id}"]["get"]["operationId"] = "get_summary"
+    document["components"]["schemas"]["Note"] = {}
+    contract = own(write_document(tmp_path, document))
+    assert Fixtures((contract,), None).named(contract.operations[0], 200) == {}
+
+
+def test_dot_files_are_left_alone(tmp_path: Path) -> None:
+    put(tmp_path, "set_title/.DS_Store", "\x00")
+    put(tmp_path, "set_title/.200.json.swp", "x")
+    put(tmp_path, "set_title/200.mine.json", SESSION)
+    assert "mine" in Fixtures(AUTO, tmp_path).named(operations("2.6")["set_title"], 200)
+
+
+def test_dot_folders_and_files_beside_the_folders_are_left_alone(tmp_path: Path) -> None:
+    put(tmp_path, ".git/config", "x")
+    put(tmp_path, "README.md", "x")
+    put(tmp_path, "set_title/200.mine.json", SESSION)
+    assert "mine" in Fixtures(AUTO, tmp_path).named(operations("2.6")["set_title"], 200)
+
+
+# -- what stops the start --------------------------------------------------------------------------------------------
+
+
+def refused(folder: Path) -> FixtureError:
+    with pytest.raises(FixtureError) as caught:
+        Mock(Settings(fixtures=folder))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "expected", "received"),
+    [
+        ({"last_updated_at": 5}, "/last_updated_at", '{"type": "string"}', "received 5"),
+        ({"session_id": None}, "/session_id", '{"type": "string"}', "received null"),
+        ({"job_metadata": {"turns": "x"}}, "/job_metadata/turns", '{"type": "integer"}', 'received "x"'),
+        ({"index_ids": ["a", 7]}, "/index_ids/1", '{"type": "string"}', "received 7"),
+    ],
+    ids=["timestamp", "id", "deep inside", "in a list"],
+)
+def test_one_that_breaks_every_contract_stops_the_start(
+    tmp_path: Path, change: dict[str, Any], pointer: str, expected: str, received: str
+) -> None:
+    path = put(tmp_path, "set_title/200.mine.json", {**SESSION, **change})
+    error = refused(tmp_path)
+    assert error.what == "a fixture breaks the contract"
+    assert error.where == f"{path}#{pointer}"
+    assert f"expected {expected}" in error.why
+    assert received in error.why
+    assert "2.6#/components/schemas/" in error.why
+    assert error.exit_code == 3
+
+
+def test_what_is_missing_is_told_at_the_root(tmp_path: Path) -> None:
+    path = put(tmp_path, "set_title/200.mine.json", {"session_id": "s"})
+    error = refused(tmp_path)
+    assert error.where.startswith(f"{path}#")
+    assert "'last_updated_at' is a required property" in error.why
+
+
+@pytest.mark.parametrize(
+    "name", ["200.txt", "ok.json", "title.json", "600.json", "20.json", "200..json", "200.json.bak", "200"]
+)
+def test_a_name_that_says_nothing_stops_the_start(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path, f"set_title/{name}", SESSION)
+    error = refused(tmp_path)
+    assert (error.what, error.where) == ("a fixture has a name that says nothing", str(path))
+    assert "<operation>/<status>.<name>.json" in error.why
+
+
+@pytest.mark.parametrize("content", ["", "{", "{'a': 1}"])
+def test_one_that_is_not_json_stops_the_start(tmp_path: Path, content: str) -> None:
+    path = put(tmp_path, "set_title/200.mine.json", content)
+    error = refused(tmp_path)
+    assert (error.what, error.where) == ("a fixture is not JSON", str(path))
+
+
+def test_one_that_is_not_utf_8_stops_the_start(tmp_path: Path) -> None:
+    path = put(tmp_path, "set_title/200.mine.json", "")
+    path.write_bytes(b'"\xff"')
+    assert refused(tmp_path).where == str(path)
+
+
+def test_one_of_an_unknown_operation_stops_the_start(tmp_path: Path) -> None:
+    path = put(tmp_path, "settitle/200.json", SESSION)
+    error = refused(tmp_path)
+    assert "'settitle'" in error.what
+    assert error.where == str(path)
+    assert "set_title" in error.why
+
+
+def test_one_of_a_status_that_no_contract_declares_stops_the_start(tmp_path: Path) -> None:
+    path = put(tmp_path, "set_title/202.json", SESSION)
+    error = refused(tmp_path)
+    assert error.what == "no contract declares a JSON answer 202 here"
+    assert error.where == str(path)
+    assert "200" in error.why
+
+
+def test_one_where_no_body_is_declared_stops_the_start(tmp_path: Path) -> None:
+    put(tmp_path, "delete/204.json", None)
+    assert refused(tmp_path).what == "no contract declares a JSON answer 204 here"
+
+
+def test_a_folder_that_is_not_there_is_a_mistake_of_the_command(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        Mock(Settings(fixtures=tmp_path / "gone"))

@@ -1,0 +1,194 @@
+"""Every setting can be given on the command line, in the environment and in pyproject.toml, in this order."""
+
+from dataclasses import FrozenInstanceError, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from mockserver.cli import read_pyproject, serve
+from mockserver.errors import UsageError
+from mockserver.settings import SOURCES, Settings
+
+NAMES = [field.name for field in fields(Settings)]
+
+GIVEN: dict[str, tuple[str, Any, str]] = {
+    "host": ("0.0.0.0", "0.0.0.0", '"0.0.0.0"'),  # noqa: S104  # only read
+    "port": ("4711", 4711, "4711"),
+    "contract": ("2.8", "2.8", '"2.8"'),
+    "answers": ("generated", "generated", '"generated"'),
+    "fixtures": ("my/answers", Path("my/answers"), '"my/answers"'),
+    "seed": ("-5", -5, "-5"),
+    "clock": ("2026-04-22T12:34:41", datetime(2026, 4, 22, 12, 34, 41), "2026-04-22T12:34:41"),
+    "title_length": ("7", 7, "7"),
+    "api_key": ("secret", "secret", '"secret"'),
+    "auth": ("false", False, "false"),
+    "cors": ("false", False, "false"),
+    "max_body": ("99", 99, "99"),
+    "body_timeout": ("0.5", 0.5, "0.5"),
+    "shutdown_timeout": ("1.5", 1.5, "1.5"),
+    "watch": ("true", True, "true"),
+    "access_log": ("true", True, "true"),
+}
+"""Setting -> its value as text, as it is taken, and as TOML."""
+
+
+def flag(name: str) -> list[str]:
+    text, taken, _ = GIVEN[name]
+    option = name.replace("_", "-")
+    if isinstance(taken, bool):
+        return [f"--{option}" if taken else f"--no-{option}"]
+    return [f"--{option}", text]
+
+
+def variable(name: str) -> str:
+    return f"MOCKSERVER_{name.upper()}"
+
+
+def parsed(arguments: list[str], folder: Path | None = None) -> Settings:
+    """Give the settings that the command would serve with, called with `arguments` in `folder`."""
+    default_map = read_pyproject(folder) if folder is not None else {}
+    with serve.make_context("serve", list(arguments), default_map=default_map) as context:
+        return Settings(**context.params)
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+def pyproject(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text("[tool.mockserver]\n" + text + "\n", "utf-8")
+    return folder
+
+
+def test_every_setting_is_tried_here() -> None:
+    assert list(GIVEN) == NAMES
+
+
+def test_nothing_said_gives_the_defaults() -> None:
+    assert parsed([]) == Settings()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_setting_is_an_option(name: str) -> None:
+    assert getattr(parsed(flag(name)), name) == GIVEN[name][1] != getattr(Settings(), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_setting_is_an_environment_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable(name), GIVEN[name][0])
+    assert getattr(parsed([]), name) == GIVEN[name][1]
+
+
+@pytest.mark.parametrize("style", ["_", "-"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_setting_is_a_key_of_pyproject(name: str, style: str, tmp_path: Path) -> None:
+    pyproject(tmp_path, f"{name.replace('_', style)} = {GIVEN[name][2]}")
+    taken = getattr(parsed([], tmp_path), name)
+    expected = GIVEN[name][1]
+    assert taken == expected
+    assert type(taken) is type(expected)
+
+
+def test_the_command_line_wins_over_the_environment_over_pyproject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyproject(tmp_path, "port = 1\nseed = 1\ntitle_length = 1\nauth = false")
+    monkeypatch.setenv("MOCKSERVER_PORT", "2")
+    monkeypatch.setenv("MOCKSERVER_SEED", "2")
+    monkeypatch.setenv("MOCKSERVER_AUTH", "true")
+    found = parsed(["--port", "3"], tmp_path)
+    assert (found.port, found.seed, found.title_length, found.auth) == (3, 2, 1, True)
+    assert parsed(["--no-auth"], tmp_path).auth is False
+
+
+def test_the_nearest_pyproject_counts(tmp_path: Path) -> None:
+    pyproject(tmp_path, "port = 1")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert parsed([], below).port == 1
+    pyproject(tmp_path / "a", "port = 2")
+    assert parsed([], below).port == 2
+
+
+def test_a_pyproject_without_the_table_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\nport = 1\n", "utf-8")
+    assert read_pyproject(tmp_path) == {}
+
+
+def test_an_unknown_key_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    pyproject(tmp_path, "prot = 1")
+    with pytest.raises(UsageError, match="has no option 'prot'") as caught:
+        read_pyproject(tmp_path)
+    assert caught.value.where == str(tmp_path / "pyproject.toml")
+    assert all(name in caught.value.mend for name in NAMES)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["[tool.mockserver", "[tool]\nmockserver = 5", "tool = 5"], ids=["no TOML", "number", "tool"]
+)
+def test_a_pyproject_that_cannot_be_read_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_pyproject(tmp_path)
+    assert caught.value.where == str(tmp_path / "pyproject.toml")
+
+
+def test_a_folder_named_in_pyproject_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "src").mkdir()
+    pyproject(tmp_path, 'fixtures = "answers"')
+    monkeypatch.chdir(tmp_path / "src")
+    found = parsed([], Path.cwd()).fixtures
+    assert found is not None
+    assert found.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--port", "65536"], "65535"),
+        (["--port", "-1"], "65535"),
+        (["--port", "x"], "x"),
+        (["--answers", "random"], "simulated"),
+        (["--seed", "1.5"], "1.5"),
+        (["--clock", "noon"], "2026-04-22T12:34:41.342245"),
+        (["--title-length", "0"], "x>=1"),
+        (["--max-body", "-1"], "x>=0"),
+        (["--body-timeout", "-1"], "x>=0"),
+        (["--bogus"], "--bogus"),
+        (["extra"], "extra"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_value_that_cannot_be_meant_is_refused_with_what_can(arguments: list[str], text: str) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        parsed(arguments)
+    assert caught.value.exit_code == 2
+    assert text in caught.value.format_message()
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-04-22T12:34:41.342245", "2026-04-22", "2026-04-22T12:34:41+02:00", "2026-04-22T12:34:41Z"]
+)
+def test_a_clock_is_given_in_iso_8601(moment: str) -> None:
+    assert parsed(["--clock", moment]).clock == datetime.fromisoformat(moment)
+
+
+def test_help_explains_every_option() -> None:
+    with click.Context(serve) as context:
+        text = " ".join(serve.get_help(context).split())
+    for field in fields(Settings):
+        assert f"--{field.name.replace('_', '-')}" in text
+        assert field.metadata["help"] in text
+    assert all(source in text for source in SOURCES)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]  # what is shown not to work

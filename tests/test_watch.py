@@ -1,0 +1,157 @@
+"""What changes on disk is served at once; what is broken is told, and what was served stays in force."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import httpx
+import pytest
+
+from mockserver.data import API, data_dir
+from mockserver.engine import Mock
+from mockserver.live import running
+from mockserver.settings import Settings
+from mockserver.watch import watch, watched
+from tests.conftest import app_of
+from tests.strategies import contract_of, own_document, write_document
+from tests.talk import TITLE, ask, header, value
+
+PATIENCE = 20.0
+"""Seconds that news of a change may take on a busy machine."""
+
+
+@contextmanager
+def watching(mock: Mock) -> Iterator["Queue[str]"]:
+    """Watch the files of a mock; gives the queue of what is said."""
+    said: Queue[str] = Queue()
+    stop = threading.Event()
+    thread = threading.Thread(target=watch, args=(mock, said.put, stop, 50), daemon=True)
+    thread.start()
+    try:
+        yield said
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def change(said: "Queue[str]", write: Callable[[], Any], expected: str) -> str:
+    """Write, and again if need be (the watch takes a moment to begin), until what is expected is said."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        write()
+        try:
+            while True:
+                text = said.get(timeout=0.7)
+                if text.startswith(expected):
+                    return text
+        except Empty:
+            continue
+    raise AssertionError(f"{expected!r} was not said")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> tuple[Path, Path]:
+    """Give a contract with the title call and a folder with one fixture for it."""
+    folder = tmp_path / "answers"
+    (folder / "set_title").mkdir(parents=True)
+    contract = tmp_path / "contract"
+    contract.mkdir()
+    return write_document(contract, contract_of("2.6").document, "chat.json"), folder
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole, as editors do, so that no reader ever sees half of it."""
+    beside = path.with_suffix(".tmp")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)
+
+
+def fixture(folder: Path, title: Any) -> None:
+    path = folder / "set_title" / "200.mine.json"
+    session = {"session_id": "s", "generated_title": title, "last_updated_at": "2026-05-01T00:00:00.000000"}
+    replace(path, json.dumps(session))
+
+
+def mine(mock: Mock) -> Any:
+    return value(ask(mock.handle, "POST", TITLE, {"first_message": "x"}, prefer="example=mine")).get("generated_title")
+
+
+def test_a_changed_fixture_is_served_a_broken_one_is_told_and_a_mended_one_is_served(own: tuple[Path, Path]) -> None:
+    contract, folder = own
+    fixture(folder, "One...")
+    mock = Mock(Settings(contract=str(contract), fixtures=folder, seed=0))
+    with watching(mock) as said:
+        assert mine(mock) == "One..."
+        text = change(said, lambda: fixture(folder, "Two..."), "reloaded: ")
+        assert "set_title/200.mine.json" in text
+        assert "contract chat, 7 operations" in text
+        assert mine(mock) == "Two..."
+        text = change(said, lambda: fixture(folder, 5), "not reloaded")
+        assert "set_title/200.mine.json" in text
+        assert "#/generated_title" in text
+        assert mine(mock) == "Two..."
+        change(said, lambda: fixture(folder, "Three..."), "reloaded: ")
+        assert mine(mock) == "Three..."
+
+
+def test_a_changed_contract_is_served_and_the_sessions_stay(own: tuple[Path, Path]) -> None:
+    contract, _ = own
+    mock = Mock(Settings(contract=str(contract), seed=0))
+    document: Any = json.loads(contract.read_text("utf-8"))
+    del document["paths"]["/api/v1/chat/{session_id}/summary"]
+    with watching(mock) as said, running(app_of(mock)) as url:
+        headers = {"authorization": "Bearer any"}
+        assert httpx.post(url + TITLE, json={"first_message": "x"}, headers=headers).status_code == 200
+        change(said, lambda: replace(contract, "{"), "not reloaded")
+        assert httpx.get(url + "/api/v1/chat/x/summary", headers=headers).status_code == 200
+        text = change(said, lambda: replace(contract, json.dumps(document)), "reloaded: ")
+        assert "chat.json" in text
+        assert "6 operations" in text
+        assert httpx.get(url + "/api/v1/chat/x/summary", headers=headers).status_code == 404
+        health = httpx.get(url + "/__mock__/health").json()
+        assert (health["sessions"], "get_summary" in health["operations"]) == (1, False)
+
+
+def test_a_contract_that_can_be_read_but_not_served_leaves_the_last_good_one(tmp_path: Path) -> None:
+    document = own_document()
+    path = write_document(tmp_path, document)
+    mock = Mock(Settings(contract=str(path), seed=0))
+    document["components"]["schemas"]["Note"]["nullable"] = True
+    with watching(mock) as said:
+        text = change(said, lambda: replace(path, json.dumps(document)), "not reloaded")
+        assert "notes.json#/components/schemas/Note/nullable" in text
+        assert header(ask(mock.handle, "GET", "/notes/n"), "x-mock-contract") == "notes"
+
+
+def test_files_of_other_kinds_are_not_news(own: tuple[Path, Path]) -> None:
+    contract, folder = own
+    mock = Mock(Settings(contract=str(contract), fixtures=folder, seed=0))
+    with watching(mock) as said:
+        change(said, lambda: fixture(folder, "One..."), "reloaded: ")
+        time.sleep(0.3)
+        while not said.empty():
+            said.get()
+        (folder / "set_title" / "notes.txt").write_text("x", "utf-8")
+        (contract.parent / ".chat.json.swp").write_text("x", "utf-8")
+        with pytest.raises(Empty):
+            said.get(timeout=0.6)
+
+
+def test_the_folders_of_all_that_is_read_are_watched(tmp_path: Path) -> None:
+    bundled = [data_dir() / "schemas" / API, data_dir() / "fixtures" / API]
+    assert watched(Settings()) == watched(Settings(contract="2.6")) == bundled
+    found = watched(Settings(contract=str(tmp_path / "own.yaml"), fixtures=tmp_path / "answers"))
+    assert found == [tmp_path, tmp_path / "answers"]
+
+
+def test_a_reload_keeps_the_seed_that_was_drawn() -> None:
+    mock = Mock(Settings(contract="2.6", answers="generated"))
+    first = ask(mock.handle, "GET", "/api/v1/chat/x").body
+    mock.reload()
+    assert ask(mock.handle, "GET", "/api/v1/chat/x").body == first
