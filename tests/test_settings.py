@@ -89,7 +89,7 @@ def test_a_setting_is_an_environment_variable(name: str, monkeypatch: pytest.Mon
 def test_a_setting_is_a_key_of_pyproject(name: str, style: str, tmp_path: Path) -> None:
     pyproject(tmp_path, f"{name.replace('_', style)} = {GIVEN[name][2]}")
     taken = getattr(parsed([], tmp_path), name)
-    expected = GIVEN[name][1]
+    expected = tmp_path / GIVEN[name][1] if name == "fixtures" else GIVEN[name][1]
     assert taken == expected
     assert type(taken) is type(expected)
 
