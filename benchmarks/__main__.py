@@ -30,14 +30,12 @@ from benchmarks.report import Figure, Instructions, Results, as_json, as_markdow
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 REPORT = ROOT / "BENCHMARKS.md"
-PLAIN, JOINED, BARE = "plain Starlette", "plain Starlette, one write", "bare ASGI"
+PLAIN, BARE = "plain Starlette", "bare ASGI"
 
 AIMS = (
     ("throughput", PLAIN, Aim("at least", 0.9)),
-    ("throughput", JOINED, None),
     ("throughput", BARE, Aim("at least", 0.5)),
     ("processor time per request", PLAIN, None),
-    ("processor time per request", JOINED, None),
     ("processor time per request", BARE, None),
     ("start", PLAIN, Aim("at most", 1.5)),
     ("peak memory", PLAIN, Aim("at most", 1.5)),

@@ -85,7 +85,7 @@ def check_flags() -> None:
     """Stop where the references would run on another uvicorn configuration than the mock."""
     app = reference.bare(b"")
     ours, theirs = vars(make_server(app).config), vars(reference.configured(app))
-    names = (ours.keys() | theirs.keys()) - {"http"}
+    names = ours.keys() | theirs.keys()
     differing = sorted(name for name in names if ours.get(name) != theirs.get(name))
     if differing:
         told = ", ".join(differing)

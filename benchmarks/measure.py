@@ -112,15 +112,7 @@ def subjects(constant: str) -> tuple[Subject, ...]:
     def bare(port: int) -> list[str | Path]:
         return [PYTHON, "-c", start, "bare", str(port), constant]
 
-    def joined(port: int) -> list[str | Path]:
-        return [PYTHON, "-c", start, "joined", str(port)]
-
-    return (
-        Subject("mockserver", mock),
-        Subject("plain Starlette", plain),
-        Subject("plain Starlette, one write", joined),
-        Subject("bare ASGI", bare),
-    )
+    return Subject("mockserver", mock), Subject("plain Starlette", plain), Subject("bare ASGI", bare)
 
 
 def free_port() -> int:

@@ -56,7 +56,7 @@ def bare(body: bytes) -> Application:
 
 
 def configured(app: Application) -> uvicorn.Config:
-    """Configure uvicorn as `mockserver.live.make_server` does, but for its protocol; else nothing is measured."""
+    """Configure uvicorn as `mockserver.live.make_server` does; where they differ, nothing is measured."""
     return uvicorn.Config(
         app,
         ws="none",
@@ -71,17 +71,8 @@ def configured(app: Application) -> uvicorn.Config:
     )
 
 
-def server(kind: str, app: Application) -> uvicorn.Server:
-    """Give uvicorn's own server, or the mock's, which sends head and body in one write."""
-    if kind != "joined":
-        return uvicorn.Server(configured(app))
-    from mockserver.live import make_server
-
-    return make_server(app)
-
-
 def main() -> None:
-    """Serve: `plain <port>`, `joined <port>` (plain, on the mock's own server) or `bare <port> <body>`."""
+    """Serve: `plain <port>` or `bare <port> <body>`."""
     kind, port, *rest = sys.argv[1:]
     app = bare(rest[0].encode()) if kind == "bare" else plain()
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
@@ -89,4 +80,4 @@ def main() -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", int(port)))
     listener.listen(BACKLOG)
-    server(kind, app).run(sockets=[listener])
+    uvicorn.Server(configured(app)).run(sockets=[listener])

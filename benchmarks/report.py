@@ -182,10 +182,7 @@ def _how(results: Results) -> str:
         "with the versions of `constraints.txt`, and started as a user starts it.",
         "plain Starlette: `benchmarks/reference.py`, an app with one route that parses the JSON and returns JSON.",
         "bare ASGI: a callable that returns a constant of the same length and reads nothing.",
-        "All run on the same uvicorn with the same configuration, which is compared before the run, but for one thing: "
-        "the mock sends the head of an answer and its body in one write to the socket, uvicorn by itself in two.",
-        "plain Starlette, one write: the plain app on the mock's own server, "
-        "which shows what that one thing is worth to anybody.",
+        "All run on the same uvicorn with the same configuration, which is compared before the run.",
         f"Load: {plan.rounds} rounds; in each, every server in turn is started anew, "
         f"warmed up for {plan.warm} s and loaded for {plan.load} s.",
         "Before and after the load the answer is checked; a failed request, or answers of another length, end the run.",
@@ -204,7 +201,6 @@ def _commands(plan: Plan) -> Iterator[str]:
     python, start = PYTHON.relative_to(ROOT), "import benchmark_reference; benchmark_reference.main()"
     yield f"{MOCKSERVER.relative_to(ROOT)} serve --port <port> --seed 0"
     yield f'{python} -c "{start}" plain <port>'
-    yield f'{python} -c "{start}" joined <port>'
     yield f'{python} -c "{start}" bare <port> <answer>'
     yield " ".join(wrk_command(plan.load, "<script>", "<port>"))
     for count in (plan.calls, 2 * plan.calls):

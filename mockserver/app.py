@@ -15,6 +15,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Refused: TypeAlias = tuple[int, str]
+"""The status and the reason of a request that was not read to its end."""
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LONGEST_TARGET = 16_384
@@ -22,6 +24,12 @@ LONGEST_TARGET = 16_384
 
 LONGEST_HEADERS = 131_072
 """Longest header section that is read, in bytes."""
+
+EXPOSED = (
+    "preference-applied retry-after x-mock-contract x-mock-fault x-mock-message x-mock-pointer x-mock-source "
+    "x-mock-withdrawn".split()
+)
+"""The header fields that a browser's script may read."""
 
 log = logging.getLogger("mockserver")
 
@@ -77,29 +85,28 @@ class App:
         started = time.perf_counter() if self._access_log else 0.0
         method, headers = scope["method"], headers or Headers(scope["headers"])
         path, query = _target(scope)
-        response = self._too_long(method, path, query, headers)
-        if response is None:
-            body = await self._body(Request(method, path, query, headers), receive)
-            if body is None:  # the client went away before it had sent all
-                return
-            response = body if isinstance(body, Response) else self._answer(Request(method, path, query, headers, body))
+        body = self._too_long(path, query, headers) or await self._body(headers, receive)
+        if body is None:  # the client went away before it had sent all
+            return
+        if isinstance(body, bytes):
+            request = Request(method, path, query, headers, body)
+            try:
+                response = self._mock.handle(request)
+            except Exception as error:
+                log.exception("the mock failed at %s %s", method, path)
+                response = self._mock.failed(request, error)
+        else:
+            response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
             _log_access(method, path, query, response.status, time.perf_counter() - started)
 
-    def _answer(self, request: Request) -> Response:
-        try:
-            return self._mock.handle(request)
-        except Exception as error:
-            log.exception("the mock failed at %s %s", request.method, request.path)
-            return self._mock.failed(request, error)
-
-    async def _body(self, request: Request, receive: Receive) -> bytes | Response | None:
-        """Read the body, or give its refusal if it is too long or too slow; None if the client went away."""
-        declared = request.headers.get(b"content-length", b"")
+    async def _body(self, headers: Headers, receive: Receive) -> bytes | Refused | None:
+        """Read the body, or say why not, if it is too long or too slow; None if the client went away."""
+        declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > self._max_body:
-            return self._too_big(request)
+            return self._too_big()
         message, waiting = _begun(receive())
         if waiting is not None or message.get("more_body"):
             try:
@@ -107,13 +114,13 @@ class App:
                     message = message if waiting is None else await waiting
                     message = await self._rest(message, receive)
             except TimeoutError:
-                return self._closing(request, 408, "The body did not arrive in time.")
+                return 408, "The body did not arrive in time."
             except asyncio.CancelledError:  # the server stops
-                return self._closing(request, 408, "The body did not arrive before the server stopped.")
+                return 408, "The body did not arrive before the server stopped."
         if message["type"] == "http.disconnect":
             return None
         body: bytes = message.get("body", b"")
-        return body if len(body) <= self._max_body else self._too_big(request)
+        return body if len(body) <= self._max_body else self._too_big()
 
     async def _rest(self, message: Message, receive: Receive) -> Message:
         """Read on until the end, the limit, or the client's leaving; give all of it as one message."""
@@ -125,17 +132,14 @@ class App:
             size += len(parts[-1])
         return {"type": message["type"], "body": b"".join(parts)}
 
-    def _too_big(self, request: Request) -> Response:
-        text = f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
-        return self._closing(request, 413, text)
+    def _too_big(self) -> Refused:
+        return 413, f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
 
-    def _too_long(self, method: str, path: str, query: str, headers: Headers) -> Response | None:
+    def _too_long(self, path: str, query: str, headers: Headers) -> Refused | None:
         if len(path) + len(query) > LONGEST_TARGET:
-            text = f"Path and query are longer than {LONGEST_TARGET} bytes."
-            return self._closing(Request(method, path[:LONGEST_TARGET], headers=headers), 414, text)
+            return 414, f"Path and query are longer than {LONGEST_TARGET} bytes."
         if len(b"".join(map(b"".join, headers.raw))) > LONGEST_HEADERS:
-            text = f"The headers are longer than {LONGEST_HEADERS} bytes."
-            return self._closing(Request(method, path, query, headers), 431, text)
+            return 431, f"The headers are longer than {LONGEST_HEADERS} bytes."
         return None
 
     def _closing(self, request: Request, status: int, message: str) -> Response:
@@ -147,21 +151,13 @@ class App:
         if self._crossing is None:
             from starlette.middleware.cors import CORSMiddleware
 
-            exposed = [
-                "preference-applied",
-                "retry-after",
-                "x-mock-contract",
-                "x-mock-fault",
-                "x-mock-message",
-            ]
-            exposed += ["x-mock-pointer", "x-mock-source", "x-mock-withdrawn"]
             any_ = ["*"]
             self._crossing = CORSMiddleware(
                 self._serve,
                 allow_origins=any_,
                 allow_methods=any_,
                 allow_headers=any_,
-                expose_headers=exposed,
+                expose_headers=EXPOSED,
             )
         await self._crossing(scope, receive, send)
 

@@ -2,16 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
 from mockserver.answers import Answers, Draft, Unmet, check_made
+from mockserver.clock import clock_of
 from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import Match, Router
 from mockserver.errors import ContractError, UsageError
@@ -48,7 +47,7 @@ class Mock:
         self.seed = int.from_bytes(os.urandom(4)) if settings.seed is None else settings.seed
         self.store = MemoryStore() if store is None else store
         self._key = None if settings.api_key is None else settings.api_key.encode()
-        self._clock = _clock(settings.clock)
+        self._clock = clock_of(settings.clock)
         self.served = self._read()
 
     def reload(self) -> None:
@@ -168,14 +167,6 @@ def _equal(key: bytes, right: bytes) -> bool:
     from hmac import compare_digest
 
     return compare_digest(key, right)
-
-
-def _clock(still: datetime | None) -> Callable[[], datetime]:
-    """Give the clock: the machine's, or one that stands still; a time without a zone is UTC."""
-    if still is None:
-        return partial(datetime.now, UTC)
-    moment = still.replace(tzinfo=UTC) if still.tzinfo is None else still.astimezone(UTC)
-    return lambda: moment
 
 
 def _answered(served: Served, operation: Operation, path: Mapping[str, str], request: Request) -> Draft:

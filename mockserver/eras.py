@@ -37,23 +37,13 @@ Leaf: TypeAlias = dict[str, list[tuple[int, Operation]]]
 class _Shape:
     """The paths that have their parameters in the same places; a path is found by its fixed segments."""
 
-    __slots__ = ("_fixed", "_free", "_leaves")
+    __slots__ = ("fixed", "free", "leaves")
 
     def __init__(self, free: Sequence[bool]) -> None:
         # The segment before the first slash is always empty; it makes the getter give a tuple, whatever follows.
-        self._fixed = itemgetter(0, *(index for index, is_free in enumerate(free) if not is_free))
-        self._free = [index for index, is_free in enumerate(free) if is_free]
-        self._leaves: dict[tuple[str, ...], Leaf] = {}
-
-    def leaf(self, segments: Sequence[str]) -> Leaf:
-        """Give the leaf of a path of this shape, made if need be."""
-        return self._leaves.setdefault(self._fixed(segments), {})
-
-    def find(self, segments: Sequence[str]) -> tuple[Leaf | None, list[str]]:
-        """Give the leaf of a path and the values of its parameters, none of them empty."""
-        leaf = self._leaves.get(self._fixed(segments))
-        values = [segments[index] for index in self._free]
-        return (leaf, values) if all(values) else (None, values)
+        self.fixed = itemgetter(0, *(index for index, is_free in enumerate(free) if not is_free))
+        self.free = [index for index, is_free in enumerate(free) if is_free]
+        self.leaves: dict[tuple[str, ...], Leaf] = {}
 
 
 class Router:
@@ -67,7 +57,8 @@ class Router:
             for operation in contract.operations:
                 segments = operation.path.split("/")
                 free = tuple(segment.startswith("{") for segment in segments)
-                leaf = shapes.setdefault(free, _Shape(free)).leaf(segments)
+                shape = shapes.setdefault(free, _Shape(free))
+                leaf = shape.leaves.setdefault(shape.fixed(segments), {})
                 leaf.setdefault(operation.method, []).append((index, operation))
         self._shapes: dict[int, list[_Shape]] = {}
         for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
@@ -79,10 +70,11 @@ class Router:
         if "%" in path:
             segments = [unquote(segment) for segment in segments]
         for shape in self._shapes.get(len(segments), ()):
-            leaf, values = shape.find(segments)
-            if leaf is None:
+            leaf = shape.leaves.get(shape.fixed(segments))
+            values = [segments[index] for index in shape.free]
+            if leaf is None or "" in values:
                 continue
-            eras = leaf.get("GET" if method == "HEAD" and "HEAD" not in leaf else method)
+            eras = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
             if eras is None:
                 return Match(allowed=taken_methods(leaf))
             operation, withdrawn = self._choose(eras, headers)
@@ -104,7 +96,8 @@ def client_version(headers: Headers) -> Version | None:
 
     Both say it in User-Agent and in X-Stainless-Package-Version. Source: docs/upstream.md, "Client headers".
     """
-    agent = _USER_AGENT.match(headers.get(b"user-agent") or b"")
+    name = headers.get(b"user-agent", b"")
+    agent = _USER_AGENT.match(name) if b"LlamaCloud" in name else None
     if agent is None and headers.get(b"x-stainless-lang") in (b"python", b"js"):
         agent = _PACKAGE.match(headers.get(b"x-stainless-package-version") or b"")
     if agent is None or max(map(len, agent.groups())) > 9:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from mockserver.clock import timestamp
 from mockserver.errors import ContractError
 from mockserver.exchange import Json
 from mockserver.schema import NOTES, Schema, join, lookup
@@ -235,11 +236,6 @@ def _joined(one: Json, other: Json) -> Json:
 def identifier(prefix: str, rng: Random, size: int = 12) -> str:
     """Make an id in upstream's form, `ses-` and lower-case alphanumerics. Source: docs/upstream.md, "Identifiers"."""
     return prefix + "".join(rng.choices(_ALPHABET, k=size))
-
-
-def timestamp(moment: datetime) -> str:
-    """Write a moment (UTC) in upstream's form: microseconds, no zone. Source: docs/upstream.md, "Timestamps"."""
-    return moment.isoformat(timespec="microseconds")[:26]
 
 
 def _moment(rng: Random) -> datetime:

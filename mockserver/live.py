@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 from mockserver.errors import BindError
 
 if TYPE_CHECKING:
-    import asyncio
-
     from uvicorn import Server
     from uvicorn.config import HTTPProtocolType
 
@@ -50,77 +48,14 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def corked_protocol() -> "type[asyncio.Protocol]":
-    """Give uvicorn's fast protocol, made to send the head of an answer with its body, in one write to the socket.
-
-    uvicorn writes them one after the other, and each write is a call of the system. The head waits for the next
-    write, at the most until the loop comes round: a stream's head leaves at once. Only asyncio's own interface
-    is relied on: what a protocol is given, and that it writes to that.
-    """
-    import asyncio
-
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    class Corked(HttpToolsProtocol):
-        """uvicorn's protocol over a transport that joins the first two writes of an answer."""
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(Cork(transport, asyncio.get_running_loop().call_soon))  # type: ignore[arg-type]
-
-    return Corked
-
-
-class Cork:
-    """A transport that keeps the head of an answer until the write that follows, or until the loop comes round."""
-
-    __slots__ = ("_head", "_later", "_transport")
-
-    def __init__(self, transport: "asyncio.Transport", later: "Callable[[Callable[[], None]], object]") -> None:
-        self._transport, self._later = transport, later
-        self._head = b""
-
-    def write(self, data: bytes) -> None:
-        """Write, the head that waits first."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif data.startswith(b"HTTP/1."):
-            self._head = data
-            self._later(self.flush)
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def close(self) -> None:
-        """Close once all is written."""
-        self.flush()
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Close at once; what waits is dropped."""
-        self._head = b""
-        self._transport.abort()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
 def make_server(
     app: Any,
     *,
     shutdown_timeout: float = 3.0,
     on_ready: Callable[[], None] = lambda: None,
-    http: "HTTPProtocolType | None" = None,
+    http: "HTTPProtocolType" = "auto",
 ) -> "Server":
-    """Make a uvicorn server that says when it is ready, and logs nothing but its own failures.
-
-    `http` is one of uvicorn's own protocols ("httptools", "h11") in place of the one that is quickest.
-    """
+    """Make a uvicorn server that says when it is ready, and logs nothing but its own failures."""
     import uvicorn
 
     class Announcing(uvicorn.Server):
@@ -133,7 +68,7 @@ def make_server(
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
-        http=http or corked_protocol(),
+        http=http,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -155,7 +90,7 @@ def serve(app: Any, listener: socket.socket, *, shutdown_timeout: float, on_read
 
 
 @contextmanager
-def running(app: Any, host: str = "127.0.0.1", port: int = 0, http: "HTTPProtocolType | None" = None) -> Iterator[str]:
+def running(app: Any, host: str = "127.0.0.1", port: int = 0, http: "HTTPProtocolType" = "auto") -> Iterator[str]:
     """Serve from a thread for as long as the block lasts; gives the base URL."""
     ready = threading.Event()
     listener = bind(host, port)

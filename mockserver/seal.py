@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from urllib.parse import quote
 
+import orjson
+
 from mockserver.answers import Draft
 from mockserver.contract import Contract, Media, Operation, Reply
 from mockserver.eras import Match
@@ -30,7 +32,7 @@ SHARED: Mapping[int, str] = {
 
 _SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _LONGEST = 400
-_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_write_any = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,10 @@ def _body(draft: Draft) -> bytes:
         return b""
     if draft.media.startswith("text/"):
         return str(draft.value).encode()
-    return _write(draft.value).encode()
+    try:
+        return orjson.dumps(draft.value)
+    except orjson.JSONEncodeError:  # a whole number of more than 64 bits, shown back to who sent it
+        return _write_any(draft.value).encode()
 
 
 def _judge_events(schema: Schema, value: Json) -> list[Finding]:

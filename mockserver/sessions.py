@@ -2,24 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
 from mockserver.answers import Draft, Simulation
+from mockserver.clock import Clock
 from mockserver.contract import Operation
 from mockserver.exchange import Json
-from mockserver.generate import timestamp
 from mockserver.stores import MemoryStore, Session
 from mockserver.validate import Call
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a simulation plays in: the store, the clock (gives the time now, in UTC), the title's length."""
+    """What a simulation plays in: the store, the clock (gives the time now as a timestamp), the title's length."""
 
     store: MemoryStore
-    clock: Callable[[], datetime]
+    clock: Clock
     title_length: int
 
 
@@ -38,8 +37,7 @@ def title_of(message: str, length: int) -> str:
 def set_title(world: World, call: Call) -> Draft:
     """Give a session its title from its first message."""
     title = title_of(call.body["first_message"], world.title_length)
-    now = timestamp(world.clock())
-    session = world.store.set_title(call.request.scope, call.path["session_id"], title, now)
+    session = world.store.set_title(call.request.scope, call.path["session_id"], title, world.clock())
     return Draft(call.operation.success, summary(session), source="simulated")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from mockserver.contract import Operation, Parameter, is_json
+from mockserver.contract import Body, Operation, Parameter, is_json
 from mockserver.errors import ContractError
 from mockserver.exchange import Finding, Headers, Json, Request
 from mockserver.schema import NOTES, Schema, join
@@ -22,6 +22,7 @@ PARSING_FAILED = "There was an error parsing the body"
 """What the service's framework says of a body that is no text, or too deep, or holds a number too long."""
 
 _UNSENT = object()
+_decode = json.JSONDecoder().decode
 
 
 class Call(NamedTuple):
@@ -71,31 +72,26 @@ class Judge:
 
     def judge(self, request: Request, path: Mapping[str, str]) -> Call | Refusal:
         """Give the call that a request makes, or its refusal: parameters first, then the body, in one list."""
+        declared = self._operation.body
         body: Json = _UNSENT
-        if self._operation.body is not None and request.body:
+        if declared is not None and request.body:
             body = _read_body(request)
             if isinstance(body, Refusal):
                 return self._placed(body)
-        plain = self._plain and not request.query
-        values: dict[str, dict[str, Json]] = {"path": dict(path), "query": {}}
-        details = [] if plain else self._read_parameters(request, path, values)
-        if self._operation.body is not None:
-            body, more = self._take_body(body, ascii=request.body.isascii() and b"\\u" not in request.body)
+        values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
+        details = [] if self._plain and not request.query else self._read_parameters(request, path, values)
+        if declared is not None and not _plainly_right(declared, body, request.body):
+            body, more = self._take_body(declared, body)
             details += more
         if details:
             return self._refusal(details)
         return Call(request, self._operation, values["path"], values["query"], None if body is _UNSENT else body)
 
-    def _take_body(self, body: Json, *, ascii: bool) -> tuple[Json, list["Detail"]]:
-        """Give the body as it is taken, and what is wrong with it; `ascii` bodies hold no lone surrogates."""
-        declared = self._operation.body
-        if declared is None:
-            return None, []
+    def _take_body(self, declared: Body, body: Json) -> tuple[Json, list["Detail"]]:
+        """Give the body as upstream takes it, and what is wrong with it."""
         if body is _UNSENT:
             missing = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
             return None, [missing] if declared.required else []
-        if declared.schema.is_valid(body) and (ascii or not any(_lone_surrogates(body, ()))):
-            return body, []
         if self._body_model is None:
             self._body_model = _model(declared.schema)
         taken, details = self._body_model.read(body)
@@ -103,10 +99,11 @@ class Judge:
         return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
 
     def _read_parameters(
-        self, request: Request, path: Mapping[str, str], values: dict[str, dict[str, Json]]
+        self, request: Request, path: Mapping[str, str], values: dict[str, Mapping[str, Json]]
     ) -> list["Detail"]:
         """Read every declared parameter into `values`; give what is wrong with them."""
         sent = _sent(request, path)
+        read: dict[str, dict[str, Json]] = {"path": {}, "query": {}}
         details: list[Detail] = []
         for parameter in self._parameters:
             value = _value(parameter, sent[parameter.location])
@@ -120,7 +117,8 @@ class Judge:
                 self._models[key] = _model(parameter.schema)
             taken, wrong = self._models[key].read(value)
             details += [{**each, "loc": (*loc, *each["loc"])} for each in wrong]
-            values.setdefault(parameter.location, {})[parameter.name] = _scalar(taken)
+            read.setdefault(parameter.location, {})[parameter.name] = _scalar(taken)
+        values.update(read)
         return details
 
     def _refusal(self, details: list["Detail"]) -> Refusal:
@@ -154,6 +152,13 @@ class Judge:
         return named[0].place() if named else operation.place
 
 
+def _plainly_right(declared: Body, body: Json, raw: bytes) -> bool:
+    """Say yes where that is quickly seen: the schema holds, and no text can be half a surrogate pair."""
+    if body is _UNSENT or not declared.schema.is_valid(body):
+        return False
+    return (raw.isascii() and b"\\u" not in raw) or not any(_lone_surrogates(body, ()))
+
+
 def _model(schema: Schema) -> "Model":
     from mockserver.models import Model
 
@@ -161,30 +166,33 @@ def _model(schema: Schema) -> "Model":
 
 
 def _read_body(request: Request) -> Json:
-    """Give the body as upstream's framework reads it: JSON where the content type says so, else its bytes."""
-    if not _says_json(request.headers):
-        return request.body
+    """Give the body as upstream's framework reads it: JSON where the content type says so, else its bytes.
+
+    Plain ASCII is decoded at once, which gives what json.loads would after a search for the encoding.
+    """
+    body, field = request.body, request.headers.get(b"content-type")
+    if field != b"application/json" and not _says_json(field):
+        return body
     try:
-        return json.loads(_ascii_text(request.body) or request.body)
+        return _decode(body.decode("ascii")) if body.isascii() and b"\0" not in body else json.loads(body)
     except json.JSONDecodeError as error:
-        detail = {
-            "type": "json_invalid",
-            "loc": ["body", error.pos],
-            "msg": "JSON decode error",
-            "input": {},
-            "ctx": {"error": error.msg},
-        }
-        message = f"The body is not JSON: {error.msg} at character {error.pos}."
-        return Refusal(422, {"detail": [detail]}, [Finding("/body", "json_invalid", message, "client")])
+        return _not_json(error)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         message = f"The body cannot be read as JSON: {why}."
         return Refusal(400, {"detail": PARSING_FAILED}, [Finding("/body", "body_unreadable", message, "client")])
 
 
-def _ascii_text(body: bytes) -> str | None:
-    """Give a body that is plain ASCII as text, which spares the search for its encoding; None for others."""
-    return body.decode("ascii") if body.isascii() and b"\0" not in body else None
+def _not_json(error: json.JSONDecodeError) -> Refusal:
+    detail = {
+        "type": "json_invalid",
+        "loc": ["body", error.pos],
+        "msg": "JSON decode error",
+        "input": {},
+        "ctx": {"error": error.msg},
+    }
+    message = f"The body is not JSON: {error.msg} at character {error.pos}."
+    return Refusal(422, {"detail": [detail]}, [Finding("/body", "json_invalid", message, "client")])
 
 
 def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:
@@ -203,10 +211,8 @@ def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detai
             yield from _lone_surrogates(item, (*loc, index))
 
 
-def _says_json(headers: Headers) -> bool:
-    field = headers.get(b"content-type")
-    if field == b"application/json":
-        return True
+def _says_json(field: bytes | None) -> bool:
+    """Say whether a content type means JSON, read as upstream's framework reads it."""
     if not field:
         return False
     from email.message import Message

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.clock import timestamp
 from mockserver.contract import Media
 from mockserver.errors import ContractError
 from mockserver.exchange import Json
-from mockserver.generate import DEPTH, generate, identifier, timestamp
+from mockserver.generate import DEPTH, generate, identifier
 from mockserver.schema import Schema
 from mockserver.settings import ERAS
 from tests.strategies import Judge, component_schemas, contract_of, every_media, judge, places_of, seeds

@@ -1,0 +1,22 @@
+"""The README's Python example, run as it stands by the client that it names."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.clients.conftest import missing
+from tests.clients.environments import UnavailableError, clean_environ, command
+from tests.clients.releases import PYTHON_2_7
+
+README = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
+
+
+def test_the_python_example_prints_what_the_readme_shows(base_url: str) -> None:
+    code, output = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)[0]
+    try:
+        python = command(PYTHON_2_7)[0]
+    except UnavailableError as error:
+        missing(error)
+    environ = clean_environ() | {"LLAMA_CLOUD_BASE_URL": base_url, "LLAMA_CLOUD_API_KEY": "any-key"}
+    done = subprocess.run([python, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (output, "")
