@@ -32,7 +32,7 @@ SHARED: Mapping[int, str] = {
 
 _SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _LONGEST = 400
-_write_any = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_write_as_upstream = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +183,12 @@ def _body(draft: Draft) -> bytes:
         return b""
     if draft.media.startswith("text/"):
         return str(draft.value).encode()
-    try:
-        return orjson.dumps(draft.value)
-    except orjson.JSONEncodeError:  # a whole number of more than 64 bits, shown back to who sent it
-        return _write_any(draft.value).encode()
+    if draft.source != "mock":
+        try:
+            return orjson.dumps(draft.value)
+        except orjson.JSONEncodeError:  # a whole number of more than 64 bits
+            pass
+    return _write_as_upstream(draft.value).encode()
 
 
 def _judge_events(schema: Schema, value: Json) -> list[Finding]:

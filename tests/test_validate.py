@@ -92,6 +92,8 @@ def title(body: bytes, **request: Any) -> Response:
 @example(b"\x00")
 @example(b'{"first_message":"a\x00b"}')
 @example(b'{"first_message":"x"} {}')
+@example(b"1e-5")
+@example(b'{"first_message":1e22}')
 @example(b"[" * 99 + b"]" * 99)
 @example(b"[" * 100_000)
 @example(b'{"a":' * 100_000)
