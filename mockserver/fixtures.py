@@ -10,6 +10,7 @@ from mockserver.contract import Contract, Media, Operation, Reply, is_json
 from mockserver.data import API, data_dir
 from mockserver.errors import FixtureError, UsageError
 from mockserver.exchange import Json
+from mockserver.schema import unwritable
 
 Canned: TypeAlias = dict[int, dict[str, Json]]
 """The canned answers of one operation: status -> name -> value; the unnamed one is called ""."""
@@ -88,9 +89,12 @@ def _status_and_name(path: Path) -> tuple[int, str]:
 
 def _read_file(path: Path) -> Json:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise FixtureError("a fixture is not JSON", where=str(path), why=str(error)) from error
+    if why := unwritable(value):
+        raise FixtureError("a fixture holds what JSON cannot", where=str(path), why=why)
+    return value
 
 
 def json_media(reply: Reply) -> Media | None:

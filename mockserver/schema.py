@@ -47,7 +47,10 @@ def load_document(path: Path) -> Json:
         raise ContractError(
             "the contract cannot be read", where=str(path), why=str(error), mend="name a readable UTF-8 file"
         ) from error
-    return _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text)
+    document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text)
+    if why := unwritable(document):
+        raise ContractError("the contract holds what JSON cannot", where=str(path), why=why)
+    return document
 
 
 def _parse_json(path: Path, text: str) -> Json:
@@ -72,6 +75,15 @@ def _parse_yaml(path: Path, text: str) -> Json:
         return yaml.load(text, Loader)  # noqa: S506  # both bases are safe loaders
     except yaml.YAMLError as error:
         raise ContractError("the contract is not YAML", where=str(path), why=str(error)) from error
+
+
+def unwritable(value: Json) -> str:
+    """Say why a parsed value cannot be written as JSON (NaN, half a surrogate pair, YAML's own types); "" if it can."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return str(error)
+    return ""
 
 
 def join(pointer: str, *parts: str | int) -> str:

@@ -677,3 +677,18 @@ def test_a_recursive_schema_is_no_circular_reference() -> None:
     inner: Json = {"id": "n2", "text": "y", "parent": None}
     assert media.schema.is_valid({"id": "n1", "text": "x", "parent": inner})
     assert not media.schema.is_valid({"id": "n1", "text": "x", "parent": {"id": "n2"}})
+
+
+@pytest.mark.parametrize("odd", ["default: .nan", "default: .inf", "default: !!binary aGk="])
+def test_a_document_that_holds_what_json_cannot_is_refused(odd: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"openapi: 3.1.0\npaths: {{}}\ncomponents: {{schemas: {{A: {{{odd}}}}}}}\n", "utf-8")
+    with pytest.raises(ContractError, match="what JSON cannot"):
+        own(path)
+
+
+def test_half_a_surrogate_pair_in_a_document_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text('{"openapi": "3.1.0", "paths": {}, "x-odd": "\\ud800"}', "utf-8")
+    with pytest.raises(ContractError, match="what JSON cannot"):
+        own(path)

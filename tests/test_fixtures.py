@@ -232,3 +232,13 @@ def test_one_where_no_body_is_declared_stops_the_start(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_mistake_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         Mock(Settings(fixtures=tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("text", ['{"session_id": "\\ud800", "last_updated_at": "x"}', "[NaN]", "[1e999]", "[" * 5000])
+def test_a_fixture_that_cannot_be_written_as_json_stops_the_start(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "set_title" / "200.odd.json"
+    path.parent.mkdir()
+    path.write_text(text, "utf-8")
+    with pytest.raises(FixtureError) as caught:
+        Mock(Settings(fixtures=tmp_path))
+    assert str(path) in str(caught.value)
