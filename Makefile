@@ -26,7 +26,7 @@ $(READY): $(SERVING)
 	@touch $@
 
 serve: $(SERVING) ## serve on http://127.0.0.1:4010 (options: make serve ARGS='--seed 1')
-	$(BIN)/mockserver serve $(ARGS)
+	@$(BIN)/mockserver serve $(ARGS)
 
 test: lint types $(READY) ## lint, types and all tests (under five minutes; clients are fetched once)
 	$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from mockserver.contract import Contract, Media, Operation, Reply
+from mockserver.contract import Media, Operation, Reply
 from mockserver.errors import ContractError
 from mockserver.exchange import Finding, Json
 from mockserver.fixtures import Fixtures, json_media
@@ -14,6 +14,9 @@ from mockserver.generate import generate
 from mockserver.prefer import NONE, Preference
 from mockserver.settings import Source
 from mockserver.validate import Call
+
+BODILESS = (204, 205, 304)
+"""Statuses whose answers have no body, as HTTP says; a range or a default that has one does not stand for them."""
 
 Simulation: TypeAlias = Callable[[Call], "Draft"]
 """A function that plays an operation."""
@@ -30,6 +33,8 @@ class Draft(NamedTuple):
     findings: tuple[Finding, ...] = ()
     applied: Preference = NONE
     """What of the request's wishes was done."""
+    drawn: bool = False
+    """Whether chance had a part in it."""
 
 
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
@@ -54,16 +59,21 @@ class Answers:
         if preference is NONE:
             simulated = self._simulations.get(call.operation) if self.source == "simulated" else None
             return simulated(call) if simulated is not None else self._preferred(call, NONE)
-        if preference.example is not None:  # a named answer is not generated, whatever else is wished
-            preference = replace(preference, dynamic=None)
-        return self._preferred(call, preference)._replace(applied=preference)
+        draft = self._preferred(call, preference)
+        generated = draft.source == "generated"
+        done = replace(
+            preference,
+            dynamic=preference.dynamic if preference.dynamic is generated and not preference.example else None,
+            seed=preference.seed if draft.drawn else None,
+        )
+        return draft._replace(applied=done)
 
     def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
         simulated = self._simulations.get(operation) if self.source == "simulated" else None
         status = preference.code or operation.success
         reply = operation.reply(status)
-        if reply is None:
+        if reply is None or (status in BODILESS and status not in operation.exact):
             declared = ", ".join(operation.replies)
             raise Unmet(
                 f"{operation.id} has no answer {status} in contract {operation.contract}; declared are {declared}."
@@ -108,7 +118,7 @@ class Answers:
         for_json = json_media(reply)
         if for_json is not None and ("" in canned or (canned and self.source == "canned")):
             name = "" if "" in canned else self._chance(call, preference).choice(sorted(canned))
-            return Draft(status, canned[name], for_json.type, "canned")
+            return Draft(status, canned[name], for_json.type, "canned", drawn=name != "")
         if media.examples:
             return Draft(status, documented, media.type, "documented")
         return _generated(reply, status, self._chance(call, preference), call.path)
@@ -119,9 +129,9 @@ def _generated(reply: Reply, status: int, rng: Random, known: Mapping[str, Json]
     if media is None:
         return Draft(status, None, None, "generated")
     if media.item_schema is not None:
-        return Draft(status, _event_stream(media, rng), media.type, "generated")
+        return Draft(status, _event_stream(media, rng), media.type, "generated", drawn=True)
     value = generate(media.schema, rng, known) if media.schema is not None else {}
-    return Draft(status, value, media.type, "generated")
+    return Draft(status, value, media.type, "generated", drawn=True)
 
 
 def _event_stream(media: Media, rng: Random) -> str:
@@ -136,23 +146,25 @@ def _event_stream(media: Media, rng: Random) -> str:
     return "".join(event_text(event) for event in events)
 
 
-def check_made(contract: Contract) -> None:
+def check_made(operation: Operation) -> None:
     """Refuse, with its place, a reply of a user's contract for which no value can be made."""
-    for operation in contract.operations:
-        for reply in operation.replies.values():
-            media = reply.preferred
-            if media is None or media.schema is None or media.examples:
-                continue
-            for seed in range(5):
-                value = generate(media.schema, Random(seed))
-                if not media.schema.is_valid(value):
-                    finding = media.schema.explain(value)[0]
-                    raise ContractError(
-                        "no value can be made for an answer",
-                        where="#" + finding.contract.partition("#")[2],
-                        why=f"of what was tried, at {finding.where or '/'}: {finding.message}",
-                        mend="give the answer an example",
-                    )
+    for reply in operation.replies.values():
+        for schema in reply.required_headers.values():
+            if schema is not None:
+                generate(schema, Random(0))
+        media = reply.preferred
+        if media is None or media.schema is None or media.examples:
+            continue
+        for seed in range(5):
+            value = generate(media.schema, Random(seed))
+            if not media.schema.is_valid(value):
+                finding = media.schema.explain(value)[0]
+                raise ContractError(
+                    "no value can be made for an answer",
+                    where="#" + finding.contract.partition("#")[2],
+                    why=f"of what was tried, at {finding.where or 'the root'}: {finding.message}",
+                    mend="give the answer an example",
+                )
 
 
 def event_text(event: Json) -> str:

@@ -56,7 +56,7 @@ class App:
         *,
         control: Application,
         cors: bool = True,
-        max_body: int = 4_194_304,
+        max_body: int = 1_048_576,
         body_timeout: float = 10.0,
         access_log: bool = False,
     ) -> None:
@@ -69,7 +69,7 @@ class App:
         """Serve one connection's request."""
         if scope["type"] != "http":
             await _not_http(scope, receive, send)
-        elif scope["path"].startswith("/__mock__/"):
+        elif scope.get("raw_path", scope["path"].encode()).startswith(b"/__mock__/"):
             await self._control(scope, receive, send)
         else:
             headers = Headers(scope["headers"])

@@ -1,5 +1,6 @@
 """The commands."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from mockserver.errors import MockserverError, UsageError
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -71,12 +72,15 @@ def serve(**options: Any) -> None:
     """Serve the API on a socket until it is stopped."""
     from mockserver.app import App
     from mockserver.control import Control
+    from mockserver.data import is_packed
     from mockserver.engine import Mock
     from mockserver.live import address, bind
     from mockserver.live import serve as serve_app
 
     settings = Settings(**options)
     mock = Mock(settings)
+    if settings.watch or not is_packed():
+        mock.served.answers.fixtures.check()
     listener = bind(settings.host, settings.port)
     app = App(
         mock,
@@ -106,7 +110,10 @@ def ready_lines(mock: Any, url: str) -> str:
     from mockserver.engine import describe
 
     settings = mock.settings
-    key = "any-key" if settings.api_key is None else '"$MOCKSERVER_API_KEY"'
+    key = "any-key"
+    if settings.api_key is not None:
+        from_environment = os.environ.get("MOCKSERVER_API_KEY") == settings.api_key
+        key = '"$MOCKSERVER_API_KEY"' if from_environment else "'<your --api-key>'"
     what = f"{describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
     return f"mockserver is ready at {url}: {what}\nexport LLAMA_CLOUD_BASE_URL={url}\nexport LLAMA_CLOUD_API_KEY={key}"
 
@@ -151,7 +158,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _default(folder: Path, key: str, value: Any) -> Any:
     """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
-    if key == "fixtures" or (key == "contract" and value not in ("auto", *ERAS)):
+    if key == "fixtures" or (key == "contract" and (folder / str(value)).is_file()):
         return str(folder / str(value))
     return value if isinstance(value, bool) else str(value)
 

@@ -12,6 +12,12 @@ from mockserver.exchange import Json
 from mockserver.schema import Schema, check_schema, join, load_document, resolve
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+PATH_KEYS = (*METHODS, "parameters", "summary", "description", "servers")
+"""What a path may say."""
+
+DEEPEST = 200
+"""How deep a user's document may be nested."""
+
 EVENT_STREAM = "text/event-stream"
 
 
@@ -121,16 +127,24 @@ def bundled(era: str) -> Contract:
 
 def own(path: Path) -> Contract:
     """Give the contract of a user's own document; a ContractError names the place that cannot be served."""
-    return read_contract(load_document(path), name=path.stem, file=path.name)
+    return read_contract(load_document(path, deepest=DEEPEST), name=path.stem, file=path.name)
 
 
 def read_contract(document: Json, *, name: str, file: str, bundled: bool = False) -> Contract:
     """Make a Contract of a parsed document; that the examples of a bundled one hold is for the tests to show."""
+    reader = _Reader(document, name, file, bundled)
     try:
-        return _Reader(document, name, file, bundled).contract()
+        return reader.contract()
     except ContractError as error:
         where = f"{file}{error.where}" if error.where.startswith("#") else error.where or file
         raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+    except Exception as error:
+        raise ContractError(
+            "the document is not formed as OpenAPI 3.1 asks",
+            where=f"{file}#{reader.at}, or below",
+            why=f"{type(error).__name__}: {getattr(error, 'message', error)}",
+            mend="let a validator of OpenAPI check it",
+        ) from error
 
 
 def is_json(media_type: str) -> bool:
@@ -151,11 +165,17 @@ class _Reader:
     def __init__(self, document: Json, name: str, file: str, bundled: bool) -> None:
         self.document, self.name, self.file, self.bundled = document, name, file, bundled
         self.checked: set[str] = set()
+        self.at = ""
+        """The place that was read last, for what goes wrong there in no foreseen way."""
 
     def contract(self) -> Contract:
         document = self.document
-        if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3.1."):
-            found = document.get("openapi", document.get("swagger")) if isinstance(document, dict) else None
+        if not isinstance(document, dict):
+            raise ContractError(
+                "the document is not OpenAPI 3.1", where="#/openapi", why=f"it is a {type(document).__name__}"
+            )
+        if not str(document.get("openapi", "")).startswith("3.1."):
+            found = document.get("openapi", document.get("swagger"))
             raise ContractError(
                 "the document is not OpenAPI 3.1",
                 where="#/openapi",
@@ -188,13 +208,21 @@ class _Reader:
     def operations(self) -> Iterator[Operation]:
         alike: dict[str, str] = {}
         for path, item in self.document["paths"].items():
-            pointer = join("/paths", path)
+            pointer = self.at = join("/paths", path)
             other = alike.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), path)
             if other != path:
                 raise ContractError(f"the paths {other!r} and {path!r} are the same", where="#" + pointer)
             if not isinstance(item, dict) or "$ref" in item:
                 raise ContractError("a path must be described in place", where="#" + pointer)
             self.check_template(path, pointer)
+            for key in item:
+                if key not in PATH_KEYS and not key.startswith("x-"):
+                    raise ContractError(
+                        f"a path has no {key!r}",
+                        where="#" + join(pointer, key),
+                        why=f"its methods are {', '.join(METHODS)}",
+                        mend="correct it, or begin the name of your own with x-",
+                    )
             for method in METHODS:
                 if method in item:
                     yield self.operation(path, method, item)
@@ -209,7 +237,7 @@ class _Reader:
             )
 
     def operation(self, path: str, method: str, item: Json) -> Operation:
-        pointer = join("/paths", path, method)
+        pointer = self.at = join("/paths", path, method)
         node = item[method]
         parameters = self.parameters(join("/paths", path), item, pointer, node)
         names = tuple(re.findall(r"\{([^}]+)\}", path))
@@ -254,6 +282,7 @@ class _Reader:
         return tuple(found.values())
 
     def parameter(self, pointer: str) -> Parameter:
+        self.at = pointer
         pointer, node = resolve(self.document, pointer)
         location = node.get("in")
         default_style = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
@@ -301,6 +330,7 @@ class _Reader:
         return Reply(status, media, pointer, evidence, MappingProxyType(headers))
 
     def media(self, media_type: str, pointer: str) -> Media:
+        self.at = pointer
         _, node = resolve(self.document, pointer)
         if not is_json(media_type) and not media_type.startswith("text/"):
             raise ContractError(
@@ -327,13 +357,17 @@ class _Reader:
         raise ContractError(
             f"the example {name!r} breaks its own schema",
             where="#" + pointer,
-            why=f"at {finding.where or '/'}: {finding.message} ({finding.contract})",
+            why=f"at {finding.where or 'the root'}: {finding.message} ({finding.contract})",
             mend="correct the example or the schema",
         )
 
     def schema(self, pointer: str) -> Schema:
         check_schema(self.document, pointer, self.checked)
-        return Schema(self.document, pointer, self.name)
+        schema = Schema(self.document, pointer, self.name)
+        if not self.bundled:
+            self.at = pointer
+            schema.is_valid(None)  # a schema that no validator can be made of is told at start
+        return schema
 
     def secured(self, requirements: Json, pointer: str) -> bool:
         schemes = self.document.get("components", {}).get("securitySchemes", {})

@@ -5,8 +5,12 @@ from pathlib import Path
 API = "llamacloud-chat"
 
 
+def is_packed() -> bool:
+    """Say whether the package came from a wheel, which was checked when it was made."""
+    return (Path(__file__).parent / "_data").is_dir()
+
+
 def data_dir() -> Path:
     """Give the folder that holds `schemas/` and `fixtures/`."""
     package = Path(__file__).parent
-    packed = package / "_data"
-    return packed if packed.is_dir() else package.parent
+    return package / "_data" if is_packed() else package.parent

@@ -46,13 +46,15 @@ class Mock:
         self.settings = settings
         self.seed = int.from_bytes(os.urandom(4)) if settings.seed is None else settings.seed
         self.store = MemoryStore() if store is None else store
-        self._key = None if settings.api_key is None else settings.api_key.encode()
+        self._key = settings.api_key.encode() if settings.api_key else None
         self._clock = clock_of(settings.clock)
         self.served = self._read()
 
     def reload(self) -> None:
         """Read contract and fixtures again; where that fails, the exception leaves what was served in force."""
-        self.served = self._read()
+        served = self._read()
+        served.answers.fixtures.check()
+        self.served = served
 
     def _read(self) -> Served:
         contracts = read_contracts(self.settings.contract)
@@ -62,7 +64,7 @@ class Mock:
             Fixtures(contracts, self.settings.fixtures),
             self.settings.answers,
             self._chance,
-            simulations(operations, world),
+            simulations(operations, world, bundled=contracts[0].bundled),
         )
         judges = {operation: Judge(operation) for operation in operations}
         for contract in contracts:
@@ -103,8 +105,9 @@ class Mock:
         raise UsageError(f"there is no contract {name!r} in force", mend=f"there are {names}")
 
     def _sealed(self, request: Request, draft: Draft) -> Response:
-        match = self.served.router.match(request.method, request.path, request.headers)
-        return self.served.sealer.seal(request, match, draft)
+        served = self.served
+        match = served.router.match(request.method, request.path, request.headers)
+        return served.sealer.seal(request, match, draft)
 
     def _keyless(self, operation: Operation, headers: Headers) -> Draft | None:
         """Refuse a missing or wrong key in upstream's texts (docs/upstream.md, "Authentication")."""
@@ -129,13 +132,18 @@ class Mock:
 
 def _check(contract: Contract, judges: Mapping[Operation, Judge]) -> None:
     """Refuse a user's contract, with the place, where a request could not be judged or an answer not be made."""
+    operation = contract.operations[0]
     try:
         for operation in contract.operations:
             judges[operation].compile()
-        check_made(contract)
+            check_made(operation)
     except ContractError as error:
         where = f"{contract.file}{error.where}"
         raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+    except Exception as error:
+        what = f"the operation {operation.id!r} cannot be served"
+        why = getattr(error, "message", str(error))
+        raise ContractError(what, where=f"{contract.file}#{operation.pointer}", why=why) from error
 
 
 def read_contracts(name: str) -> tuple[Contract, ...]:

@@ -36,6 +36,16 @@ class Fixtures:
             self._all[operation] = self._read(operation)
         return self._all[operation].get(status, {})
 
+    def check(self) -> None:
+        """Read and judge the bundled fixtures, all of them: those of a checkout may have been edited."""
+        for name in {operation.id for operation in self._bundled}:
+            owners = [operation for operation in self._bundled if operation.id == name]
+            for path in sorted((data_dir() / "fixtures" / API / name).glob("*.json")):
+                status, _ = _status_and_name(path)
+                value = _read_file(path)
+                if not any(_serves(operation, status, value) for operation in owners):
+                    raise _unserved(path, owners, status, value)
+
     def _read(self, operation: Operation) -> Canned:
         canned: Canned = {}
         if operation in self._bundled:
@@ -117,7 +127,7 @@ def _unserved(path: Path, owners: Sequence[Operation], status: int, value: Json)
             finding = media.schema.explain(value)[0]
             return FixtureError(
                 "a fixture breaks the contract",
-                where=f"{path}#{finding.where or '/'}",
+                where=f"{path}#{finding.where}",
                 why=f"expected {json.dumps(finding.expected, default=str)}, "
                 f"received {json.dumps(finding.received)}: {finding.message} ({finding.contract})",
                 mend="correct the fixture, or serve a contract that allows it",

@@ -52,6 +52,10 @@ def words(rng: Random) -> "Faker":
     return _local.fake  # type: ignore[no-any-return]  # a thread's own values have no type
 
 
+LARGEST = 10_000
+"""How many items or characters a made value has at the most."""
+
+
 class _Maker:
     """Makes values of one document's schemas from one source of chance.
 
@@ -153,6 +157,7 @@ class _Maker:
         prefix = [(each, join(pointer, "prefixItems", i)) for i, each in enumerate(node.get("prefixItems", ()))]
         items = node.get("items", True)
         low = node.get("minItems", 0)
+        self.limit(low, join(pointer, "minItems"))
         most = min(node.get("maxItems", low + 3), low + 3, len(prefix) if items is False else low + 3)
         size = self.rng.randint(low, max(low, most)) if depth <= DEPTH else low
         made: list[Json] = []
@@ -164,6 +169,10 @@ class _Maker:
             if not node.get("uniqueItems") or item not in made:
                 made.append(item)
         return made
+
+    def limit(self, size: int, pointer: str) -> None:
+        if size > LARGEST:
+            raise ContractError(f"no value of more than {LARGEST} parts is made", where="#" + pointer)
 
     def integer(self, node: Json, name: str) -> int:
         low, high = self.bounds(node, name)
@@ -208,6 +217,7 @@ class _Maker:
             return str(self.rng.choice(samples))
         text = _NAMED.get(name, _NAMED["text"])(self.rng)
         low, high = node.get("minLength", 0), node.get("maxLength", len(text))
+        self.limit(low, join(pointer, "minLength"))
         while len(text) < low:
             text += " " + _sentence(self.rng)
         return text[: max(low, high)].rstrip() if len(text) > high and high > low else text[: max(low, high)]

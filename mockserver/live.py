@@ -51,7 +51,7 @@ def address(listener: socket.socket) -> str:
 def make_server(
     app: Any,
     *,
-    shutdown_timeout: float = 3.0,
+    shutdown_timeout: int = 3,
     on_ready: Callable[[], None] = lambda: None,
     http: "HTTPProtocolType" = "auto",
 ) -> "Server":
@@ -77,12 +77,12 @@ def make_server(
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=max(1, round(shutdown_timeout)),
+        timeout_graceful_shutdown=shutdown_timeout,
     )
     return Announcing(config)
 
 
-def serve(app: Any, listener: socket.socket, *, shutdown_timeout: float, on_ready: Callable[[], None]) -> None:
+def serve(app: Any, listener: socket.socket, *, shutdown_timeout: int, on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; open answers get `shutdown_timeout` seconds to end; then exit with 0."""
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: sys.exit(0))

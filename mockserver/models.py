@@ -6,7 +6,7 @@ Source: docs/upstream.md, "Error bodies".
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
@@ -20,14 +20,25 @@ Detail = dict[str, Any]
 """One entry of a refusal's list: type, loc (a tuple), msg, input, and ctx where there is one."""
 
 
+class Build(NamedTuple):
+    """How a schema is built: `brief` names only the first wrong item of a list; `depth` is how deep it stands."""
+
+    brief: bool
+    depth: int = 0
+
+    def below(self) -> "Build":
+        """Give the same, one deeper."""
+        return Build(self.brief, self.depth + 1)
+
+
 class Model:
-    """One request schema as its validator."""
+    """One request schema as its validator; a `brief` one names only the first wrong item of each list."""
 
     __slots__ = ("_schema", "_validator")
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, brief: bool = False) -> None:
         self._schema = schema
-        self._validator = SchemaValidator(_core(schema.document, schema.pointer, 0))
+        self._validator = SchemaValidator(_core(schema.document, schema.pointer, Build(brief)))
 
     def read(self, value: Json) -> tuple[Json, list[Detail]]:
         """Give the value as the service would take it (lax: "1" is an integer), and what is wrong with it.
@@ -63,9 +74,9 @@ def _detail(error: "JsonSchemaError") -> Detail:
     }
 
 
-def _core(document: Json, pointer: str, depth: int) -> CoreSchema:
+def _core(document: Json, pointer: str, build: Build) -> CoreSchema:
     pointer, node = resolve(document, pointer)
-    if isinstance(node, bool) or depth > 20:
+    if isinstance(node, bool) or build.depth > 20:
         return core_schema.any_schema()
     if "const" in node:
         return core_schema.literal_schema([node["const"]])
@@ -73,17 +84,17 @@ def _core(document: Json, pointer: str, depth: int) -> CoreSchema:
         return core_schema.literal_schema(node["enum"])
     for union in ("anyOf", "oneOf"):
         if union in node:
-            return _union(document, join(pointer, union), node[union], depth)
+            return _union(document, join(pointer, union), node[union], build)
     kinds = node.get("type", "any")
     if isinstance(kinds, list):
-        choices = [_typed(document, pointer, node, kind, depth) for kind in kinds if kind != "null"]
+        choices = [_typed(document, pointer, node, kind, build) for kind in kinds if kind != "null"]
         return _optional(choices, "null" in kinds)
-    return _typed(document, pointer, node, kinds, depth)
+    return _typed(document, pointer, node, kinds, build)
 
 
-def _union(document: Json, pointer: str, branches: Sequence[Json], depth: int) -> CoreSchema:
+def _union(document: Json, pointer: str, branches: Sequence[Json], build: Build) -> CoreSchema:
     choices = [
-        _core(document, join(pointer, index), depth + 1)
+        _core(document, join(pointer, index), build.below())
         for index, branch in enumerate(branches)
         if branch != {"type": "null"}
     ]
@@ -97,7 +108,7 @@ def _optional(choices: list[CoreSchema], nullable: bool) -> CoreSchema:
     return core_schema.nullable_schema(inner) if nullable else inner
 
 
-def _typed(document: Json, pointer: str, node: Json, kind: str, depth: int) -> CoreSchema:
+def _typed(document: Json, pointer: str, node: Json, kind: str, build: Build) -> CoreSchema:
     match kind:
         case "string" if node.get("format") == "uuid":
             return core_schema.uuid_schema()
@@ -112,22 +123,22 @@ def _typed(document: Json, pointer: str, node: Json, kind: str, depth: int) -> C
         case "null":
             return core_schema.none_schema()
         case "array":
-            items = _core(document, join(pointer, "items"), depth + 1) if "items" in node else None
+            items = _core(document, join(pointer, "items"), build.below()) if "items" in node else None
             sizes = {"min_length": node.get("minItems"), "max_length": node.get("maxItems")}
-            return core_schema.list_schema(items, **sizes)
+            return core_schema.list_schema(items, fail_fast=build.brief, **sizes)
         case "object" if "properties" in node:
-            return _object(document, pointer, node, depth)
+            return _object(document, pointer, node, build)
         case "object":
             return core_schema.dict_schema(core_schema.str_schema())
         case _:
             return core_schema.any_schema()
 
 
-def _object(document: Json, pointer: str, node: Json, depth: int) -> CoreSchema:
+def _object(document: Json, pointer: str, node: Json, build: Build) -> CoreSchema:
     required = node.get("required", [])
     fields = {name: core_schema.model_field(core_schema.any_schema()) for name in required}
     for name, below in node["properties"].items():
-        inner = _core(document, join(pointer, "properties", name), depth + 1)
+        inner = _core(document, join(pointer, "properties", name), build.below())
         if name not in required:
             default = below.get("default") if isinstance(below, dict) else None
             inner = core_schema.with_default_schema(inner, default=default)

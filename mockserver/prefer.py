@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from mockserver.exchange import Finding, Headers
 
-_TOKEN = re.compile(r'\s*([^\s=,;"]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?\s*')
+LONGEST = 4_096
+"""Longest Prefer field that is read, in characters, all its lines together."""
+
+_TOKEN = re.compile(r'([^\s=,;"]+)(?: ?= ?("(?:[^"\\]|\\.)*"|[^\s,;"]*))?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,13 @@ def read_preference(headers: Headers) -> tuple[Preference, list[Finding]]:
     """Read the wishes of a request; what is misspelt is found, preferences of others are ignored."""
     if headers.get(b"prefer") is None:
         return NONE, []
-    said = _tokens(", ".join(headers.all(b"prefer")))
+    text = ", ".join(headers.all(b"prefer"))
+    if len(text) > LONGEST:
+        return NONE, [_misspelt("field", text[:40] + "...", f"one of at most {LONGEST} characters")]
+    said = _tokens(" ".join(text.split()))
     found: list[Finding] = []
     code = said.get("code")
-    if code is not None and not re.fullmatch(r"[1-5]\d\d", code):
+    if code is not None and not re.fullmatch(r"[2-5]\d\d", code):
         found.append(_misspelt("code", code, "a status, such as code=404"))
     dynamic = said.get("dynamic")
     if dynamic not in (None, "true", "false"):

@@ -39,15 +39,18 @@ NOTES = frozenset(
 KEYWORDS = NESTED | NESTED_LISTS | NESTED_MAPS | ASSERTIONS | NOTES
 
 
-def load_document(path: Path) -> Json:
-    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says where it cannot be read."""
+def load_document(path: Path, deepest: int = 0) -> Json:
+    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says where it cannot be read.
+
+    `deepest` is how deep YAML may be nested (its parser has a limit that ends the process); 0 does not look.
+    """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(
             "the contract cannot be read", where=str(path), why=str(error), mend="name a readable UTF-8 file"
         ) from error
-    document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text)
+    document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text, deepest)
     if why := unwritable(document):
         raise ContractError("the contract holds what JSON cannot", where=str(path), why=why)
     return document
@@ -56,11 +59,11 @@ def load_document(path: Path) -> Json:
 def _parse_json(path: Path, text: str) -> Json:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContractError("the contract is not JSON", where=str(path), why=str(error)) from error
 
 
-def _parse_yaml(path: Path, text: str) -> Json:
+def _parse_yaml(path: Path, text: str, deepest: int) -> Json:
     import yaml
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -72,9 +75,22 @@ def _parse_yaml(path: Path, text: str) -> Json:
         }
 
     try:
+        if deepest and _is_deeper(yaml.parse(text, Loader), deepest):
+            raise ContractError(f"the contract is nested deeper than {deepest} levels", where=str(path))
         return yaml.load(text, Loader)  # noqa: S506  # both bases are safe loaders
     except yaml.YAMLError as error:
         raise ContractError("the contract is not YAML", where=str(path), why=str(error)) from error
+
+
+def _is_deeper(events: Iterable[Any], deepest: int) -> bool:
+    """Say whether YAML is nested deeper than that, from its events, which are read without recursion."""
+    depth = 0
+    for event in events:
+        depth += type(event).__name__.endswith(("SequenceStartEvent", "MappingStartEvent"))
+        depth -= type(event).__name__.endswith(("SequenceEndEvent", "MappingEndEvent"))
+        if depth > deepest:
+            return True
+    return False
 
 
 def unwritable(value: Json) -> str:

@@ -73,6 +73,9 @@ class Sealer:
         if found:
             draft = _broken(found)
             place = self.place(match.operation, draft)
+            if not self._newest.bundled and self.judge(place, draft):
+                draft = _fitted(match.operation, place.reply, draft)
+                place = self.place(match.operation, draft)
         return _written(request, match, draft, place)
 
     def place(self, operation: Operation | None, draft: Draft) -> Place:
@@ -148,8 +151,8 @@ def _written(request: Request, match: Match, draft: Draft, place: Place) -> Resp
     if match.withdrawn is not None and match.operation is not None:
         text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
         headers.append((b"x-mock-withdrawn", text.encode()))
-    if draft.applied is not NONE:
-        headers.append((b"preference-applied", _applied(draft.applied)))
+    if draft.applied is not NONE and (applied := _applied(draft.applied)):
+        headers.append((b"preference-applied", applied))
     return Response(draft.status, headers, b"" if request.method == "HEAD" else body)
 
 
@@ -229,5 +232,5 @@ def _undeclared(place: Place, what: str) -> Finding:
 def _broken(found: list[Finding]) -> Draft:
     """Say loudly that an answer of ours broke the contract."""
     first = found[0]
-    text = f"The mock's answer breaks the contract at {first.where or '/'}: {first.message} ({first.contract})."
+    text = f"The mock's answer breaks the contract at {first.where or 'the root'}: {first.message} ({first.contract})."
     return Draft(500, {"detail": text}, findings=tuple(found))

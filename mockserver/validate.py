@@ -15,6 +15,9 @@ from mockserver.schema import NOTES, Schema, join
 if TYPE_CHECKING:
     from mockserver.models import Detail, Model
 
+DETAILED = 16_384
+"""Up to how many bytes of body every wrong item of a list is named; of a longer one, the first."""
+
 DEEPEST = 100
 """How many levels of a refused input are shown back."""
 
@@ -47,7 +50,7 @@ class Refusal:
 class Judge:
     """Judges the requests of one operation. The quick way says yes; only what is not plainly right is explained."""
 
-    __slots__ = ("_body_model", "_models", "_operation", "_parameters", "_plain")
+    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_plain")
 
     def __init__(self, operation: Operation) -> None:
         order = ("path", "query", "header", "cookie")
@@ -56,7 +59,7 @@ class Judge:
         self._plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
         self._plain = self._plain and not any(each.required for each in self._parameters if each.location != "path")
         self._models: dict[str, Model] = {}
-        self._body_model: Model | None = None
+        self._body_models: dict[bool, Model] = {}
 
     def compile(self) -> None:
         """Make all validators now, so that a schema that none can be made of is told at start."""
@@ -73,28 +76,29 @@ class Judge:
     def judge(self, request: Request, path: Mapping[str, str]) -> Call | Refusal:
         """Give the call that a request makes, or its refusal: parameters first, then the body, in one list."""
         declared = self._operation.body
-        body: Json = _UNSENT
+        sent = body = _UNSENT
         if declared is not None and request.body:
-            body = _read_body(request)
+            sent = body = _read_body(request)
             if isinstance(body, Refusal):
                 return self._placed(body)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         details = [] if self._plain and not request.query else self._read_parameters(request, path, values)
         if declared is not None and not _plainly_right(declared, body, request.body):
-            body, more = self._take_body(declared, body)
+            body, more = self._take_body(declared, body, len(request.body))
             details += more
         if details:
-            return self._refusal(details)
+            return self._refusal(details, raw=isinstance(sent, bytes))
         return Call(request, self._operation, values["path"], values["query"], None if body is _UNSENT else body)
 
-    def _take_body(self, declared: Body, body: Json) -> tuple[Json, list["Detail"]]:
+    def _take_body(self, declared: Body, body: Json, size: int) -> tuple[Json, list["Detail"]]:
         """Give the body as upstream takes it, and what is wrong with it."""
         if body is _UNSENT:
             missing = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
             return None, [missing] if declared.required else []
-        if self._body_model is None:
-            self._body_model = _model(declared.schema)
-        taken, details = self._body_model.read(body)
+        brief = size > DETAILED
+        if brief not in self._body_models:
+            self._body_models[brief] = _model(declared.schema, brief=brief)
+        taken, details = self._body_models[brief].read(body)
         details = details or list(_lone_surrogates(taken, ()))
         return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
 
@@ -121,20 +125,19 @@ class Judge:
         values.update(read)
         return details
 
-    def _refusal(self, details: list["Detail"]) -> Refusal:
+    def _refusal(self, details: list["Detail"], *, raw: bool) -> Refusal:
         body = {"detail": [_wire(detail) for detail in details]}
-        findings = [
-            Finding(
-                where=join("", *detail["loc"]),
-                rule=str(detail["type"]),
-                message=str(detail["msg"]),
-                fault="client",
-                received=shown(detail["input"]),
-                contract=self._contract_place(detail["loc"]),
-            )
-            for detail in details
-        ]
-        return Refusal(422, body, findings)
+        first, told = details[0], body["detail"][0]
+        hint = "; the body was not read as JSON: send Content-Type: application/json" if raw else ""
+        finding = Finding(
+            where=join("", *told["loc"]),
+            rule=told["type"],
+            message=told["msg"] + hint,
+            fault="client",
+            received=told["input"],
+            contract=self._contract_place(first["loc"]),
+        )
+        return Refusal(422, body, [finding])
 
     def _placed(self, refusal: Refusal) -> Refusal:
         place = self._contract_place(("body",))
@@ -159,10 +162,10 @@ def _plainly_right(declared: Body, body: Json, raw: bytes) -> bool:
     return (raw.isascii() and b"\\u" not in raw) or not any(_lone_surrogates(body, ()))
 
 
-def _model(schema: Schema) -> "Model":
+def _model(schema: Schema, *, brief: bool = False) -> "Model":
     from mockserver.models import Model
 
-    return Model(schema)
+    return Model(schema, brief=brief)
 
 
 def _read_body(request: Request) -> Json:
@@ -247,15 +250,21 @@ def _value(parameter: Parameter, sent: Any) -> Json:
 
 def _takes_any_text(parameter: Parameter) -> bool:
     """Say whether any text is right for a parameter, as for the chat API's session ids and cookies."""
-    node = parameter.schema.node
-    branches = [node, *node.get("anyOf", [])]
-    return any(branch.get("type") == "string" and not branch.keys() - NOTES - {"type"} for branch in branches)
+    branches = _branches(parameter.schema.node, "anyOf")
+    plain = [each.get("type") == "string" and not each.keys() - NOTES - {"type"} for each in branches]
+    return any(plain) and (plain[0] or not branches[0].keys() - NOTES - {"anyOf"})
 
 
 def _is_list(schema: Schema) -> bool:
-    node = schema.node
-    branches = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
-    return any(isinstance(branch, dict) and branch.get("type") == "array" for branch in branches)
+    return any(each.get("type") == "array" for each in _branches(schema.node, "anyOf", "oneOf"))
+
+
+def _branches(node: Json, *unions: str) -> list[Json]:
+    """Give a schema and the branches of its unions, those that are objects; an empty one for a schema that is none."""
+    if not isinstance(node, dict):
+        return [{}]
+    found = [each for union in unions for each in node.get(union, ())]
+    return [node, *(each for each in found if isinstance(each, dict))]
 
 
 def _scalar(value: Any) -> Json:

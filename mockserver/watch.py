@@ -43,6 +43,8 @@ def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounc
             mock.reload()
         except MockserverError as error:
             say(f"not reloaded, what was served stays in force: {files}\n{error}")
+        except Exception as error:
+            say(f"not reloaded, what was served stays in force: {files}\n{type(error).__name__}: {error}")
         else:
             say(f"reloaded: {files}; {describe(mock.served.contracts)}")
 

@@ -116,7 +116,7 @@ def test_requests_are_logged_without_their_keys_where_that_is_asked(tmp_path: Pa
         for line, status in zip(lines, (200, 401), strict=True):
             assert re.fullmatch(rf"POST {TITLE} {status} \d+\.\d ms", line)
         assert "llx-" not in "".join([*served.lines, out, err])
-        assert served.lines[2] == 'export LLAMA_CLOUD_API_KEY="$MOCKSERVER_API_KEY"'
+        assert served.lines[2] == "export LLAMA_CLOUD_API_KEY='<your --api-key>'"
 
 
 def half_sent(url: str, body: bytes) -> socket.socket:
@@ -165,7 +165,7 @@ def test_settings_come_from_pyproject_and_environment(tmp_path: Path) -> None:
     ("settings", "key"),
     [
         (Settings(seed=1), "any-key"),
-        (Settings(seed=1, api_key="llx-secret"), '"$MOCKSERVER_API_KEY"'),
+        (Settings(seed=1, api_key="llx-secret"), "'<your --api-key>'"),
         (Settings(seed=1, auth=False), "any-key"),
     ],
     ids=["any key", "one key", "no key"],

@@ -2,12 +2,15 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockserver.contract import own, read_contract
@@ -692,3 +695,61 @@ def test_half_a_surrogate_pair_in_a_document_is_refused(tmp_path: Path) -> None:
     path.write_text('{"openapi": "3.1.0", "paths": {}, "x-odd": "\\ud800"}', "utf-8")
     with pytest.raises(ContractError, match="what JSON cannot"):
         own(path)
+
+
+def places(node: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Give the place of every node of a document."""
+    yield path
+    for key, below in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from places(below, (*path, key))
+
+
+PLACES = list(places(own_document()))
+ODD: list[Json] = [None, 5, "x", [], {}, ["x"], {"x": 5}, True, 1e300, "(", "#/components/schemas/Note"]
+
+
+def refused_or_served(path: Path) -> ContractError | Mock:
+    """Give the mock of a contract, or why there is none; any other exception is a defect."""
+    try:
+        return Mock(Settings(contract=str(path)))
+    except ContractError as error:
+        return error
+
+
+@given(st.sampled_from(PLACES), st.sampled_from(ODD))
+@settings(max_examples=300)
+def test_a_document_with_anything_anywhere_is_served_or_refused_by_name(
+    place: tuple[str | int, ...], odd: Json
+) -> None:
+    document = own_document()
+    if not place:
+        document = odd
+    else:
+        node = document
+        for key in place[:-1]:
+            node = node[key]
+        node[place[-1]] = odd
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_document(Path(folder), document)
+        found = refused_or_served(path)
+    assert isinstance(found, Mock) or found.where
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_document_that_is_nested_too_deep_is_refused(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"deep.{suffix}"
+    path.write_text("[" * 100_000 + "]" * 100_000, "utf-8")
+    with pytest.raises(ContractError):
+        own(path)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"minItems": 10**8, "type": "array"}, {"minLength": 10**8, "type": "string"}, {"type": "strin"}, {"enum": []}],
+)
+def test_a_schema_that_no_answer_can_hold_is_refused_at_start(more: Json, tmp_path: Path) -> None:
+    document = own_document()
+    document["components"]["schemas"]["Note"]["properties"]["odd"] = more
+    document["components"]["schemas"]["Note"]["required"].append("odd")
+    with pytest.raises(ContractError, match=r"notes\.json#"):
+        Mock(Settings(contract=str(write_document(tmp_path, document))))

@@ -1,12 +1,14 @@
 """Canned answers are found by name, and serve the contracts that they satisfy."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mockserver.contract import own
+from mockserver.data import API, data_dir
 from mockserver.engine import Mock
 from mockserver.errors import FixtureError, UsageError
 from mockserver.exchange import Json
@@ -242,3 +244,21 @@ def test_a_fixture_that_cannot_be_written_as_json_stops_the_start(text: str, tmp
     with pytest.raises(FixtureError) as caught:
         Mock(Settings(fixtures=tmp_path))
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{broken", '{"session_id": 5, "last_updated_at": "x"}'])
+def test_a_bundled_fixture_that_was_broken_is_found_when_files_are_read_again(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data_dir() / "fixtures", copy / "fixtures")
+    mock = Mock(Settings())
+    monkeypatch.setattr("mockserver.fixtures.data_dir", lambda: copy)
+    mock.reload()
+    path = copy / "fixtures" / API / "set_title" / "200.finished-run.json"
+    path.write_text(text, "utf-8")
+    served = mock.served
+    with pytest.raises(FixtureError) as caught:
+        mock.reload()
+    assert str(path) in str(caught.value)
+    assert mock.served is served

@@ -6,6 +6,7 @@ The intent is an answer within a second. The socket's own patience is longer, so
 import http.client
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from mockserver.app import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.engine import Mock
+from mockserver.exchange import Headers, Request
 from mockserver.live import running
 from mockserver.settings import Settings
 from tests.conftest import app_of
@@ -532,3 +534,41 @@ def test_a_limit_of_no_bytes_refuses_every_body(serve: Callable[..., str]) -> No
     server = where(serve(max_body=0))
     assert told(server, post(GOOD)).status == 413
     assert told(server, head("Content-Length: 0")).status == 422
+
+
+LONG = [
+    (b"prefer", b"a," + b" " * 100_000 + b",b"),
+    (b"prefer", b'code="' * 15_000),
+    (b"prefer", b'a="' + b"\\" * 100_000),
+]
+
+
+@pytest.mark.parametrize("field", LONG, ids=["spaces", "quotes", "backslashes"])
+def test_a_long_preference_hangs_nobody(field: tuple[bytes, bytes]) -> None:
+    fields = [(b"authorization", b"Bearer k"), (b"content-type", b"application/json"), field]
+    started = time.perf_counter()
+    response = Mock(Settings()).handle(
+        Request("POST", "/api/v1/chat/s/title", "", Headers(fields), b'{"first_message":"x"}')
+    )
+    assert response.status == 400
+    assert time.perf_counter() - started < PATIENCE
+
+
+BROAD = [
+    ("/api/v1/chat/s/messages/stream", b'{"prompt":"x","index_ids":[' + b"1," * 500_000 + b"1]}"),
+    ("/api/v1/chat/s/title", b'{"first_message":[' + b"[]," * 340_000 + b"[]]}"),
+    ("/api/v1/chat", b'{"index_ids":[' + b"{}," * 340_000 + b"{}]}"),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), BROAD, ids=["many-wrong-items", "large-echo", "too-many"])
+def test_a_body_with_very_much_wrong_is_refused_soon_and_shortly(path: str, body: bytes) -> None:
+    fields = [(b"authorization", b"Bearer k"), (b"content-type", b"application/json")]
+    mock = Mock(Settings())
+    assert mock.handle(Request("POST", path, "", Headers(fields), b"{}")).status in (201, 422)  # all is loaded
+    assert len(body) <= mock.settings.max_body
+    started = time.perf_counter()
+    response = mock.handle(Request("POST", path, "", Headers(fields), body))
+    assert response.status == 422
+    assert len(response.body) < 2 * len(body)
+    assert time.perf_counter() - started < PATIENCE

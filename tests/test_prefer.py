@@ -65,7 +65,7 @@ def test_no_field_is_no_wish() -> None:
 @given(
     st.builds(
         Preference,
-        code=st.none() | st.integers(100, 599),
+        code=st.none() | st.integers(200, 599),
         example=st.none() | st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1),
         dynamic=st.none() | st.booleans(),
         seed=st.none() | st.integers(-(10**18) + 1, 10**18 - 1),
@@ -108,7 +108,7 @@ def refused(prefer: str) -> str:
     return str(value(response)["detail"])
 
 
-@pytest.mark.parametrize("code", [418, 201, 100, 599])
+@pytest.mark.parametrize("code", [418, 201, 299, 599])
 def test_an_undeclared_status_is_refused_with_those_that_are_declared(code: int) -> None:
     text = refused(f"code={code}")
     assert f"no answer {code}" in text
@@ -229,3 +229,20 @@ def test_a_bad_request_is_refused_whatever_was_wished(prefer: str) -> None:
     assert (lost.status, header(lost, "preference-applied")) == (404, None)
     wrong = ask(MOCK.handle, "PUT", TITLE, BODY, prefer=prefer)
     assert (wrong.status, header(wrong, "preference-applied")) == (405, None)
+
+
+APPLIED = [
+    ("seed=7", ""),
+    ("code=200, seed=7", "code=200"),
+    ("example=never-run, seed=3", "example=never-run"),
+    ("example=never-run, dynamic=true", "example=never-run"),
+    ("dynamic=true, seed=3", "seed=3, dynamic=true"),
+    ("dynamic=false", "dynamic=false"),
+    ("code=404, example=session-not-found", "code=404, example=session-not-found"),
+]
+
+
+@pytest.mark.parametrize(("wish", "applied"), APPLIED)
+def test_only_what_was_done_is_said_to_be_done(wish: str, applied: str) -> None:
+    response = ask(Mock(Settings(seed=0)).handle, "POST", TITLE, {"first_message": "x"}, prefer=wish)
+    assert (header(response, "preference-applied") or "") == applied

@@ -1,14 +1,17 @@
 """The README shows what really happens."""
 
+import os
 import re
+import shlex
+import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 
 
@@ -29,18 +32,22 @@ def timeless(text: str) -> str:
 @pytest.fixture(scope="module")
 def port() -> Iterator[str]:
     """Run the README's own serve command, on a free port so that nothing else is in the way."""
-    command, output = shown("mockserver serve")
-    arguments = [*command.split()[1:], "--port", "0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "mockserver", *arguments], stdout=subprocess.PIPE, text=True
-    ) as server:
+    command, output = shown("make serve")
+    arguments = shlex.split(command.replace("--seed 1", "--seed 1 --port 0"))
+    server = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
         assert server.stdout is not None
-        lines = "".join(server.stdout.readline() for _ in output.splitlines())
+        line = server.stdout.readline()
+        while line and not line.startswith("mockserver is ready"):  # make may tell what it installs first
+            line = server.stdout.readline()
+        lines = line + "".join(server.stdout.readline() for _ in output.splitlines()[1:])
         match = re.search(r"127\.0\.0\.1:(\d+)", lines)
         assert match is not None
         assert lines.replace(match[1], "4010") == output
         yield match[1]
-        server.terminate()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=20)
 
 
 @pytest.mark.parametrize("start", ["curl -s ", "curl -si "])

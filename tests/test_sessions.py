@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mockserver.exchange import Response
 from mockserver.sessions import title_of
 from mockserver.settings import TITLE_LENGTH, Settings
 from mockserver.stores import MemoryStore
-from tests.strategies import contract_of, judge
+from tests.strategies import contract_of, judge, write_document
 from tests.talk import MESSAGE, TITLE, ask, header, value
 
 MOCK = Mock(Settings(seed=0))
@@ -130,3 +131,18 @@ def test_of_too_many_sessions_the_one_touched_longest_ago_is_forgotten() -> None
         store.set_title("", session_id, session_id, "now")
     assert len(store) == 2
     assert store.set_title("", "a", "again", "now").title == "again"
+
+
+@pytest.mark.parametrize("body", [{"type": "object", "required": ["text"]}, {"type": "object"}, {"type": "string"}])
+def test_a_title_call_of_another_kind_is_not_played(body: Any, tmp_path: Path) -> None:
+    reply = {"description": "ok", "content": {"application/json": {"schema": {"type": "object"}}}}
+    parameter = {"name": "session_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    operation = {
+        "parameters": [parameter],
+        "requestBody": {"content": {"application/json": {"schema": body}}},
+        "responses": {"200": reply},
+    }
+    document = {"openapi": "3.1.0", "paths": {"/api/v1/chat/{session_id}/title": {"post": operation}}}
+    mock = Mock(Settings(contract=str(write_document(tmp_path, document))))
+    response = ask(mock.handle, "POST", TITLE, "text" if body["type"] == "string" else {"text": "x"})
+    assert (response.status, header(response, "x-mock-source")) == (200, "generated")

@@ -28,7 +28,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "cors": ("false", False, "false"),
     "max_body": ("99", 99, "99"),
     "body_timeout": ("0.5", 0.5, "0.5"),
-    "shutdown_timeout": ("1.5", 1.5, "1.5"),
+    "shutdown_timeout": ("2", 2, "2"),
     "watch": ("true", True, "true"),
     "access_log": ("true", True, "true"),
 }

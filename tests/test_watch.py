@@ -129,6 +129,15 @@ def test_a_contract_that_can_be_read_but_not_served_leaves_the_last_good_one(tmp
         assert header(ask(mock.handle, "GET", "/notes/n"), "x-mock-contract") == "notes"
 
 
+@pytest.mark.parametrize("odd", ['{"get": 5}', '{"get": {"responses": {"200": null}}}', "5"])
+def test_a_contract_broken_in_any_way_ends_no_watch(odd: str, tmp_path: Path) -> None:
+    path = write_document(tmp_path, own_document())
+    mock = Mock(Settings(contract=str(path), seed=0))
+    with watching(mock) as said:
+        change(said, lambda: replace(path, f'{{"openapi": "3.1.0", "paths": {{"/a": {odd}}}}}'), "not reloaded")
+        change(said, lambda: replace(path, json.dumps(own_document())), "reloaded")
+
+
 def test_files_of_other_kinds_are_not_news(own: tuple[Path, Path]) -> None:
     contract, folder = own
     mock = Mock(Settings(contract=str(contract), fixtures=folder, seed=0))
