@@ -187,6 +187,8 @@ class _Reader:
         for key in document.get("components", {}).get("schemas", {}):
             check_schema(document, join("/components/schemas", key), self.checked)
         operations = tuple(self.operations())
+        if not operations:
+            raise ContractError("the document has no operations", where="#/paths", mend="describe one")
         seen: set[str] = set()
         for operation in operations:
             if operation.id in seen:
