@@ -29,6 +29,7 @@ class Match(NamedTuple):
 
 
 NO_MATCH = Match()
+_NOTHING: frozenset[str] = frozenset()
 
 Leaf: TypeAlias = dict[str, list[tuple[int, Operation]]]
 """The operations of one path: method -> those of each contract, newest first, with the contract's index."""
@@ -78,7 +79,7 @@ class Router:
             if eras is None:
                 return Match(allowed=taken_methods(leaf))
             operation, withdrawn = self._choose(eras, headers)
-            return Match(operation, dict(zip(operation.names, values, strict=True)), withdrawn=withdrawn)
+            return Match(operation, dict(zip(operation.names, values, strict=True)), _NOTHING, withdrawn)
         return NO_MATCH
 
     def _choose(self, eras: Sequence[tuple[int, Operation]], headers: Headers) -> tuple[Operation, str | None]:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -717,8 +718,8 @@ def refused_or_served(path: Path) -> ContractError | Mock:
 
 
 @given(st.sampled_from(PLACES), st.sampled_from(ODD))
-@example(("paths", "/notes/{note_id}"), {})
-@example(("components", "parameters", "NoteId", "schema"), True)
+@hypothesis.example(("paths", "/notes/{note_id}"), {})
+@hypothesis.example(("components", "parameters", "NoteId", "schema"), True)
 @settings(max_examples=300)
 def test_a_document_with_anything_anywhere_is_served_or_refused_by_name(
     place: tuple[str | int, ...], odd: Json
