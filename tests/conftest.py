@@ -15,7 +15,7 @@ from mockserver.live import running
 from mockserver.settings import Settings
 
 hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
-hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True)
+hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, derandomize=True)
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
