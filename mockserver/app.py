@@ -199,7 +199,8 @@ def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, An
             else:
                 asked = steps.send(sent)
         except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]  # StopIteration is not generic
+            message: Message = done.value
+            return message
 
 
 async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -25,7 +25,15 @@ _EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _OPENINGS = ("How do we", "When should we", "Can you help us", "What does it take to", "Who will")
 _TOOLS = ("retrieve", "find_files", "grep_file", "read_file")
-_local = threading.local()
+
+
+class _Local(threading.local):
+    """What a thread has for itself: Faker, once it was asked for."""
+
+    fake: "Faker | None" = None
+
+
+_local = _Local()
 
 
 def generate(schema: Schema, rng: Random, known: Mapping[str, Json] | None = None) -> Json:
@@ -43,13 +51,13 @@ def generate(schema: Schema, rng: Random, known: Mapping[str, Json] | None = Non
 
 def words(rng: Random) -> "Faker":
     """Give Faker, drawing from `rng`; it is loaded when first asked for."""
-    if not hasattr(_local, "fake"):
+    if _local.fake is None:
         from faker import Faker
 
         _local.fake = Faker("en_US")
-    fake: Any = _local.fake  # its type does not tell that the source of chance can be set
-    fake.random = rng
-    return _local.fake  # type: ignore[no-any-return]  # a thread's own values have no type
+    settable: Any = _local.fake  # its type does not tell that the source of chance can be set
+    settable.random = rng
+    return _local.fake
 
 
 LARGEST = 10_000

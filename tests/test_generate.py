@@ -1,7 +1,6 @@
 """What is made up satisfies its schema and reads like the real thing."""
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
@@ -360,7 +359,6 @@ def test_a_timestamp_has_six_digits_and_no_zone(moment: datetime) -> None:
 
 @pytest.mark.parametrize("prefix", ["ses-", "idx-"])
 def test_identifiers_are_lower_case_letters_and_digits(prefix: str) -> None:
-    make: Callable[[int], str] = lambda seed: identifier(prefix, Random(seed))  # noqa: E731  # short
-    made = {make(seed) for seed in range(100)}
+    made = {identifier(prefix, Random(seed)) for seed in range(100)}
     assert len(made) == 100
     assert all(re.fullmatch(prefix + r"[a-z0-9]{12}", each) for each in made)
