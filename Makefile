@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all lint types format bench clean
+.PHONY: help serve packages test test-all lint types format bench clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,10 +28,13 @@ $(READY): $(SERVING)
 serve: $(SERVING) ## serve on http://127.0.0.1:4010 (options: make serve ARGS='--seed 1')
 	@$(BIN)/mockserver serve $(ARGS)
 
-test: lint types $(READY) ## lint, types and all tests (under five minutes; clients are fetched once)
+packages: ## install the commands that the tests need (as root on Debian; else it says which)
+	@PYTHON='$(PYTHON)' tests/packages.sh
+
+test: packages lint types $(READY) ## lint, types and all tests (under five minutes; clients are fetched once)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-test-all: lint types $(READY) ## the same with many more drawn cases
+test-all: packages lint types $(READY) ## the same with many more drawn cases
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(READY) ## ruff: rules and formatting

@@ -1,25 +1,26 @@
 """The answer of an operation that is not simulated: canned, documented or generated."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
-from mockserver.contract import Media, Operation, Reply
+from mockserver.contract import EVENT_STREAM, Media, Operation, Reply
 from mockserver.errors import ContractError
-from mockserver.exchange import Finding, Json
-from mockserver.fixtures import Fixtures, json_media
+from mockserver.exchange import Finding, Json, Stream
+from mockserver.fixtures import Fixtures, canned_media
 from mockserver.generate import generate
 from mockserver.prefer import NONE, Preference
+from mockserver.schema import Schema
 from mockserver.settings import Source
+from mockserver.turns import AT_ONCE, Pace, Step, arranged, paced, script, text_stream
 from mockserver.validate import Call
 
 BODILESS = (204, 205, 304)
 """Statuses whose answers have no body, as HTTP says; a range or a default that has one does not stand for them."""
 
-Simulation: TypeAlias = Callable[[Call], "Draft"]
-"""A function that plays an operation."""
+Simulation: TypeAlias = Callable[[Call], "Draft | None"]
+"""A function that plays an operation; None where its contract, one of the user's own, does not allow what it says."""
 
 
 class Draft(NamedTuple):
@@ -35,6 +36,8 @@ class Draft(NamedTuple):
     """What of the request's wishes was done."""
     drawn: bool = False
     """Whether chance had a part in it."""
+    stream: Stream | None = None
+    """How the value leaves, where it is a stream of events: a list of them, or the text of all."""
 
 
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
@@ -50,16 +53,21 @@ class Answers:
         source: Source,
         chance: Callable[[Call, Preference], Random],
         simulations: Mapping[Operation, Simulation],
+        pace: Pace = AT_ONCE,
+        streams: bool = True,
     ) -> None:
         self.fixtures, self.source = fixtures, source
         self._chance, self._simulations = chance, simulations
+        self._pace, self._streams = pace, streams
 
     def answer(self, call: Call, preference: Preference) -> Draft:
         """Give the answer; Unmet where no declared answer is as the caller prefers."""
         if preference is NONE:
             simulated = self._simulations.get(call.operation) if self.source == "simulated" else None
-            return simulated(call) if simulated is not None else self._preferred(call, NONE)
+            return self._preferred(call, NONE) if simulated is None else self._played(call, simulated)
         draft = self._preferred(call, preference)
+        if draft.source == "mock":  # a session refused the call, whatever was preferred
+            return draft
         generated = draft.source == "generated"
         done = replace(
             preference,
@@ -79,71 +87,111 @@ class Answers:
                 f"{operation.id} has no answer {status} in contract {operation.contract}; declared are {declared}."
             )
         if preference.example is not None:
-            return self._example(operation, preference)
+            return self._example(call, preference, simulated)
         generated = preference.dynamic is True or (self.source == "generated" and preference.dynamic is None)
         if generated:
-            return _generated(reply, status, self._chance(call, preference), call.path)
+            return self._generated(call, status, reply, preference)
         if simulated is not None and status == operation.success:
-            return simulated(call)
+            return self._played(call, simulated)
         return self._static(call, status, reply, preference)
+
+    def _played(self, call: Call, simulated: Simulation) -> Draft:
+        """Play an operation, or answer as if it were not played, where the contract does not allow what was played."""
+        draft = simulated(call)
+        reply = call.operation.reply(call.operation.success)
+        return (
+            self._static(call, call.operation.success, reply, NONE) if draft is None and reply else cast(Draft, draft)
+        )
 
     def examples(self, operation: Operation) -> Iterator[tuple[int, str, Draft]]:
         """Give every answer of an operation that has a name, canned before documented: status, name, answer."""
         statuses = sorted(operation.exact, key=lambda status: (status != operation.success, status))
         for status in statuses:
             for name, value in self.fixtures.named(operation, status).items():
-                media = json_media(operation.exact[status])
+                media = canned_media(operation.exact[status])
                 yield status, name, Draft(status, value, media.type if media else None, "canned")
             for media in operation.exact[status].media:
                 for name, value in media.examples.items():
                     yield status, name, Draft(status, value, media.type, "documented")
 
-    def _example(self, operation: Operation, preference: Preference) -> Draft:
+    def _example(self, call: Call, preference: Preference, simulated: Simulation | None) -> Draft:
+        operation = call.operation
         available = [each for each in self.examples(operation) if preference.code in (None, each[0])]
-        for _, name, draft in available:
+        for status, name, draft in available:
             if name == preference.example:
-                return draft
+                if draft.media != EVENT_STREAM:
+                    return draft
+                played = None
+                if simulated is not None and draft.source == "canned" and status == operation.success:
+                    played = simulated(call._replace(script=script(draft.value)))
+                return played if played is not None else self._told(draft, call, preference)
         names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
         raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
 
+    def _told(self, draft: Draft, call: Call, preference: Preference) -> Draft:
+        """Give a stream that is not played its pace: a script its own, a text none."""
+        if draft.media != EVENT_STREAM:
+            return draft
+        if isinstance(draft.value, str):
+            return draft._replace(stream=text_stream(draft.value))
+        steps = script(draft.value) if draft.source == "canned" else [Step(event) for event in draft.value]
+        told = paced(steps, self._pace, self._chance(call, preference))
+        return draft._replace(value=[step.event for step in steps], stream=told)
+
+    def _media(self, reply: Reply) -> Media | None:
+        """Give the representation that is sent: a stream where one is declared and wanted, else the first."""
+        others = [media for media in reply.media if media.type != EVENT_STREAM]
+        return others[0] if others and not self._streams else reply.preferred
+
+    def _canned(self, call: Call, status: int, reply: Reply) -> tuple[Media | None, Mapping[str, Json]]:
+        """Give the canned answers of a status; a script is none where no stream is wanted."""
+        media = canned_media(reply)
+        if media is None or (media.type == EVENT_STREAM and not self._streams):
+            return None, {}
+        return media, self.fixtures.named(call.operation, status)
+
     def _static(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
         """Give a canned answer, else a documented one, else a generated one."""
-        media = reply.preferred
+        media = self._media(reply)
         if media is None:
             return Draft(status, None, None, "documented")
-        documented = next(iter(media.examples.values()), None)
+        documented = Draft(status, next(iter(media.examples.values()), None), media.type, "documented")
         if media.examples and self.source == "documented":
-            return Draft(status, documented, media.type, "documented")
-        canned = self.fixtures.named(call.operation, status)
-        for_json = json_media(reply)
-        if for_json is not None and ("" in canned or (canned and self.source == "canned")):
+            return self._told(documented, call, preference)
+        like, canned = self._canned(call, status, reply)
+        if like is not None and ("" in canned or (canned and self.source == "canned")):
             name = "" if "" in canned else self._chance(call, preference).choice(sorted(canned))
-            return Draft(status, canned[name], for_json.type, "canned", drawn=name != "")
+            draft = Draft(status, canned[name], like.type, "canned", drawn=name != "")
+            return self._told(draft, call, preference)
         if media.examples:
-            return Draft(status, documented, media.type, "documented")
-        return _generated(reply, status, self._chance(call, preference), call.path)
+            return self._told(documented, call, preference)
+        return self._generated(call, status, reply, preference)
+
+    def _generated(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
+        media, rng = self._media(reply), self._chance(call, preference)
+        if media is None:
+            return Draft(status, None, None, "generated")
+        if media.item_schema is not None:
+            draft = Draft(status, _events(media.item_schema, rng), media.type, "generated", drawn=True)
+            return self._told(draft, call, preference)
+        if media.type == EVENT_STREAM:  # nothing is said of its events
+            return Draft(status, "", media.type, "generated", drawn=True, stream=text_stream(""))
+        value = generate(media.schema, rng, call.path) if media.schema is not None else {}
+        if media.schema is not None and not media.schema.is_valid(value):  # an id that is not as this contract has ids
+            value = generate(media.schema, self._chance(call, preference))
+        return Draft(status, value, media.type, "generated", drawn=True)
 
 
-def _generated(reply: Reply, status: int, rng: Random, known: Mapping[str, Json]) -> Draft:
-    media = reply.preferred
-    if media is None:
-        return Draft(status, None, None, "generated")
-    if media.item_schema is not None:
-        return Draft(status, _event_stream(media, rng), media.type, "generated", drawn=True)
-    value = generate(media.schema, rng, known) if media.schema is not None else {}
-    return Draft(status, value, media.type, "generated", drawn=True)
-
-
-def _event_stream(media: Media, rng: Random) -> str:
-    """Write some generated events as a stream that ends with a stop."""
-    if media.item_schema is None:
-        return ""
-    events = [generate(media.item_schema, rng) for _ in range(rng.randint(2, 6))]
-    events = [event for event in events if event.get("type") != "stop"]
-    while not events or events[-1].get("type") != "stop":
-        last = generate(media.item_schema, rng)
-        events += [last] if last.get("type") == "stop" else []
-    return "".join(event_text(event) for event in events)
+def _events(schema: Schema, rng: Random) -> list[Json]:
+    """Make some events, in a turn's order, that end with a stop if there is such an event."""
+    events = [generate(schema, rng) for _ in range(rng.randint(3, 8))]
+    more = (generate(schema, rng) for _ in range(100))
+    if not all(isinstance(event, dict) for event in events):
+        return events
+    if not any(event.get("type") == "stop" for event in events):
+        events += [event for event in more if event.get("type") == "stop"][:1]
+    made = arranged(events)
+    return made if all(schema.is_valid(event) for event in made) else events
 
 
 def check_made(operation: Operation) -> None:
@@ -165,9 +213,3 @@ def check_made(operation: Operation) -> None:
                     why=f"of what was tried, at {finding.where or 'the root'}: {finding.message}",
                     mend="give the answer an example",
                 )
-
-
-def event_text(event: Json) -> str:
-    """Write one event as upstream sends it. Source: docs/upstream.md, "Stream"."""
-    kind = "delta" if str(event.get("type", "")).endswith("_delta") else "message"
-    return f"event: {kind}\ndata: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}\n\n"

@@ -5,11 +5,12 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from types import coroutine
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.exchange import Headers, Request, Response
+from mockserver.exchange import Headers, Request, Response, Stream
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -19,11 +20,20 @@ Refused: TypeAlias = tuple[int, str]
 """The status and the reason of a request that was not read to its end."""
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
+
 LONGEST_TARGET = 16_384
 """Longest path and query that are read, in bytes (RFC 9110 asks for at least 8,000)."""
 
 LONGEST_HEADERS = 131_072
 """Longest header section that is read, in bytes."""
+
+AT_A_TIME = 8
+"""After so many chunks that are due at once the others get their turn, and a client that has gone is noticed."""
+
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment, which readers of server-sent events skip. Source: docs/upstream.md, "Stream"."""
 
 EXPOSED = (
     "preference-applied retry-after x-mock-contract x-mock-fault x-mock-message x-mock-pointer x-mock-source "
@@ -36,6 +46,14 @@ log = logging.getLogger("mockserver")
 
 class Answering(Protocol):
     """What stands behind the edge: a Handler that also words the edge's own refusals."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads may ask at once; 0 for what never waits."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next answer is likely to wait, so that it should be asked for in a thread."""
 
     def handle(self, request: Request) -> Response:
         """Answer a request."""
@@ -64,6 +82,7 @@ class App:
         self._max_body, self._body_timeout = max_body, body_timeout
         self._cors, self._access_log = cors, access_log
         self._crossing: Application | None = None
+        self._pool = ThreadPoolExecutor(mock.threads, "mockserver") if mock.threads else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -90,17 +109,66 @@ class App:
             return
         if isinstance(body, bytes):
             request = Request(method, path, query, headers, body)
-            try:
-                response = self._mock.handle(request)
-            except Exception as error:
-                log.exception("the mock failed at %s %s", method, path)
-                response = self._mock.failed(request, error)
+            threaded = self._pool is not None and self._mock.waits
+            response = await self._elsewhere(self._handle, request) if threaded else self._handle(request)
         else:
             response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        if response.stream is not None:
+            await self._tell(response.stream, receive, send)
         await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
             _log_access(method, path, query, response.status, time.perf_counter() - started)
+
+    def _handle(self, request: Request) -> Response:
+        try:
+            return self._mock.handle(request)
+        except Exception as error:
+            log.exception("the mock failed at %s %s", request.method, request.path)
+            return self._mock.failed(request, error)
+
+    async def _elsewhere(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call in a thread what waits; once begun it is done, even where its caller is stopped meanwhile."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, function, asked))
+
+    async def _tell(self, stream: Stream, receive: Receive, send: Send) -> None:
+        """Send a stream in its time, each chunk by itself, until its end or until the client is gone."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        gone = asyncio.ensure_future(_gone(receive))
+        sent = 0
+        try:
+            for chunk in stream.chunks:
+                due = started + chunk.at - clock()
+                while 0 < stream.keep_alive < due and not gone.done():
+                    await asyncio.wait((gone,), timeout=stream.keep_alive)
+                    due = started + chunk.at - clock()
+                    if due > 0 and not gone.done():
+                        await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+                if due > 0:
+                    await asyncio.wait((gone,), timeout=due)
+                elif sent % AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+                if gone.done():
+                    break
+                if chunk.data:
+                    await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
+                sent += 1
+        finally:
+            left = gone.done()
+            gone.cancel()
+            last = await self._close(stream, sent)
+        if last and not left:
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+
+    async def _close(self, stream: Stream, sent: int) -> bytes:
+        """Close a stream, which keeps what was told."""
+        try:
+            threaded = self._pool is not None and self._mock.waits
+            return await self._elsewhere(stream.close, sent) if threaded else stream.close(sent)
+        except Exception:
+            log.exception("the mock failed at the end of a stream")
+            return b""
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes | Refused | None:
         """Read the body, or say why not, if it is too long or too slow; None if the client went away."""
@@ -201,6 +269,12 @@ def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, An
         except StopIteration as done:
             message: Message = done.value
             return message
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,8 +4,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import Field, fields, replace
 from datetime import datetime
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +46,24 @@ def _kind(each: "Field[Any]") -> click.ParamType[Any]:
         return click.Choice(each.metadata["choices"])
     if "range" in each.metadata:
         low, high = each.metadata["range"]
-        return click.FloatRange(low, high) if each.type is float else click.IntRange(low, high)
+        return _Amount(low, high) if each.type is float else click.IntRange(low, high)
     kinds: dict[Any, click.ParamType[Any]] = {
         Path | None: click.Path(path_type=Path),
         int | None: click.INT,
         datetime | None: _Moment(),
     }
     return kinds.get(each.type, click.STRING)
+
+
+class _Amount(click.FloatRange):
+    """A number within a range; neither infinity nor what is no number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 class _Moment(click.ParamType[datetime]):
@@ -70,26 +83,19 @@ class _Moment(click.ParamType[datetime]):
 @_settings_options
 def serve(**options: Any) -> None:
     """Serve the API on a socket until it is stopped."""
-    from mockserver.app import App
-    from mockserver.control import Control
+    from mockserver.live import address, bind, end_quietly, serve_many
+
+    end_quietly()
     from mockserver.data import is_packed
-    from mockserver.engine import Mock
-    from mockserver.live import address, bind
     from mockserver.live import serve as serve_app
+    from mockserver.serving import make_app, open_mock
 
     settings = Settings(**options)
-    mock = Mock(settings)
+    check_workers(settings)
+    mock = open_mock(settings)
     if settings.watch or not is_packed():
         mock.served.answers.fixtures.check()
     listener = bind(settings.host, settings.port)
-    app = App(
-        mock,
-        control=Control(mock),
-        cors=settings.cors,
-        max_body=settings.max_body,
-        body_timeout=settings.body_timeout,
-        access_log=settings.access_log,
-    )
     stop = threading.Event()
 
     def ready() -> None:
@@ -99,10 +105,34 @@ def serve(**options: Any) -> None:
 
             threading.Thread(target=watch, args=(mock, say, stop), daemon=True).start()
 
+    timeout = settings.shutdown_timeout
     try:
-        serve_app(app, listener, shutdown_timeout=settings.shutdown_timeout, on_ready=ready)
+        if settings.workers > 1:
+            mock.store.close()
+            make = partial(make_app, replace(settings, seed=mock.seed, state=None))
+            serve_many(make, listener, settings.workers, shutdown_timeout=timeout, on_ready=ready)
+        else:
+            serve_app(make_app(settings, mock), listener, shutdown_timeout=timeout, on_ready=ready)
     finally:
         stop.set()
+
+
+def check_workers(settings: Settings) -> None:
+    """Refuse what several processes cannot do together."""
+    if settings.workers > 1 and settings.store.startswith("memory:"):
+        raise UsageError(
+            f"{settings.workers} workers cannot share the store {settings.store}",
+            where="--workers",
+            why="what one process has in memory, the others do not see: a session made by one were unknown to them",
+            mend="name a store that they share: --store sqlite:///sessions.db, or --store redis://127.0.0.1",
+        )
+    if settings.workers > 1 and settings.watch:
+        raise UsageError(
+            "--watch is for one process",
+            where="--workers",
+            why="several workers would not change over at once",
+            mend="leave out --watch or --workers",
+        )
 
 
 def ready_lines(mock: Any, url: str) -> str:
@@ -115,6 +145,12 @@ def ready_lines(mock: Any, url: str) -> str:
         from_environment = os.environ.get("MOCKSERVER_API_KEY") == settings.api_key
         key = '"$MOCKSERVER_API_KEY"' if from_environment else "'<your --api-key>'"
     what = f"{describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
+    if mock.store.url != "memory://":
+        what += f", store {mock.store.url}"
+    if settings.workers > 1:
+        what += f", {settings.workers} workers"
+    if mock.loaded:
+        what += f", {mock.loaded} session{'s' if mock.loaded != 1 else ''} from {settings.state}"
     return f"mockserver is ready at {url}: {what}\nexport LLAMA_CLOUD_BASE_URL={url}\nexport LLAMA_CLOUD_API_KEY={key}"
 
 
@@ -158,8 +194,10 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _default(folder: Path, key: str, value: Any) -> Any:
     """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
-    if key == "fixtures" or (key == "contract" and (folder / str(value)).is_file()):
+    if key in ("fixtures", "state") or (key == "contract" and (folder / str(value)).is_file()):
         return str(folder / str(value))
+    if key == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
+        return f"sqlite:///{folder / str(value).removeprefix('sqlite:///')}"
     return value if isinstance(value, bool) else str(value)
 
 

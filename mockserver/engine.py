@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import quote
 
 from mockserver.answers import Answers, Draft, Unmet, check_made
 from mockserver.clock import clock_of
 from mockserver.contract import Contract, Operation, bundled, own
-from mockserver.eras import Match, Router
-from mockserver.errors import ContractError, UsageError
+from mockserver.eras import NO_MATCH, Match, Router
+from mockserver.errors import ContractError, StoreError, StoreFull, UsageError
 from mockserver.exchange import Finding, Headers, Json, Request, Response
 from mockserver.fixtures import Fixtures
 from mockserver.prefer import Preference, read_preference
+from mockserver.scopes import BAD_SCOPE, names_scope, placed
 from mockserver.seal import Sealer
-from mockserver.sessions import World, simulations
+from mockserver.sessions import World
 from mockserver.settings import ERAS, Settings
-from mockserver.stores import MemoryStore
+from mockserver.simulation import simulations
+from mockserver.state import open_store
+from mockserver.stores import Store
+from mockserver.turns import Pace
 from mockserver.validate import Call, Judge, Refusal
 
 
@@ -42,10 +47,12 @@ _SAFE = ":/%#?=@[]!$&'()*+,;~"
 class Mock:
     """The mock server as a Handler, with the state that outlives a reload: the seed and the sessions."""
 
-    def __init__(self, settings: Settings, store: MemoryStore | None = None) -> None:
+    def __init__(self, settings: Settings, store: Store | None = None) -> None:
         self.settings = settings
         self.seed = int.from_bytes(os.urandom(4)) if settings.seed is None else settings.seed
-        self.store = MemoryStore() if store is None else store
+        self.store = open_store(settings.store, settings.max_sessions, settings.max_scopes) if store is None else store
+        self.loaded = 0
+        """How many sessions it was started with."""
         self._key = settings.api_key.encode() if settings.api_key else None
         self._clock = clock_of(settings.clock)
         self.served = self._read()
@@ -59,12 +66,14 @@ class Mock:
     def _read(self) -> Served:
         contracts = read_contracts(self.settings.contract)
         operations = [operation for contract in contracts for operation in contract.operations]
-        world = World(self.store, self._clock, self.settings.title_length)
+        world = self._world()
         answers = Answers(
             Fixtures(contracts, self.settings.fixtures),
             self.settings.answers,
             self._chance,
             simulations(operations, world, bundled=contracts[0].bundled),
+            world.pace,
+            world.streams,
         )
         judges = {operation: Judge(operation) for operation in operations}
         for contract in contracts:
@@ -72,16 +81,50 @@ class Mock:
                 _check(contract, judges)
         return Served(contracts, Router(contracts), answers, judges, Sealer(contracts[0]))
 
+    def _world(self) -> World:
+        """Give what the simulation plays in."""
+        chosen = self.settings
+        return World(
+            self.store,
+            self._clock,
+            self._random,
+            chosen.title_length,
+            strict=chosen.unknown_sessions == "404",
+            locked_status=int(chosen.locked_status),
+            pace=Pace(chosen.stream_delay, chosen.stream_rate, chosen.stream_jitter, chosen.keep_alive),
+            streams=chosen.stream == "sse",
+            missing=frozenset(filter(None, map(str.strip, (chosen.missing_indexes or "").split(",")))),
+        )
+
+    @property
+    def threads(self) -> int:
+        """How many threads may ask at once; 0 for a store that never waits."""
+        return self.store.threads
+
+    @property
+    def waits(self) -> bool:
+        """Say whether the next answer is likely to wait for the store."""
+        return self.store.waits
+
     def handle(self, request: Request) -> Response:
-        """Answer a request: match, key, request, preference, answer; each answer is validated as it is sealed."""
-        served = self.served
+        """Answer a request: scope, match, key, request, preference, answer; each answer is sealed, and so validated."""
+        served, before = self.served, ""
+        if names_scope(request):
+            path = request.path
+            request, wrong = placed(request)
+            if wrong is not None:
+                return served.sealer.seal(request, NO_MATCH, Draft(400, {"detail": BAD_SCOPE}, findings=(wrong,)))
+            before = path[: len(path) - len(request.path)]
         match = served.router.match(request.method, request.path, request.headers)
-        if match.operation is None:
-            draft = _unmatched(served.router, request, match)
-        else:
-            draft = self._keyless(match.operation, request.headers) or _answered(
-                served, match.operation, match.path, request
-            )
+        try:
+            if match.operation is None:
+                draft = _unmatched(served.router, request, match, before)
+            else:
+                draft = self._keyless(match.operation, request.headers) or _answered(
+                    served, match.operation, match.path, request
+                )
+        except StoreError as error:
+            draft = _unkept(error)
         return served.sealer.seal(request, match, draft)
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
@@ -106,6 +149,7 @@ class Mock:
 
     def _sealed(self, request: Request, draft: Draft) -> Response:
         served = self.served
+        request, _ = placed(request)
         match = served.router.match(request.method, request.path, request.headers)
         return served.sealer.seal(request, match, draft)
 
@@ -124,10 +168,21 @@ class Mock:
     def _chance(self, call: Call, preference: Preference) -> Random:
         """Give the source of chance of one answer: a function of seed, scope and request alone."""
         request = call.request
-        seed = self.seed if preference.seed is None else preference.seed
-        parts = (str(seed), request.scope, call.operation.method, request.path, request.query)
-        digest = blake2b(json.dumps(parts).encode() + request.body, digest_size=16)
-        return Random(int.from_bytes(digest.digest(), "big"))
+        own = self._seed(request.scope) if preference.seed is None else preference.seed
+        parts = (str(own), request.scope, call.operation.method, request.path, request.query)
+        return _drawn(json.dumps(parts).encode() + request.body)
+
+    def _random(self, scope: str, *parts: Any) -> Random:
+        """Give the chance of a scope and of some parts, a session's number, say."""
+        return _drawn(json.dumps((self._seed(scope), scope, *parts)).encode())
+
+    def _seed(self, scope: str) -> int:
+        own = self.store.seed(scope)
+        return self.seed if own is None else own
+
+
+def _drawn(text: bytes) -> Random:
+    return Random(int.from_bytes(blake2b(text, digest_size=16).digest(), "big"))
 
 
 def _check(contract: Contract, judges: Mapping[Operation, Judge]) -> None:
@@ -194,8 +249,11 @@ def _answered(served: Served, operation: Operation, path: Mapping[str, str], req
     return draft
 
 
-def _unmatched(router: Router, request: Request, match: Match) -> Draft:
-    """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is."""
+def _unmatched(router: Router, request: Request, match: Match, before: str) -> Draft:
+    """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is.
+
+    `before` is what stood before the path: a scope.
+    """
     methods = ", ".join(sorted(match.allowed))
     allow = (b"allow", methods.encode())
     if match.allowed and request.method == "OPTIONS":
@@ -207,7 +265,7 @@ def _unmatched(router: Router, request: Request, match: Match) -> Draft:
     other = request.path.rstrip("/") if request.path.endswith("/") else request.path + "/"
     known = router.match(request.method, other, request.headers)
     if known.operation is not None or known.allowed:
-        target = other + ("?" + request.query if request.query else "")
+        target = before + other + ("?" + request.query if request.query else "")
         return Draft(307, None, None, headers=((b"location", quote(target.encode("latin-1"), safe=_SAFE).encode()),))
     message = f"No operation has the path {request.path}; /openapi.json lists those that there are."
     finding = Finding("/path", "path", message, "client", received=request.path)
@@ -224,6 +282,18 @@ def _unauthorized(text: str, operation: Operation) -> Draft:
 def _unmet(message: str, operation: Operation) -> Draft:
     finding = Finding("/header/prefer", "preference", message, "client", contract=operation.place)
     return Draft(400, {"detail": message}, findings=(finding,))
+
+
+def told(error: StoreError) -> str:
+    """Tell in a line that the store failed, and why."""
+    return f"{error.what}: {error.why}" if error.why else f"{error.what}; {error.mend}"
+
+
+def _unkept(error: StoreError) -> Draft:
+    """Say that the store failed, and why; the official clients ask again, unless it is full."""
+    text = told(error)
+    headers = ((b"x-should-retry", b"false"),) if isinstance(error, StoreFull) else ()
+    return Draft(503, {"detail": text}, headers=headers, findings=(Finding("", "store", text, "store"),))
 
 
 def _unmade(error: ContractError, operation: Operation) -> Draft:

@@ -5,7 +5,10 @@ MockserverError
  └─ StartError       the server cannot start                                   (exit code 3)
      ├─ ContractError    a contract document that cannot be served
      ├─ FixtureError     a canned answer that no contract allows
-     └─ BindError        an address that cannot be listened on
+     ├─ StateError       a saved state that cannot be read
+     ├─ BindError        an address that cannot be listened on
+     └─ StoreError       a store that cannot be reached, at start or later (then 503)
+         └─ StoreFull        a store that has no room for one more
 """
 
 
@@ -38,5 +41,23 @@ class FixtureError(StartError):
     """A canned answer that no contract allows."""
 
 
+class StateError(StartError):
+    """A saved state that cannot be read."""
+
+
 class BindError(StartError):
     """An address that cannot be listened on."""
+
+
+class StoreError(StartError):
+    """A store that cannot be reached, at start or later."""
+
+
+class StoreFull(StoreError):  # noqa: N818  # it is the store that is full, not the error
+    """A store that has no room for one more."""
+
+    def __init__(self, what: str, most: int) -> None:
+        super().__init__(
+            f"the store is full: it keeps {most} {what}",
+            mend=f"delete some, drop a scope, or raise --max-{what}",
+        )

@@ -13,8 +13,8 @@ Json: TypeAlias = Any
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Header fields as on the wire, names in lower case, in the order sent."""
 
-Fault: TypeAlias = Literal["client", "contract", "mock"]
-"""Whose fault a finding is: the caller's, the contract document's, or our own."""
+Fault: TypeAlias = Literal["client", "contract", "store", "mock"]
+"""Whose fault a finding is: the caller's, the contract document's, the store's, or our own."""
 
 
 class Headers(dict[bytes, bytes]):
@@ -39,6 +39,10 @@ class Headers(dict[bytes, bytes]):
         return [value.decode("latin-1") for key, value in self.raw if key == name]
 
 
+DEFAULT_SCOPE = "default"
+"""The world of a request that names none."""
+
+
 class Request(NamedTuple):
     """A request as it came: `path` and `query` still percent-encoded, the body as bytes."""
 
@@ -47,16 +51,37 @@ class Request(NamedTuple):
     query: str = ""
     headers: Headers = Headers()
     body: bytes = b""
-    scope: str = ""
+    scope: str = DEFAULT_SCOPE
     """The world that the request plays in; worlds share nothing."""
 
 
+class Chunk(NamedTuple):
+    """A part of a body, and when it is due: seconds after the head of the answer."""
+
+    at: float
+    data: bytes
+
+
+class Stream(NamedTuple):
+    """A body that leaves in its own time.
+
+    `close` is called exactly once, when all chunks are out or the client is gone, with the number of chunks that
+    went out; it gives what is still to be sent to a client that is there. It may wait where the Handler may.
+    """
+
+    chunks: Sequence[Chunk]
+    close: Callable[[int], bytes]
+    keep_alive: float = 0.0
+    """Seconds after which a pause is filled with a comment, lest a reader take the connection for dead; 0 never."""
+
+
 class Response(NamedTuple):
-    """An answer ready for the wire; `headers` are complete, content-length included."""
+    """An answer ready for the wire; `headers` are complete, content-length included where there is no stream."""
 
     status: int
     headers: RawHeaders
     body: bytes = b""
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from mockserver.contract import Contract, Media, Operation, Reply, is_json
+from mockserver.contract import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.data import API, data_dir
 from mockserver.errors import FixtureError, UsageError
-from mockserver.exchange import Json
-from mockserver.schema import unwritable
+from mockserver.exchange import Finding, Json
+from mockserver.schema import lookup, unwritable
+from mockserver.turns import script
 
 Canned: TypeAlias = dict[int, dict[str, Json]]
 """The canned answers of one operation: status -> name -> value; the unnamed one is called ""."""
@@ -107,29 +108,54 @@ def _read_file(path: Path) -> Json:
     return value
 
 
-def json_media(reply: Reply) -> Media | None:
-    """Give the representation of a reply that is JSON, if it has one."""
+def canned_media(reply: Reply) -> Media | None:
+    """Give the representation of a reply that a fixture holds: a stream as its script, else JSON."""
+    media = reply.preferred
+    if media is not None and media.type == EVENT_STREAM:
+        return media
     return next((media for media in reply.media if is_json(media.type)), None)
 
 
 def _serves(operation: Operation, status: int, value: Json) -> bool:
     reply = operation.reply(status)
-    media = json_media(reply) if reply else None
-    return media is not None and (media.schema is None or media.schema.is_valid(value))
+    media = canned_media(reply) if reply else None
+    if media is None:
+        return False
+    if media.type == EVENT_STREAM:
+        return _script_finding(media, value) is None
+    return media.schema is None or media.schema.is_valid(value)
+
+
+def _script_finding(media: Media, value: Json) -> Finding | None:
+    """Find what is wrong with a scripted turn: its shape, or an event that the contract does not allow."""
+    try:
+        steps = script(value)
+    except ValueError as error:
+        where, message = error.args
+        return Finding(where, "script", message, "client", expected="a scripted turn", received=lookup(value, where))
+    for index, step in enumerate(steps):
+        if media.item_schema is not None and not media.item_schema.is_valid(step.event):
+            return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
+    return None
 
 
 def _unserved(path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:
     """Say why a fixture serves none of its operations, by the newest contract that declares its status."""
     for operation in owners:
         reply = operation.reply(status)
-        media = json_media(reply) if reply else None
-        if media is not None and media.schema is not None:
+        media = canned_media(reply) if reply else None
+        finding = None
+        if media is not None and media.type == EVENT_STREAM:
+            finding = _script_finding(media, value)
+        elif media is not None and media.schema is not None:
             finding = media.schema.explain(value)[0]
+        if finding is not None:
             return FixtureError(
                 "a fixture breaks the contract",
                 where=f"{path}#{finding.where}",
                 why=f"expected {json.dumps(finding.expected, default=str)}, "
-                f"received {json.dumps(finding.received)}: {finding.message} ({finding.contract})",
+                f"received {json.dumps(finding.received)}: {finding.message}"
+                + (f" ({finding.contract})" if finding.contract else ""),
                 mend="correct the fixture, or serve a contract that allows it",
             )
     declared = ", ".join(map(str, sorted(owners[0].exact)))

@@ -16,9 +16,11 @@ from mockserver.exchange import Finding, Json, Request, Response
 from mockserver.generate import generate
 from mockserver.prefer import NONE, Preference
 from mockserver.schema import Schema
+from mockserver.turns import event_text
 
 SHARED: Mapping[int, str] = {
     204: "Options",
+    400: "BadRequest",
     307: "TemporaryRedirect",
     404: "NotFound",
     405: "MethodNotAllowed",
@@ -27,6 +29,7 @@ SHARED: Mapping[int, str] = {
     414: "UriTooLong",
     431: "RequestHeaderFieldsTooLarge",
     500: "InternalServerError",
+    503: "ServiceUnavailable",
 }
 """The shared replies of the contract in which the answers that belong to no operation have their place."""
 
@@ -71,6 +74,8 @@ class Sealer:
             place = self.place(match.operation, draft)
             found = self.judge(place, draft)
         if found:
+            if draft.stream is not None:
+                draft.stream.close(0)
             draft = _broken(found)
             place = self.place(match.operation, draft)
             if not self._newest.bundled and self.judge(place, draft):
@@ -106,10 +111,15 @@ class Sealer:
         if place.media is None:
             fits = draft.media is None and not place.reply.media
             return [] if fits else [_undeclared(place, f"a body of type {draft.media}")]
-        schema = place.media.schema
-        if schema is not None and not schema.is_valid(draft.value):
-            return schema.explain(draft.value, where="/body", fault="mock")
-        return _judge_events(place.media.item_schema, draft.value) if place.media.item_schema is not None else []
+        schema, value = place.media.schema, draft.value
+        if draft.stream is not None and isinstance(value, list):
+            found = _judge_turn(place.media.item_schema, value)
+            if found or schema is None or schema.node == {"type": "string"}:  # which every turn is, written out
+                return found
+            value = "".join(event_text(event) for event in value)
+        if schema is not None and not schema.is_valid(value):
+            return schema.explain(value, where="/body", fault="mock")
+        return _judge_events(place.media.item_schema, value) if place.media.item_schema is not None else []
 
 
 def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> Draft:
@@ -140,11 +150,14 @@ def _required(place: Place, sent: Collection[bytes]) -> list[tuple[bytes, bytes]
 
 
 def _written(request: Request, match: Match, draft: Draft, place: Place) -> Response:
-    body = _body(draft)
+    stream = draft.stream
+    body = _body(draft) if stream is None else b""
     headers = [*place.headers, *draft.headers]
     if place.required:
         headers += _required(place, {name for name, _ in draft.headers})
-    if draft.status != 204:
+    if stream is not None:
+        headers.append((b"cache-control", b"no-cache"))
+    elif draft.status != 204:
         headers.append((b"content-length", b"%d" % len(body)))
     if draft.findings:
         headers = _told(draft.findings[0], place, headers)
@@ -153,7 +166,9 @@ def _written(request: Request, match: Match, draft: Draft, place: Place) -> Resp
         headers.append((b"x-mock-withdrawn", text.encode()))
     if draft.applied is not NONE and (applied := _applied(draft.applied)):
         headers.append((b"preference-applied", applied))
-    return Response(draft.status, headers, b"" if request.method == "HEAD" else body)
+    if request.method == "HEAD":
+        return Response(draft.status, headers)
+    return Response(draft.status, headers, body, stream)
 
 
 def encoded(text: str) -> bytes:
@@ -192,6 +207,12 @@ def _body(draft: Draft) -> bytes:
         except orjson.JSONEncodeError:  # a whole number of more than 64 bits
             pass
     return _write_as_upstream(draft.value).encode()
+
+
+def _judge_turn(schema: Schema | None, events: list[Json]) -> list[Finding]:
+    """Judge the events of a turn."""
+    wrong = [] if schema is None else [index for index, event in enumerate(events) if not schema.is_valid(event)]
+    return [finding for index in wrong if schema for finding in schema.explain(events[index], where=f"/body/{index}")]
 
 
 def _judge_events(schema: Schema, value: Json) -> list[Finding]:

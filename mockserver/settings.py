@@ -8,6 +8,15 @@ from typing import Any, Literal, TypeAlias, get_args
 Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 """Where an answer comes from."""
 
+Streaming: TypeAlias = Literal["sse", "json"]
+"""How a turn is answered: as server-sent events, or as plain JSON."""
+
+Unknown: TypeAlias = Literal["adopt", "404"]
+"""What becomes of a session id that create never issued."""
+
+Locked: TypeAlias = Literal["400", "403", "409", "422"]
+"""The status of a turn whose indexes are not those that its session is locked to."""
+
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 ERAS = ("2.17", "2.8", "2.6")
@@ -35,6 +44,23 @@ class Settings:
     seed: int | None = _option(None, "Seed of all that is made up; without it, one is drawn and printed.")
     clock: datetime | None = _option(None, "A time that stands still, as 2026-04-22T12:34:41.342245 (UTC).")
     title_length: int = _option(TITLE_LENGTH, "Characters of the message that a title keeps.", range=(1, None))
+    store: str = _option("memory://", "Where sessions are kept: memory://, sqlite:///FILE, redis://HOST.")
+    state: Path | None = _option(None, "A saved state to start from, where the store is empty.")
+    max_sessions: int = _option(1_000_000, "Most sessions that the store keeps.", range=(1, None))
+    max_scopes: int = _option(10_000, "Most scopes that the store keeps.", range=(1, None))
+    unknown_sessions: Unknown = _option(
+        "adopt", "What becomes of a session id that create never issued.", choices=get_args(Unknown)
+    )
+    locked_status: Locked = _option(
+        "400", "Status of a turn on other indexes than its session's.", choices=get_args(Locked)
+    )
+    missing_indexes: str | None = _option(None, "Ids of indexes that no turn can query, separated by commas.")
+    stream: Streaming = _option("sse", "How a turn is answered.", choices=get_args(Streaming))
+    stream_delay: float = _option(0.0, "Seconds until a turn's first event.", range=(0, None))
+    stream_rate: float = _option(0.0, "Events a second of a turn; 0 is as fast as can be.", range=(0, None))
+    stream_jitter: float = _option(0.0, "By what part a pause of a turn varies, 0 to 1.", range=(0, 1))
+    keep_alive: float = _option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
+    workers: int = _option(1, "How many processes serve, on one shared store.", range=(1, None))
     api_key: str | None = _option(None, "The one right key; without it, any key is right.", secret=True)
     auth: bool = _option(True, "Whether a key is asked for.")
     cors: bool = _option(True, "Whether browsers on other origins are answered.")

@@ -1,13 +1,24 @@
-"""Keeps sessions, each in the world (scope) that it belongs to."""
+"""What is kept of a session, and what every store of sessions can do, each scope in a world of its own."""
 
-from collections.abc import Sequence
-from threading import Lock
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import orjson
 
 from mockserver.exchange import Json
 
-MOST = 1_000_000
-"""How many sessions the memory store keeps; beyond that the one touched longest ago is forgotten."""
+MOST_SESSIONS = 1_000_000
+"""How many sessions a store keeps by default, all scopes together."""
+
+MOST_SCOPES = 10_000
+"""How many scopes a store keeps by default."""
+
+MOST_GONE = 10_000
+"""How many deleted sessions stay known in each scope; beyond that the one deleted longest ago is forgotten."""
+
+Events: TypeAlias = Sequence[Json]
+"""The events of one turn, in order."""
 
 
 class Session(NamedTuple):
@@ -18,30 +29,133 @@ class Session(NamedTuple):
     title: str | None = None
     job_metadata: Json = None
     index_ids: Sequence[str] | None = None
+    shared_access: str | None = None
+    project_id: str | None = None
+    issued: bool = False
+    """Whether create made it; else it came to life on first use."""
+    turns: int = 0
+    """How many turns were begun."""
+    born: int = 0
+    """The number of its birth in its scope: tells it from an earlier session of the same id."""
+    seq: int = 0
+    """Its place in the order of updates of its scope, later is greater; the store sets it at each write."""
 
 
-class MemoryStore:
-    """Sessions in this process's memory."""
+class Change(NamedTuple):
+    """What a step makes of a session: what it is afterwards, and the events of a turn to write.
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._sessions: dict[tuple[str, str], Session] = {}
-        self._lock = Lock()
+    No session deletes it, with its events; one that was issued stays known as gone.
+    A turn has a number from 1 on; one that is there already is written over.
+    """
+
+    session: Session | None
+    turn: tuple[int, Events] | None = None
+
+
+Step: TypeAlias = Callable[[Session | None, bool], Change]
+"""Makes a change of what there is now: a session or none, and whether an issued one of this id was deleted.
+
+It may be called more than once, where another process was faster; an exception leaves all as it was.
+A change to the very session that it was given, without a turn, writes nothing.
+"""
+
+
+class Found(NamedTuple):
+    """What a store knows of an id: a session, the events of its turns, whether an issued one was deleted."""
+
+    session: Session | None = None
+    turns: Sequence[Events] = ()
+    gone: bool = False
+
+
+class Counters(NamedTuple):
+    """What a scope has counted, and which deleted sessions it still knows, the oldest first."""
+
+    births: int
+    seq: int
+    gone: Sequence[str]
+
+
+class Store(Protocol):
+    """Keeps sessions; every method is atomic, and raises StoreError where the store cannot be reached.
+
+    A scope appears when something is first kept in it.
+    """
+
+    url: str
+    """How it is called, without a password."""
+    threads: int
+    """How many threads may call it at once; 0 for a store that never waits."""
+    shared: bool
+    """Whether several processes may use it at once."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next call is likely to wait, so that it should be made in a thread."""
+
+    def birth(self, scope: str) -> int:
+        """Count one more birth in a scope, and give its number, from 1 on."""
+
+    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
+        """Change one session as `step` says, and give what it is afterwards; StoreFull where there is no room."""
+
+    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
+        """Give what is known of an id, and on request the events of its turns, in order."""
+
+    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
+        """Give at most `size` sessions, the latest update first, whose `seq` is less than `before`.
+
+        With a project, only its sessions.
+        """
+
+    def scopes(self) -> Mapping[str, int]:
+        """Give the number of sessions in each scope."""
+
+    def drop(self, scope: str) -> None:
+        """Forget a scope: its sessions, its deleted ones, its births, its seed."""
+
+    def seed(self, scope: str) -> int | None:
+        """Give the seed that a scope was given."""
+
+    def set_seed(self, scope: str, seed: int) -> None:
+        """Give a scope a seed of its own."""
+
+    def counters(self, scope: str) -> Counters:
+        """Give what a scope has counted."""
+
+    def restore(self, scope: str, counters: Counters) -> None:
+        """Raise the counters of a scope to at least these, and make these deleted sessions known."""
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        """Count the sessions of all scopes."""
 
-    def set_title(self, scope: str, session_id: str, title: str, now: str) -> Session:
-        """Give a session its title, and the session; one that is not there yet comes to life."""
-        key = (scope, session_id)
-        with self._lock:
-            old = self._sessions.pop(key, None)
-            session = (
-                Session(session_id, now, title)
-                if old is None
-                else Session(session_id, now, title, old.job_metadata, old.index_ids)
-            )
-            self._sessions[key] = session
-            if len(self._sessions) > self._most:
-                del self._sessions[next(iter(self._sessions))]
-        return session
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+def placed(session: Session, seq: int) -> Session:
+    """Give a session its place in the order of updates."""
+    return Session._make((*session[:-1], seq))
+
+
+def dump_json(value: Json) -> bytes:
+    """Write a value as a line; one that orjson refuses (a whole number of more than 64 bits) begins with a space."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return b" " + json.dumps(value).encode()
+
+
+def load_json(line: bytes) -> Json:
+    """Read the line of a value."""
+    return json.loads(line) if line.startswith(b" ") else orjson.loads(line)
+
+
+def dump_session(session: Session) -> bytes:
+    """Write a session as a line, without its place in the order."""
+    return dump_json(session[:-1])
+
+
+def load_session(line: bytes, seq: int) -> Session:
+    """Read a session's line."""
+    return Session._make((*load_json(line), seq))

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -11,6 +11,7 @@ from mockserver.contract import Body, Operation, Parameter, is_json
 from mockserver.errors import ContractError
 from mockserver.exchange import Finding, Headers, Json, Request
 from mockserver.schema import NOTES, Schema, join
+from mockserver.turns import Step
 
 if TYPE_CHECKING:
     from mockserver.models import Detail, Model
@@ -36,6 +37,8 @@ class Call(NamedTuple):
     path: Mapping[str, Json]
     query: Mapping[str, Json]
     body: Json = None
+    script: Sequence[Step] = ()
+    """What a turn shall say, where its caller asked for a script."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from mockserver.app import App
-from mockserver.control import Control
 from mockserver.engine import Mock
 from mockserver.live import running
+from mockserver.serving import make_app
 from mockserver.settings import Settings
 
 hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
@@ -22,15 +22,7 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os
 
 def app_of(mock: Mock) -> App:
     """Give the ASGI application of a mock, as the command would serve it."""
-    chosen = mock.settings
-    return App(
-        mock,
-        control=Control(mock),
-        cors=chosen.cors,
-        max_body=chosen.max_body,
-        body_timeout=chosen.body_timeout,
-        access_log=chosen.access_log,
-    )
+    return make_app(mock.settings, mock)
 
 
 @pytest.fixture

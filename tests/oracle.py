@@ -57,7 +57,7 @@ async def create(
 async def list_sessions(
     project_id: UUID | None = None,
     organization_id: UUID | None = None,
-    page_size: int | None = None,
+    page_size: Annotated[int, Field(ge=0)] | None = None,
     page_token: str | None = None,
     session: SessionCookie = None,
 ) -> Any:
@@ -170,7 +170,9 @@ async def _call(app: Application, scope: Message, body: bytes) -> Answer:
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        return waiting.pop() if waiting else {"type": "http.disconnect"}
+        if not waiting:
+            await asyncio.Event().wait()  # the caller stays to the end
+        return waiting.pop()
 
     async def send(message: Message) -> None:
         sent.append(message)

@@ -1,4 +1,4 @@
-"""Requests as the tests make them, straight to a Handler."""
+"""Requests as the tests make them, straight to a Handler, and answers as a client has them."""
 
 import json
 from typing import Any
@@ -27,6 +27,19 @@ def ask(
     raw = [(name.encode(), value.encode("latin-1")) for name, value in fields.items() if value is not None]
     data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return handler(Request(method, path, query, Headers(raw), data))
+
+
+def whole(response: Response) -> Response:
+    """Give an answer as a client has it that stays to its end: a stream is told and closed, and is the body."""
+    if response.stream is None:
+        return response
+    told = b"".join(chunk.data for chunk in response.stream.chunks)
+    return response._replace(body=told + response.stream.close(len(response.stream.chunks)), stream=None)
+
+
+def events(body: bytes) -> list[Json]:
+    """Give the events of a stream, read as its readers do that split lines as Unicode does."""
+    return [json.loads(line.removeprefix("data: ")) for line in body.decode().splitlines() if line.startswith("data: ")]
 
 
 def value(response: Response) -> Any:

@@ -1,7 +1,9 @@
 """Every declared answer can be had, each from where it was wished for."""
 
 import json
+import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from mockserver.exchange import Json, Response
 from mockserver.settings import ERAS, SOURCES, Settings, Source
 from tests.strategies import (
     BODIES,
+    Canned,
     Place,
     bundled_fixtures,
     every_media,
@@ -23,7 +26,7 @@ from tests.strategies import (
     target,
     write_document,
 )
-from tests.talk import TITLE, ask, header, value
+from tests.talk import ask, events, header, value, whole
 
 STATUSES = [(era, name, status) for era, name in every_operation() for status in operations(era)[name].exact]
 CANNED = [(era, canned) for era in ERAS for canned in bundled_fixtures() if satisfies(era, canned)]
@@ -37,7 +40,7 @@ def mock_of(era: str, source: Source = "simulated") -> Mock:
 
 def call(mock: Mock, operation: Operation, prefer: str | None = None) -> Response:
     """Make a right call of an operation."""
-    return ask(mock.handle, operation.method, target(operation), BODIES.get(operation.id), prefer=prefer)
+    return whole(ask(mock.handle, operation.method, target(operation), BODIES.get(operation.id), prefer=prefer))
 
 
 def errors(era: str, operation: Operation, response: Response) -> list[str]:
@@ -53,6 +56,11 @@ def errors(era: str, operation: Operation, response: Response) -> list[str]:
 def is_same(received: bytes, expected: Json) -> bool:
     """Say whether a body is a value to the letter: the same keys in the same order."""
     return json.dumps(json.loads(received)) == json.dumps(expected)
+
+
+def tells(received: bytes, script: Json) -> bool:
+    """Say whether a stream tells a script to the letter."""
+    return json.dumps(events(received)) == json.dumps([step["event"] for step in script])
 
 
 # -- every status ----------------------------------------------------------------------------------------------------
@@ -107,31 +115,37 @@ def test_an_answer_that_was_wished_for_has_its_required_headers(status: int) -> 
 # -- every name ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("era", "canned"), CANNED, ids=lambda each: str(each))
-def test_every_fixture_can_be_had_by_name(era: str, canned: object) -> None:
-    fixture = next(each for each in bundled_fixtures() if str(each) == str(canned))
-    operation = operations(era)[fixture.operation]
-    response = call(mock_of(era), operation, f"code={fixture.status}, example={fixture.name}")
-    assert response.status == fixture.status
-    assert is_same(response.body, fixture.value)
-    assert header(response, "x-mock-source") == "canned"
-    assert header(response, "preference-applied") == f"code={fixture.status}, example={fixture.name}"
+@pytest.mark.parametrize(("era", "canned"), CANNED, ids=str)
+def test_every_fixture_can_be_had_by_name_wherever_answers_come_from(era: str, canned: Canned) -> None:
+    operation = operations(era)[canned.operation]
+    for source in SOURCES:
+        response = call(mock_of(era, source), operation, f"code={canned.status}, example={canned.name}")
+        assert response.status == canned.status
+        assert errors(era, operation, response) == []
+        assert header(response, "preference-applied") == f"code={canned.status}, example={canned.name}"
+        if canned.is_script:
+            assert tells(response.body, canned.value)
+            assert header(response, "x-mock-source") == ("simulated" if source == "simulated" else "canned")
+        else:
+            assert is_same(response.body, canned.value)
+            assert header(response, "x-mock-source") == "canned"
 
 
 def canned_names(era: str, operation: Operation, status: int) -> set[str]:
     return {each.name for own, each in CANNED if (own, each.operation, each.status) == (era, operation.id, status)}
 
 
-@pytest.mark.parametrize(("place", "name"), DOCUMENTED, ids=lambda each: str(each))
-def test_every_example_of_the_contract_can_be_had_by_name(place: Place, name: str) -> None:
+@pytest.mark.parametrize(("place", "name"), DOCUMENTED, ids=str)
+def test_every_example_of_the_contract_can_be_had_by_name_wherever_answers_come_from(place: Place, name: str) -> None:
     era, operation, status, media = place
     if name in canned_names(era, operation, status):
         return  # a fixture of that name stands before it; shown above
-    response = call(mock_of(era), operation, f'code={status}, example="{name}"')
-    assert response.status == status
-    assert header(response, "content-type") == media.type
-    assert is_example(response, media, name)
-    assert header(response, "x-mock-source") == "documented"
+    for source in SOURCES:
+        response = call(mock_of(era, source), operation, f'code={status}, example="{name}"')
+        assert response.status == status
+        assert header(response, "content-type") == media.type
+        assert is_example(response, media, name)
+        assert header(response, "x-mock-source") == "documented"
 
 
 def is_example(response: Response, media: Media, name: str) -> bool:
@@ -170,25 +184,42 @@ def source_of(response: Response) -> str | None:
 @pytest.mark.parametrize("era", ERAS)
 def test_simulated_comes_first_by_default_where_there_is_a_simulation(era: str) -> None:
     assert Settings().answers == "simulated"
-    for name, operation in operations(era).items():
-        expected = "simulated" if name == "set_title" else "documented"
-        assert source_of(call(mock_of(era), operation)) == expected
+    for operation in operations(era).values():
+        assert source_of(call(mock_of(era), operation)) == "simulated"
+
+
+@pytest.mark.parametrize("name", ["", "mine"])
+def test_a_fixture_of_ones_own_does_not_stand_before_a_simulation_unless_it_is_asked_for(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "get_summary" / f"200{name and '.'}{name}.json"
+    path.parent.mkdir()
+    path.write_text('{"session_id": "ses-mine", "last_updated_at": "x", "shared_access": "query"}', "utf-8")
+    mock = Mock(Settings(contract="2.17", fixtures=tmp_path, seed=1))
+    operation = operations("2.17")["get_summary"]
+    assert source_of(call(mock, operation)) == "simulated"
+    if name:
+        assert value(call(mock, operation, "example=mine"))["session_id"] == "ses-mine"
+    canned = Mock(Settings(contract="2.17", fixtures=tmp_path, seed=1, answers="canned"))
+    assert source_of(call(canned, operation)) == "canned"
 
 
 @pytest.mark.parametrize(("era", "name"), every_operation())
 def test_canned_gives_one_of_the_fixtures(era: str, name: str) -> None:
     operation = operations(era)[name]
-    mine = [each.value for own, each in CANNED if (own, each.operation, each.status) == (era, name, operation.success)]
+    mine = [each for own, each in CANNED if (own, each.operation, each.status) == (era, name, operation.success)]
     response = call(mock_of(era, "canned"), operation)
     assert source_of(response) == ("canned" if mine else "documented")
+    assert bool(mine) is (name != "delete")
     if mine:
-        assert any(is_same(response.body, each) for each in mine)
+        assert any((tells if each.is_script else is_same)(response.body, each.value) for each in mine)
 
 
-def test_canned_gives_each_of_the_fixtures_in_turn_of_chance() -> None:
-    operation = operations("2.6")["set_title"]
+@pytest.mark.parametrize("name", ["set_title", "stream"])
+def test_canned_gives_each_of_the_fixtures_in_turn_of_chance(name: str) -> None:
+    operation = operations("2.6")[name]
     seen = {call(mock_of("2.6", "canned"), operation, f"seed={seed}").body for seed in range(40)}
-    assert len(seen) == len([each for era, each in CANNED if era == "2.6" and str(each).startswith("set_title-200")])
+    assert len(seen) == len([each for era, each in CANNED if era == "2.6" and str(each).startswith(f"{name}-200")])
 
 
 @pytest.mark.parametrize(("era", "name"), every_operation())
@@ -246,17 +277,64 @@ def test_the_documented_answer_is_given_whoever_is_asked_for() -> None:
     assert value(response)["generated_title"] == "What were the main findings in Q3?..."
 
 
-def test_a_made_up_stream_is_one_whole_turn() -> None:
-    operation = operations("2.17")["stream"]
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_stream_is_written_block_by_block_and_ends_with_its_only_stop(source: Source, era: str) -> None:
     for seed in range(10):
-        response = call(mock_of("2.17"), operation, f"dynamic=true, seed={seed}")
+        response = call(mock_of(era, source), operations(era)["stream"], f"seed={seed}")
+        assert header(response, "content-type") == "text/event-stream"
         blocks = response.body.decode().split("\n\n")
         assert blocks.pop() == ""
-        events = [json.loads(block.splitlines()[1].removeprefix("data: ")) for block in blocks]
-        assert [event["type"] for event in events].count("stop") == 1
-        assert events[-1]["type"] == "stop"
-        for block, event in zip(blocks, events, strict=True):
-            assert block.splitlines()[0] == f"event: {'delta' if event['type'].endswith('_delta') else 'message'}"
+        told = events(response.body)
+        assert [event["type"] for event in told].index("stop") == len(told) - 1
+        for block, event in zip(blocks, told, strict=True):
+            kind = "delta" if event["type"].endswith("_delta") else "message"
+            assert block.split("\n")[0] == f"event: {kind}"
+            assert json.loads(block.split("\n")[1].removeprefix("data: ")) == event
+
+
+ORDER = re.compile(
+    r"(thinking_delta )*(thinking )*(tool_call (tool_result )?)*(user_input )*(text_delta )*(text )*stop "
+)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_made_up_stream_has_the_order_of_a_turn(era: str) -> None:
+    seen = set()
+    for seed in range(60):
+        told = events(call(mock_of(era), operations(era)["stream"], f"dynamic=true, seed={seed}").body)
+        types = "".join(event["type"] + " " for event in told)
+        assert ORDER.fullmatch(types), types
+        for event, after in pairwise(told):
+            if after["type"] == "tool_result":
+                assert (event["type"], event["call_id"], event["name"]) == (
+                    "tool_call",
+                    after["call_id"],
+                    after["name"],
+                )
+        for kind in ("text", "thinking"):
+            pieces = [event["content"] for event in told if event["type"] == f"{kind}_delta"]
+            texts = [event["content"] for event in told if event["type"] == kind]
+            if pieces and texts:
+                assert texts == ["".join(pieces)]
+                seen.add(kind)
+        seen |= {event["type"] for event in told}
+    assert seen >= {"text", "thinking", "tool_call", "tool_result", "text_delta", "thinking_delta", "stop"}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("era", ERAS)
+def test_where_json_is_asked_for_no_source_gives_a_stream(era: str, source: Source) -> None:
+    mock = Mock(Settings(contract=era, answers=source, stream="json", seed=1))
+    operation = operations(era)["stream"]
+    for prefer in (None, "code=200", "dynamic=false"):
+        response = call(mock, operation, prefer)
+        assert (response.status, header(response, "content-type")) == (200, "application/json")
+        assert errors(era, operation, response) == []
+        if source != "generated":
+            assert value(response) == {}
+    assert header(call(mock, operation, 'example="one-turn"'), "content-type") == "text/event-stream"
+    assert call(mock, operation, "code=404").status == 404
 
 
 def test_head_has_the_headers_of_get_and_no_body() -> None:
@@ -266,7 +344,40 @@ def test_head_has_the_headers_of_get_and_no_body() -> None:
     assert (head.status, head.body) == (200, b"")
 
 
-def test_a_wish_for_a_failure_leaves_the_session_alone() -> None:
-    mock = Mock(Settings(contract="2.6", seed=1))
-    ask(mock.handle, "POST", TITLE, {"first_message": "x"}, prefer="code=503")
-    assert len(mock.store) == 0
+@pytest.mark.parametrize(("era", "name"), every_operation())
+def test_a_wish_for_another_answer_leaves_the_sessions_alone(era: str, name: str) -> None:
+    mock, operation = Mock(Settings(contract=era, seed=1)), operations(era)[name]
+    call(mock, operation, "code=503")
+    call(mock, operation, "code=422")
+    call(mock, operation, "dynamic=true")
+    for status, example, draft in mock.served.answers.examples(operations_in(mock)[name]):
+        if not (draft.media == "text/event-stream" and draft.source == "canned"):
+            call(mock, operation, f'code={status}, example="{example}"')
+    assert dict(mock.store.scopes()) == {}
+
+
+@pytest.mark.parametrize("source", ["canned", "documented", "generated"])
+def test_only_what_is_simulated_is_remembered(source: Source) -> None:
+    mock = Mock(Settings(contract="2.6", answers=source, seed=1))
+    for operation in operations("2.6").values():
+        call(mock, operation)
+    assert dict(mock.store.scopes()) == {}
+
+
+@pytest.mark.parametrize(("era", "name"), every_operation())
+def test_a_wish_for_success_or_for_what_is_not_made_up_is_met_by_the_simulation(era: str, name: str) -> None:
+    operation = operations(era)[name]
+    for prefer in (f"code={operation.success}", "dynamic=false"):
+        response = call(mock_of(era), operation, prefer)
+        assert (response.status, source_of(response)) == (operation.success, "simulated")
+        assert header(response, "preference-applied") == prefer
+
+
+@pytest.mark.parametrize("prefer", [None, "code=200", "example=two-tools"])
+def test_a_session_that_refuses_a_call_refuses_it_whatever_was_preferred(prefer: str | None) -> None:
+    mock = Mock(Settings(contract="2.17", unknown_sessions="404", seed=1))
+    response = call(mock, operations("2.17")["stream"], prefer)
+    assert (response.status, value(response)) == (404, {"detail": "Session not found"})
+    assert source_of(response) is None
+    assert header(response, "preference-applied") is None
+    assert header(response, "x-mock-fault") == "client"

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from mockserver.app import LONGEST_HEADERS, LONGEST_TARGET, App
 from mockserver.engine import Mock
-from mockserver.exchange import Json, Request, Response
+from mockserver.exchange import Chunk, Json, Request, Response, Stream
 from mockserver.schema import lookup
 from mockserver.settings import SOURCES, Settings
-from mockserver.stores import MemoryStore, Session
+from mockserver.store_memory import MemoryStore
+from mockserver.stores import Session, Step
 from tests.conftest import app_of
 from tests.oracle import Answer, call, oracle
 from tests.strategies import Judge, bodies, body_values, content_types, own_document, queries, write_document
-from tests.talk import KEY, MESSAGE, TITLE, ask, header, value
+from tests.talk import KEY, MESSAGE, TITLE, ask, events, header, value
 
 CHAT = "/api/v1/chat"
 GOOD = json.dumps({"first_message": MESSAGE}).encode()
@@ -206,6 +207,81 @@ def test_path_and_method_are_judged_before_the_key_and_the_key_before_the_reques
     method: str, path: str, fields: list[tuple[str, str]], body: bytes, status: int
 ) -> None:
     assert call(app, method, path, headers=[JSON, *fields], body=body).status == status
+
+
+# Streams
+
+
+class Teller(Mock):
+    """A mock that tells one stream, whatever it is asked; it notes how much of it went out."""
+
+    def __init__(self, *chunks: Chunk, fails: bool = False) -> None:
+        super().__init__(Settings(seed=0))
+        self.chunks, self.fails, self.closed = chunks, fails, list[int]()
+
+    def handle(self, request: Request) -> Response:  # noqa: ARG002  # it tells everyone the same
+        return Response(200, [(b"content-type", b"text/event-stream")], stream=Stream(self.chunks, self.close))
+
+    def close(self, sent: int) -> bytes:
+        self.closed.append(sent)
+        if self.fails:
+            raise RuntimeError("no end today")
+        return b"end"
+
+
+def listened(teller: Teller, leaves_after: float | None = None) -> list[tuple[float, bytes]]:
+    """Ask for the stream; gives its parts, each with the seconds until it came. The caller may leave in between."""
+
+    async def ask_and_listen() -> list[tuple[float, bytes]]:
+        loop, parts, waiting = asyncio.get_running_loop(), list[tuple[float, bytes]](), [{"type": "http.request"}]
+        began = loop.time()
+
+        async def receive() -> Any:
+            if not waiting:
+                await (asyncio.Event().wait() if leaves_after is None else asyncio.sleep(leaves_after))
+                return {"type": "http.disconnect"}
+            return waiting.pop()
+
+        async def send(message: Any) -> None:
+            if message.get("more_body"):
+                parts.append((loop.time() - began, message["body"]))
+
+        scope = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b"", "headers": []}
+        await asyncio.wait_for(App(teller, control=oracle)(scope, receive, send), 10)
+        return parts
+
+    return asyncio.run(ask_and_listen())
+
+
+def test_a_stream_leaves_part_by_part_in_its_time_and_is_closed_once() -> None:
+    teller = Teller(Chunk(0.0, b"a"), Chunk(0.2, b"b"), Chunk(0.2, b"c"), Chunk(0.4, b""))
+    parts = listened(teller)
+    assert [part for _, part in parts] == [b"a", b"b", b"c", b"end"]
+    for (came, _), due in zip(parts, (0.0, 0.2, 0.2, 0.4), strict=True):
+        assert came >= due - 0.01
+    assert parts[0][0] < 0.2
+    assert teller.closed == [4]
+
+
+def test_a_caller_that_leaves_ends_the_stream_at_once_and_it_is_told_how_far_it_went() -> None:
+    teller = Teller(Chunk(0.0, b"a"), Chunk(60.0, b"b"))
+    assert [part for _, part in listened(teller, leaves_after=0.1)] == [b"a"]
+    assert teller.closed == [1]
+
+
+def test_a_stream_whose_end_fails_ends_all_the_same() -> None:
+    teller = Teller(Chunk(0.0, b"a"), fails=True)
+    assert [part for _, part in listened(teller)] == [b"a"]
+    assert teller.closed == [1]
+
+
+def test_a_turn_is_sent_as_a_stream_of_events_that_a_browser_can_read() -> None:
+    body = json.dumps({"index_ids": ["idx-a"], "prompt": MESSAGE}).encode()
+    answer = call(app, "POST", f"{CHAT}/s/messages/stream", headers=[AUTH, JSON, ORIGIN], body=body)
+    assert (answer.status, answer.header("content-type")) == (200, "text/event-stream")
+    assert (answer.header("cache-control"), answer.header("content-length")) == ("no-cache", None)
+    assert answer.header("access-control-allow-origin") == "*"
+    assert events(answer.body)[-1]["type"] == "stop"
 
 
 # Other origins
@@ -411,9 +487,9 @@ def test_a_failure_of_the_mock_is_a_500_in_the_contracts_form_and_called_its_own
 class Forgetful(MemoryStore):
     """A store that loses a session's id."""
 
-    def set_title(self, scope: str, session_id: str, title: str, now: str) -> Session:
-        kept = super().set_title(scope, session_id, title, now)
-        return Session(None, kept.updated_at, kept.title)  # type: ignore[arg-type]  # the very defect
+    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
+        kept = super().change(scope, session_id, step)
+        return kept and Session(None, kept.updated_at, kept.title)  # type: ignore[arg-type]  # the very defect
 
 
 def test_an_answer_that_breaks_the_contract_is_a_500_that_says_where() -> None:

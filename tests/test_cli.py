@@ -239,3 +239,69 @@ def test_a_bad_contract_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
 def test_help_and_version_are_told_wherever_it_is_called(tmp_path: Path) -> None:
     assert "serve" in run(tmp_path, "--help").stdout
     assert re.fullmatch(r"mockserver, version \d+\.\d+\.\d+\n", run(tmp_path, "--version").stdout)
+
+
+@pytest.mark.parametrize("url", ["memory://", "memory:///"])
+def test_several_workers_in_memory_end_it_with_2_and_the_reason(tmp_path: Path, url: str) -> None:
+    done = run(tmp_path, "serve", "--port", "0", "--workers", "2", "--store", url)
+    stopped(done, 2, f"2 workers cannot share the store {url}", "where: --workers", "why: what one process has")
+    assert "mend: name a store that they share: --store sqlite:///sessions.db, or --store redis://" in done.stderr
+
+
+def test_several_workers_in_memory_are_what_the_default_store_gives(tmp_path: Path) -> None:
+    stopped(run(tmp_path, "serve", MOCKSERVER_WORKERS="2"), 2, "2 workers cannot share the store memory://")
+
+
+def test_several_workers_that_watch_end_it_with_2(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", "--port", "0", "--workers", "2", "--watch", "--store", "sqlite:///kept.db")
+    stopped(done, 2, "--watch is for one process", "where: --workers", "mend: leave out --watch or --workers")
+    assert not (tmp_path / "kept.db").exists()
+
+
+@pytest.mark.parametrize("url", ["postgres://h/d", "memory", "sqlite:kept.db", "sqlite://", ""])
+def test_an_unknown_store_ends_it_with_2_and_those_that_there_are(tmp_path: Path, url: str) -> None:
+    done = run(tmp_path, "serve", "--port", "0", "--store", url)
+    stopped(done, 2, f"there is no store {url!r}", "memory://, sqlite:///FILE, redis://HOST:PORT", "mend: see --store")
+
+
+def test_the_password_of_a_store_that_there_is_not_is_not_told(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", "--port", "0", "--store", "postgres://user:secret@h/d")
+    stopped(done, 2, "there is no store 'postgres://...'")
+    assert "secret" not in done.stderr
+
+
+HEAD = '{"mockserver":"state","version":1}\n'
+SCOPE = '{"scope":"default","seed":null,"births":1,"gone":[]}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("", None, "why: it is empty"),
+        ("no state\n", 1, "Expecting value"),
+        ('{"mockserver":"state","version":2}\n', 1, "does not begin as a state of this version"),
+        (HEAD + SCOPE + "{\n", 3, "Expecting property name"),
+        (HEAD + SCOPE + '{"session":["x"],"seq":1,"events":[]}\n', 3, "it is no session"),
+        (HEAD + '{"scope":"a b","seed":null,"births":1,"gone":[]}\n', 2, "'a b' names no scope"),
+    ],
+    ids=["empty", "no state", "another version", "cut", "no session", "no scope"],
+)
+def test_a_broken_state_ends_it_with_3_and_its_place(tmp_path: Path, text: str, line: int | None, why: str) -> None:
+    (tmp_path / "state.jsonl").write_text(text, "utf-8")
+    done = run(tmp_path, "serve", "--port", "0", "--state", "state.jsonl")
+    place = "where: state.jsonl" + (f", line {line}" if line else "")
+    stopped(done, 3, "a saved state cannot be read", place, why, "mend: save one with GET /__mock__/state")
+
+
+def test_a_state_that_is_not_there_ends_it_with_3_and_its_name(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", "--port", "0", "--state", "none.jsonl")
+    stopped(done, 3, "a saved state cannot be read", "where: none.jsonl", "No such file", "mend:")
+
+
+def test_a_bad_script_of_a_turn_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "answers" / "stream" / "200.mine.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('[{"event": {"type": "text", "content": "x"}}]', "utf-8")
+    done = run(tmp_path, "serve", "--port", "0", "--fixtures", "answers")
+    place = "answers/stream/200.mine.json#/0/event"
+    stopped(done, 3, "a fixture breaks the contract", place, "a turn ends with its stop, and has no other", "mend:")

@@ -171,7 +171,8 @@ def test_parameters_have_the_documented_types(era: str) -> None:
     found = contract_of(era).document["components"]["parameters"]
     uuid = {"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]}
     assert found["ProjectId"]["schema"] == found["OrganizationId"]["schema"] == uuid
-    assert found["PageSize"]["schema"] == {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    guess = {"minimum": 0, "x-evidence": "inferred", "x-source": "docs/upstream.md#paging"}
+    assert found["PageSize"]["schema"] == {"anyOf": [{"type": "integer", **guess}, {"type": "null"}]}
     assert found["PageToken"]["schema"] == {"anyOf": [{"type": "string"}, {"type": "null"}]}
     assert found["SessionId"]["schema"].keys() <= {"type", "examples"}  # no pattern, no format, no length
 

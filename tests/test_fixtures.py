@@ -11,10 +11,11 @@ from mockserver.contract import own
 from mockserver.data import API, data_dir
 from mockserver.engine import Mock
 from mockserver.errors import FixtureError, UsageError
-from mockserver.exchange import Json
+from mockserver.exchange import Json, Response
 from mockserver.fixtures import Fixtures
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import ERAS, Settings, Source
 from tests.strategies import (
+    ROOT,
     Canned,
     bundled_fixtures,
     contract_of,
@@ -24,8 +25,10 @@ from tests.strategies import (
     satisfies,
     write_document,
 )
-from tests.talk import TITLE, ask, header, value
+from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
 
+STREAM = "/api/v1/chat/ses-abc123/messages/stream"
+SCRIPTS = {"short-answer", "two-tools", "failed-turn", "slow-start"}
 ALL = bundled_fixtures()
 AUTO = tuple(contract_of(era) for era in ERAS)
 SESSION: dict[str, Json] = {
@@ -73,6 +76,12 @@ def test_an_operation_has_the_fixtures_of_its_own_folder_and_no_others(era: str,
     assert found == {
         (canned.status, canned.name) for canned in ALL if canned.operation == name and satisfies(era, canned)
     }
+
+
+def test_the_bundled_scripts_are_those_of_the_documents() -> None:
+    text = (ROOT / "docs" / "sessions.md").read_text("utf-8")
+    assert {canned.name for canned in ALL if canned.is_script} == SCRIPTS
+    assert [name for name in SCRIPTS if f"`{name}`" not in text] == []
 
 
 def test_no_fixture_has_private_looking_ids() -> None:
@@ -229,6 +238,145 @@ def test_one_of_a_status_that_no_contract_declares_stops_the_start(tmp_path: Pat
 def test_one_where_no_body_is_declared_stops_the_start(tmp_path: Path) -> None:
     put(tmp_path, "delete/204.json", None)
     assert refused(tmp_path).what == "no contract declares a JSON answer 204 here"
+
+
+# -- scripted turns --------------------------------------------------------------------------------------------------
+
+STOP: dict[str, Json] = {"type": "stop", "usage": {}, "is_error": False, "error": None}
+TEXT: dict[str, Json] = {"type": "text", "content": "Yes."}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [{"event": STOP}],
+        [{"event": TEXT, "after_ms": 0}, {"event": STOP}],
+        [{"after_ms": 40, "event": TEXT}, {"after_ms": 0.5, "event": STOP}],
+        [{"event": TEXT, "after_ms": None}, {"event": STOP}],
+        [{"event": TEXT}, {"event": TEXT}, {"event": {**STOP, "is_error": True, "error": "It failed."}}],
+    ],
+    ids=["stop alone", "at once", "pauses", "no pause said", "two texts and a failure"],
+)
+def test_a_script_of_ones_own_is_told(tmp_path: Path, script: Json) -> None:
+    put(tmp_path, "stream/200.mine.json", script)
+    response = whole(played(Mock(Settings(fixtures=tmp_path, seed=0)), "example=mine"))
+    assert events(response.body) == [step["event"] for step in script]
+
+
+def played(mock: Mock, prefer: str | None = None, session_id: str = "ses-abc123") -> Response:
+    """Ask for a turn."""
+    path = STREAM.replace("ses-abc123", session_id)
+    response = ask(mock.handle, "POST", path, {"index_ids": ["idx-a"], "prompt": MESSAGE}, prefer=prefer)
+    assert (response.status, header(response, "content-type")) == (200, "text/event-stream")
+    return response
+
+
+EVENT_PLACE = 'expected "a scripted turn", received '
+
+
+@pytest.mark.parametrize(
+    ("script", "pointer", "texts"),
+    [
+        ({}, "", [EVENT_PLACE + "{}", "a scripted turn is a list of events"]),
+        ([], "", [EVENT_PLACE + "[]", "a scripted turn is a list of events"]),
+        (None, "", [EVENT_PLACE + "null"]),
+        ("data: {}", "", [EVENT_PLACE + '"data: {}"']),
+        ([STOP], "/0", [EVENT_PLACE, "each entry has an event, may have an after_ms, and nothing else"]),
+        ([{"event": STOP}, 5], "/0/event", [EVENT_PLACE, "a turn ends with its stop, and has no other"]),
+        ([{"event": TEXT}, 5], "/1", [EVENT_PLACE + "5", "each entry has an event"]),
+        ([{"event": STOP, "after": 5}], "/0", [EVENT_PLACE, "and nothing else"]),
+        ([{"after_ms": 5}], "/0", [EVENT_PLACE + '{"after_ms": 5}', "each entry has an event"]),
+        ([{"event": "stop"}], "/0/event", [EVENT_PLACE + '"stop"', "an event is an object with a type"]),
+        ([{"event": {}}], "/0/event", [EVENT_PLACE + "{}", "an event is an object with a type"]),
+        ([{"event": {**STOP, "type": None}}], "/0/event", ["an event is an object with a type"]),
+        ([{"event": STOP, "after_ms": -1}], "/0/after_ms", [EVENT_PLACE + "-1", "a number of milliseconds, from 0 to 3600000"]),
+        ([{"event": STOP, "after_ms": "40"}], "/0/after_ms", [EVENT_PLACE + '"40"', "a number of milliseconds"]),
+        ([{"event": STOP, "after_ms": True}], "/0/after_ms", [EVENT_PLACE + "true", "a number of milliseconds"]),
+        ([{"event": STOP, "after_ms": [1]}], "/0/after_ms", [EVENT_PLACE + "[1]", "a number of milliseconds"]),
+        ([{"event": TEXT}], "/0/event", [EVENT_PLACE, "a turn ends with its stop, and has no other"]),
+        ([{"event": STOP}, {"event": STOP}], "/0/event", ["a turn ends with its stop, and has no other"]),
+        ([{"event": STOP}, {"event": TEXT}], "/0/event", ["a turn ends with its stop, and has no other"]),
+        ([{"event": {**TEXT, "content": 5}}, {"event": STOP}], "/0/event/content", ['{"type": "string"}, received 5']),
+        ([{"event": {"type": "text"}}, {"event": STOP}], "/0/event", ["'content' is a required property"]),
+        ([{"event": {"type": "laugh"}}, {"event": STOP}], "/0/event", ['received {"type": "laugh"}']),
+        ([{"event": TEXT}, {"event": {"type": "stop"}}], "/1/event", ["'usage' is a required property"]),
+        ([{"event": {**STOP, "usage": {"turns": "x"}}}], "/0/event/usage/turns", ['{"type": "integer"}, received "x"']),
+    ],
+)
+def test_a_bad_script_stops_the_start_with_its_place_and_what_was_expected(
+    tmp_path: Path, script: Json, pointer: str, texts: list[str]
+) -> None:
+    path = put(tmp_path, "stream/200.mine.json", json.dumps(script))
+    error = refused(tmp_path)
+    assert (error.what, error.where) == ("a fixture breaks the contract", f"{path}#{pointer}")
+    assert [text for text in texts if text not in error.why] == []
+    assert "expected " in error.why
+    assert error.mend
+
+
+def test_an_error_of_a_turn_is_a_body_and_no_script(tmp_path: Path) -> None:
+    put(tmp_path, "stream/404.mine.json", {"detail": "Gone"})
+    mock = Mock(Settings(fixtures=tmp_path, seed=0))
+    response = ask(mock.handle, "POST", STREAM, {"index_ids": ["a"], "prompt": "x"}, prefer="example=mine")
+    assert (response.status, value(response)) == (404, {"detail": "Gone"})
+    put(tmp_path, "stream/429.mine.json", [{"event": STOP}])
+    assert refused(tmp_path).where.endswith("stream/429.mine.json#")
+
+
+def test_an_event_that_only_a_later_era_knows_serves_that_era_alone(tmp_path: Path) -> None:
+    put(tmp_path, "stream/200.mine.json", [{"event": {**STOP, "skipped_index_ids": [5]}}])
+    fixtures = Fixtures(AUTO, tmp_path)
+    serving = {era for era in ERAS if "mine" in fixtures.named(operations(era)["stream"], 200)}
+    assert serving == {"2.6", "2.8"}  # 2.17 says what the field holds
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_script_is_played_through_the_session_where_turns_are_simulated(name: str) -> None:
+    (canned,) = (each for each in ALL if each.is_script and each.name == name)
+    mock = Mock(Settings(contract="2.17", seed=0))
+    for _ in range(2):
+        response = whole(played(mock, f"example={name}"))
+        assert events(response.body) == canned.events
+        assert header(response, "x-mock-source") == "simulated"
+        assert header(response, "preference-applied") == f"example={name}"
+    turn = [{"type": "user_input", "content": MESSAGE}]
+    turn += [event for event in canned.events if not event["type"].endswith("_delta")]
+    session = value(ask(mock.handle, "GET", STREAM.removesuffix("/messages/stream")))
+    assert session["events"] == turn * 2
+    assert session["generated_title"] == MESSAGE + "..."
+    assert session["job_metadata"]["is_error"] is canned.events[-1]["is_error"]
+    assert session["job_metadata"]["export_config_ids"] == ["idx-a"]
+
+
+@pytest.mark.parametrize("source", ["canned", "documented", "generated"])
+def test_a_script_is_told_without_a_session_where_turns_are_not_simulated(source: Source) -> None:
+    mock = Mock(Settings(contract="2.17", seed=0, answers=source, unknown_sessions="404"))
+    response = whole(played(mock, "example=two-tools"))
+    assert [event["type"] for event in events(response.body)][-1] == "stop"
+    assert header(response, "x-mock-source") == "canned"
+    assert dict(mock.store.scopes()) == {}
+
+
+def test_a_script_keeps_its_own_pauses_and_where_it_says_none_takes_those_of_the_options(tmp_path: Path) -> None:
+    steps = [{"event": TEXT}, {"event": TEXT, "after_ms": 500}, {"event": TEXT}, {"event": STOP, "after_ms": 0}]
+    put(tmp_path, "stream/200.mine.json", steps)
+    for source in ("simulated", "canned"):
+        mock = Mock(Settings(fixtures=tmp_path, answers=source, seed=0, stream_delay=2, stream_rate=4))
+        response = played(mock, "example=mine")
+        assert response.stream is not None
+        assert [chunk.at for chunk in response.stream.chunks] == [2, 2.5, 2.75, 2.75]
+
+
+def test_a_script_on_other_indexes_than_the_sessions_is_refused() -> None:
+    mock = Mock(Settings(contract="2.17", seed=0))
+    created = ask(mock.handle, "POST", "/api/v1/chat", {"index_ids": ["idx-a"]})
+    session_id = value(created)["session_id"]
+    whole(played(mock, "example=short-answer", session_id))
+    body = {"index_ids": ["idx-b"], "prompt": MESSAGE}
+    path = STREAM.replace("ses-abc123", session_id)
+    response = ask(mock.handle, "POST", path, body, prefer="example=short-answer")
+    assert (response.status, header(response, "preference-applied")) == (400, None)
+    assert header(response, "x-mock-pointer") == "/body/index_ids"
 
 
 def test_a_folder_that_is_not_there_is_a_mistake_of_the_command(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """No answer leaves that its contract does not allow."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,9 +17,12 @@ from mockserver.exchange import Finding, Json, Request, Response
 from mockserver.schema import Schema
 from mockserver.seal import Sealer, encoded
 from mockserver.settings import ERAS, Settings
-from mockserver.stores import MemoryStore, Session
+from mockserver.store_memory import MemoryStore
+from mockserver.stores import Found, Session, Step
+from mockserver.turns import AT_ONCE, paced
+from mockserver.turns import Step as TurnStep
 from tests.strategies import Judge, contract_of, judge, near, operations, own_document, write_document
-from tests.talk import MESSAGE, TITLE, ask, header, value
+from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
 
 SUMMARY = {"session_id": "s", "last_updated_at": "2026-05-01T00:00:00.000000"}
 
@@ -106,16 +111,105 @@ def test_a_stream_whose_data_is_no_json_is_no_answer() -> None:
 class Liar(MemoryStore):
     """A store whose sessions are no sessions."""
 
-    def set_title(self, scope: str, session_id: str, title: str, now: str) -> Session:
-        honest = super().set_title(scope, session_id, title, now)
-        return Session(honest.id, honest.updated_at, honest.title, {"turns": "many"}, honest.index_ids)
+    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
+        honest = super().change(scope, session_id, step)
+        return honest and honest._replace(job_metadata={"turns": "many"})
+
+    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
+        found = super().find(scope, session_id, turns=turns)
+        return found._replace(session=found.session and found.session._replace(job_metadata={"turns": "many"}))
+
+    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
+        return [each._replace(job_metadata={"turns": "many"}) for each in super().page(scope, project, before, size)]
 
 
-def test_a_simulation_that_lies_is_found_out() -> None:
-    response = ask(Mock(Settings(seed=0), store=Liar()).handle, "POST", TITLE, {"first_message": MESSAGE})
+@pytest.mark.parametrize(
+    ("method", "ending", "pointer"),
+    [
+        ("POST", "", "/body/job_metadata/turns"),
+        ("POST", "/ses-abc123/title", "/body/job_metadata/turns"),
+        ("GET", "/ses-abc123/summary", "/body/job_metadata/turns"),
+        ("GET", "/ses-abc123", "/body/job_metadata/turns"),
+        ("GET", "", "/body/items/0/job_metadata/turns"),
+    ],
+)
+def test_a_simulation_that_lies_is_found_out(method: str, ending: str, pointer: str) -> None:
+    mock = Mock(Settings(contract="2.6", seed=0), store=Liar())
+    ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE})
+    body = {"first_message": MESSAGE} if ending.endswith("title") else None
+    response = ask(mock.handle, method, "/api/v1/chat" + ending, body)
     assert is_loud(response)
-    assert header(response, "x-mock-pointer") == "/body/job_metadata/turns"
+    assert header(response, "x-mock-pointer") == pointer
     assert header(response, "x-mock-contract") == "2.6#/components/schemas/JobMetadata/properties/turns/type"
+
+
+# -- a turn is judged before it is told ------------------------------------------------------------------------------
+
+
+def planned(*planned_events: Json) -> tuple[Draft, list[int]]:
+    """Plan a turn; gives its draft, and the list to which is added how many events went out when it is closed."""
+    closed: list[int] = []
+
+    def close(sent: int) -> Json:
+        closed.append(sent)
+        return planned_events[-1]
+
+    stream = paced([TurnStep(event) for event in planned_events], AT_ONCE, Random(0), close)
+    return Draft(200, list(planned_events), "text/event-stream", "simulated", stream=stream), closed
+
+
+TEXT: Json = {"type": "text", "content": "Yes."}
+STOP: Json = {"type": "stop", "usage": {}, "is_error": False, "error": None}
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(era: str) -> None:
+    draft, closed = planned(TEXT, STOP)
+    response = seal(era, "stream", draft)
+    assert (response.status, closed) == (200, [])
+    assert header(response, "content-length") is None
+    assert header(response, "cache-control") == "no-cache"
+    told = whole(response)
+    assert (events(told.body), closed) == ([TEXT, STOP], [1])
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("planned_events", "pointer"),
+    [
+        ([TEXT, {"type": "text", "content": 5}, STOP], "/body/1/content"),
+        ([{"type": "text"}, STOP], "/body/0"),
+        ([TEXT, {"type": "laugh"}, STOP], "/body/1"),
+        ([TEXT, {"type": "stop"}], "/body/1"),
+        ([TEXT, {**STOP, "usage": {"turns": "x"}}], "/body/1/usage/turns"),
+    ],
+)
+def test_a_turn_with_an_event_that_the_contract_does_not_allow_never_leaves_and_is_closed(
+    era: str, planned_events: list[Json], pointer: str
+) -> None:
+    draft, closed = planned(*planned_events)
+    response = seal(era, "stream", draft)
+    assert is_loud(response)
+    assert response.stream is None
+    assert closed == [0]
+    assert header(response, "x-mock-pointer") == pointer
+    assert header(response, "x-mock-source") is None
+    assert header(response, "content-type") == "application/json"
+    assert judge(era).errors("/components/schemas/HTTPError", value(response)) == []
+
+
+def test_a_turn_that_ones_own_contract_forbids_is_answered_unplayed_and_fails_in_the_history(tmp_path: Path) -> None:
+    document: Any = json.loads(json.dumps(contract_of("2.17").document))
+    document["components"]["schemas"]["ThinkingEvent"]["properties"]["content"]["maxLength"] = 300
+    mock = Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0))
+    session = "/api/v1/chat/ses-abc123"
+    turn = {"index_ids": ["idx-a"], "prompt": "x"}
+    assert whole(ask(mock.handle, "POST", session + "/messages/stream", turn)).status == 200
+    response = ask(mock.handle, "POST", session + "/messages/stream", {**turn, "prompt": "x" * 1000})
+    assert (response.status, header(response, "x-mock-source")) == (200, "documented")
+    history = value(ask(mock.handle, "GET", session))["events"]
+    assert history[-2:] == [{"type": "user_input", "content": "x" * 1000}, history[-1]]
+    assert (history[-1]["type"], history[-1]["is_error"]) == ("stop", True)
 
 
 def made_up(folder: Path, schema: Json, example_: Json) -> Response:
@@ -175,7 +269,7 @@ def pointer_of(era: str, name: str, status: int) -> str:
 
 
 @pytest.mark.parametrize("era", ERAS)
-@pytest.mark.parametrize("status", [404, 405, 408, 413, 414, 431, 500])
+@pytest.mark.parametrize("status", [400, 404, 405, 408, 413, 414, 431, 500, 503])
 def test_errors_of_no_operation_have_their_place_in_the_contract(era: str, status: int) -> None:
     finding = Finding("/path", "path", "why", "client")
     draft = Draft(status, {"detail": "x"}, findings=(finding,))

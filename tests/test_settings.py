@@ -23,6 +23,19 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "seed": ("-5", -5, "-5"),
     "clock": ("2026-04-22T12:34:41", datetime(2026, 4, 22, 12, 34, 41), "2026-04-22T12:34:41"),
     "title_length": ("7", 7, "7"),
+    "store": ("sqlite:///my.db", "sqlite:///my.db", '"sqlite:///my.db"'),
+    "state": ("my/state.jsonl", Path("my/state.jsonl"), '"my/state.jsonl"'),
+    "max_sessions": ("5", 5, "5"),
+    "max_scopes": ("6", 6, "6"),
+    "unknown_sessions": ("404", "404", '"404"'),
+    "locked_status": ("409", "409", "409"),
+    "missing_indexes": ("idx-a, idx-b", "idx-a, idx-b", '"idx-a, idx-b"'),
+    "stream": ("json", "json", '"json"'),
+    "stream_delay": ("0.25", 0.25, "0.25"),
+    "stream_rate": ("40", 40.0, "40"),
+    "stream_jitter": ("1", 1.0, "1"),
+    "keep_alive": ("0", 0.0, "0"),
+    "workers": ("2", 2, "2"),
     "api_key": ("secret", "secret", '"secret"'),
     "auth": ("false", False, "false"),
     "cors": ("false", False, "false"),
@@ -89,7 +102,9 @@ def test_a_setting_is_an_environment_variable(name: str, monkeypatch: pytest.Mon
 def test_a_setting_is_a_key_of_pyproject(name: str, style: str, tmp_path: Path) -> None:
     pyproject(tmp_path, f"{name.replace('_', style)} = {GIVEN[name][2]}")
     taken = getattr(parsed([], tmp_path), name)
-    expected = tmp_path / GIVEN[name][1] if name == "fixtures" else GIVEN[name][1]
+    expected = tmp_path / GIVEN[name][1] if name in ("fixtures", "state") else GIVEN[name][1]
+    if name == "store":  # a file is looked for from the folder of pyproject.toml
+        expected = GIVEN[name][1].replace("sqlite:///", f"sqlite:///{tmp_path}/")
     assert taken == expected
     assert type(taken) is type(expected)
 
@@ -139,14 +154,17 @@ def test_a_pyproject_that_cannot_be_read_is_refused_with_its_place(tmp_path: Pat
     assert caught.value.where == str(tmp_path / "pyproject.toml")
 
 
-def test_a_folder_named_in_pyproject_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_named_in_pyproject_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "answers").mkdir()
     (tmp_path / "src").mkdir()
-    pyproject(tmp_path, 'fixtures = "answers"')
+    (tmp_path / "state.jsonl").touch()
+    pyproject(tmp_path, 'fixtures = "answers"\nstate = "state.jsonl"')
     monkeypatch.chdir(tmp_path / "src")
-    found = parsed([], Path.cwd()).fixtures
-    assert found is not None
-    assert found.is_dir()
+    found = parsed([], Path.cwd())
+    assert found.fixtures is not None
+    assert found.fixtures.is_dir()
+    assert found.state is not None
+    assert found.state.is_file()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +179,18 @@ def test_a_folder_named_in_pyproject_is_found_from_below(tmp_path: Path, monkeyp
         (["--title-length", "0"], "x>=1"),
         (["--max-body", "-1"], "x>=0"),
         (["--body-timeout", "-1"], "x>=0"),
+        (["--max-sessions", "0"], "x>=1"),
+        (["--max-scopes", "0"], "x>=1"),
+        (["--unknown-sessions", "maybe"], "'adopt', '404'"),
+        (["--locked-status", "418"], "'400', '403', '409', '422'"),
+        (["--stream", "xml"], "'sse', 'json'"),
+        (["--stream-delay", "-0.1"], "x>=0"),
+        (["--stream-rate", "-1"], "x>=0"),
+        (["--stream-rate", "fast"], "fast"),
+        (["--stream-jitter", "1.1"], "0<=x<=1"),
+        (["--keep-alive", "-1"], "x>=0"),
+        (["--workers", "0"], "x>=1"),
+        (["--workers", "1.5"], "1.5"),
         (["--bogus"], "--bogus"),
         (["extra"], "extra"),
     ],
@@ -186,6 +216,7 @@ def test_help_explains_every_option() -> None:
     for field in fields(Settings):
         assert f"--{field.name.replace('_', '-')}" in text
         assert field.metadata["help"] in text
+        assert all(choice in text for choice in field.metadata.get("choices", ()))
     assert all(source in text for source in SOURCES)
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
+from urllib.parse import quote
 
 import pytest
 from fastapi import Cookie, FastAPI, Header, Query
@@ -144,6 +145,8 @@ def test_only_what_says_that_it_is_json_is_read_as_json(operation: str, content_
 @example("list", "page_size=%ED%A0%80")
 @example("list", "page_size=" + "9" * 4301)
 @example("list", "page_size=1;page_token=2")
+@example("list", "page_size=-1&page_size=0")
+@example("list", "page_size=0&page_size=-1&project_id=x")
 @example("retrieve", "project_id=%FF")
 @example("delete", "project_id=\xff&organization_id=%00")
 @example("get_summary", "session_id=1&page_size=x")
@@ -352,10 +355,23 @@ def test_of_a_repeated_key_or_parameter_the_last_counts() -> None:
     assert value(title(GOOD["set_title"], query=f"project_id={UUIDS}&project_id=x"))["detail"][0]["input"] == "x"
 
 
-@pytest.mark.parametrize("query", ["page_size=0", "page_size=-1", "page_token=anything", "page_size=1.0&page_token="])
+@pytest.mark.parametrize(
+    "query", ["page_size=0", "page_size=-0", f"page_size={10**40}", "page_token=anything", "page_size=1.0&page_token="]
+)
 def test_any_page_can_be_asked_for(query: str) -> None:
     assert_alike("list", query=query)
     assert both("list", query=query)[1].status == 200
+
+
+@pytest.mark.parametrize("size", ["-1", "-1.0", "-9223372036854775809", " -1 "])
+def test_a_page_of_less_than_no_sessions_is_refused_in_the_frameworks_words(size: str) -> None:
+    theirs, ours = both("list", query=f"page_size={quote(size)}")
+    message = "Input should be greater than or equal to 0"
+    loc = ["query", "page_size"]
+    detail = {"type": "greater_than_equal", "loc": loc, "msg": message, "input": size, "ctx": {"ge": 0}}
+    assert (ours.status, value(ours)) == (422, {"detail": [detail]})
+    assert ours.body == theirs.body
+    assert header(ours, "x-mock-pointer") == "/query/page_size"
 
 
 # Where the mock says more than upstream would

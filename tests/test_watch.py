@@ -107,13 +107,15 @@ def test_a_changed_contract_is_served_and_the_sessions_stay(own: tuple[Path, Pat
     del document["paths"]["/api/v1/chat/{session_id}/summary"]
     with watching(mock) as said, running(app_of(mock)) as url:
         headers = {"authorization": "Bearer any"}
+        summary, session = (url + TITLE.replace("/title", ending) for ending in ("/summary", ""))
         assert httpx.post(url + TITLE, json={"first_message": "x"}, headers=headers).status_code == 200
         change(said, lambda: replace(contract, "{"), "not reloaded")
-        assert httpx.get(url + "/api/v1/chat/x/summary", headers=headers).status_code == 200
+        assert httpx.get(summary, headers=headers).status_code == 200
         text = change(said, lambda: replace(contract, json.dumps(document)), "reloaded: ")
         assert "chat.json" in text
         assert "6 operations" in text
-        assert httpx.get(url + "/api/v1/chat/x/summary", headers=headers).status_code == 404
+        assert httpx.get(summary, headers=headers).status_code == 404
+        assert httpx.get(session, headers=headers).json()["generated_title"] == "x..."
         health = httpx.get(url + "/__mock__/health").json()
         assert (health["sessions"], "get_summary" in health["operations"]) == (1, False)
 

@@ -19,13 +19,15 @@ import pytest
 from mockserver.engine import Mock
 from mockserver.schema import load_document
 from mockserver.settings import ERAS, Settings
-from tests.strategies import ROOT, contract_of
-from tests.talk import KEY, MESSAGE, TITLE, ask
+from tests.strategies import BODIES, ROOT, contract_of
+from tests.talk import KEY, MESSAGE, TITLE, ask, whole
 
 CACHE = ROOT / ".cache" / "wheel"
 """Where the wheel and its environment are kept for the next run, for as long as nothing in them has changed."""
 
 CLOCK = "2026-04-22T12:34:41.342245"
+CHAT = "/api/v1/chat"
+STREAM = CHAT + "/ses-abc123/messages/stream"
 
 
 def call(*command: str | Path) -> None:
@@ -112,7 +114,7 @@ def test_the_wheel_says_that_it_is_typed_as_its_classifier_does(wheel: Path) -> 
         assert "mockserver/py.typed" in archive.namelist()
 
 
-def test_the_wheel_needs_none_of_the_tools_of_the_tests(installed: Path) -> None:
+def test_the_wheel_needs_neither_the_tools_of_the_tests_nor_a_client_of_redis(installed: Path) -> None:
     listed = subprocess.run(
         [installed / "python", "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"],
         capture_output=True,
@@ -122,7 +124,17 @@ def test_the_wheel_needs_none_of_the_tools_of_the_tests(installed: Path) -> None
     )
     names = {each["name"].lower() for each in json.loads(listed.stdout)}
     assert "llamacloud-mockserver" in names
-    assert not names & {"pytest", "hypothesis", "httpx", "fastapi", "mypy", "ruff", "build", "openapi-spec-validator"}
+    assert not names & {
+        "pytest",
+        "hypothesis",
+        "httpx",
+        "fastapi",
+        "mypy",
+        "ruff",
+        "build",
+        "openapi-spec-validator",
+        "redis",
+    }
 
 
 def test_the_installed_command_serves_what_the_checkout_serves(installed: Path, tmp_path: Path) -> None:
@@ -147,6 +159,14 @@ def test_the_installed_command_serves_what_the_checkout_serves(installed: Path, 
                 received = client.post(TITLE, content=content, headers=headers)
                 expected = ask(mock.handle, "POST", TITLE, content, prefer=prefer)
                 assert (received.status_code, received.content) == (expected.status, expected.body)
+            for wished in ("seed=1", "example=two-tools", "example=one-turn", "dynamic=true", "code=404"):
+                content = json.dumps(BODIES["stream"]).encode()
+                headers = {"content-type": "application/json", "prefer": wished}
+                received = client.post(STREAM, content=content, headers=headers)
+                expected = whole(ask(mock.handle, "POST", STREAM, content, prefer=wished))
+                assert (received.status_code, received.content) == (expected.status, expected.body)
+            assert client.post(CHAT).content == ask(mock.handle, "POST", CHAT).body
+            assert client.get(CHAT).content == ask(mock.handle, "GET", CHAT).body
             for era in ERAS:
                 assert client.get("/openapi.json", params={"contract": era}).json() == contract_of(era).document
     finally:

@@ -1,0 +1,28 @@
+"""Puts the mock together as the command serves it: engine, control routes, edge."""
+
+from mockserver.app import App
+from mockserver.control import Control
+from mockserver.engine import Mock
+from mockserver.settings import Settings
+from mockserver.state import load_state
+
+
+def open_mock(settings: Settings) -> Mock:
+    """Open the mock with its store, and start it from the saved state, if there is one and the store is empty."""
+    mock = Mock(settings)
+    if settings.state is not None:
+        mock.loaded = load_state(mock.store, settings.state)
+    return mock
+
+
+def make_app(settings: Settings, mock: Mock | None = None) -> App:
+    """Make the ASGI application."""
+    mock = open_mock(settings) if mock is None else mock
+    return App(
+        mock,
+        control=Control(mock),
+        cors=settings.cors,
+        max_body=settings.max_body,
+        body_timeout=settings.body_timeout,
+        access_log=settings.access_log,
+    )

@@ -1,0 +1,160 @@
+"""Opens the store that a URL names, writes its state as lines, and starts it from such lines."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mockserver.errors import StateError, UsageError
+from mockserver.exchange import Json
+from mockserver.scopes import is_scope
+from mockserver.store_memory import MemoryStore
+from mockserver.stores import Change, Counters, Session, Store, dump_json, load_json
+
+_NONE = type(None)
+_TYPES: tuple[type | tuple[type, ...], ...] = (
+    str,
+    str,
+    (str, _NONE),
+    (dict, _NONE),
+    (list, _NONE),
+    (str, _NONE),
+    (str, _NONE),
+    bool,
+    int,
+    int,
+)
+"""What the fields of a session's line are, in order."""
+
+VERSION = 1
+"""The version of the lines of a state."""
+
+KINDS = "memory://, sqlite:///FILE, redis://HOST:PORT"
+
+
+def open_store(url: str, most_sessions: int, most_scopes: int) -> Store:
+    """Open the store of a URL; a StoreError says why it cannot be had, a UsageError that it names none."""
+    scheme, mark, rest = url.partition("://")
+    if scheme == "memory" and mark and not rest.strip("/"):
+        return MemoryStore(most_sessions, most_scopes)
+    if scheme == "sqlite" and rest.startswith("/") and rest.strip("/"):
+        from mockserver.store_sqlite import SqliteStore
+
+        return SqliteStore(rest[1:], most_sessions, most_scopes)
+    if scheme in ("redis", "rediss", "unix"):
+        from mockserver.store_redis import RedisStore
+
+        return RedisStore(url, most_sessions, most_scopes)
+    told = url if "@" not in url else scheme + "://..."
+    raise UsageError(f"there is no store {told!r}", why=f"a store is one of {KINDS}", mend="see --store")
+
+
+def dump_state(store: Store) -> Iterator[bytes]:
+    """Write all that a store keeps, as JSON lines: a head, then each scope, followed by its sessions."""
+    names = sorted(store.scopes())
+    yield _line({"mockserver": "state", "version": VERSION})
+    for name in names:
+        births, _, gone = store.counters(name)
+        yield _line({"scope": name, "seed": store.seed(name), "births": births, "gone": gone})
+        for session in _oldest_first(store, name):
+            found = store.find(name, session.id, turns=True)
+            if found.session is not None:
+                events = [event for turn in found.turns for event in turn]
+                yield _line({"session": found.session[:-1], "seq": found.session.seq, "events": events})
+
+
+def _oldest_first(store: Store, scope: str) -> list[Session]:
+    found: list[Session] = []
+    before = None
+    while page := store.page(scope, None, before, 1000):
+        found += page
+        before = page[-1].seq
+    return found[::-1]
+
+
+def _line(value: object) -> bytes:
+    return dump_json(value) + b"\n"
+
+
+def load_state(store: Store, path: Path) -> int:
+    """Put a saved state into a store that is empty, and give the number of its sessions; else 0.
+
+    All of it is read before any of it is kept. Sessions that are there already stay, so that several servers may
+    start from one state at once.
+    """
+    if len(store):
+        return 0
+    for _ in _entries(path):
+        pass
+    count = 0
+    for scope, entry in _entries(path):
+        if "session" in entry:
+            _load_session(store, scope, entry)
+            count += 1
+        else:
+            _load_scope(store, scope, entry)
+    return count
+
+
+def _entries(path: Path) -> Iterator[tuple[str, Json]]:
+    """Read the lines of a state, each with its scope; StateError for one that cannot be kept."""
+    scope, number = "", 0
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                entry = _read(line)
+                if number == 1 and entry != {"mockserver": "state", "version": VERSION}:
+                    raise ValueError("it does not begin as a state of this version")
+                if number > 1:
+                    scope = _checked(scope, entry)
+                    yield scope, entry
+        if not number:
+            raise ValueError("it is empty")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise StateError(
+            "a saved state cannot be read",
+            where=f"{path}, line {number}" if number else str(path),
+            why=f"{error}",
+            mend="save one with GET /__mock__/state",
+        ) from error
+
+
+def _read(line: bytes) -> Json:
+    """Read a line; what is wrong with it is told in the words of the standard library."""
+    try:
+        return load_json(line)
+    except ValueError:
+        return json.loads(line)
+
+
+def _checked(scope: str, entry: Json) -> str:
+    """Give the scope in which a line of a state belongs; a ValueError or the like where the line is none."""
+    if "scope" in entry:
+        births, gone, seed = entry["births"], entry["gone"], entry["seed"]
+        if not is_scope(entry["scope"]):
+            raise ValueError(f"{entry['scope']!r} names no scope")
+        right = isinstance(births, int) and isinstance(seed, int | None) and isinstance(gone, list)
+        if not right or not all(isinstance(each, str) for each in gone):
+            raise ValueError("births, seed and gone are not those of a scope")
+        return str(entry["scope"])
+    record, events, seq = entry["session"], entry["events"], entry["seq"]
+    right = len(record) == len(_TYPES) and all(isinstance(*each) for each in zip(record, _TYPES, strict=True))
+    if not scope or not right or not isinstance(events, list) or not isinstance(seq, int):
+        raise ValueError("it is no session")
+    return scope
+
+
+def _load_scope(store: Store, scope: str, entry: Json) -> None:
+    store.restore(scope, Counters(entry["births"], 0, entry["gone"]))
+    if entry["seed"] is not None:
+        store.set_seed(scope, entry["seed"])
+
+
+def _load_session(store: Store, scope: str, entry: Json) -> None:
+    """Put a session back in its place in the order; its events are kept as one turn, its last."""
+    session, events = Session._make((*entry["session"], 0)), entry["events"]
+
+    def step(old: Session | None, gone: bool) -> Change:
+        return Change(old) if old is not None or gone else Change(session, (session.turns, events) if events else None)
+
+    store.restore(scope, Counters(0, entry["seq"] - 1, ()))
+    store.change(scope, session.id, step)

@@ -1,0 +1,243 @@
+"""A turn of a conversation: what is said in it, when, how it is written, and what of it stays in the history."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import NamedTuple
+
+from mockserver.exchange import Chunk, Json, Stream
+from mockserver.generate import identifier
+
+_WORDS = re.compile(r"\w[\w'\u2019-]*")
+_PIECES = re.compile(r"\S+\s*|\s+")
+_STOPWORDS = frozenset(
+    "a about all an and any are as at be been by can could did do does for from give had has have how i in into is it "
+    "its let may me might more most must my of on or our please shall should show so some tell than that the their "
+    "them then there these they this those to us was we were what when where which who whom whose why will with would "
+    "you your".split()
+)
+_THOUGHTS = (
+    "The question is about “{topic}”. I look for it in {index}.",
+    "I search {index} for “{topic}”, then put together what is said there.",
+    "First I need the passages of {index} that speak of “{topic}”.",
+)
+_PASSAGES = (
+    "“{topic}” is dealt with in section {number}, with figures from {year}.",
+    "The main points on “{topic}” are summed up on page {number}.",
+    "Since {year}, “{topic}” has come up in {number} documents.",
+    "A table on page {number} compares “{topic}” with the year {year}.",
+)
+_ANSWERS = (
+    "This is what I found in {index}: {passages}",
+    "{passages} That is what {index} says about “{topic}”.",
+    "I looked in {index}. {passages}",
+)
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_BROKEN_OFF = "The connection was closed before the turn was complete."
+
+
+LONGEST = 3_600_000
+"""The longest pause in a scripted turn, in milliseconds."""
+
+
+class Pace(NamedTuple):
+    """How fast a turn is told; times in seconds."""
+
+    first: float = 0.0
+    """Until the first event."""
+    rate: float = 0.0
+    """Events a second after it; 0 is as fast as can be."""
+    jitter: float = 0.0
+    """By what part of itself a pause may be longer or shorter, 0 to 1."""
+    keep_alive: float = 15.0
+    """A pause longer than this is filled with comments; 0 for none."""
+
+
+AT_ONCE = Pace()
+
+
+class Step(NamedTuple):
+    """One event of a turn, and the pause before it in seconds; None takes the pace's."""
+
+    event: Json
+    after: float | None = None
+
+
+def script(value: Json) -> tuple[Step, ...]:
+    """Read a scripted turn: a list of {"event": {...}, "after_ms": 40}; a ValueError says what is wrong, and where.
+
+    `after_ms` is the pause before the event in milliseconds; without it, the pace says.
+    """
+    if not isinstance(value, list) or not value:
+        raise ValueError("", 'a scripted turn is a list of events, each as {"event": {...}, "after_ms": 40}')
+    steps = []
+    for index, each in enumerate(value):
+        if not isinstance(each, dict) or each.keys() - {"event", "after_ms"} or "event" not in each:
+            raise ValueError(f"/{index}", "each entry has an event, may have an after_ms, and nothing else")
+        event, after = each["event"], each.get("after_ms")
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            raise ValueError(f"/{index}/event", "an event is an object with a type")
+        if after is not None and (
+            isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after <= LONGEST
+        ):
+            raise ValueError(f"/{index}/after_ms", f"a pause is a number of milliseconds, from 0 to {LONGEST}")
+        if (event["type"] == "stop") is not (index == len(value) - 1):
+            raise ValueError(f"/{index}/event", "a turn ends with its stop, and has no other")
+        steps.append(Step(event, None if after is None else after / 1000))
+    return tuple(steps)
+
+
+def said(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
+    """Make a plausible turn out of a prompt, all but its stop: thought, one search for each index, answer.
+
+    The deltas add up to the texts that they precede. Source of the order: docs/upstream.md, "Stream".
+    """
+    words = [word for word in _WORDS.findall(prompt) if word.lower() not in _STOPWORDS]
+    topic = " ".join(words[:6]) or prompt.strip()[:60] or "this"
+    told = {"topic": topic, "index": " and ".join(index_ids[:3])}
+    thought = rng.choice(_THOUGHTS).format(**told)
+    events = [*_pieces("thinking_delta", thought, rng), {"type": "thinking", "content": thought}]
+    passages = []
+    for index_id in index_ids[:5]:
+        call = {"name": "retrieve", "call_id": identifier("call_", rng)}
+        arguments = {"index_id": index_id, "query": topic, "top_k": rng.randint(3, 10)}
+        events.append({"type": "tool_call", "arguments": arguments, **call})
+        found = [_passage(topic, rng) for _ in range(rng.randint(1, 3))]
+        scores = sorted((round(rng.uniform(0.4, 0.98), 2) for _ in found), reverse=True)
+        result = [{"text": text, "score": score} for text, score in zip(found, scores, strict=True)]
+        events.append({"type": "tool_result", **call, "result": result, "image_attachment": None})
+        passages.append(found[0])
+    text = rng.choice(_ANSWERS).format(**told, passages=" ".join(passages))
+    return [*events, *_pieces("text_delta", text, rng), {"type": "text", "content": text}]
+
+
+def _passage(topic: str, rng: Random) -> str:
+    return rng.choice(_PASSAGES).format(topic=topic, number=rng.randint(2, 40), year=rng.randint(2019, 2025))
+
+
+def _pieces(kind: str, text: str, rng: Random) -> Iterator[Json]:
+    """Cut a text into the deltas that precede it, one to four words each."""
+    words = _PIECES.findall(text)
+    while words:
+        size = rng.randint(1, 4)
+        yield {"type": kind, "content": "".join(words[:size])}
+        del words[:size]
+
+
+def stopped(events: Sequence[Json], prompt: str, rng: Random, error: str | None = None) -> Json:
+    """Make the stop of a turn: what it has cost, and why it failed, if it did."""
+    written = sum(len(str(event.get("content", ""))) for event in events if event["type"] in ("text", "thinking"))
+    calls = sum(event["type"] == "tool_call" for event in events)
+    usage = {
+        "total_input_tokens": len(prompt) // 4 + 400 * (calls + 1) + rng.randint(1, 200),
+        "total_output_tokens": written // 4 + 20 * calls,
+        "turns": calls + 1,
+        "duration_ms": round(rng.uniform(300, 900) * (calls + 1), 1),
+    }
+    return {"type": "stop", "usage": usage, "is_error": error is not None, "error": error}
+
+
+def arranged(events: Sequence[Json]) -> list[Json]:
+    """Bring events of any kinds into a turn's order: results after their calls, deltas before their text, one stop.
+
+    Whatever a contract of a user's own calls its events, those of unknown type stay where they are.
+    """
+    kinds = ("thinking_delta", "thinking", "tool_call", "tool_result", "text_delta", "text")
+    known = [[event for event in events if event.get("type") == kind] for kind in kinds]
+    thoughts, thinking, calls, results, pieces, texts = known
+    pairs: list[Json] = []
+    for index, call in enumerate(calls):
+        pairs.append(call)
+        if index < len(results):
+            shared = {key: call[key] for key in ("name", "call_id") if key in call}
+            pairs.append({**results[index], **shared})
+    others = [event for event in events if event.get("type") not in (*kinds, "stop", "user_input")]
+    stop = [event for event in events if event.get("type") == "stop"][-1:]
+    made = [*_whole(thoughts, thinking), *pairs, *others, *_whole(pieces, texts), *stop]
+    return made or list(events)
+
+
+def _whole(deltas: list[Json], wholes: list[Json]) -> list[Json]:
+    """Let the last of the complete events say what its deltas said."""
+    if deltas and wholes:
+        wholes = [{**wholes[-1], "content": "".join(str(event.get("content", "")) for event in deltas)}]
+    return [*deltas, *wholes]
+
+
+def event_text(event: Json) -> str:
+    """Write one event as upstream sends it. Source: docs/upstream.md, "Stream".
+
+    Readers that split lines as Unicode does, the official Python client among them, break a line at the three
+    characters that JSON would leave as they are.
+    """
+    kind = "delta" if isinstance(event, dict) and str(event.get("type")).endswith("_delta") else "message"
+    data = _write(event)
+    if not data.isascii():
+        data = data.translate(_LINE_ENDS)
+    return f"event: {kind}\ndata: {data}\n\n"
+
+
+def paced(steps: Sequence[Step], pace: Pace, rng: Random, close: Callable[[int], Json] | None = None) -> Stream:
+    """Give the stream that tells a turn in its time.
+
+    With `close`, the last step is not sent with the others: `close` is called with the number of events that went
+    out, and what it gives takes the last one's place.
+    """
+    chunks: list[Chunk] = []
+    at = 0.0
+    for index, step in enumerate(steps):
+        pause = _pause(pace, rng, first=index == 0) if step.after is None else step.after
+        at += pause
+        last = close is not None and index == len(steps) - 1
+        chunks.append(Chunk(at, b"" if last else event_text(step.event).encode()))
+
+    def closed(sent: int) -> bytes:
+        return b"" if close is None else event_text(close(min(sent, len(steps) - 1))).encode()
+
+    return Stream(chunks, closed, pace.keep_alive)
+
+
+def text_stream(text: str) -> Stream:
+    """Give the stream that tells a written turn, event by event, at once."""
+    blocks = text.split("\n\n")
+    parts = [*(block + "\n\n" for block in blocks[:-1]), *blocks[-1:]]
+    return Stream([Chunk(0.0, part.encode()) for part in parts if part], lambda _: b"")
+
+
+def _pause(pace: Pace, rng: Random, *, first: bool) -> float:
+    usual = pace.first if first else 1 / pace.rate if pace.rate else 0.0
+    return usual * (1 + rng.uniform(-pace.jitter, pace.jitter)) if usual else 0.0
+
+
+def remembered(prompt: str, events: Sequence[Json]) -> list[Json]:
+    """Give what the history keeps of a turn: the user's message and the complete events, no deltas.
+
+    Source: docs/upstream.md, "History".
+    """
+    kept = [event for event in events if not str(event.get("type", "")).endswith("_delta")]
+    return [{"type": "user_input", "content": prompt}, *kept]
+
+
+def broken_off(events: Sequence[Json], prompt: str, rng: Random) -> list[Json]:
+    """Give a turn that was cut off: what was sent, the deltas of an unfinished text as one, and a failed stop."""
+    made: list[Json] = []
+    for event in events:
+        whole = str(event.get("type", "")).removesuffix("_delta")
+        if event.get("type") == whole and made and made[-1].get("type") == f"{whole}_delta":
+            made.pop()
+        elif event.get("type") != whole and made and made[-1].get("type") == event["type"]:
+            event = {**event, "content": made.pop()["content"] + event["content"]}
+        made.append(event)
+    made = [{**event, "type": event["type"].removesuffix("_delta")} for event in made]
+    return [*made, stopped(made, prompt, rng, _BROKEN_OFF)]
+
+
+def job_metadata(stop: Json, index_ids: Sequence[str]) -> Json:
+    """Give the record of a run: a copy of its stop. Source: docs/upstream.md, "History"."""
+    defaults = {"total_input_tokens": None, "total_output_tokens": None, "turns": 1, "duration_ms": 0.0}
+    sent = stop.get("usage") or {}
+    usage = {name: sent.get(name, default) for name, default in defaults.items()}
+    outcome = {"is_error": stop.get("is_error", False), "error": stop.get("error")}
+    return {**usage, **outcome, "export_config_ids": list(index_ids)}
