@@ -1,1 +1,1 @@
-"""Measures the mock beside a plain Starlette app and a bare ASGI callable; run with `python -m benchmarks`."""
+"""Measures the mock beside plain servers, and beside itself with other stores and sizes; `python -m benchmarks`."""

@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.children import Cores, Stop, end_on_signals, say, usable_cores
 from benchmarks.environment import ROOT, Machine, check_flags, machine, prepare, versions
-from benchmarks.figures import Aim, Ratio, Series, divided, series
+from benchmarks.figures import Aim, Figure, Row, Section, Series, divided, series
+from benchmarks.kept import stores
+from benchmarks.many import many_sessions
 from benchmarks.measure import (
     FULL,
     QUICK,
@@ -26,7 +28,8 @@ from benchmarks.measure import (
     start_time,
     subjects,
 )
-from benchmarks.report import Figure, Instructions, Results, as_json, as_markdown, summary
+from benchmarks.report import Instructions, Results, as_json, as_markdown, summary, title_commands
+from benchmarks.streams import streams
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 REPORT = ROOT / "BENCHMARKS.md"
@@ -49,14 +52,15 @@ def main() -> None:
     end_on_signals()
     try:
         _require()
-        results = measured(QUICK if options.quick else FULL, "python -m benchmarks" + " --quick" * options.quick)
+        command = "python -m benchmarks" + " --quick" * options.quick
+        results = measured(QUICK if options.quick else FULL, command, options.only)
     except Stop as stop:
         print(f"benchmarks: {stop}", file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    print(summary(results))
-    if options.write or not options.quick:
+    print(summary(results, all_of_it=not options.only))
+    if not options.only and (options.write or not options.quick):
         RESULTS.write_text(as_json(results), "utf-8")
         REPORT.write_text(as_markdown(results), "utf-8")
         say("written: BENCHMARKS.md, benchmarks/results.json")
@@ -64,8 +68,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, under two minutes; not written")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, under 90 s; not written")
     parser.add_argument("--write", action="store_true", help="write the report after --quick, too")
+    text = "some sections, not all; not written"
+    parser.add_argument("--only", action="append", choices=list(SECTIONS), default=[], help=text)
     return parser.parse_args()
 
 
@@ -77,19 +83,15 @@ def _require() -> None:
         raise Stop("wrk is not installed; install it with: apt-get install wrk", 3)
 
 
-def measured(plan: Plan, command: str) -> Results:
-    """Measure all."""
+def measured(plan: Plan, command: str, only: Sequence[str] = ()) -> Results:
+    """Measure all, or some sections of it."""
     host = machine()
     check_flags()
     prepare()
     cores = usable_cores()
     os.sched_setaffinity(0, {cores.load})
-    servers = subjects(_constant(cores))
-    in_turn("start, not counted", servers, 1, lambda each: start_time(each, cores))
-    starts = in_turn("start", servers, plan.starts, lambda each: start_time(each, cores))
-    loads = in_turn("load", servers, plan.rounds, lambda each: loaded(each, cores, plan))
-    counted = instructions(plan.calls, cores)
-    figures = _figures(starts, loads)
+    sections = [measure(cores, plan) for name, measure in SECTIONS.items() if not only or name in only]
+    counted = instructions(plan.calls, cores) if not only else None
     return Results(
         taken=datetime.now(UTC).date().isoformat(),
         command=command,
@@ -97,10 +99,37 @@ def measured(plan: Plan, command: str) -> Results:
         one_core=cores.server == cores.load,
         machine=host,
         versions=versions(),
-        ratios=_ratios(figures),
-        figures=figures,
+        sections=sections,
         instructions=None if counted is None else Instructions(counted, _committed(host)),
     )
+
+
+def _title(cores: Cores, plan: Plan) -> Section:
+    """Measure the title call beside servers that validate nothing."""
+    servers = subjects(_constant(cores))
+    in_turn("start, not counted", servers, 1, lambda each: start_time(each, cores))
+    starts = in_turn("start", servers, plan.starts, lambda each: start_time(each, cores))
+    loads = in_turn("load", servers, plan.rounds, lambda each: loaded(each, cores, plan))
+    figures = _figures(starts, loads)
+    how = [
+        "plain Starlette: `benchmarks/reference.py`, an app with one route that parses the JSON and returns JSON.",
+        "bare ASGI: a callable that returns a constant of the same length and reads nothing.",
+        f"Load: {plan.rounds} rounds; in each, every server in turn is started anew, "
+        f"warmed up for {plan.warm} s and loaded for {plan.load} s.",
+        "Before and after the load the answer is checked; a failed request, or answers of another length, end the run.",
+        "Processor time is the server's user and system time during the load, divided by the requests.",
+        "Peak memory is VmHWM after the load.",
+        f"Start: {plan.starts} rounds, from the start of a new process to the first right answer, asked for every ms.",
+    ]
+    return Section("The title call", _rows(figures), figures, how, list(title_commands(plan)))
+
+
+SECTIONS: Mapping[str, Callable[[Cores, Plan], Section]] = {
+    "title": _title,
+    "many": many_sessions,
+    "stores": stores,
+    "streams": streams,
+}
 
 
 def _constant(cores: Cores) -> str:
@@ -122,10 +151,10 @@ def _figures(starts: dict[str, list[float]], loads: dict[str, list[Loaded]]) -> 
     )
 
 
-def _ratios(figures: Sequence[Figure]) -> tuple[Ratio, ...]:
-    by_measure: dict[str, dict[str, Series]] = {each.measure: dict(each.by_server) for each in figures}
+def _rows(figures: Sequence[Figure]) -> tuple[Row, ...]:
+    by_measure: dict[str, Mapping[str, Series]] = {each.measure: each.by_server for each in figures}
     return tuple(
-        Ratio(measure, against, divided(by_measure[measure]["mockserver"], by_measure[measure][against]), aim)
+        Row(measure, against, divided(by_measure[measure]["mockserver"], by_measure[measure][against]), aim)
         for measure, against, aim in AIMS
     )
 

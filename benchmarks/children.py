@@ -61,7 +61,7 @@ def child(command: Sequence[str | Path], core: int | None = None, **more: Any) -
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        for stream in (process.stdout, process.stderr):
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
 
@@ -72,7 +72,8 @@ def _started(command: Sequence[str | Path], core: int | None, more: Mapping[str,
     if core is not None:
         os.sched_setaffinity(0, {core})
     try:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=clean_env(), **more)
+        more = {"stdin": subprocess.DEVNULL, **more}
+        return subprocess.Popen(command, start_new_session=True, env=clean_env(), **more)
     finally:
         os.sched_setaffinity(0, before)
 

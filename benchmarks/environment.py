@@ -61,7 +61,7 @@ def prepare() -> None:
     output([sys.executable, "-m", "venv", "--clear", VENV])
     wheel = next((CACHE / "dist").glob("*.whl"))
     pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    output([*pip, "--constraint", ROOT / "constraints.txt", wheel])
+    output([*pip, "--constraint", ROOT / "constraints.txt", wheel, "redis"])  # loaded only for a store in Redis
     site = output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
     shutil.copy(ROOT / "benchmarks" / "reference.py", Path(site) / "benchmark_reference.py")
     stamp.write_text(mark, "ascii")
@@ -99,6 +99,8 @@ def versions() -> dict[str, str]:
     with suppress(OSError, subprocess.SubprocessError):
         told = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
         found["wrk"] = told.partition(" [")[0].removeprefix("wrk ")
+    if shutil.which("redis-server"):
+        found["redis"] = output(["redis-server", "--version"]).partition("v=")[2].partition(" ")[0]
     if shutil.which("valgrind"):
         found["valgrind"] = output(["valgrind", "--version"]).strip().removeprefix("valgrind-")
     return {"mockserver": found.pop("llamacloud-mockserver"), **found}

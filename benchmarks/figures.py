@@ -1,6 +1,6 @@
 """Samples, their medians and spreads, and ratios of samples that were taken in the same round."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -31,7 +31,7 @@ class Series:
     def spread(self) -> float:
         """The distance of the quartiles as a part of the median."""
         low, high = self.quartiles
-        return (high - low) / self.median
+        return (high - low) / self.median if self.median else 0.0
 
     @property
     def wide(self) -> bool:
@@ -55,24 +55,48 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
-    """The mock's figure divided by a reference's, in each round."""
+class Row:
+    """One line of the report: a ratio of two figures of the same round, or, with a unit, a figure by itself."""
 
     measure: str
     against: str
     series: Series
     aim: Aim | None = None
+    unit: str = ""
+    digits: int = 2
 
     @property
     def verdict(self) -> str:
-        """Whether the aim is reached; not said where it lies between the quartiles, or amid a wide series."""
+        """Whether the bar is met; not said where it lies between the quartiles, or amid a wide series."""
         if self.aim is None:
             return "-"
         samples = self.series.samples
         low, high = (min(samples), max(samples)) if self.series.wide else self.series.quartiles
         if low < self.aim.bound < high:
             return "too close to say"
-        return "yes" if self.aim.reached(self.series.median) else "no"
+        return "met" if self.aim.reached(self.series.median) else "not met"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement of every server of a section: server -> samples."""
+
+    measure: str
+    unit: str
+    digits: int
+    by_server: Mapping[str, Series]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What belongs together in the report: its rows and figures, what is to be known of them, how they came about."""
+
+    name: str
+    rows: Sequence[Row]
+    figures: Sequence[Figure]
+    how: Sequence[str]
+    commands: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 def divided(ours: Series, theirs: Series) -> Series:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -47,6 +47,12 @@ done = function(summary)
 end
 """
 
+_ANY = """\
+request = function()
+  return wrk.format("POST", string.format("/api/v1/chat/ses-%06d/title", math.random(0, {last})))
+end
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -57,10 +63,23 @@ class Plan:
     load: int
     starts: int
     calls: int
+    sides: int
+    """How often servers that are loaded in turn while all of them run are started anew."""
+    slices: int
+    """How often each of them is then loaded, a second each time."""
+    many: int
+    """Sessions of the larger mock in process; the smaller has FEW."""
+    batches: int
+    """How often calls in process are timed, a batch each time."""
+    turns: int
+    """How many turns are followed one after the other, in each round."""
+    crowds: int
+    """How often many streams at once are followed."""
 
 
-FULL = Plan(rounds=9, warm=1, load=5, starts=21, calls=2000)
-QUICK = Plan(rounds=5, warm=1, load=1, starts=10, calls=1000)
+FEW = 1_000
+FULL = Plan(9, 1, 5, 21, 2000, sides=3, slices=5, many=1_000_000, batches=21, turns=200, crowds=5)
+QUICK = Plan(3, 1, 1, 4, 500, sides=1, slices=3, many=100_000, batches=9, turns=60, crowds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +88,13 @@ class Subject:
 
     name: str
     command: Callable[[int], Sequence[str | Path]]
+    sessions: int = 0
+    """How many sessions the load picks from, ses-000000 and on; with 0 it is always the same one."""
+
+
+def mock_with(name: str, *options: str | Path, sessions: int = 0) -> Subject:
+    """Give the mock with options."""
+    return Subject(name, lambda port: [MOCKSERVER, "serve", "--port", str(port), "--seed", "0", *options], sessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +129,13 @@ def subjects(constant: str) -> tuple[Subject, ...]:
     """Give the servers that are compared, the mock first; the bare one always answers with `constant`."""
     start = "import benchmark_reference; benchmark_reference.main()"
 
-    def mock(port: int) -> list[str | Path]:
-        return [MOCKSERVER, "serve", "--port", str(port), "--seed", "0"]
-
     def plain(port: int) -> list[str | Path]:
         return [PYTHON, "-c", start, "plain", str(port)]
 
     def bare(port: int) -> list[str | Path]:
         return [PYTHON, "-c", start, "bare", str(port), constant]
 
-    return Subject("mockserver", mock), Subject("plain Starlette", plain), Subject("bare ASGI", bare)
+    return mock_with("mockserver"), Subject("plain Starlette", plain), Subject("bare ASGI", bare)
 
 
 def free_port() -> int:
@@ -186,14 +209,47 @@ def start_time(subject: Subject, cores: Cores) -> float:
         return (time.perf_counter() - running.began) * 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one server did in one slice of load."""
+
+    requests_per_second: float
+    processor_us: float
+    """Processor time of the server for one request, in microseconds."""
+
+
+def beside(what: str, servers: Sequence[Subject], cores: Cores, plan: Plan) -> dict[str, list[Slice]]:
+    """Load servers in turn, slice after slice, while all of them run; every other time in the opposite order."""
+    found: dict[str, list[Slice]] = {each.name: [] for each in servers}
+    for number in range(1, plan.sides + 1):
+        say(f"{what}: round {number} of {plan.sides}")
+        with ExitStack() as stack:
+            running = {each: stack.enter_context(serving(each, cores)) for each in servers}
+            lengths = {each: first_answer(each.name, running[each]).length for each in servers}
+            for each in servers:
+                wrk(each, running[each].port, cores, plan.warm, lengths[each])
+            for turn in range(plan.slices):
+                for each in servers[:: -1 if turn % 2 else 1]:
+                    found[each.name].append(_slice(each, running[each], cores, lengths[each]))
+            for each in servers:
+                checked(each.name, ask(running[each].port))
+    return found
+
+
+def _slice(subject: Subject, running: Running, cores: Cores, length: int) -> Slice:
+    before = processor_seconds(running.process.pid)
+    requests, seconds = wrk(subject, running.port, cores, 1, length)
+    return Slice(requests / seconds, (processor_seconds(running.process.pid) - before) / requests * 1e6)
+
+
 def loaded(subject: Subject, cores: Cores, plan: Plan) -> Loaded:
     """Put a new server under load, answers checked before and after."""
     with serving(subject, cores) as running:
         pid, port = running.process.pid, running.port
         length = first_answer(subject.name, running).length
-        _wrk(subject.name, port, cores, plan.warm, length)
+        wrk(subject, port, cores, plan.warm, length)
         before = processor_seconds(pid)
-        requests, seconds = _wrk(subject.name, port, cores, plan.load, length)
+        requests, seconds = wrk(subject, port, cores, plan.load, length)
         spent = processor_seconds(pid) - before
         checked(subject.name, ask(port))
         return Loaded(requests / seconds, spent / requests * 1e6, peak_memory(pid))
@@ -213,10 +269,11 @@ def wrk_command(seconds: int, script: str | Path, port: int | str) -> list[str]:
     ]
 
 
-def _wrk(name: str, port: int, cores: Cores, seconds: int, length: int) -> tuple[int, float]:
+def wrk(subject: Subject, port: int, cores: Cores, seconds: int, length: int) -> tuple[int, float]:
     """Run the load; give the requests answered and the seconds taken. Stop at any failure or strange length."""
+    name = subject.name
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_SCRIPT)
+        script.write(_SCRIPT + (_ANY.format(last=subject.sessions - 1) if subject.sessions else ""))
         script.flush()
         text = output(wrk_command(seconds, script.name, port), cores.load)
     told = json.loads(text.strip().splitlines()[-1])

@@ -4,10 +4,13 @@ The file is copied into the environment that is measured and started there as `b
 bytecode is kept between starts like that of any installed package.
 """
 
+import asyncio
+import json
 import logging
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -42,6 +45,29 @@ def plain() -> Application:
     return Starlette(routes=[Route("/api/v1/chat/{session_id}/title", set_title, methods=["POST"])])
 
 
+def streaming(events: Sequence[str], rate: float) -> Application:
+    """Make an app that tells the same events to everybody: at once, or `rate` a second, the first at once."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import StreamingResponse
+    from starlette.routing import Route
+
+    async def told() -> AsyncIterator[str]:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        for index, event in enumerate(events):
+            pause = started + index / rate - clock() if rate else 0.0
+            if pause > 0:
+                await asyncio.sleep(pause)
+            yield event
+
+    async def stream(request: Request) -> StreamingResponse:
+        await request.json()
+        return StreamingResponse(told(), media_type="text/event-stream")
+
+    return Starlette(routes=[Route("/api/v1/chat/{session_id}/messages/stream", stream, methods=["POST"])])
+
+
 def bare(body: bytes) -> Application:
     """Make a callable that answers everything with the same bytes and reads nothing."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -72,9 +98,12 @@ def configured(app: Application) -> uvicorn.Config:
 
 
 def main() -> None:
-    """Serve: `plain <port>` or `bare <port> <body>`."""
+    """Serve: `plain <port>`, `bare <port> <body>`, or `streaming <port> <file of events> <events a second>`."""
     kind, port, *rest = sys.argv[1:]
-    app = bare(rest[0].encode()) if kind == "bare" else plain()
+    if kind == "streaming":
+        app = streaming(json.loads(Path(rest[0]).read_text("utf-8")), float(rest[1]))
+    else:
+        app = bare(rest[0].encode()) if kind == "bare" else plain()
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

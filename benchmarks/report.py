@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.environment import MOCKSERVER, PYTHON, ROOT, Machine
-from benchmarks.figures import WIDE, Ratio, Series
+from benchmarks.figures import WIDE, Figure, Row, Section, Series
 from benchmarks.measure import BODY, HANDLER, PATH, Plan, callgrind_command, wrk_command
 
 WORSE = 0.05
@@ -14,16 +14,6 @@ WORSE = 0.05
 
 BUSY = 0.5
 """From this load average on, a machine is said not to have been idle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measurement of every server: server -> samples."""
-
-    measure: str
-    unit: str
-    digits: int
-    by_server: Mapping[str, Series]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +39,7 @@ class Results:
     one_core: bool
     machine: Machine
     versions: Mapping[str, str]
-    ratios: Sequence[Ratio]
-    figures: Sequence[Figure]
+    sections: Sequence[Section]
     instructions: Instructions | None
 
 
@@ -63,14 +52,22 @@ def as_json(results: Results) -> str:
         "plan": asdict(results.plan),
         "machine": asdict(results.machine),
         "versions": dict(results.versions),
-        "ratios": [_ratio_json(each) for each in results.ratios],
+        "rows": [_row_json(section, each) for section in results.sections for each in section.rows],
         "figures": [
-            {"measure": each.measure, "unit": each.unit, "server": server, **_series_json(series)}
-            for each in results.figures
+            {
+                "section": section.name,
+                "measure": each.measure,
+                "unit": each.unit,
+                "server": server,
+                **_series_json(series),
+            }
+            for section in results.sections
+            for each in section.figures
             for server, series in each.by_server.items()
         ],
         "instructions": counted and {**asdict(counted), "change": counted.change},
-        "commands": list(_commands(results.plan)),
+        "notes": [note for section in results.sections for note in section.notes],
+        "commands": list(_commands(results)),
     }
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
@@ -84,16 +81,37 @@ def _series_json(series: Series) -> dict[str, Any]:
     }
 
 
-def _ratio_json(ratio: Ratio) -> dict[str, Any]:
-    aim = None if ratio.aim is None else str(ratio.aim)
-    said = {"measure": ratio.measure, "against": ratio.against, "aim": aim, "reached": ratio.verdict}
-    return {**said, **_series_json(ratio.series)}
+def _row_json(section: Section, row: Row) -> dict[str, Any]:
+    return {
+        "section": section.name,
+        "measure": row.measure,
+        "against": row.against,
+        "unit": row.unit or "ratio",
+        "bar": None if row.aim is None else str(row.aim),
+        "verdict": row.verdict,
+        **_series_json(row.series),
+    }
 
 
 def as_markdown(results: Results) -> str:
     """Write the results for people."""
-    parts = [_ratios(results), _figures(results), _counted(results), _machine(results), _how(results)]
+    sections = [_section(each) for each in results.sections]
+    parts = [_intro(results), *sections, _counted(results), _machine(results), _how(results)]
     return "# Benchmarks\n\n" + "\n".join(parts)
+
+
+def _intro(results: Results) -> str:
+    return (
+        f"Written by `{results.command}` on {results.taken}.\n"
+        "The mock validates each request and each answer; the plain servers beside it validate nothing.\n"
+        "What is compared is measured side by side, in one run: "
+        "a ratio is one figure divided by the other's of the same round; the tables give its median.\n"
+        "A row without another server, or with a unit, is a figure by itself, and holds for this machine only.\n"
+        "Spread is the distance of the quartiles divided by the median; "
+        f"above {WIDE:.0%} a figure is too noisy to rely on; one that was taken once has none.\n"
+        "A bar is called met, or not, only if it lies outside the quartiles; "
+        "of a figure that is too noisy, only if every round says the same.\n"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -102,44 +120,39 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _spread(series: Series) -> str:
+    if len(series.samples) == 1:
+        return "-"
     return f"{series.spread:.1%}" + (" (too wide to rely on)" if series.wide else "")
 
 
-def _ratios(results: Results) -> str:
+def _section(section: Section) -> str:
     rows = [
         [
             each.measure,
             each.against,
-            f"{each.series.median:.2f}",
+            f"{each.series.median:,.{each.digits}f} {each.unit}".strip(),
             _spread(each.series),
-            str(each.aim or "-"),
+            f"{each.aim or '-'} {each.unit if each.aim else ''}".strip(),
             each.verdict,
         ]
-        for each in results.ratios
+        for each in section.rows
     ]
-    intro = (
-        f"Written by `{results.command}` on {results.taken}.\n"
-        "The mock validates each request and each answer; the references validate nothing.\n"
-        "A ratio is the mock's figure divided by the reference's of the same round; the table gives its median.\n"
-        "Spread is the distance of the quartiles divided by the median; "
-        f"above {WIDE:.0%} a figure is too noisy to rely on.\n"
-        "An aim is called reached, or not, only if it lies outside the quartiles; "
-        "of a figure that is too noisy, only if every round says the same.\n"
-    )
-    return intro + "\n" + _table(["measure", "compared with", "ratio", "spread", "aim", "reached"], rows)
+    head = ["measure", "compared with", "figure", "spread", "bar", "verdict"]
+    notes = "".join(f"\n{note}\n" for note in section.notes)
+    return f"## {section.name}\n\n{_table(head, rows)}{notes}\n{_figures(section.figures)}"
 
 
-def _figures(results: Results) -> str:
-    servers = list(results.figures[0].by_server)
-    rows = [
-        [
-            f"{each.measure}, {each.unit}",
-            *(f"{series.median:,.{each.digits}f} ± {_spread(series)}" for series in each.by_server.values()),
-        ]
-        for each in results.figures
-    ]
-    text = "## Figures\n\nMedians of the rounds, with their spread. They hold for this machine only.\n\n"
-    return text + _table(["measure", *servers], rows)
+def _figures(figures: Sequence[Figure]) -> str:
+    """Write figures, those of the same servers in one table."""
+    tables: dict[tuple[str, ...], list[list[str]]] = {}
+    for each in figures:
+        cells = [_cell(series, each.digits) for series in each.by_server.values()]
+        tables.setdefault(tuple(each.by_server), []).append([f"{each.measure}, {each.unit}", *cells])
+    return "\n".join(_table(["figure", *servers], rows) for servers, rows in tables.items())
+
+
+def _cell(series: Series, digits: int) -> str:
+    return f"{series.median:,.{digits}f} ± {_spread(series)}"
 
 
 def _counted(results: Results) -> str:
@@ -177,37 +190,37 @@ def _machine(results: Results) -> str:
 
 def _how(results: Results) -> str:
     plan = results.plan
-    lines = [
+    general = [
         "The mock is installed from a wheel of this tree into `.cache/bench/venv`, "
         "with the versions of `constraints.txt`, and started as a user starts it.",
-        "plain Starlette: `benchmarks/reference.py`, an app with one route that parses the JSON and returns JSON.",
-        "bare ASGI: a callable that returns a constant of the same length and reads nothing.",
         "All run on the same uvicorn with the same configuration, which is compared before the run.",
-        f"Load: {plan.rounds} rounds; in each, every server in turn is started anew, "
-        f"warmed up for {plan.warm} s and loaded for {plan.load} s.",
-        "Before and after the load the answer is checked; a failed request, or answers of another length, end the run.",
-        "Processor time is the server's user and system time during the load, divided by the requests.",
-        "Peak memory is VmHWM after the load.",
-        f"Start: {plan.starts} rounds, from the start of a new process to the first right answer, asked for every ms.",
         f"Instructions: those of {2 * plan.calls} requests less those of {plan.calls}, divided by {plan.calls}.",
     ]
-    commands = "\n".join(_commands(plan))
-    text = "\n".join(f"- {line}" for line in lines)
+    parts = ["\n".join(f"- {line}" for line in general)]
+    for section in results.sections:
+        parts.append(f"{section.name}:\n\n" + "\n".join(f"- {line}" for line in section.how))
+    text, commands = "\n\n".join(parts), "\n".join(_commands(results))
     return f"## How it is measured\n\n{text}\n\n```\n{commands}\n```\n\nThe request: `POST {PATH}` with `{BODY}`.\n"
 
 
-def _commands(plan: Plan) -> Iterator[str]:
+def _commands(results: Results) -> Iterator[str]:
     """Give the commands that were run, with places relative to the project."""
+    for section in results.sections:
+        yield from section.commands
+    for count in (results.plan.calls, 2 * results.plan.calls):
+        *command, body = callgrind_command(count, PYTHON.relative_to(ROOT), HANDLER.relative_to(ROOT))
+        yield f"{' '.join(command)} '{body}'"
+
+
+def title_commands(plan: Plan) -> Iterator[str]:
+    """Give the commands of the title call's section."""
     python, start = PYTHON.relative_to(ROOT), "import benchmark_reference; benchmark_reference.main()"
     yield f"{MOCKSERVER.relative_to(ROOT)} serve --port <port> --seed 0"
     yield f'{python} -c "{start}" plain <port>'
     yield f'{python} -c "{start}" bare <port> <answer>'
     yield " ".join(wrk_command(plan.load, "<script>", "<port>"))
-    for count in (plan.calls, 2 * plan.calls):
-        *command, body = callgrind_command(count, python, HANDLER.relative_to(ROOT))
-        yield f"{' '.join(command)} '{body}'"
 
 
-def summary(results: Results) -> str:
+def summary(results: Results, *, all_of_it: bool = True) -> str:
     """Say in the terminal what came out."""
-    return "\n".join([_ratios(results), _figures(results), counted(results)])
+    return "\n".join([_intro(results), *map(_section, results.sections), *([counted(results)] if all_of_it else [])])
