@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TypeAlias
 from mockserver.exchange import Json
 from tests.clients.environments import clean_environ
 
-Way: TypeAlias = Literal["plain", "raw", "streaming", "with", "pages", "guide"]
+Way: TypeAlias = Literal["plain", "raw", "streaming", "with", "same", "pages", "guide"]
 """How a call is made; the drivers say what each is."""
 
 
@@ -48,13 +48,17 @@ class Outcome:
     """What came of one call.
 
     `parsed` is what the client made of the answer, as JSON, and `kind` the class of that; `read` is the raw
-    response as the client gives it (status, headers, text), where the way of the call has one.
+    response as the client gives it (status, headers, text), where the way of the call has one. `closed` says whether
+    a raw response of Python was closed when it was handed out, and, after a block, at its end; `times` when the
+    guide's reader printed, in seconds.
     """
 
     parsed: Json
     kind: str | None
     error: Failure | None
     read: dict[str, Any] | None
+    closed: list[bool] | None
+    times: list[float] | None
     warnings: list[str]
     exchanges: list[Exchange]
 
@@ -92,6 +96,7 @@ class Driver:
         resource: str = "beta.chat",
         way: Way = "plain",
         asynchronous: bool = False,
+        aiohttp: bool = False,
         strict: bool = False,
         key: str = "any-key",
         max_retries: int = 0,
@@ -103,7 +108,8 @@ class Driver:
             "method": method,
             "arguments": arguments,
             "way": way,
-            "asynchronous": asynchronous,
+            "asynchronous": asynchronous or aiohttp,
+            "aiohttp": aiohttp,
             "strict": strict,
             "key": key,
             "max_retries": max_retries,

@@ -1,9 +1,9 @@
 """What the tests of released clients share: a driver of each release, and the server they call."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import NoReturn, Protocol
 
 import pytest
 
@@ -11,11 +11,14 @@ from tests.clients.calls import Driver
 from tests.clients.environments import UnavailableError, command
 from tests.clients.releases import Release
 
-Drive: TypeAlias = Callable[[Release], Driver]
-"""Gives the driver of a release."""
+
+class Drive(Protocol):
+    """Gives the driver of a release; with `suite`, in the environment that has what its own suite needs."""
+
+    def __call__(self, release: Release, *, suite: bool = False) -> Driver: ...
 
 
-def missing(error: UnavailableError) -> None:
+def missing(error: UnavailableError) -> NoReturn:
     """End a test whose client cannot be had: where it is CI, as failed, elsewhere as skipped."""
     if os.environ.get("CI"):
         pytest.fail(f"{error} (CI tests every client)")
@@ -26,15 +29,15 @@ def missing(error: UnavailableError) -> None:
 def drive() -> Iterator[Drive]:
     """Give a function that gives the driver of a release, started when it is first wanted."""
     with ExitStack() as stack:
-        started: dict[Release, Driver] = {}
+        started: dict[tuple[Release, bool], Driver] = {}
 
-        def get(release: Release) -> Driver:
-            if release not in started:
+        def get(release: Release, *, suite: bool = False) -> Driver:
+            if (release, suite) not in started:
                 try:
-                    arguments = command(release)
+                    arguments = command(release, suite=suite)
                 except UnavailableError as error:
                     missing(error)
-                started[release] = stack.enter_context(Driver(arguments))
-            return started[release]
+                started[release, suite] = stack.enter_context(Driver(arguments))
+            return started[release, suite]
 
         yield get

@@ -1,6 +1,7 @@
 // Runs one release of the TypeScript client, installed in the folder named as argument:
 // JSON lines of calls in, JSON lines of outcomes out, as driver.py does it.
-// Ways: plain; raw (asResponse); with (withResponse); pages (all that is listed).
+// Ways: plain; raw (asResponse); with (withResponse); same (whether all three give the same, for one request);
+// pages (all that is listed); guide (the lines of asResponse()'s body, as they come).
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,6 +43,34 @@ async function read(response) {
   return { status: response.status, headers: Object.fromEntries(response.headers), text };
 }
 
+/** Say how the three ways to wait for one call hang together. */
+async function compare(promise) {
+  const raw = await promise.asResponse();
+  const data = await promise;
+  const both = await promise.withResponse();
+  return [raw instanceof Response, data instanceof Response, both.data === data, both.response === raw];
+}
+
+/** Follow a stream as the guide does, line by line, and give what that prints. */
+async function followGuide(response, times) {
+  let printed = '';
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const part of response.body) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split('\n');
+    rest = lines.pop();
+    for (const line of lines) {
+      if (!line.startsWith('data: ')) continue;
+      const event = JSON.parse(line.slice(6));
+      if (event.type === 'text_delta') printed += event.content;
+      else if (event.type === 'stop') printed += '\n[end of turn]\n';
+      else printed += line.slice(6) + '\n';
+      times.push(performance.now() / 1000);
+    }
+  }
+  return printed;
+}
+
 async function perform(call, outcome) {
   const client = clientOf(call);
   const target = call.resource ? call.resource.split('.').reduce((each, name) => each[name], client) : client;
@@ -55,6 +84,8 @@ async function perform(call, outcome) {
     outcome.read = await read(await promise.asResponse());
     return null;
   }
+  if (call.way === 'same') return await compare(promise);
+  if (call.way === 'guide') return await followGuide(await promise.asResponse(), (outcome.times = []));
   if (call.way === 'with') {
     const { data, response } = await promise.withResponse();
     outcome.read = { status: response.status, headers: Object.fromEntries(response.headers), text: null };
@@ -79,7 +110,7 @@ function failure(error) {
 }
 
 async function answer(call) {
-  const outcome = { parsed: null, kind: null, error: null, read: null, warnings: [] };
+  const outcome = { parsed: null, kind: null, error: null, read: null, closed: null, times: null, warnings: [] };
   exchanges = [];
   try {
     const value = await perform(call, outcome);

@@ -8,7 +8,8 @@ client itself), the method, its arguments and the way:
 - pages: go through all that it lists;
 - guide: read a stream as the guide shows it, and give what that prints.
 
-An outcome holds what was parsed, or the exception; what the client read as text; and every exchange on the wire.
+An outcome holds what was parsed, or the exception; what the client read as text; whether a raw response was closed
+when it was handed out and at the end; when the guide's reader printed; and every exchange on the wire.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import io
 import json
 import operator
 import sys
+import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -27,6 +29,9 @@ import httpx
 
 MOST_EXCHANGES = 50
 """So many requests in one call are taken for a listing without end."""
+
+MOST_CLIENTS = 32
+"""So many clients are kept; beyond that the oldest is closed."""
 
 llama_cloud: Any = importlib.import_module("llama_cloud")
 
@@ -57,8 +62,8 @@ class Tee(httpx.SyncByteStream, httpx.AsyncByteStream):
 class Wire(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """The client's transport, which remembers each exchange and changes none."""
 
-    def __init__(self, asynchronous: bool) -> None:
-        self.inner: Any = httpx.AsyncHTTPTransport() if asynchronous else httpx.HTTPTransport()
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
         self.exchanges: list[tuple[httpx.Request, httpx.Response, bytearray]] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -66,6 +71,12 @@ class Wire(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return self.remember(request, await self.inner.handle_async_request(request))
+
+    def close(self) -> None:
+        self.inner.close()
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
 
     def remember(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         if len(self.exchanges) == MOST_EXCHANGES:
@@ -97,23 +108,36 @@ class Clients:
     def __init__(self) -> None:
         self.made: dict[tuple[Any, ...], tuple[Any, Wire | None]] = {}
 
-    def get(self, call: dict[str, Any]) -> tuple[Any, Wire | None]:
-        names = ("asynchronous", "strict", "base_url", "key", "max_retries")
+    async def get(self, call: dict[str, Any]) -> tuple[Any, Wire | None]:
+        names = ("asynchronous", "aiohttp", "strict", "base_url", "key", "max_retries")
         key = tuple(call[name] for name in names)
         if key not in self.made:
+            if len(self.made) == MOST_CLIENTS:
+                oldest, _ = self.made.pop(next(iter(self.made)))
+                await settled(oldest.close())
             self.made[key] = make_client(*key)
         return self.made[key]
 
+    async def close(self) -> None:
+        """Close all of them."""
+        for client, _ in self.made.values():
+            await settled(client.close())
+
 
 def make_client(
-    asynchronous: bool, strict: bool, base_url: str | None, key: str, max_retries: int
+    asynchronous: bool, aiohttp: bool, strict: bool, base_url: str | None, key: str, max_retries: int
 ) -> tuple[Any, Wire | None]:
     """Make a client; without a base URL, one that is built without arguments, and whose wire is its own."""
     kind = llama_cloud.AsyncLlamaCloud if asynchronous else llama_cloud.LlamaCloud
     if base_url is None:
         return kind(), None
-    wire = Wire(asynchronous)
-    http = llama_cloud.DefaultAsyncHttpxClient if asynchronous else llama_cloud.DefaultHttpxClient
+    if aiohttp:
+        wire = Wire(importlib.import_module("httpx_aiohttp").AiohttpTransport())
+        http = llama_cloud.DefaultAioHttpClient
+    elif asynchronous:
+        wire, http = Wire(httpx.AsyncHTTPTransport()), llama_cloud.DefaultAsyncHttpxClient
+    else:
+        wire, http = Wire(httpx.HTTPTransport()), llama_cloud.DefaultHttpxClient
     return kind(
         api_key=key,
         base_url=base_url,
@@ -131,6 +155,7 @@ async def settled(value: Any) -> Any:
 
 async def read(response: Any, outcome: dict[str, Any]) -> Any:
     """Read a raw response as text, then parsed."""
+    outcome["closed"] = [response.is_closed]
     outcome["read"] = {
         "status": response.status_code,
         "headers": dict(response.headers),
@@ -139,23 +164,48 @@ async def read(response: Any, outcome: dict[str, Any]) -> Any:
     return await settled(response.parse())
 
 
-async def follow_guide(chat: Any, session_id: str, **arguments: Any) -> str:
-    """Follow a stream as the guide does, and give what that prints."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        async with chat.with_streaming_response.stream(session_id, **arguments) as stream:
-            async for line in stream.iter_lines():
-                if not line or line.startswith(":"):
-                    continue
-                if line.startswith("data: "):
-                    event = json.loads(line[6:])
-                    if event["type"] == "text_delta":
-                        print(event["content"], end="", flush=True)
-                    elif event["type"] == "stop":
-                        print("\n[end of turn]")
-                    else:
-                        print(event)
-    return printed.getvalue()
+class Printed(io.StringIO):
+    """What is printed, and when, in seconds of a clock that only goes forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def write(self, text: str) -> int:
+        self.times.append(time.monotonic())
+        return super().write(text)
+
+
+def follow_guide(chat: Any, session_id: str, **arguments: Any) -> None:
+    """Follow a stream as the guide does, by the client that does not wait."""
+    with chat.with_streaming_response.stream(session_id, **arguments) as stream:
+        for line in stream.iter_lines():
+            if not line or line.startswith(":"):
+                continue
+            if line.startswith("data: "):
+                event = json.loads(line[6:])
+                if event["type"] == "text_delta":
+                    print(event["content"], end="", flush=True)
+                elif event["type"] == "stop":
+                    print("\n[end of turn]")
+                else:
+                    print(event)
+
+
+async def follow_guide_async(chat: Any, session_id: str, **arguments: Any) -> None:
+    """Follow a stream to the letter as the guide does."""
+    async with chat.with_streaming_response.stream(session_id, **arguments) as stream:
+        async for line in stream.iter_lines():
+            if not line or line.startswith(":"):
+                continue
+            if line.startswith("data: "):
+                event = json.loads(line[6:])
+                if event["type"] == "text_delta":
+                    print(event["content"], end="", flush=True)
+                elif event["type"] == "stop":
+                    print("\n[end of turn]")
+                else:
+                    print(event)
 
 
 async def perform(client: Any, call: dict[str, Any], outcome: dict[str, Any]) -> Any:
@@ -170,14 +220,21 @@ async def perform(client: Any, call: dict[str, Any], outcome: dict[str, Any]) ->
         manager = getattr(target.with_streaming_response, method)(**arguments)
         if call["asynchronous"]:
             async with manager as response:
-                return await read(response, outcome)
-        with manager as response:
-            return await read(response, outcome)
+                value = await read(response, outcome)
+        else:
+            with manager as response:
+                value = await read(response, outcome)
+        outcome["closed"].append(response.is_closed)
+        return value
     if way == "pages":
         listed = getattr(target, method)(**arguments)
         return [item async for item in listed] if call["asynchronous"] else list(listed)
     if way == "guide":
-        return await follow_guide(target, **arguments)
+        follow = follow_guide_async if call["asynchronous"] else follow_guide
+        with contextlib.redirect_stdout(Printed()) as printed:
+            await settled(follow(target, **arguments))
+        outcome["times"] = printed.times
+        return printed.getvalue()
     return await settled(getattr(target, method)(**arguments))
 
 
@@ -201,10 +258,10 @@ def failure(error: Exception) -> dict[str, Any]:
 
 async def answer(clients: Clients, call: dict[str, Any]) -> dict[str, Any]:
     """Make one call and describe its outcome."""
-    outcome: dict[str, Any] = {"parsed": None, "kind": None, "error": None, "read": None}
+    outcome: dict[str, Any] = dict.fromkeys(("parsed", "kind", "error", "read", "closed", "times"))
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        client, wire = clients.get(call)
+        client, wire = await clients.get(call)
         try:
             value = await perform(client, call, outcome)
             outcome |= {"parsed": as_json(value), "kind": type(value).__name__}
@@ -220,6 +277,7 @@ async def main() -> None:
     clients = Clients()
     for line in sys.stdin:
         print(json.dumps(await answer(clients, json.loads(line))), flush=True)
+    await clients.close()
 
 
 asyncio.run(main())

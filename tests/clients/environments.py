@@ -1,4 +1,4 @@
-"""Environments in which released clients run: one for each release, made once and kept in .cache/clients."""
+"""Environments in which released clients run: one or two for each release, made once and kept in .cache/clients."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,54 +17,69 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "clients"
 PINS = (f"--constraint={ROOT / 'constraints.txt'}", "distro==1.9.0", "sniffio==1.3.1")
 """What a Python client stands on, pinned: as the project pins it, and what the project has no need of."""
+SUITE_PINS = (
+    *("pytest", "pytest-asyncio==1.5.0", "httpx-aiohttp==0.2.0", "aiohttp==3.14.5"),
+    *("aiohappyeyeballs==2.7.1", "aiosignal==1.4.0", "frozenlist==1.8.0", "multidict==7.2.1", "propcache==0.5.4"),
+    "yarl==1.25.1",
+)
+"""What the chat tests of a release's own suite stand on besides, pinned as well."""
+PIP = ("--quiet", "--disable-pip-version-check", "--no-input", "--retries=2")
 
 
 class UnavailableError(Exception):
     """The environment of a release cannot be made; the text says of which, and why."""
 
 
-def environment(release: Release) -> Path:
-    """Give the environment of a release, made if need be; an UnavailableError where it cannot be made."""
-    found = _tried(release)
+def environment(release: Release, *, suite: bool = False) -> Path:
+    """Give the environment of a release, made if need be; an UnavailableError where it cannot be made.
+
+    With `suite` it is one apart, which has what the release's own suite needs, aiohttp among it.
+    """
+    found = _tried(release, suite)
     if isinstance(found, UnavailableError):
         raise UnavailableError(*found.args)
     return found
 
 
 @cache
-def _tried(release: Release) -> Path | UnavailableError:
+def _tried(release: Release, suite: bool) -> Path | UnavailableError:
     """Try once in a test process: what could not be fetched is not asked for again by every test."""
     try:
-        return make(release, CACHE)
+        return make(release, CACHE, suite=suite)
     except UnavailableError as error:
         return error
 
 
-def make(release: Release, folder: Path) -> Path:
-    """Give the environment of a release in `folder`; nothing is fetched where it is there already.
+def make(release: Release, folder: Path, *, suite: bool = False) -> Path:
+    """Give the environment of a release in `folder`; nothing is fetched where it is there already."""
+    python = f"-py{sys.version_info.major}.{sys.version_info.minor}" if release.language == "python" else ""
+    name = f"{release.package.replace('@', '').replace('/', '-')}-{release.version}{'-suite' if suite else ''}{python}"
+    return kept(folder / name, lambda place: _build(release, place, suite=suite))
+
+
+def kept(place: Path, build: Callable[[Path], None]) -> Path:
+    """Give a folder that is built once.
 
     It is built beside its place and then moved there, under a lock, since several test processes may want it.
     """
-    python = f"-py{sys.version_info.major}.{sys.version_info.minor}" if release.language == "python" else ""
-    place = folder / f"{release.package.replace('@', '').replace('/', '-')}-{release.version}{python}"
     if place.exists():
         return place
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / f"{place.name}.lock"):
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(place.parent / f"{place.name}.lock"):
         if not place.exists():
-            with tempfile.TemporaryDirectory(dir=folder, prefix=f"{place.name}.") as scratch:
+            with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}.") as scratch:
                 built = Path(scratch) / "built"
-                _build(release, built)
+                build(built)
                 built.rename(place)
     return place
 
 
-def command(release: Release) -> list[str]:
+def command(release: Release, *, suite: bool = False) -> list[str]:
     """Give the command that runs the driver of a release in its environment."""
-    place = environment(release)
+    place = environment(release, suite=suite)
     here = Path(__file__).parent
     if release.language == "python":
-        return [str(_python(place)), "-I", str(here / "driver.py")]
+        return [str(interpreter(place)), "-I", str(here / "driver.py")]
     return ["node", str(here / "driver.mjs"), str(place)]
 
 
@@ -78,26 +93,27 @@ def clean_environ() -> dict[str, str]:
     }
 
 
-def _build(release: Release, place: Path) -> None:
+def _build(release: Release, place: Path, *, suite: bool) -> None:
     if release.language == "python":
-        _run(release, [sys.executable, "-m", "venv", "--without-pip", str(place)])
-        pip = [sys.executable, "-m", "pip", "--python", str(_python(place)), "install", "--quiet"]
-        pip += ["--disable-pip-version-check", "--no-input", "--retries=2", *PINS]
-        _run(release, [*pip, f"{release.package}=={release.version}"])
+        fetch(release, [sys.executable, "-m", "venv", "--without-pip", str(place)])
+        pip = [sys.executable, "-m", "pip", "--python", str(interpreter(place)), "install", *PIP, *PINS]
+        fetch(release, [*pip, *(SUITE_PINS if suite else ()), f"{release.package}=={release.version}"])
         return
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             raise UnavailableError(f"{release.package} {release.version} cannot be had: there is no {tool} here")
     place.mkdir()
     npm = ["npm", "install", "--prefix", str(place), "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact"]
-    _run(release, [*npm, f"{release.package}@{release.version}"])
+    fetch(release, [*npm, f"{release.package}@{release.version}"])
 
 
-def _python(place: Path) -> Path:
+def interpreter(place: Path) -> Path:
+    """Give the Python of an environment."""
     return place / "bin" / "python"
 
 
-def _run(release: Release, arguments: Sequence[str]) -> None:
+def fetch(release: Release, arguments: Sequence[str]) -> None:
+    """Run a command that gets a release, or a part of it; an UnavailableError says why it could not."""
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]

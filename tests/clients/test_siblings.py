@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -10,17 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.engine import Mock
+from mockserver.live import running
+from mockserver.settings import Settings
 from tests.clients import cases
 from tests.clients.calls import Driver, Way
 from tests.clients.conftest import Drive
-from tests.clients.judgement import faults_of_answer, faults_of_request, same
+from tests.clients.judgement import events_of, faults_of_answer, faults_of_request, node, place_of, same
 from tests.clients.releases import DOORS, LATER, Door, Release
+from tests.conftest import app_of
 from tests.talk import MESSAGE
 
 STATUS = {"create": 201, "list": 200, "retrieve": 200, "get_summary": 200}
 """The operations that are answered with JSON, and their status of success."""
 
 UUID = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"
+ANOTHER = "00000000-0000-0000-0000-000000000000"
 BY_SESSION = ("retrieve", "get_summary", "delete", "stream")
 
 every_door = pytest.mark.parametrize("door", DOORS, ids=str)
@@ -28,9 +33,16 @@ both_colours = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync
 loose_and_strict = pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict"])
 
 
-def new_session(driver: Driver, base_url: str, door: Door) -> str:
+@pytest.fixture(scope="module")
+def documented_url() -> Iterator[str]:
+    """Give the base URL of a mock that answers with what the document shows."""
+    with running(app_of(Mock(Settings(seed=0, answers="documented")))) as url:
+        yield url
+
+
+def new_session(driver: Driver, base_url: str, door: Door, **arguments: Any) -> str:
     """Create a session and give its id."""
-    created = driver.call(base_url, "create", {}, resource=door.resource).parsed
+    created = driver.call(base_url, "create", arguments, resource=door.resource).parsed
     return str(created["session_id"])
 
 
@@ -49,13 +61,16 @@ def test_json_is_answered_from_the_releases_own_era_and_parsed_as_it_was_sent(
     drive: Drive, base_url: str, door: Door, method: str, way: Way, strict: bool, asynchronous: bool
 ) -> None:
     driver, era = drive(door.release), door.release.era
-    arguments = arguments_of(method, new_session(driver, base_url, door)) | {"project_id": UUID}
+    session_id = new_session(driver, base_url, door, project_id=UUID)
+    arguments = arguments_of(method, session_id) | {"project_id": UUID}
     outcome = driver.call(
         base_url, method, arguments, resource=door.resource, way=way, strict=strict, asynchronous=asynchronous
     )
     sent = outcome.exchange
     assert outcome.error is None
-    assert (sent.status, sent.contract) == (STATUS[method], era)
+    assert (sent.status, sent.contract, sent.headers["x-mock-source"]) == (STATUS[method], era, "simulated")
+    told = outcome.parsed["items"][0] if method == "list" else outcome.parsed
+    assert (told["session_id"] == session_id) is (method != "create")
     assert faults_of_request(era, sent) == []
     assert faults_of_answer(era, sent) == []
     assert same(outcome.parsed, json.loads(sent.body))
@@ -78,6 +93,10 @@ def test_a_deleted_session_leaves_none(
     assert (outcome.error, outcome.parsed, outcome.kind) == (None, None, "NoneType")
     assert (sent.status, sent.body, sent.contract) == (204, "", era)
     assert faults_of_request(era, sent) + faults_of_answer(era, sent) == []
+    for method in BY_SESSION:
+        later = driver.call(base_url, method, arguments_of(method, arguments["session_id"]), resource=door.resource)
+        assert later.error is not None
+        assert (later.error.name, later.error.body) == ("NotFoundError", {"detail": "Session not found"})
 
 
 @every_door
@@ -93,6 +112,29 @@ def test_a_stream_is_given_as_its_text(drive: Drive, base_url: str, door: Door, 
     assert sent.headers["content-type"].startswith("text/event-stream")
     assert faults_of_request(era, sent) + faults_of_answer(era, sent) == []
     assert (outcome.kind, outcome.parsed) == ("str", sent.body)
+    assert sent.headers["x-mock-source"] == "simulated"
+
+
+@every_door
+@both_colours
+@loose_and_strict
+def test_a_turn_is_kept_in_the_history_without_its_deltas_and_its_stop_is_the_record_of_the_run(
+    drive: Drive, base_url: str, door: Door, strict: bool, asynchronous: bool
+) -> None:
+    driver = drive(door.release)
+    arguments = arguments_of("stream", new_session(driver, base_url, door))
+    told = driver.call(base_url, "stream", arguments, resource=door.resource, asynchronous=asynchronous)
+    events = list(events_of(told.exchange.body))
+    session = {"session_id": arguments["session_id"]}
+    outcome = driver.call(
+        base_url, "retrieve", session, resource=door.resource, strict=strict, asynchronous=asynchronous
+    )
+    kept = [event for event in events if not event["type"].endswith("_delta")]
+    assert same(outcome.parsed["events"], [{"type": "user_input", "content": MESSAGE}, *kept])
+    run = {**events[-1]["usage"], "is_error": False, "error": None, "export_config_ids": arguments["index_ids"]}
+    assert same(outcome.parsed["job_metadata"], run)
+    titled = door.release.era != "2.6"  # there, a title is made by its own call alone
+    assert outcome.parsed["generated_title"] == (MESSAGE + "..." if titled else None)
 
 
 @every_door
@@ -123,8 +165,9 @@ def test_a_listing_comes_to_its_end_and_gives_every_item_sent(
     drive: Drive, serve: Callable[..., str], door: Door, arguments: dict[str, Any], asynchronous: bool
 ) -> None:
     base_url, driver, era = serve(seed=0), drive(door.release), door.release.era
-    for _ in range(3):
-        new_session(driver, base_url, door)
+    created = [new_session(driver, base_url, door, project_id=UUID) for _ in range(3)]
+    if "project_id" in arguments:
+        new_session(driver, base_url, door, project_id=ANOTHER)
     outcome = driver.call(
         base_url, "list", arguments, resource=door.resource, way="pages", asynchronous=asynchronous, strict=True
     )
@@ -132,6 +175,8 @@ def test_a_listing_comes_to_its_end_and_gives_every_item_sent(
     assert [fault for each in outcome.exchanges for fault in faults_of_request(era, each)] == []
     assert [fault for each in outcome.exchanges for fault in faults_of_answer(era, each)] == []
     assert same(outcome.parsed, [item for each in outcome.exchanges for item in json.loads(each.body)["items"]])
+    assert [each["session_id"] for each in outcome.parsed] == created[::-1]
+    assert len(outcome.exchanges) == -(-len(created) // (arguments.get("page_size") or len(created)))
     assert not json.loads(outcome.exchanges[-1].body).get("next_page_token")
 
 
@@ -165,6 +210,10 @@ def test_any_session_can_be_created(
     assert faults_of_request(era, sent) + faults_of_answer(era, sent) == []
     assert (sent.status, sent.contract) == (201, era)
     assert same(outcome.parsed, json.loads(sent.body))
+    assert outcome.parsed["index_ids"] == arguments.get("index_ids")
+    assert (outcome.parsed["generated_title"], outcome.parsed["job_metadata"]) == (None, None)
+    if era == "2.17":
+        assert outcome.parsed["shared_access"] == (arguments.get("shared_access") or "read_only")
 
 
 @every_door
@@ -188,6 +237,35 @@ def test_any_turn_is_streamed_to_its_end(
     assert outcome.error is None
     assert faults_of_request(era, sent) + faults_of_answer(era, sent) == []
     assert (sent.status, sent.contract, outcome.parsed) == (200, era, sent.body)
+
+
+@every_door
+@both_colours
+@loose_and_strict
+@pytest.mark.parametrize("way", cases.WAYS)
+def test_where_the_document_answers_its_examples_are_given_to_the_letter(
+    drive: Drive, documented_url: str, door: Door, way: Way, strict: bool, asynchronous: bool
+) -> None:
+    era = door.release.era
+    for method, status in STATUS.items():
+        outcome = drive(door.release).call(
+            documented_url,
+            method,
+            arguments_of(method, "ses-abc123"),
+            resource=door.resource,
+            way=way,
+            strict=strict,
+            asynchronous=asynchronous,
+        )
+        sent = outcome.exchange
+        place = place_of(era, sent)
+        assert place is not None
+        at = ("paths", place.path, place.method, "responses", str(status), "content", "application/json", "examples")
+        example = next(iter(node(era, *at).values()))["value"]
+        assert outcome.error is None
+        assert same(json.loads(sent.body), example)
+        assert same(outcome.parsed, example)
+        assert (sent.headers["x-mock-source"], sent.contract) == ("documented", era)
 
 
 @every_door

@@ -21,6 +21,9 @@ pytestmark = pytest.mark.parametrize("release", TYPESCRIPTS, ids=str)
 
 JSON_METHODS = {"create": 201, "list": 200, "retrieve": 200, "getSummary": 200}
 UUID = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"
+PROJECT = "b3b2e5f6-1f0a-4c7e-9d53-0d8a6c1c2f11"
+"""A project that no other test knows."""
+
 TURN = {"index_ids": ["idx-abc123"], "prompt": MESSAGE}
 ways: st.SearchStrategy[Way] = st.sampled_from(["plain", "raw", "with"])
 every_way = pytest.mark.parametrize("way", ["plain", "raw", "with"])
@@ -82,10 +85,11 @@ def test_json_is_answered_from_the_releases_own_era_and_parsed_as_it_was_sent(
 
 def test_a_listing_comes_to_its_end_and_gives_every_item_sent(drive: Drive, base_url: str, release: Release) -> None:
     driver = drive(release)
-    for _ in range(3):
-        driver.call(base_url, "create", [])
-    outcome = driver.call(base_url, "list", [{"page_size": 100}], way="pages")
+    created = [driver.call(base_url, "create", [{"project_id": PROJECT}]).parsed["session_id"] for _ in range(3)]
+    outcome = driver.call(base_url, "list", [{"page_size": 2, "project_id": PROJECT}], way="pages")
     assert outcome.error is None
+    assert [each["session_id"] for each in outcome.parsed[:3]] == created[::-1]
+    assert len(outcome.exchanges) == -(-len(outcome.parsed) // 2)
     assert same(outcome.parsed, [item for each in outcome.exchanges for item in json.loads(each.body)["items"]])
 
 
@@ -94,6 +98,9 @@ def test_a_deleted_session_leaves_null(drive: Drive, base_url: str, release: Rel
     outcome = driver.call(base_url, "delete", arguments_of(driver, base_url, "delete"))
     assert (outcome.error, outcome.kind) == (None, "null")
     assert (outcome.exchange.status, outcome.exchange.body, outcome.exchange.contract) == (204, "", release.era)
+    again = driver.call(base_url, "delete", [outcome.exchange.target.rpartition("/")[2].partition("?")[0]])
+    assert again.error is not None
+    assert (again.error.name, again.error.body) == ("NotFoundError", {"detail": "Session not found"})
     assert faults_of_request(release.era, outcome.exchange) == []
 
 
