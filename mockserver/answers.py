@@ -44,6 +44,14 @@ class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what t
     """A preference that cannot be met; its text lists what can."""
 
 
+class Refused(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
+    """A call that its session does not allow."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self.draft = draft
+
+
 class Answers:
     """Chooses the answer of a call: by the caller's preference, else by the order of sources."""
 
@@ -59,15 +67,14 @@ class Answers:
         self.fixtures, self.source = fixtures, source
         self._chance, self._simulations = chance, simulations
         self._pace, self._streams = pace, streams
+        self._turns = {each for each in simulations if _is_stream(each)}
 
     def answer(self, call: Call, preference: Preference) -> Draft:
-        """Give the answer; Unmet where no declared answer is as the caller prefers."""
+        """Give the answer; Unmet where no declared answer is as the caller prefers, Refused by what is played."""
         if preference is NONE:
             simulated = self._simulations.get(call.operation) if self.source == "simulated" else None
             return self._preferred(call, NONE) if simulated is None else self._played(call, simulated)
         draft = self._preferred(call, preference)
-        if draft.source == "mock":  # a session refused the call, whatever was preferred
-            return draft
         generated = draft.source == "generated"
         done = replace(
             preference,
@@ -97,6 +104,9 @@ class Answers:
 
     def _played(self, call: Call, simulated: Simulation) -> Draft:
         """Play an operation, or answer as if it were not played, where the contract does not allow what was played."""
+        if call.operation in self._turns:
+            own = self.fixtures.named(call.operation, call.operation.success)
+            call = call._replace(script=script(own[""])) if "" in own else call
         draft = simulated(call)
         reply = call.operation.reply(call.operation.success)
         return (
@@ -180,6 +190,12 @@ class Answers:
         if media.schema is not None and not media.schema.is_valid(value):  # an id that is not as this contract has ids
             value = generate(media.schema, self._chance(call, preference))
         return Draft(status, value, media.type, "generated", drawn=True)
+
+
+def _is_stream(operation: Operation) -> bool:
+    reply = operation.reply(operation.success)
+    media = canned_media(reply) if reply is not None else None
+    return media is not None and media.type == EVENT_STREAM
 
 
 def _events(schema: Schema, rng: Random) -> list[Json]:

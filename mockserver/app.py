@@ -118,7 +118,7 @@ class App:
             await self._tell(response.stream, receive, send)
         await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
-            _log_access(method, path, query, response.status, time.perf_counter() - started)
+            _log_access(method, path, query, response, time.perf_counter() - started)
 
     def _handle(self, request: Request) -> Response:
         try:
@@ -237,10 +237,12 @@ def _target(scope: Scope) -> tuple[str, str]:
     return path, scope["query_string"].decode("latin-1")
 
 
-def _log_access(method: str, path: str, query: str, status: int, took: float) -> None:
-    """Log one request to stderr; `took` is in seconds."""
+def _log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
+    """Log one request to stderr, and what was wrong with it; `took` is in seconds."""
+    wrong = Headers(response.headers).text(b"x-mock-message")
     target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
-    print(f"{method} {target} {status} {took * 1000:.1f} ms", file=sys.stderr, flush=True)
+    text = f"{method} {target} {response.status} {took * 1000:.1f} ms"
+    print(f"{text}: {wrong}" if wrong else text, file=sys.stderr, flush=True)
 
 
 def _begun(message: Awaitable[Message]) -> tuple[Message, Awaitable[Message] | None]:

@@ -90,6 +90,7 @@ def serve(**options: Any) -> None:
     from mockserver.live import serve as serve_app
     from mockserver.serving import make_app, open_mock
 
+    warn_of_unknown_variables()
     settings = Settings(**options)
     check_workers(settings)
     mock = open_mock(settings)
@@ -192,12 +193,22 @@ def _table(path: Path) -> dict[str, Any]:
     return {key: _default(path.parent, key, value) for key, value in said.items()}
 
 
+def warn_of_unknown_variables() -> None:
+    """Warn of variables that look like options, and are none."""
+    known = {f"MOCKSERVER_{each.name.upper()}" for each in fields(Settings)}
+    for name in sorted(os.environ):
+        if name.startswith("MOCKSERVER_") and name not in known:
+            print(f"mockserver: the variable {name} is no option; it is ignored", file=sys.stderr)
+
+
 def _default(folder: Path, key: str, value: Any) -> Any:
     """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
     if key in ("fixtures", "state") or (key == "contract" and (folder / str(value)).is_file()):
         return str(folder / str(value))
     if key == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
         return f"sqlite:///{folder / str(value).removeprefix('sqlite:///')}"
+    if key == "missing_indexes" and isinstance(value, list):
+        return ",".join(map(str, value))
     return value if isinstance(value, bool) else str(value)
 
 

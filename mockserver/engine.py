@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from mockserver.answers import Answers, Draft, Unmet, check_made
+from mockserver.answers import Answers, Draft, Refused, Unmet, check_made
 from mockserver.clock import clock_of
 from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import NO_MATCH, Match, Router
@@ -241,12 +241,13 @@ def _answered(served: Served, operation: Operation, path: Mapping[str, str], req
     if wrong:
         return _unmet(wrong[0].message, operation)
     try:
-        draft = served.answers.answer(call, preference)
+        return served.answers.answer(call, preference)
+    except Refused as refused:
+        return refused.draft
     except Unmet as unmet:
         return _unmet(str(unmet), operation)
     except ContractError as error:
         return _unmade(error, operation)
-    return draft
 
 
 def _unmatched(router: Router, request: Request, match: Match, before: str) -> Draft:

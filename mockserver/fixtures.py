@@ -10,7 +10,7 @@ from mockserver.contract import EVENT_STREAM, Contract, Media, Operation, Reply,
 from mockserver.data import API, data_dir
 from mockserver.errors import FixtureError, UsageError
 from mockserver.exchange import Finding, Json
-from mockserver.schema import lookup, unwritable
+from mockserver.schema import lookup, resolve, unwritable
 from mockserver.turns import script
 
 Canned: TypeAlias = dict[int, dict[str, Json]]
@@ -66,6 +66,13 @@ def _read_own(folder: Path, contracts: Sequence[Contract]) -> dict[Operation, Ca
         raise UsageError(f"there is no folder {str(folder)!r}", mend="name a folder of fixtures")
     found: dict[Operation, Canned] = {}
     below = folder / API if (folder / API).is_dir() else folder
+    for path in sorted(below.glob("*.json")):
+        raise FixtureError(
+            "a fixture is in no operation's folder",
+            where=str(path),
+            why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
+            mend="name the folder above with --fixtures, or move the file",
+        )
     for path in sorted(below.glob("[!.]*/[!.]*")):
         owners = [each for contract in contracts for each in contract.operations if each.id == path.parent.name]
         if not owners:
@@ -134,9 +141,21 @@ def _script_finding(media: Media, value: Json) -> Finding | None:
         where, message = error.args
         return Finding(where, "script", message, "client", expected="a scripted turn", received=lookup(value, where))
     for index, step in enumerate(steps):
+        known = _event_types(media)
+        if known and step.event["type"] not in known:
+            kind, where = step.event["type"], f"/{index}/event/type"
+            return Finding(where, "script", f"there is no event of type {kind!r}", "client", known, kind)
         if media.item_schema is not None and not media.item_schema.is_valid(step.event):
             return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
     return None
+
+
+def _event_types(media: Media) -> list[str]:
+    """Name the types of a stream's events, where its contract tells them apart by name."""
+    if media.item_schema is None or not isinstance(media.item_schema.node, dict):
+        return []
+    _, node = resolve(media.item_schema.document, media.item_schema.pointer)
+    return list(node.get("discriminator", {}).get("mapping", {})) if isinstance(node, dict) else []
 
 
 def _unserved(path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:

@@ -1,5 +1,6 @@
 """Runs an ASGI app on a real socket: in the foreground, or in a thread beside the caller."""
 
+import errno
 import gc
 import inspect
 import logging
@@ -45,7 +46,9 @@ def bind(host: str, port: int) -> socket.socket:
         raise BindError(
             f"cannot listen on {host}:{port}",
             why=error.strerror or str(error),
-            mend="stop what listens there, or take a free port with --port 0",
+            mend="use --host 127.0.0.1"
+            if error.errno == errno.EADDRNOTAVAIL
+            else "stop what listens there, or take a free port with --port 0",
         ) from error
     return listener
 

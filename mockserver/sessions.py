@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple, TypeAlias, cast
 
-from mockserver.answers import Draft
+from mockserver.answers import Draft, Refused
 from mockserver.clock import Clock
 from mockserver.contract import EVENT_STREAM, Operation
 from mockserver.errors import StoreError
 from mockserver.exchange import Finding, Json
 from mockserver.generate import identifier
-from mockserver.stores import Change, Session, Store
+from mockserver.stores import Change, Session, Store, titled
 from mockserver.turns import AT_ONCE, Pace, broken_off, job_metadata, paced, remembered, said, stopped
 from mockserver.turns import Step as Said
 from mockserver.validate import Call
@@ -60,14 +60,6 @@ Play: TypeAlias = Callable[[World, Call], Draft]
 """A function that plays one operation in a world."""
 
 
-class Refused(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
-    """A call that its session does not allow."""
-
-    def __init__(self, draft: Draft) -> None:
-        super().__init__()
-        self.draft = draft
-
-
 def title_of(message: str, length: int) -> str:
     """Make a title: the first `length` characters of the message and three dots, cut or not.
 
@@ -107,11 +99,7 @@ def create(world: World, call: Call) -> Draft:
 def set_title(world: World, call: Call) -> Draft:
     """Give a session its title from its first message."""
     title = title_of(call.body["first_message"], world.title_length)
-
-    def change(old: Session) -> Change:
-        return Change(Session(old.id, world.clock(), title, *old[3:]))
-
-    return _told(world, call, _changed(world, call, change))
+    return _told(world, call, _changed(world, call, lambda old: Change(titled(old, world.clock(), title))))
 
 
 def get_summary(world: World, call: Call) -> Draft:
@@ -247,7 +235,8 @@ def summary(session: Session, traits: Traits) -> Json:
 
 
 def _told(world: World, call: Call, session: Session) -> Draft:
-    return Draft(call.operation.success, summary(session, world.traits[call.operation]), source="simulated")
+    operation = call.operation
+    return Draft(operation.success, summary(session, world.traits[operation]), "application/json", "simulated")
 
 
 def _touched(world: World, session: Session, **news: Json) -> Session:

@@ -10,7 +10,6 @@ from mockserver.exchange import Json
 from mockserver.schema import Schema, join, resolve
 from mockserver.sessions import (
     Play,
-    Refused,
     Traits,
     World,
     create,
@@ -52,21 +51,14 @@ def simulations(operations: Sequence[Operation], world: World, *, bundled: bool)
             continue
         world.traits[operation] = _traits(operation, title_call=operation.contract in titled)
         if bundled or _fits(play, operation, world):
-            found[operation] = partial(_played if bundled else _played_if_allowed, play, world)
+            found[operation] = partial(play, world) if bundled else partial(_played_if_allowed, play, world)
     return found
-
-
-def _played(play: Play, world: World, call: Call) -> Draft:
-    try:
-        return play(world, call)
-    except Refused as refused:
-        return refused.draft
 
 
 def _played_if_allowed(play: Play, world: World, call: Call) -> Draft | None:
     """Play an operation of a user's contract, unless that does not allow what it says: a title so long, say."""
-    draft = _played(play, world, call)
-    if draft.source == "mock" or _is_allowed(draft, call.operation):
+    draft = play(world, call)
+    if _is_allowed(draft, call.operation):
         return draft
     if draft.stream is not None:
         draft.stream.close(0)

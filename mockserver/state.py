@@ -36,6 +36,8 @@ def open_store(url: str, most_sessions: int, most_scopes: int) -> Store:
     scheme, mark, rest = url.partition("://")
     if scheme == "memory" and mark and not rest.strip("/"):
         return MemoryStore(most_sessions, most_scopes)
+    if scheme == "sqlite" and rest.startswith("/:"):
+        raise UsageError(f"{url!r} names no file", why="it would be kept in memory", mend="use --store memory://")
     if scheme == "sqlite" and rest.startswith("/") and rest.strip("/"):
         from mockserver.store_sqlite import SqliteStore
 
@@ -101,6 +103,8 @@ def _entries(path: Path) -> Iterator[tuple[str, Json]]:
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
                 entry = _read(line)
                 if number == 1 and entry != {"mockserver": "state", "version": VERSION}:
                     raise ValueError("it does not begin as a state of this version")
@@ -113,7 +117,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Json]]:
         raise StateError(
             "a saved state cannot be read",
             where=f"{path}, line {number}" if number else str(path),
-            why=f"{error}",
+            why=f"it has no {error}" if isinstance(error, LookupError) else str(error),
             mend="save one with GET /__mock__/state",
         ) from error
 

@@ -1,5 +1,6 @@
 """Keeps sessions in a Redis, which any number of processes may use at once."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, TypeVar
@@ -184,7 +185,7 @@ class RedisStore:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            mend = "pip install 'llamacloud-mockserver[redis]'"
+            mend = f"{sys.executable} -m pip install redis"
             raise StoreError("the client for Redis is missing", why=str(error), mend=mend) from error
         self._error = RedisError
         self._most_sessions, self._most_scopes, self._most_gone = most_sessions, most_scopes, most_gone

@@ -43,7 +43,7 @@ _LONG = 0.02
 _CAUTION = 5.0
 """Seconds for which another is then expected to wait, too."""
 
-_ANOTHER = "name another file, or remove it"
+_ANOTHER = "name another file"
 _USABLE = "see that the file can be written, that its disk has room, and that nothing holds it for long"
 
 _CHUNK = 2_000

@@ -133,9 +133,18 @@ class Store(Protocol):
         """Let go of what is held."""
 
 
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor, which every change of a session pays for."""
+
+
 def placed(session: Session, seq: int) -> Session:
     """Give a session its place in the order of updates."""
-    return Session._make((*session[:-1], seq))
+    return _new(Session, (*session[:-1], seq))
+
+
+def titled(session: Session, now: str, title: str) -> Session:
+    """Give a session its title."""
+    return _new(Session, (session[0], now, title, *session[3:]))
 
 
 def dump_json(value: Json) -> bytes:

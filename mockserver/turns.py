@@ -108,8 +108,8 @@ def said(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
         scores = sorted((round(rng.uniform(0.4, 0.98), 2) for _ in found), reverse=True)
         result = [{"text": text, "score": score} for text, score in zip(found, scores, strict=True)]
         events.append({"type": "tool_result", **call, "result": result, "image_attachment": None})
-        passages.append(found[0])
-    text = rng.choice(_ANSWERS).format(**told, passages=" ".join(passages))
+        passages += found
+    text = rng.choice(_ANSWERS).format(**told, passages=" ".join(passages[:8]))
     return [*events, *_pieces("text_delta", text, rng), {"type": "text", "content": text}]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mockserver.cli import ready_lines
+from mockserver.cli import read_pyproject, ready_lines
 from mockserver.engine import Mock
 from mockserver.live import bind
 from mockserver.settings import Settings
@@ -113,8 +113,8 @@ def test_requests_are_logged_without_their_keys_where_that_is_asked(tmp_path: Pa
         assert (code, out) == (0, "")
         lines = err.splitlines()
         assert len(lines) == 2
-        for line, status in zip(lines, (200, 401), strict=True):
-            assert re.fullmatch(rf"POST {TITLE} {status} \d+\.\d ms", line)
+        assert re.fullmatch(rf"POST {TITLE} 200 \d+\.\d ms", lines[0])
+        assert re.fullmatch(rf"POST {TITLE} 401 \d+\.\d ms: Invalid authentication token.*", lines[1])
         assert "llx-" not in "".join([*served.lines, out, err])
         assert served.lines[2] == "export LLAMA_CLOUD_API_KEY='<your --api-key>'"
 
@@ -305,3 +305,19 @@ def test_a_bad_script_of_a_turn_ends_it_with_3_and_its_place(tmp_path: Path) -> 
     done = run(tmp_path, "serve", "--port", "0", "--fixtures", "answers")
     place = "answers/stream/200.mine.json#/0/event"
     stopped(done, 3, "a fixture breaks the contract", place, "a turn ends with its stop, and has no other", "mend:")
+
+
+def test_a_variable_that_is_no_option_is_warned_of(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", "--store", "nowhere", MOCKSERVER_FIXTURE="x", MOCKSERVER_SEED="1")
+    assert "the variable MOCKSERVER_FIXTURE is no option" in done.stderr
+    assert "MOCKSERVER_SEED" not in done.stderr
+
+
+def test_the_missing_indexes_may_be_a_list_in_pyproject(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.mockserver]\nmissing-indexes = ["a", "b"]\n')
+    assert read_pyproject(tmp_path)["missing_indexes"] == "a,b"
+
+
+def test_a_file_in_memory_is_refused(tmp_path: Path) -> None:
+    stopped(run(tmp_path, "serve", "--store", "sqlite:///:memory:"), 2, "names no file", "mend: use --store memory://")
+    assert list(tmp_path.iterdir()) == []

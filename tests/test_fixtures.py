@@ -263,6 +263,31 @@ def test_a_script_of_ones_own_is_told(tmp_path: Path, script: Json) -> None:
     assert events(response.body) == [step["event"] for step in script]
 
 
+def test_a_script_without_a_name_is_what_every_turn_says_and_the_history_has_it(tmp_path: Path) -> None:
+    put(tmp_path, "stream/200.json", [{"event": TEXT}, {"event": STOP}])
+    mock = Mock(Settings(fixtures=tmp_path, seed=0))
+    assert events(whole(played(mock)).body) == [TEXT, STOP]
+    history = value(ask(mock.handle, "GET", "/api/v1/chat/ses-abc123"))["events"]
+    assert history == [{"type": "user_input", "content": MESSAGE}, TEXT, STOP]
+
+
+def test_a_fixture_that_is_in_no_folder_stops_the_start(tmp_path: Path) -> None:
+    put(tmp_path, "stream/200.mine.json", [{"event": STOP}])
+    with pytest.raises(FixtureError) as caught:
+        Mock(Settings(fixtures=tmp_path / "stream"))
+    assert caught.value.where.endswith("stream/200.mine.json")
+    assert "name the folder above" in caught.value.mend
+
+
+def test_an_event_type_that_there_is_not_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    put(tmp_path, "stream/200.mine.json", [{"event": {"type": "txt", "content": "x"}}, {"event": STOP}])
+    with pytest.raises(FixtureError) as caught:
+        Mock(Settings(fixtures=tmp_path))
+    assert caught.value.where.endswith("#/0/event/type")
+    assert "text_delta" in caught.value.why
+    assert '"txt"' in caught.value.why
+
+
 def played(mock: Mock, prefer: str | None = None, session_id: str = "ses-abc123") -> Response:
     """Ask for a turn."""
     path = STREAM.replace("ses-abc123", session_id)
@@ -289,7 +314,7 @@ EVENT_PLACE = 'expected "a scripted turn", received '
         ([{"event": "stop"}], "/0/event", [EVENT_PLACE + '"stop"', "an event is an object with a type"]),
         ([{"event": {}}], "/0/event", [EVENT_PLACE + "{}", "an event is an object with a type"]),
         ([{"event": {**STOP, "type": None}}], "/0/event", ["an event is an object with a type"]),
-        ([{"event": STOP, "after_ms": -1}], "/0/after_ms", [EVENT_PLACE + "-1", "a number of milliseconds, from 0 to 3600000"]),
+        ([{"event": STOP, "after_ms": -1}], "/0/after_ms", [EVENT_PLACE + "-1", "from 0 to 3600000"]),
         ([{"event": STOP, "after_ms": "40"}], "/0/after_ms", [EVENT_PLACE + '"40"', "a number of milliseconds"]),
         ([{"event": STOP, "after_ms": True}], "/0/after_ms", [EVENT_PLACE + "true", "a number of milliseconds"]),
         ([{"event": STOP, "after_ms": [1]}], "/0/after_ms", [EVENT_PLACE + "[1]", "a number of milliseconds"]),
@@ -298,7 +323,11 @@ EVENT_PLACE = 'expected "a scripted turn", received '
         ([{"event": STOP}, {"event": TEXT}], "/0/event", ["a turn ends with its stop, and has no other"]),
         ([{"event": {**TEXT, "content": 5}}, {"event": STOP}], "/0/event/content", ['{"type": "string"}, received 5']),
         ([{"event": {"type": "text"}}, {"event": STOP}], "/0/event", ["'content' is a required property"]),
-        ([{"event": {"type": "laugh"}}, {"event": STOP}], "/0/event", ['received {"type": "laugh"}']),
+        (
+            [{"event": {"type": "laugh"}}, {"event": STOP}],
+            "/0/event/type",
+            ['received "laugh"', "there is no event of type"],
+        ),
         ([{"event": TEXT}, {"event": {"type": "stop"}}], "/1/event", ["'usage' is a required property"]),
         ([{"event": {**STOP, "usage": {"turns": "x"}}}], "/0/event/usage/turns", ['{"type": "integer"}, received "x"']),
     ],
