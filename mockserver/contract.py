@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -118,10 +119,16 @@ class Contract:
 
 
 def bundled(era: str) -> Contract:
-    """Give the bundled contract of an era ("2.6", "2.8" or "2.17")."""
+    """Give the bundled contract of an era ("2.6", "2.8", "2.17"); it is read once, and anew when its file changes."""
     folder = data_dir() / "schemas" / API
     packed = folder / f"{era}.json"
     path = packed if packed.exists() else folder / f"{era}.yaml"
+    stat = path.stat()
+    return _bundled(era, path, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=6)
+def _bundled(era: str, path: Path, _: tuple[int, int]) -> Contract:
     return read_contract(load_document(path), name=era, file=path.name, bundled=True)
 
 
