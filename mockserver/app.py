@@ -4,13 +4,13 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from types import coroutine
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.exchange import Headers, Request, Response, Stream
+from mockserver.exchange import Chunk, Headers, Request, Response, Stream
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -133,33 +133,20 @@ class App:
 
     async def _tell(self, stream: Stream, receive: Receive, send: Send) -> None:
         """Send a stream in its time, each chunk by itself, until its end or until the client is gone."""
-        clock = asyncio.get_running_loop().time
-        started = clock()
         gone = asyncio.ensure_future(_gone(receive))
-        sent = 0
+        sent, left = 0, False
         try:
-            for chunk in stream.chunks:
-                due = started + chunk.at - clock()
-                while 0 < stream.keep_alive < due and not gone.done():
-                    await asyncio.wait((gone,), timeout=stream.keep_alive)
-                    due = started + chunk.at - clock()
-                    if due > 0 and not gone.done():
-                        await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
-                if due > 0:
-                    await asyncio.wait((gone,), timeout=due)
-                elif sent % AT_A_TIME == 0:
-                    await asyncio.sleep(0)
-                if gone.done():
-                    break
+            async for chunk in _in_time(stream, gone, send):
                 if chunk.data:
-                    await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
+                    await send(_part(chunk.data))
                 sent += 1
-        finally:
-            left = gone.done()
-            gone.cancel()
-            last = await self._close(stream, sent)
+        except (asyncio.CancelledError, OSError, RuntimeError):  # the server stops, or nobody is there any more
+            left = True
+        left = left or gone.done()
+        gone.cancel()
+        last = await self._close(stream, sent)
         if last and not left:
-            await send({"type": "http.response.body", "body": last, "more_body": True})
+            await send(_part(last))
 
     async def _close(self, stream: Stream, sent: int) -> bytes:
         """Close a stream, which keeps what was told."""
@@ -271,6 +258,30 @@ def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, An
         except StopIteration as done:
             message: Message = done.value
             return message
+
+
+async def _in_time(stream: Stream, gone: "asyncio.Future[None]", send: Send) -> AsyncIterator[Chunk]:
+    """Give the chunks of a stream when they are due, with comments in long pauses, until the client has gone."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    for number, chunk in enumerate(stream.chunks):
+        due = started + chunk.at - clock()
+        while 0 < stream.keep_alive < due and not gone.done():
+            await asyncio.wait((gone,), timeout=stream.keep_alive)
+            due = started + chunk.at - clock()
+            if due > 0 and not gone.done():
+                await send(_part(KEEP_ALIVE))
+        if due > 0:
+            await asyncio.wait((gone,), timeout=due)
+        elif number % AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        if gone.done():
+            return
+        yield chunk
+
+
+def _part(data: bytes) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": True}
 
 
 async def _gone(receive: Receive) -> None:

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -74,8 +74,10 @@ class _Moment(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read the moment."""
         try:
-            return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            moment.astimezone(UTC)
+            return moment
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time as 2026-04-22T12:34:41.342245", param, ctx)
 
 

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mockserver.errors import BindError, MockserverError
@@ -126,7 +125,7 @@ def serve_many(
     """
     from uvicorn.supervisors import Multiprocess
 
-    server = make_server(partial(_work, make_app), shutdown_timeout=shutdown_timeout)
+    server = make_server(_Worker(make_app), shutdown_timeout=shutdown_timeout)
     server.config.factory, server.config.workers = True, workers
     server.config.timeout_worker_healthcheck = WORKER_PATIENCE
 
@@ -150,6 +149,24 @@ def serve_many(
     supervisor.run()
     if not supervisor.told:
         raise BindError("no worker could start", why="see the log for its reason")
+
+
+class _Worker:
+    """What a worker begins with: unpickled in its process, it lets signals end that quietly, and then makes the app.
+
+    This must be so before uvicorn minds the signals, which it raises again at its end: one that killed the process
+    would leave the streams that were cut off unkept.
+    """
+
+    def __init__(self, make_app: Callable[[], Any]) -> None:
+        self.make_app = make_app
+
+    def __call__(self) -> Any:
+        return _work(self.make_app)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        end_quietly()
 
 
 def _work(make_app: Callable[[], Any]) -> Any:

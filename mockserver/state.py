@@ -1,8 +1,9 @@
 """Opens the store that a URL names, writes its state as lines, and starts it from such lines."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from mockserver.errors import StateError, UsageError
 from mockserver.exchange import Json
@@ -25,8 +26,14 @@ _TYPES: tuple[type | tuple[type, ...], ...] = (
 )
 """What the fields of a session's line are, in order."""
 
+_ROUNDS = 20
+"""How often a scope is looked at again for what has changed meanwhile."""
+
 VERSION = 1
 """The version of the lines of a state."""
+
+Check: TypeAlias = Callable[[Session, Sequence[Json]], str]
+"""Says what is wrong with a session and its events; nothing for what is right."""
 
 KINDS = "memory://, sqlite:///FILE, redis://HOST:PORT"
 
@@ -46,7 +53,7 @@ def open_store(url: str, most_sessions: int, most_scopes: int) -> Store:
         from mockserver.store_redis import RedisStore
 
         return RedisStore(url, most_sessions, most_scopes)
-    told = url if "@" not in url else scheme + "://..."
+    told = url if "@" not in url else "..." + url.rpartition("@")[2]
     raise UsageError(f"there is no store {told!r}", why=f"a store is one of {KINDS}", mend="see --store")
 
 
@@ -65,39 +72,54 @@ def dump_state(store: Store) -> Iterator[bytes]:
 
 
 def _oldest_first(store: Store, scope: str) -> list[Session]:
-    found: list[Session] = []
-    before = None
-    while page := store.page(scope, None, before, 1000):
-        found += page
-        before = page[-1].seq
-    return found[::-1]
+    """Give the sessions of a scope, also those that are changed, and so come to the front, while they are read."""
+    found: dict[str, Session] = {}
+    known = 0
+    for _ in range(_ROUNDS):
+        latest, before = known, None
+        while page := store.page(scope, None, before, 1000):
+            found.update((session.id, session) for session in page if session.seq > known)
+            latest, before = max(latest, page[0].seq), page[-1].seq
+            if before <= known:
+                break
+        if latest == known:
+            break
+        known = latest
+    return sorted(found.values(), key=lambda session: session.seq)
 
 
 def _line(value: object) -> bytes:
     return dump_json(value) + b"\n"
 
 
-def load_state(store: Store, path: Path) -> int:
+def load_state(store: Store, path: Path, check: Check = lambda _session, _events: "") -> int:
     """Put a saved state into a store that is empty, and give the number of its sessions; else 0.
 
-    All of it is read before any of it is kept. Sessions that are there already stay, so that several servers may
+    All of it is read, and `check` may say what is wrong with a session, before any of it is kept; where it cannot be
+    kept to its end, none of it is. Sessions that are there already stay, so that several servers may
     start from one state at once.
     """
     if len(store):
         return 0
-    for _ in _entries(path):
+    for _ in _entries(path, check):
         pass
-    count = 0
-    for scope, entry in _entries(path):
-        if "session" in entry:
-            _load_session(store, scope, entry)
-            count += 1
-        else:
-            _load_scope(store, scope, entry)
+    count, scopes = 0, set()
+    try:
+        for scope, entry in _entries(path, check):
+            scopes.add(scope)
+            if "session" in entry:
+                _load_session(store, scope, entry)
+                count += 1
+            else:
+                _load_scope(store, scope, entry)
+    except BaseException:
+        for scope in scopes:
+            store.drop(scope)
+        raise
     return count
 
 
-def _entries(path: Path) -> Iterator[tuple[str, Json]]:
+def _entries(path: Path, check: Check) -> Iterator[tuple[str, Json]]:
     """Read the lines of a state, each with its scope; StateError for one that cannot be kept."""
     scope, number = "", 0
     try:
@@ -109,7 +131,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Json]]:
                 if number == 1 and entry != {"mockserver": "state", "version": VERSION}:
                     raise ValueError("it does not begin as a state of this version")
                 if number > 1:
-                    scope = _checked(scope, entry)
+                    scope = _checked(scope, entry, check)
                     yield scope, entry
         if not number:
             raise ValueError("it is empty")
@@ -130,21 +152,27 @@ def _read(line: bytes) -> Json:
         return json.loads(line)
 
 
-def _checked(scope: str, entry: Json) -> str:
+def _checked(scope: str, entry: Json, check: Check) -> str:
     """Give the scope in which a line of a state belongs; a ValueError or the like where the line is none."""
     if "scope" in entry:
         births, gone, seed = entry["births"], entry["gone"], entry["seed"]
         if not is_scope(entry["scope"]):
             raise ValueError(f"{entry['scope']!r} names no scope")
-        right = isinstance(births, int) and isinstance(seed, int | None) and isinstance(gone, list)
+        right = _counts(births) and (seed is None or type(seed) is int) and isinstance(gone, list)
         if not right or not all(isinstance(each, str) for each in gone):
             raise ValueError("births, seed and gone are not those of a scope")
         return str(entry["scope"])
     record, events, seq = entry["session"], entry["events"], entry["seq"]
     right = len(record) == len(_TYPES) and all(isinstance(*each) for each in zip(record, _TYPES, strict=True))
-    if not scope or not right or not isinstance(events, list) or not isinstance(seq, int):
+    if not scope or not right or not isinstance(events, list) or not _counts(seq) or seq == 0 or min(record[8:]) < 0:
         raise ValueError("it is no session")
+    if wrong := check(Session._make((*record, seq)), events):
+        raise ValueError(wrong)
     return scope
+
+
+def _counts(value: Json) -> bool:
+    return type(value) is int and 0 <= value < 2**53
 
 
 def _load_scope(store: Store, scope: str, entry: Json) -> None:

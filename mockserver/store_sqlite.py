@@ -24,18 +24,16 @@ from mockserver.stores import (
     load_session,
     placed,
 )
+from mockserver.tables import APPLICATION, TABLES, VERSION
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[sqlite3.Connection], T]
 
-VERSION = 1
-"""The version of the tables below."""
-
-_APPLICATION = int.from_bytes(b"mock")
-"""Marks a file as ours, in the field of its header that SQLite has for this."""
-
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 """Seconds to wait for another process that writes."""
+
+_HASTE = 0.05
+"""The same after it was waited for in vain, until a call succeeds: else each caller waits for all before it."""
 
 _LONG = 0.02
 """Seconds from which on a call has waited."""
@@ -50,24 +48,6 @@ _CHUNK = 2_000
 """How many sessions of a dropped scope are deleted in one transaction, so that no other process waits for long."""
 
 _LAST = 2**63 - 1
-
-# A title that changes writes to `scopes`, `sessions` and the index of the order, and to nothing else.
-# A key of a scope is never used twice, so what a dropped scope has left behind belongs to none.
-_TABLES = """
-CREATE TABLE scopes (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, births INTEGER NOT NULL,
-  seq INTEGER NOT NULL, seed TEXT, sessions INTEGER NOT NULL, gone INTEGER NOT NULL);
-CREATE TABLE sessions (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,
-  project TEXT, record BLOB NOT NULL, UNIQUE (scope, id));
-CREATE UNIQUE INDEX latest ON sessions (scope, seq);
-CREATE INDEX latest_of_project ON sessions (scope, project, seq) WHERE project IS NOT NULL;
-CREATE TABLE turns (session INTEGER NOT NULL, number INTEGER NOT NULL, events BLOB NOT NULL,
-  PRIMARY KEY (session, number));
-CREATE TABLE gone (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, id TEXT NOT NULL, UNIQUE (scope, id));
-CREATE INDEX oldest_gone ON gone (scope, key);
-CREATE TABLE total (sessions INTEGER NOT NULL);
-CREATE TABLE dropped (scope INTEGER PRIMARY KEY);
-INSERT INTO total VALUES (0)
-"""
 
 _LOOK = """
 SELECT scopes.key, scopes.seq, sessions.key, sessions.seq, sessions.record, gone.key FROM scopes
@@ -126,7 +106,7 @@ class SqliteStore:
         self._path = Path(path).absolute()
         self._most_sessions, self._most_scopes, self._most_gone = most_sessions, most_scopes, most_gone
         self._lock = Lock()
-        self._waited = -_CAUTION
+        self._waited, self._patience = -_CAUTION, _PATIENCE
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._sweep_all()  # also what a killed process did not come to
@@ -157,9 +137,9 @@ class SqliteStore:
         try:
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA user_version").fetchone() == (0,):
-                for statement in _TABLES.split(";"):
+                for statement in TABLES.split(";"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -182,7 +162,7 @@ class SqliteStore:
                 (version,) = reader.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
             raise self._error("the file of the store is no SQLite file", why=str(error), mend=_ANOTHER) from error
-        if application != _APPLICATION:
+        if application != APPLICATION:
             raise self._error("the file is no store of sessions", why="another application made it", mend=_ANOTHER)
         if version != VERSION:
             why = f"its version is {version}, not {VERSION}"
@@ -219,12 +199,19 @@ class SqliteStore:
                         connection.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
+                self._wait_at_most(_HASTE)
                 raise self._error("the store cannot be used", why=str(error), mend=_USABLE) from error
             finally:
                 ended = monotonic()
-                if ended - begun > _LONG:
-                    self._waited = ended
+                self._waited = ended if ended - begun > _LONG else self._waited
+            if self._patience != _PATIENCE:
+                self._wait_at_most(_PATIENCE)
             return result
+
+    def _wait_at_most(self, seconds: float) -> None:
+        self._patience = seconds
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
     def _world(self, connection: sqlite3.Connection, scope: str) -> int:
         """Give the key of a scope, which is made if it is not there."""

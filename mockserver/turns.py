@@ -86,7 +86,29 @@ def script(value: Json) -> tuple[Step, ...]:
         if (event["type"] == "stop") is not (index == len(value) - 1):
             raise ValueError(f"/{index}/event", "a turn ends with its stop, and has no other")
         steps.append(Step(event, None if after is None else after / 1000))
+    _check_order([step.event for step in steps])
     return tuple(steps)
+
+
+def _check_order(events: Sequence[Json]) -> None:
+    """Refuse a turn whose parts do not belong together: pieces and their whole, a call and its result."""
+    pieces = {"text": "", "thinking": ""}
+    calls: dict[Json, Json] = {}
+    for index, event in enumerate(events):
+        kind, place = event["type"], f"/{index}/event"
+        whole = kind.removesuffix("_delta")
+        if kind == "user_input":
+            raise ValueError(place, "a turn is what is answered; the user's message is put before it")
+        if whole in pieces and kind != whole:
+            pieces[whole] += str(event.get("content", ""))
+        elif whole in pieces:
+            if pieces[whole] not in ("", event.get("content")):
+                raise ValueError(place, f"the pieces before it do not add up to it: they say {pieces[whole]!r}")
+            pieces[whole] = ""
+        elif kind == "tool_call":
+            calls[str(event.get("call_id"))] = event.get("name")
+        elif kind == "tool_result" and calls.pop(str(event.get("call_id")), None) != event.get("name"):
+            raise ValueError(place, "a result has the call_id and the name of a call before it")
 
 
 def said(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:

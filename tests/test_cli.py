@@ -266,8 +266,16 @@ def test_an_unknown_store_ends_it_with_2_and_those_that_there_are(tmp_path: Path
 
 def test_the_password_of_a_store_that_there_is_not_is_not_told(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--store", "postgres://user:secret@h/d")
-    stopped(done, 2, "there is no store 'postgres://...'")
+    stopped(done, 2, "there is no store '...h/d'")
     assert "secret" not in done.stderr
+    done = run(tmp_path, "serve", "--port", "0", "--store", "redis:/user:secret@h")
+    stopped(done, 2, "there is no store")
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_no_clock_shows_is_refused(tmp_path: Path, moment: str) -> None:
+    stopped(run(tmp_path, "serve", "--clock", moment), 2, "is no time as")
 
 
 HEAD = '{"mockserver":"state","version":1}\n'

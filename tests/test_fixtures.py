@@ -318,6 +318,21 @@ EVENT_PLACE = 'expected "a scripted turn", received '
         ([{"event": STOP, "after_ms": "40"}], "/0/after_ms", [EVENT_PLACE + '"40"', "a number of milliseconds"]),
         ([{"event": STOP, "after_ms": True}], "/0/after_ms", [EVENT_PLACE + "true", "a number of milliseconds"]),
         ([{"event": STOP, "after_ms": [1]}], "/0/after_ms", [EVENT_PLACE + "[1]", "a number of milliseconds"]),
+        (
+            [{"event": {"type": "user_input", "content": "x"}}, {"event": STOP}],
+            "/0/event",
+            ["a turn is what is answered"],
+        ),
+        (
+            [{"event": {"type": "text_delta", "content": "No"}}, {"event": TEXT}, {"event": STOP}],
+            "/1/event",
+            ["do not add up to it: they say 'No'"],
+        ),
+        (
+            [{"event": {"type": "tool_result", "call_id": "c", "name": "n", "result": 1}}, {"event": STOP}],
+            "/0/event",
+            ["a result has the call_id and the name of a call before it"],
+        ),
         ([{"event": TEXT}], "/0/event", [EVENT_PLACE, "a turn ends with its stop, and has no other"]),
         ([{"event": STOP}, {"event": STOP}], "/0/event", ["a turn ends with its stop, and has no other"]),
         ([{"event": STOP}, {"event": TEXT}], "/0/event", ["a turn ends with its stop, and has no other"]),

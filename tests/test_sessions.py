@@ -289,6 +289,7 @@ def test_a_full_store_refuses_what_needs_room_and_serves_the_rest() -> None:
     for name in ("retrieve", "get_summary", "set_title", "stream"):
         response = client.call(name, "ses-b")
         assert (response.status, header(response, "x-mock-fault")) == (503, "store")
+        assert header(response, "x-should-retry") == "false"
     assert client.send("POST").status == 503
     client.turn(first)
     assert client.call("delete", "ses-a").status == 204

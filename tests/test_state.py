@@ -1,16 +1,19 @@
 """A saved state starts a server where the other one stood."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mockserver.engine import Mock
-from mockserver.errors import StateError, StoreError, UsageError
+from mockserver.errors import StateError, StoreError, StoreFull, UsageError
 from mockserver.exchange import Json
+from mockserver.serving import open_mock
 from mockserver.settings import Settings
 from mockserver.state import dump_state, load_state, open_store
 from mockserver.store_memory import MemoryStore
+from mockserver.stores import Change, Session
 from tests.talk import MESSAGE, ask, value
 
 CHAT = "/api/v1/chat"
@@ -161,3 +164,56 @@ def test_no_password_is_told() -> None:
     with pytest.raises(StoreError) as unreached:
         open_store("redis://user:secret@127.0.0.1:1/0", 1, 1)
     assert "secret" not in str(unreached.value)
+
+
+class Moving(MemoryStore):
+    """A store in which a session is touched while its state is saved."""
+
+    moved = False
+
+    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
+        found = super().page(scope, project, before, size)
+        if found and not self.moved:
+            self.moved = True
+            oldest = list(super().page(scope, None, None, 5_000))[-1]
+            self.change(scope, oldest.id, lambda old, _: Change(old and old._replace(title="moved")))
+        return found
+
+
+def test_a_session_that_is_touched_while_the_state_is_saved_is_saved() -> None:
+    store = Moving()
+    for number in range(1_500):
+        made = Session(f"ses-{number}", "now")
+        store.change("default", made.id, lambda _old, _gone, made=made: Change(made))  # type: ignore[misc]  # bound now
+    lines = [json.loads(line) for line in b"".join(dump_state(store)).splitlines()[2:]]
+    assert len({line["session"][0] for line in lines}) == len(lines) == 1_500
+    assert [line["seq"] for line in lines] == sorted(line["seq"] for line in lines)
+
+
+def test_a_state_that_does_not_fit_leaves_the_store_empty(tmp_path: Path) -> None:
+    path = saved(lived(), tmp_path)
+    store = MemoryStore(most_sessions=3)
+    with pytest.raises(StoreFull):
+        load_state(store, path)
+    assert (len(store), dict(store.scopes())) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        (']},["idx-a"]', "]},[1]", "/index_ids"),
+        ('"turns":2', '"turns":"x"', "/job_metadata"),
+        ('{"type":"user_input"', '{"type":"laughter"', "/events"),
+    ],
+)
+def test_a_state_that_the_contract_forbids_is_refused_with_its_place(
+    old: str, new: str, where: str, tmp_path: Path
+) -> None:
+    path = saved(lived(), tmp_path)
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(StateError) as caught:
+        open_mock(Settings(state=path))
+    assert where in caught.value.why
+    assert "line 3" in caught.value.where

@@ -24,6 +24,7 @@ from mockserver.store_memory import MemoryStore
 from mockserver.store_redis import RedisStore
 from mockserver.store_sqlite import SqliteStore
 from mockserver.stores import Change, Counters, Found, Session, Store
+from mockserver.tables import VERSION
 from tests.redis_server import RedisServer, redis_server
 from tests.store_killed import ID, SCOPE, turn
 from tests.strategies import ROOT, json_values
@@ -429,7 +430,7 @@ def foreign_files(folder: Path) -> Iterator[Path]:
         connection.close()
     SqliteStore(folder / "later").close()
     with sqlite3.connect(folder / "later") as connection:
-        connection.execute(f"PRAGMA user_version = {store_sqlite.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     connection.close()
     yield from list(folder.iterdir())
 
@@ -465,11 +466,23 @@ def test_a_file_that_another_holds_is_waited_for_but_not_for_ever(
     store = SqliteStore(tmp_path / "s.db")
     holder = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
+    before = store.waits
     assert "locked" in refused(lambda: store.birth(SCOPE))
+    assert (before, store.waits) == (False, True), "the next call is made in a thread"
+    begun = time.monotonic()
+    assert "locked" in refused(lambda: store.birth(SCOPE))
+    assert time.monotonic() - begun < 0.15, "the second one does not wait as long"
     assert store.find(SCOPE, ID) == Found()
     holder.execute("ROLLBACK")
     assert store.birth(SCOPE) == 1
     holder.close()
+
+
+def test_a_file_is_written_ahead(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    store.birth(SCOPE)
+    assert sqlite3.connect(tmp_path / "s.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
 
 
 def test_a_dropped_scope_is_gone_at_once_and_its_rows_when_the_file_is_next_opened(tmp_path: Path) -> None:

@@ -151,6 +151,34 @@ def test_a_signal_ends_all_processes_with_0(tmp_path: Path, how: signal.Signals)
 
 
 @PROC
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_turn_that_a_stopping_server_breaks_off_is_kept_as_such_without_a_traceback(
+    tmp_path: Path, workers: str
+) -> None:
+    options = ("--store", "sqlite:///s.db", "--stream-rate", "2", "--shutdown-timeout", "1")
+    with serving(tmp_path, *options, "--workers", workers) as server:
+        with client(server.url) as asking, asking.stream("POST", f"{CHAT}/ses-a/messages/stream", json=PROMPT) as told:
+            parts = told.iter_text()
+            next(parts)
+            assert server.end(patience=10) == 0
+        assert "Traceback" not in server.log.read_text("utf-8")
+    with serving(tmp_path, *options) as server, client(server.url) as asking:
+        events = asking.get(f"{CHAT}/ses-a").json()["events"]
+        assert events[0] == {"type": "user_input", "content": MESSAGE}
+        assert (events[-1]["type"], events[-1]["is_error"]) == ("stop", True)
+        assert len(events) > 2, "what was sent is kept"
+
+
+@PROC
+def test_workers_end_with_their_parent_whatever_ends_it(tmp_path: Path) -> None:
+    with serving(tmp_path, "--workers", "2", "--store", "sqlite:///s.db") as server:
+        assert len(awaited(lambda: workers(server), "workers")) == 2
+        server.process.kill()
+        server.process.wait()
+        awaited(lambda: not workers(server), "its workers end, too")
+
+
+@PROC
 def test_a_worker_that_was_killed_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2", "--store", "sqlite:///s.db") as server:
         with each_worker(server) as (one, other):
