@@ -32,6 +32,9 @@ LONGEST_HEADERS = 131_072
 AT_A_TIME = 8
 """After so many chunks that are due at once the others get their turn, and a client that has gone is noticed."""
 
+LEAST_PAUSE = 0.01
+"""Comments are at least so many seconds apart."""
+
 KEEP_ALIVE = b": keep-alive\n\n"
 """A comment, which readers of server-sent events skip. Source: docs/upstream.md, "Stream"."""
 
@@ -267,7 +270,7 @@ async def _in_time(stream: Stream, gone: "asyncio.Future[None]", send: Send) -> 
     for number, chunk in enumerate(stream.chunks):
         due = started + chunk.at - clock()
         while 0 < stream.keep_alive < due and not gone.done():
-            await asyncio.wait((gone,), timeout=stream.keep_alive)
+            await asyncio.wait((gone,), timeout=max(stream.keep_alive, LEAST_PAUSE))
             due = started + chunk.at - clock()
             if due > 0 and not gone.done():
                 await send(_part(KEEP_ALIVE))

@@ -268,7 +268,7 @@ def _unmatched(router: Router, request: Request, match: Match, before: str) -> D
     if known.operation is not None or known.allowed:
         target = before + other + ("?" + request.query if request.query else "")
         return Draft(307, None, None, headers=((b"location", quote(target.encode("latin-1"), safe=_SAFE).encode()),))
-    message = f"No operation has the path {request.path or "/"}; /openapi.json lists those that there are."
+    message = f"No operation has the path {request.path or '/'}; /openapi.json lists those that there are."
     finding = Finding("/path", "path", message, "client", received=request.path)
     return Draft(404, {"detail": "Not Found"}, findings=(finding,))
 
