@@ -13,7 +13,7 @@ from mockserver.serving import open_mock
 from mockserver.settings import Settings
 from mockserver.state import dump_state, load_state, open_store
 from mockserver.store_memory import MemoryStore
-from mockserver.stores import Change, Session
+from mockserver.stores import Change, Session, Step
 from tests.talk import MESSAGE, ask, value
 
 CHAT = "/api/v1/chat"
@@ -180,11 +180,16 @@ class Moving(MemoryStore):
         return found
 
 
+def keeping(session: Session) -> Step:
+    """Give the step that keeps a session, whatever there was."""
+    return lambda _old, _gone: Change(session)
+
+
 def test_a_session_that_is_touched_while_the_state_is_saved_is_saved() -> None:
     store = Moving()
     for number in range(1_500):
         made = Session(f"ses-{number}", "now")
-        store.change("default", made.id, lambda _old, _gone, made=made: Change(made))  # type: ignore[misc]  # bound now
+        store.change("default", made.id, keeping(made))
     lines = [json.loads(line) for line in b"".join(dump_state(store)).splitlines()[2:]]
     assert len({line["session"][0] for line in lines}) == len(lines) == 1_500
     assert [line["seq"] for line in lines] == sorted(line["seq"] for line in lines)
