@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from mockserver.contract import EVENT_STREAM, Media, Operation, Reply
 from mockserver.errors import ContractError
@@ -108,10 +108,13 @@ class Answers:
             own = self.fixtures.named(call.operation, call.operation.success)
             call = call._replace(script=script(own[""])) if "" in own else call
         draft = simulated(call)
-        reply = call.operation.reply(call.operation.success)
-        return (
-            self._static(call, call.operation.success, reply, NONE) if draft is None and reply else cast(Draft, draft)
-        )
+        if draft is not None:
+            return draft
+        status = call.operation.success
+        reply = call.operation.reply(status)
+        if reply is None:
+            raise Unmet(f"{call.operation.id} has no answer {status}.")
+        return self._static(call, status, reply, NONE)
 
     def examples(self, operation: Operation) -> Iterator[tuple[int, str, Draft]]:
         """Give every answer of an operation that has a name, canned before documented: status, name, answer."""

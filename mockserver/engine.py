@@ -18,7 +18,7 @@ from mockserver.errors import ContractError, StoreError, StoreFull, UsageError
 from mockserver.exchange import Finding, Headers, Json, Request, Response
 from mockserver.fixtures import Fixtures
 from mockserver.prefer import Preference, read_preference
-from mockserver.scopes import BAD_SCOPE, names_scope, placed
+from mockserver.scopes import BAD_SCOPE, HEADER, PREFIX, placed
 from mockserver.seal import Sealer
 from mockserver.sessions import World
 from mockserver.settings import ERAS, Settings
@@ -109,7 +109,7 @@ class Mock:
     def handle(self, request: Request) -> Response:
         """Answer a request: scope, match, key, request, preference, answer; each answer is sealed, and so validated."""
         served, before = self.served, ""
-        if names_scope(request):
+        if HEADER in request.headers or request.path.startswith(PREFIX):
             path = request.path
             request, wrong = placed(request)
             if wrong is not None:

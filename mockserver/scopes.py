@@ -13,11 +13,6 @@ BAD_SCOPE = "A scope's name has 1 to 100 of the characters A-Z a-z 0-9 . _ ~ : @
 _NAME = re.compile(r"[A-Za-z0-9._~:@+-]{1,100}")
 
 
-def names_scope(request: Request) -> bool:
-    """Say whether a request names a scope, rightly or not."""
-    return HEADER in request.headers or request.path.startswith(PREFIX)
-
-
 def placed(request: Request) -> tuple[Request, Finding | None]:
     """Give the request in its scope, its path without the scope's; a Finding where the name cannot be one.
 

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from mockserver.answers import Draft, Refused
 from mockserver.clock import Clock
@@ -99,7 +99,7 @@ def create(world: World, call: Call) -> Draft:
 def set_title(world: World, call: Call) -> Draft:
     """Give a session its title from its first message."""
     title = title_of(call.body["first_message"], world.title_length)
-    return _told(world, call, _changed(world, call, lambda old: Change(titled(old, world.clock(), title))))
+    return _told(world, call, _changed(world, call, lambda old: titled(old, world.clock(), title)))
 
 
 def get_summary(world: World, call: Call) -> Draft:
@@ -253,22 +253,24 @@ def _changed(world: World, call: Call, change: Callable[[Session], Change]) -> S
     born = 0
 
     def step(old: Session | None, gone: bool) -> Change:
-        if old is not None:
-            if world.strict:
-                _check_project(call, old)
-            return change(old)
-        if gone or world.strict:
-            raise _unknown(call, deleted=gone)
-        if not born:
-            raise _Unborn
-        return change(Session(session_id, world.clock(), project_id=_project(call), born=born))
+        if old is None:
+            if gone or world.strict:
+                raise _unknown(call, deleted=gone)
+            if not born:
+                raise _Unborn
+            old = Session(session_id, world.clock(), project_id=_project(call), born=born)
+        elif world.strict:
+            _check_project(call, old)
+        return change(old)
 
     try:
         session = world.store.change(scope, session_id, step)
     except _Unborn:
         born = world.store.birth(scope)
         session = world.store.change(scope, session_id, step)
-    return cast(Session, session)  # no change here deletes
+    if session is None:
+        raise _unknown(call, deleted=True)
+    return session
 
 
 def _found(world: World, call: Call, *, turns: bool = False) -> tuple[Session, list[Json]]:

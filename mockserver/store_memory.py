@@ -171,7 +171,11 @@ class MemoryStore:
                 self._count += 1
             world.seq += 1
             new = placed(new, world.seq)
-            world.keep(old, new)
+            if old is not None and old.project_id is None and new.project_id is None:  # most changes, at once
+                world.sessions[session_id] = new
+                world.timeline.move(old.seq, new)
+            else:
+                world.keep(old, new)
             if turn is not None:
                 world.turns.setdefault(session_id, {})[turn[0]] = turn[1]
             return new

@@ -142,9 +142,9 @@ def placed(session: Session, seq: int) -> Session:
     return _new(Session, (*session[:-1], seq))
 
 
-def titled(session: Session, now: str, title: str) -> Session:
+def titled(session: Session, now: str, title: str) -> Change:
     """Give a session its title."""
-    return _new(Session, (session[0], now, title, *session[3:]))
+    return _new(Change, (_new(Session, (session[0], now, title, *session[3:])), None))
 
 
 def dump_json(value: Json) -> bytes:
