@@ -44,7 +44,7 @@ class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what t
     """A preference that cannot be met; its text lists what can."""
 
 
-class Refused(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
+class RefusedError(Exception):
     """A call that its session does not allow."""
 
     def __init__(self, draft: Draft) -> None:
@@ -70,7 +70,7 @@ class Answers:
         self._turns = {each for each in simulations if _is_stream(each)}
 
     def answer(self, call: Call, preference: Preference) -> Draft:
-        """Give the answer; Unmet where no declared answer is as the caller prefers, Refused by what is played."""
+        """Give the answer; Unmet where no declared answer is as the caller prefers, RefusedError by what is played."""
         if preference is NONE:
             simulated = self._simulations.get(call.operation) if self.source == "simulated" else None
             return self._preferred(call, NONE) if simulated is None else self._played(call, simulated)

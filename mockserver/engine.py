@@ -10,11 +10,11 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from mockserver.answers import Answers, Draft, Refused, Unmet, check_made
+from mockserver.answers import Answers, Draft, RefusedError, Unmet, check_made
 from mockserver.clock import clock_of
 from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import NO_MATCH, Match, Router
-from mockserver.errors import ContractError, StoreError, StoreFull, UsageError
+from mockserver.errors import ContractError, StoreError, StoreFullError, UsageError
 from mockserver.exchange import Finding, Headers, Json, Request, Response
 from mockserver.fixtures import Fixtures
 from mockserver.prefer import Preference, read_preference
@@ -242,7 +242,7 @@ def _answered(served: Served, operation: Operation, path: Mapping[str, str], req
         return _unmet(wrong[0].message, operation)
     try:
         return served.answers.answer(call, preference)
-    except Refused as refused:
+    except RefusedError as refused:
         return refused.draft
     except Unmet as unmet:
         return _unmet(str(unmet), operation)
@@ -293,7 +293,7 @@ def told(error: StoreError) -> str:
 def _unkept(error: StoreError) -> Draft:
     """Say that the store failed, and why; the official clients ask again, unless it is full."""
     text = told(error)
-    headers = ((b"x-should-retry", b"false"),) if isinstance(error, StoreFull) else ()
+    headers = ((b"x-should-retry", b"false"),) if isinstance(error, StoreFullError) else ()
     return Draft(503, {"detail": text}, headers=headers, findings=(Finding("", "store", text, "store"),))
 
 

@@ -8,7 +8,7 @@ MockserverError
      ├─ StateError       a saved state that cannot be read
      ├─ BindError        an address that cannot be listened on
      └─ StoreError       a store that cannot be reached, at start or later (then 503)
-         └─ StoreFull        a store that has no room for one more
+         └─ StoreFullError        a store that has no room for one more
 """
 
 
@@ -53,7 +53,7 @@ class StoreError(StartError):
     """A store that cannot be reached, at start or later."""
 
 
-class StoreFull(StoreError):  # noqa: N818  # it is the store that is full, not the error
+class StoreFullError(StoreError):
     """A store that has no room for one more."""
 
     def __init__(self, what: str, most: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from mockserver.answers import Draft, Refused
+from mockserver.answers import Draft, RefusedError
 from mockserver.clock import Clock
 from mockserver.contract import EVENT_STREAM, Operation
 from mockserver.errors import StoreError
@@ -243,7 +243,7 @@ def _touched(world: World, session: Session, **news: Json) -> Session:
     return session._replace(updated_at=world.clock(), **news)
 
 
-class _Unborn(Exception):  # noqa: N818  # no error: a session must be born before it can be changed
+class _UnbornError(Exception):
     pass
 
 
@@ -257,7 +257,7 @@ def _changed(world: World, call: Call, change: Callable[[Session], Change]) -> S
             if gone or world.strict:
                 raise _unknown(call, deleted=gone)
             if not born:
-                raise _Unborn
+                raise _UnbornError
             old = Session(session_id, world.clock(), project_id=_project(call), born=born)
         elif world.strict:
             _check_project(call, old)
@@ -265,7 +265,7 @@ def _changed(world: World, call: Call, change: Callable[[Session], Change]) -> S
 
     try:
         session = world.store.change(scope, session_id, step)
-    except _Unborn:
+    except _UnbornError:
         born = world.store.birth(scope)
         session = world.store.change(scope, session_id, step)
     if session is None:
@@ -296,14 +296,14 @@ def _check_project(call: Call, session: Session) -> None:
         raise _unknown(call, deleted=False)
 
 
-def _unknown(call: Call, *, deleted: bool) -> Refused:
+def _unknown(call: Call, *, deleted: bool) -> RefusedError:
     why = "it was deleted" if deleted else "create never issued it"
     message = f"No session has the id {call.path['session_id']}: {why}."
     finding = Finding("/path/session_id", "session", message, "client", contract=call.operation.place)
-    return Refused(Draft(404, {"detail": "Session not found"}, findings=(finding,)))
+    return RefusedError(Draft(404, {"detail": "Session not found"}, findings=(finding,)))
 
 
-def _locked(world: World, call: Call) -> Refused:
+def _locked(world: World, call: Call) -> RefusedError:
     """Refuse a turn on other indexes than the session's. Source: docs/upstream.md, "Error bodies"."""
     text = "The index set of this session is locked"
     message = f"{text}: ask on the indexes that it was bound to, or in a new session."
@@ -312,7 +312,7 @@ def _locked(world: World, call: Call) -> Refused:
     if world.locked_status == 422:
         loc = ["body", "index_ids"]
         detail = [{"type": "value_error", "loc": loc, "msg": text, "input": call.body["index_ids"]}]
-    return Refused(Draft(world.locked_status, {"detail": detail}, findings=(finding,)))
+    return RefusedError(Draft(world.locked_status, {"detail": detail}, findings=(finding,)))
 
 
 def write_token(seq: int) -> str:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
-from mockserver.errors import StoreFull
+from mockserver.errors import StoreFullError
 from mockserver.stores import MOST_GONE, MOST_SCOPES, MOST_SESSIONS, Counters, Events, Found, Session, Step, placed
 
 _BLOCK = 8
@@ -139,9 +139,9 @@ class MemoryStore:
         """Give the world of a scope, made if it is not there, and if there is room for it and so many more sessions."""
         world = self._worlds.get(scope)
         if world is None and len(self._worlds) >= self._most_scopes:
-            raise StoreFull("scopes", self._most_scopes)
+            raise StoreFullError("scopes", self._most_scopes)
         if more and self._count + more > self._most_sessions:
-            raise StoreFull("sessions", self._most_sessions)
+            raise StoreFullError("sessions", self._most_sessions)
         if world is None:
             world = self._worlds[scope] = _World(self._most_gone)
         return world

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from mockserver.errors import StoreError, StoreFull
+from mockserver.errors import StoreError, StoreFullError
 from mockserver.stores import (
     MOST_GONE,
     MOST_SCOPES,
@@ -229,7 +229,7 @@ class RedisStore:
         """Run a script that makes its scope appear."""
         answer = self._run(script, scope, scope, self._most_scopes, *arguments)
         if answer is None:
-            raise StoreFull("scopes", self._most_scopes)
+            raise StoreFullError("scopes", self._most_scopes)
         return int(answer)
 
     def birth(self, scope: str) -> int:
@@ -255,7 +255,7 @@ class RedisStore:
                     return None if new is None else placed(new, answer[0])
                 if status != b"again":
                     what = status.decode()
-                    raise StoreFull(what, self._most_scopes if what == "scopes" else self._most_sessions)
+                    raise StoreFullError(what, self._most_scopes if what == "scopes" else self._most_sessions)
                 raw, gone = answer
         finally:
             if entered:

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.errors import StoreError, StoreFull
+from mockserver.errors import StoreError, StoreFullError
 from mockserver.stores import (
     MOST_GONE,
     MOST_SCOPES,
@@ -220,7 +220,7 @@ class SqliteStore:
             return int(row[0])
         (count,) = connection.execute("SELECT count(*) FROM scopes").fetchone()
         if count >= self._most_scopes:
-            raise StoreFull("scopes", self._most_scopes)
+            raise StoreFullError("scopes", self._most_scopes)
         made = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, 0, NULL, 0, 0)", (scope,))
         return made.lastrowid or 0
 
@@ -263,7 +263,7 @@ class SqliteStore:
         world = self._world(connection, scope)
         (count,) = connection.execute("SELECT sessions FROM total").fetchone()
         if count >= self._most_sessions:
-            raise StoreFull("sessions", self._most_sessions)
+            raise StoreFullError("sessions", self._most_sessions)
         connection.execute("UPDATE total SET sessions = sessions + 1")
         connection.execute("UPDATE scopes SET seq = ?, sessions = sessions + 1 WHERE key = ?", (new.seq, world))
         values = (world, new.id, new.seq, new.project_id, dump_session(new))

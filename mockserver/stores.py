@@ -97,7 +97,7 @@ class Store(Protocol):
         """Count one more birth in a scope, and give its number, from 1 on."""
 
     def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        """Change one session as `step` says, and give what it is afterwards; StoreFull where there is no room."""
+        """Change one session as `step` says, and give what it is afterwards; StoreFullError where there is no room."""
 
     def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
         """Give what is known of an id, and on request the events of its turns, in order."""

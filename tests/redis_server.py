@@ -1,7 +1,5 @@
 """A real Redis for the tests: on a free port, in a folder of its own, keeping nothing on disk."""
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,9 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
-MISSING = "there is no redis-server on the PATH; get it with: apt-get install redis-server"
+from tests.needs import need
 
 
 class RedisServer:
@@ -66,10 +62,7 @@ class RedisServer:
 @contextmanager
 def redis_server() -> Iterator[RedisServer]:
     """Run a Redis; where there is none to run, a CI fails and anyone else skips."""
-    if shutil.which("redis-server") is None:
-        if os.environ.get("CI"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+    need("redis-server")
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(folder)
         try:

@@ -4,6 +4,7 @@ Called with the store's URL, a name of its own, and how many turns to write.
 """
 
 import sys
+from functools import partial
 
 from mockserver.state import open_store
 from mockserver.stores import Change, Session
@@ -23,7 +24,7 @@ def main(url: str, name: str, count: int) -> None:
     store = open_store(url, 10, 10)
     for _ in range(count):
         birth = store.birth(SCOPE)
-        store.change(SCOPE, ID, lambda old, gone, birth=birth: turn(old, gone, f"{name}-{birth}"))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        store.change(SCOPE, ID, partial(turn, name=f"{name}-{birth}"))
         print(birth, flush=True)
     store.close()
 
