@@ -3,6 +3,8 @@
 `inside.py hold <create|title> <count>` answers that many requests and tells the memory that they took, as JSON; then,
 for each line `<place> <operation> <calls>` that it reads, the seconds that one call took in the mean.
 `inside.py save <count> <file>` writes a state with that many sessions.
+`inside.py count <operation> <count> <calls>` makes that many calls in the Handler among that many sessions, for
+callgrind to count.
 """
 
 import json
@@ -169,11 +171,23 @@ def save(count: int, path: Path) -> None:
         file.writelines(dump_state(store))
 
 
+def count_calls(operation: str, count: int, calls: int) -> None:
+    """Make calls in the Handler among so many sessions; what is drawn for them is the same for any number of calls."""
+    mock = opened()
+    created = _at_store(mock.store, "create")
+    for _ in range(count):
+        created(None)
+    for argument in _arguments(mock.store, operation, 2_000, Random(0))[:calls]:
+        answered(mock, _REQUESTS[operation](argument))
+
+
 def main() -> None:
     """Do what the arguments say."""
     kind, *rest = sys.argv[1:]
     if kind == "hold":
         hold(rest[0], int(rest[1]))
+    elif kind == "count":
+        count_calls(rest[0], int(rest[1]), int(rest[2]))
     else:
         save(int(rest[0]), Path(rest[1]))
 

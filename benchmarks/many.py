@@ -1,6 +1,7 @@
 """Many sessions beside few: title calls over a socket, calls in process, memory, and the start from a saved state."""
 
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from benchmarks.children import Cores, Stop, child, output, say
 from benchmarks.environment import PYTHON, ROOT
 from benchmarks.figures import Aim, Figure, Row, Section, Series, divided, series
-from benchmarks.measure import FEW, Plan, Slice, Subject, beside, in_turn, mock_with, start_time
+from benchmarks.measure import FEW, Plan, Slice, Subject, beside, collected, in_turn, mock_with, start_time
 
 INSIDE = ROOT / "benchmarks" / "inside.py"
 SAVED, HANDFUL = 100_000, 10
@@ -20,6 +21,9 @@ OPERATIONS = {"title": "title", "create": "create", "list": "list, first page", 
 CALLS = {"title": 400, "create": 200, "list": 100, "list-on": 100}
 """Calls of one batch."""
 
+COUNTED_CALLS = 200
+"""Calls by which two counted runs differ."""
+
 NO_SLOWER, SAME = Aim("at least", 0.95), Aim("at most", 1.1)
 
 
@@ -28,6 +32,7 @@ def many_sessions(cores: Cores, plan: Plan) -> Section:
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
         loads, starts = _over_socket(Path(folder), cores, plan)
     times, sizes = _in_process(cores, plan)
+    counts = _instructions(cores, plan.counted)
     few, many = _named(FEW), _named(plan.many)
     handful, saved = _named(HANDFUL), _named(SAVED)
     rates = {name: series([each.requests_per_second for each in found]) for name, found in loads.items()}
@@ -41,6 +46,16 @@ def many_sessions(cores: Cores, plan: Plan) -> Section:
             for ratio, aim in [(divided(by_size[many], by_size[few]), SAME)]
         ),
         *(
+            Row(
+                f"instructions of {OPERATIONS[operation]} in the Handler",
+                f"{_named(plan.counted)} beside {few}",
+                ratio,
+                SAME,
+            )
+            for operation, by_size in counts.items()
+            for ratio in [divided(by_size[_named(plan.counted)], by_size[few])]
+        ),
+        *(
             Row(f"memory of a session {_MADE[how]}", "-", each, Aim("at most", 1023), "bytes", 0)
             for how, each in sizes.items()
         ),
@@ -52,6 +67,10 @@ def many_sessions(cores: Cores, plan: Plan) -> Section:
         *(
             Figure(f"{OPERATIONS[operation]} {_PLACES[place]}", "µs", 1, by_size)
             for (place, operation), by_size in times.items()
+        ),
+        *(
+            Figure(f"{OPERATIONS[operation]} in the Handler", "instructions", 0, by_size)
+            for operation, by_size in counts.items()
         ),
     ]
     return Section("Many sessions", rows, figures, _how(plan), list(_commands(plan)))
@@ -102,6 +121,23 @@ def _in_process(cores: Cores, plan: Plan) -> tuple[dict[tuple[str, str], dict[st
     return times, {how: series([each["bytes_per_session"]]) for how, each in sizes.items()}
 
 
+def _instructions(cores: Cores, many: int) -> dict[str, dict[str, Series]]:
+    """Count the instructions of a call among few and among many sessions; nothing where valgrind is missing, or for 0."""
+    if not many or shutil.which("valgrind") is None:
+        return {}
+    return {
+        operation: {_named(count): series([_counted(operation, count, cores)]) for count in (FEW, many)}
+        for operation in OPERATIONS
+    }
+
+
+def _counted(operation: str, count: int, cores: Cores) -> float:
+    say(f"instructions: {operation} among {count:,} sessions")
+    inside = [str(INSIDE), "count", operation, str(count)]
+    once, twice = (collected([*inside, str(calls)], cores) for calls in (COUNTED_CALLS, 2 * COUNTED_CALLS))
+    return (twice - once) / COUNTED_CALLS
+
+
 @contextmanager
 def _holding(how: str, count: int, core: int) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a process that holds sessions in memory."""
@@ -139,6 +175,8 @@ def _how(plan: Plan) -> Sequence[str]:
         f"In process: a process with {plan.many:,} sessions and one with {FEW:,}, on one core, are asked in turn, "
         f"{plan.batches} times, for a batch of {min(CALLS.values())} to {max(CALLS.values())} calls; "
         "sessions and pages are drawn by chance, a page has 50 sessions, and the time is processor time.",
+        f"Instructions: those of {2 * COUNTED_CALLS} calls less those of {COUNTED_CALLS}, divided by {COUNTED_CALLS}, "
+        "counted by callgrind; they say what is done, the times also how far the memory is that it is done in.",
         f"Memory of a session: the growth of VmHWM while {plan.many:,} of them are made in the Handler, "
         "divided by their number. None has had a turn.",
         f"Start from a state: {plan.sides + 2} rounds.",

@@ -75,11 +75,13 @@ class Plan:
     """How many turns are followed one after the other, in each round."""
     crowds: int
     """How often many streams at once are followed."""
+    counted: int
+    """Among how many sessions instructions are counted, too; 0 for none, since it takes minutes."""
 
 
 FEW = 1_000
-FULL = Plan(9, 1, 5, 21, 2000, sides=3, slices=5, many=1_000_000, batches=21, turns=200, crowds=5)
-QUICK = Plan(3, 1, 1, 4, 500, sides=1, slices=3, many=100_000, batches=9, turns=60, crowds=3)
+FULL = Plan(9, 1, 5, 21, 2000, sides=3, slices=5, many=1_000_000, batches=21, turns=200, crowds=5, counted=100_000)
+QUICK = Plan(3, 1, 1, 4, 500, sides=1, slices=3, many=100_000, batches=9, turns=60, crowds=3, counted=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,19 +301,29 @@ def instructions(calls: int, cores: Cores) -> float | None:
     """Count the instructions of one request in the Handler alone; None where valgrind is missing."""
     if shutil.which("valgrind") is None:
         return None
-    once, twice = (_collected(count, cores) for count in (calls, 2 * calls))
+    once, twice = (_handled(count, cores) for count in (calls, 2 * calls))
     return (twice - once) / calls
 
 
-def callgrind_command(count: int | str, python: str | Path = PYTHON, handler: str | Path = HANDLER) -> list[str]:
-    """Give the command that counts the instructions of `count` requests and of the start before them."""
-    tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    return ["env", "PYTHONHASHSEED=0", *tool, str(python), "-P", str(handler), str(count), PATH, BODY]
-
-
-def _collected(count: int, cores: Cores) -> int:
+def _handled(count: int, cores: Cores) -> int:
     say(f"instructions: {count} requests")
-    text = output(callgrind_command(count), cores.server)
+    return collected(handler_arguments(count), cores)
+
+
+def handler_arguments(count: int | str, handler: str | Path = HANDLER) -> list[str]:
+    """Give the arguments of a run of so many requests in the Handler alone."""
+    return [str(handler), str(count), PATH, BODY]
+
+
+def callgrind_command(arguments: Sequence[str], python: str | Path = PYTHON) -> list[str]:
+    """Give the command that counts the instructions of a run of Python."""
+    tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    return ["env", "PYTHONHASHSEED=0", *tool, str(python), "-P", *arguments]
+
+
+def collected(arguments: Sequence[str], cores: Cores) -> int:
+    """Count the instructions of a run of Python, all of it."""
+    text = output(callgrind_command(arguments), cores.server)
     match = re.search(r"Collected : (\d+)", text)
     if match is None:
         raise Stop(f"callgrind said no count:\n{text}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.environment import MOCKSERVER, PYTHON, ROOT, Machine
 from benchmarks.figures import WIDE, Figure, Row, Section, Series
-from benchmarks.measure import BODY, HANDLER, PATH, Plan, callgrind_command, wrk_command
+from benchmarks.measure import BODY, HANDLER, PATH, Plan, callgrind_command, handler_arguments, wrk_command
 
 WORSE = 0.05
 """From this growth on, a count of instructions is flagged."""
@@ -208,7 +208,9 @@ def _commands(results: Results) -> Iterator[str]:
     for section in results.sections:
         yield from section.commands
     for count in (results.plan.calls, 2 * results.plan.calls):
-        *command, body = callgrind_command(count, PYTHON.relative_to(ROOT), HANDLER.relative_to(ROOT))
+        *command, body = callgrind_command(
+            handler_arguments(count, HANDLER.relative_to(ROOT)), PYTHON.relative_to(ROOT)
+        )
         yield f"{' '.join(command)} '{body}'"
 
 
