@@ -122,7 +122,7 @@ def _in_process(cores: Cores, plan: Plan) -> tuple[dict[tuple[str, str], dict[st
 
 
 def _instructions(cores: Cores, many: int) -> dict[str, dict[str, Series]]:
-    """Count the instructions of a call among few and among many sessions; nothing where valgrind is missing, or for 0."""
+    """Count the instructions of a call among few and among many sessions; nothing without valgrind, or for 0."""
     if not many or shutil.which("valgrind") is None:
         return {}
     return {
