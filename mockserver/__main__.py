@@ -1,5 +1,5 @@
 """Lets `python -m mockserver` be the command."""
 
-from mockserver.cli import run
+from mockserver.cli import start
 
-run()
+start()

@@ -127,6 +127,10 @@ class Answers:
                 for name, value in media.examples.items():
                     yield status, name, Draft(status, value, media.type, "documented")
 
+    def names(self, operation: Operation) -> Iterator[tuple[int, str]]:
+        """Give the status and the name of every answer of an operation that has a name."""
+        return ((status, name) for status, name, _ in self.examples(operation))
+
     def _example(self, call: Call, preference: Preference, simulated: Simulation | None) -> Draft:
         operation = call.operation
         available = [each for each in self.examples(operation) if preference.code in (None, each[0])]

@@ -10,33 +10,25 @@ from types import coroutine
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.exchange import Chunk, Headers, Request, Response, Stream
+from mockserver.exchange import Chunk, Delivery, Headers, Request, Response, Stream
+from mockserver.limits import LONGEST_TARGET, Refused, too_big, too_long
+from mockserver.scopes import OPENAPI, is_control
+from mockserver.wire import KEEP_ALIVE, RAW_SEND, hang_up, pieces
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Refused: TypeAlias = tuple[int, str]
-"""The status and the reason of a request that was not read to its end."""
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
-
-LONGEST_TARGET = 16_384
-"""Longest path and query that are read, in bytes (RFC 9110 asks for at least 8,000)."""
-
-LONGEST_HEADERS = 131_072
-"""Longest header section that is read, in bytes."""
 
 AT_A_TIME = 8
 """After so many chunks that are due at once the others get their turn, and a client that has gone is noticed."""
 
 LEAST_PAUSE = 0.01
 """Comments are at least so many seconds apart."""
-
-KEEP_ALIVE = b": keep-alive\n\n"
-"""A comment, which readers of server-sent events skip. Source: docs/upstream.md, "Stream"."""
 
 EXPOSED = (
     "preference-applied retry-after x-mock-contract x-mock-fault x-mock-message x-mock-pointer x-mock-source "
@@ -91,8 +83,8 @@ class App:
         """Serve one connection's request."""
         if scope["type"] != "http":
             await _not_http(scope, receive, send)
-        elif scope.get("raw_path", scope["path"].encode()).startswith(b"/__mock__/"):
-            await self._control(scope, receive, send)
+        elif is_control(_raw_path(scope)):
+            await self._control(_at_root(scope), receive, send)
         else:
             headers = Headers(scope["headers"])
             if self._cors and headers.get(b"origin") is not None:
@@ -101,25 +93,30 @@ class App:
                 await self._serve(scope, receive, send, headers)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers | None = None) -> None:
-        if scope["path"] == "/openapi.json":
-            await self._control(scope, receive, send)
-            return
         started = time.perf_counter() if self._access_log else 0.0
         method, headers = scope["method"], headers or Headers(scope["headers"])
         path, query = _target(scope)
-        body = self._too_long(path, query, headers) or await self._body(headers, receive)
+        if path == OPENAPI:
+            await self._control(_at_root(scope), receive, send)
+            return
+        body = too_long(path, query, headers) or await self._body(headers, receive)
         if body is None:  # the client went away before it had sent all
             return
         if isinstance(body, bytes):
-            request = Request(method, path, query, headers, body)
+            request = Request(method, path, query, headers, body, root=scope.get("root_path", ""))
             threaded = self._pool is not None and self._mock.waits
             response = await self._elsewhere(self._handle, request) if threaded else self._handle(request)
         else:
             response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
-        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-        if response.stream is not None:
-            await self._tell(response.stream, receive, send)
-        await send({"type": "http.response.body", "body": response.body})
+        if response.delivery is not None:
+            await self._deliver(response, response.delivery, scope, receive, send)
+        else:
+            await send(_head(response))
+            if response.stream is not None:
+                gone = _leaving(receive)
+                await self._tell(response.stream, gone, send)
+                gone.cancel()
+            await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
             _log_access(method, path, query, response, time.perf_counter() - started)
 
@@ -134,9 +131,29 @@ class App:
         """Call in a thread what waits; once begun it is done, even where its caller is stopped meanwhile."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, function, asked))
 
-    async def _tell(self, stream: Stream, receive: Receive, send: Send) -> None:
-        """Send a stream in its time, each chunk by itself, until its end or until the client is gone."""
-        gone = asyncio.ensure_future(_gone(receive))
+    async def _deliver(
+        self, response: Response, delivery: Delivery, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Send an answer late, slowly, not to its end, or not at all; the client's leaving ends each pause."""
+        stream = response.stream or Stream(list(pieces(response.body, delivery.rate)), lambda _: b"")
+        gone = _leaving(receive)
+        try:
+            there = await _pause(gone, delivery.delay)
+            if there and not delivery.unanswered:
+                await send(_head(response))
+                there = await self._tell(stream, gone, send)
+            else:
+                await self._close(stream, 0)
+            if there and await _pause(gone, delivery.hold):
+                if delivery.end:
+                    await hang_up(scope.get(RAW_SEND, send), gone, reset=delivery.end == "reset")
+                else:
+                    await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+    async def _tell(self, stream: Stream, gone: "asyncio.Future[None]", send: Send) -> bool:
+        """Send a stream in its time, each chunk by itself, to its end; say whether the client was there for all."""
         sent, left = 0, False
         try:
             async for chunk in _in_time(stream, gone, send):
@@ -146,10 +163,10 @@ class App:
         except (asyncio.CancelledError, OSError, RuntimeError):  # the server stops, or nobody is there any more
             left = True
         left = left or gone.done()
-        gone.cancel()
         last = await self._close(stream, sent)
         if last and not left:
             await send(_part(last))
+        return not left
 
     async def _close(self, stream: Stream, sent: int) -> bytes:
         """Close a stream, which keeps what was told."""
@@ -164,7 +181,7 @@ class App:
         """Read the body, or say why not, if it is too long or too slow; None if the client went away."""
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > self._max_body:
-            return self._too_big()
+            return too_big(self._max_body)
         message, waiting = _begun(receive())
         if waiting is not None or message.get("more_body"):
             try:
@@ -178,7 +195,7 @@ class App:
         if message["type"] == "http.disconnect":
             return None
         body: bytes = message.get("body", b"")
-        return body if len(body) <= self._max_body else self._too_big()
+        return body if len(body) <= self._max_body else too_big(self._max_body)
 
     async def _rest(self, message: Message, receive: Receive) -> Message:
         """Read on until the end, the limit, or the client's leaving; give all of it as one message."""
@@ -189,16 +206,6 @@ class App:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
         return {"type": message["type"], "body": b"".join(parts)}
-
-    def _too_big(self) -> Refused:
-        return 413, f"The body is longer than {self._max_body} bytes; --max-body sets the limit."
-
-    def _too_long(self, path: str, query: str, headers: Headers) -> Refused | None:
-        if len(path) + len(query) > LONGEST_TARGET:
-            return 414, f"Path and query are longer than {LONGEST_TARGET} bytes."
-        if len(b"".join(map(b"".join, headers.raw))) > LONGEST_HEADERS:
-            return 431, f"The headers are longer than {LONGEST_HEADERS} bytes."
-        return None
 
     def _closing(self, request: Request, status: int, message: str) -> Response:
         """Refuse, and close the connection, since what the client still sends is not read."""
@@ -217,14 +224,29 @@ class App:
                 allow_headers=any_,
                 expose_headers=EXPOSED,
             )
+        scope[RAW_SEND] = send
         await self._crossing(scope, receive, send)
 
 
 def _target(scope: Scope) -> tuple[str, str]:
     """Give path and query, both still percent-encoded."""
-    raw = scope.get("raw_path")
-    path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
-    return path, scope["query_string"].decode("latin-1")
+    return _raw_path(scope), scope["query_string"].decode("latin-1")
+
+
+def _raw_path(scope: Scope) -> str:
+    """Give the path below the place where the application is mounted, still percent-encoded."""
+    raw, root = scope.get("raw_path"), scope.get("root_path")
+    path: str = quote(scope["path"]) if raw is None else raw.decode("latin-1")
+    return path.removeprefix(root) if root else path
+
+
+def _at_root(scope: Scope) -> Scope:
+    """Give the scope of an application that is mounted somewhere as if it were not."""
+    root = scope.get("root_path")
+    if not root:
+        return scope
+    path = scope["path"].removeprefix(root)
+    return {**scope, "path": path, "raw_path": _raw_path(scope).encode("latin-1"), "root_path": ""}
 
 
 def _log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
@@ -287,8 +309,26 @@ def _part(data: bytes) -> Message:
     return {"type": "http.response.body", "body": data, "more_body": True}
 
 
+def _head(response: Response) -> Message:
+    return {"type": "http.response.start", "status": response.status, "headers": response.headers}
+
+
+async def _pause(gone: "asyncio.Future[None]", seconds: float) -> bool:
+    """Wait, but not longer than the client does; say whether it is still there, and the server not about to stop."""
+    if seconds > 0 and not gone.done():
+        try:
+            await asyncio.wait((gone,), timeout=seconds)
+        except asyncio.CancelledError:
+            return False
+    return not gone.done()
+
+
+def _leaving(receive: Receive) -> "asyncio.Future[None]":
+    """Give what is done once the client has gone."""
+    return asyncio.ensure_future(_gone(receive))
+
+
 async def _gone(receive: Receive) -> None:
-    """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from mockserver.errors import MockserverError, UsageError
 from mockserver.settings import Settings
@@ -90,12 +91,12 @@ def serve(**options: Any) -> None:
     end_quietly()
     from mockserver.data import is_packed
     from mockserver.live import serve as serve_app
-    from mockserver.serving import make_app, open_mock
+    from mockserver.serving import make_app, start_mock
 
     warn_of_unknown_variables()
     settings = Settings(**options)
     check_workers(settings)
-    mock = open_mock(settings)
+    mock = start_mock(settings)
     if settings.watch or not is_packed():
         mock.served.answers.fixtures.check()
     listener = bind(settings.host, settings.port)
@@ -118,6 +119,28 @@ def serve(**options: Any) -> None:
             serve_app(make_app(settings, mock), listener, shutdown_timeout=timeout, on_ready=ready)
     finally:
         stop.set()
+
+
+@main.command(context_settings={"show_default": True, "ignore_unknown_options": False})
+@click.option("--allow-invalid", is_flag=True, help="Let the client send what the contract forbids.")
+@click.option("--allow-unused", is_flag=True, help="Let planned answers go unused.")
+@click.option("--allow-silence", is_flag=True, help="Let the command send no request at all.")
+@_settings_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(command: tuple[str, ...], allow_invalid: bool, allow_unused: bool, allow_silence: bool, **options: Any) -> None:
+    """Run COMMAND beside a mock of its own, and judge what it sends.
+
+    Write -- before the command. Its environment points clients at the mock, on a free port unless one is given.
+    """
+    from mockserver.runner import Allowed, run_command
+
+    source = click.get_current_context().get_parameter_source("port")
+    settings = Settings(**options)
+    if source is ParameterSource.DEFAULT:
+        settings = replace(settings, port=0)
+    if settings.workers > 1:
+        raise UsageError("a command is run beside one process", where="--workers", mend="leave out --workers")
+    sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence)))
 
 
 def check_workers(settings: Settings) -> None:
@@ -205,7 +228,7 @@ def warn_of_unknown_variables() -> None:
 
 def _default(folder: Path, key: str, value: Any) -> Any:
     """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
-    if key in ("fixtures", "state") or (key == "contract" and (folder / str(value)).is_file()):
+    if key in ("fixtures", "state", "plan", "journal") or (key == "contract" and (folder / str(value)).is_file()):
         return str(folder / str(value))
     if key == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
         return f"sqlite:///{folder / str(value).removeprefix('sqlite:///')}"
@@ -214,14 +237,15 @@ def _default(folder: Path, key: str, value: Any) -> Any:
     return value if isinstance(value, bool) else str(value)
 
 
-def run() -> None:
+def start() -> None:
     """Run the command line; what stops us is told on stderr, with its exit code."""
     try:
-        main(default_map={"serve": read_pyproject(Path.cwd())})
+        said = read_pyproject(Path.cwd())
+        main(default_map={"serve": said, "run": {key: value for key, value in said.items() if key != "port"}})
     except MockserverError as error:
         print(f"mockserver: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
-    run()
+    start()

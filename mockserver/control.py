@@ -1,25 +1,27 @@
-"""What is said and set about the mock itself: `/__mock__/health`, its scopes, its state, and `/openapi.json`."""
+"""What is asked of the mock itself and set while it serves: the routes under `/__mock__/`, and `/openapi.json`."""
 
-import json
 from collections.abc import Callable
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mockserver.acts import TABLE, Act, Asked
 from mockserver.app import Application, Receive, Scope, Send
+from mockserver.desk import LocalDesk
 from mockserver.engine import Mock, told
-from mockserver.errors import StoreError, UsageError
-from mockserver.exchange import Json
-from mockserver.scopes import BAD_SCOPE, is_scope
-from mockserver.state import dump_state
+from mockserver.errors import MockserverError, StoreError
+from mockserver.exchange import DEFAULT_SCOPE, Headers
+from mockserver.guard import HEALTH, refused
+from mockserver.scopes import BAD_SCOPE, HEADER, OPENAPI, PREFIX, is_scope
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import Route
 
 
-LONGEST = 4_096
+LONGEST = 1_048_576
 """Longest body of a control request, in bytes."""
+
+LONGEST_STATE = 268_435_456
+"""Longest state that is restored, in bytes."""
 
 
 class Control:
@@ -33,158 +35,84 @@ class Control:
         """Serve one request."""
         if self._app is None:
             self._app = _routes(self._mock)
-        await self._app(scope, receive, send)
+        await self._app(_placed(scope), receive, send)
+
+
+def _placed(scope: Scope) -> Scope:
+    """Give a request for a control route below a scope's path as one at the root, in that scope."""
+    path = scope["path"]
+    if not path.startswith(PREFIX):
+        return scope
+    name, _, rest = path[len(PREFIX) :].partition("/")
+    return {**scope, "path": "/" + rest, "raw_path": ("/" + rest).encode(), "mockserver.scope": name}
 
 
 def _routes(mock: Mock) -> Application:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
-    from starlette.responses import JSONResponse, StreamingResponse
+    from starlette.responses import JSONResponse
     from starlette.routing import Route
 
-    def openapi(request: "Request") -> "Response":
-        try:
-            return JSONResponse(mock.document(request.query_params.get("contract")))
-        except UsageError as error:
-            return JSONResponse({"detail": f"{error.what}; {error.mend}"}, 404)
-
-    def state(_: "Request") -> "Response":
-        lines = dump_state(mock.store)
-        head = next(lines)  # a store that cannot be reached is told before the answer begins
-        return StreamingResponse(chain((head,), lines), media_type="application/x-ndjson")
-
     async def plain(_: "Request", error: Exception) -> "Response":
+        if isinstance(error, StoreError):
+            return JSONResponse({"detail": told(error)}, 503, {"x-mock-fault": "store"})
+        if isinstance(error, MockserverError):
+            parts = {"detail": error.what, "where": error.where, "why": error.why, "mend": error.mend}
+            return JSONResponse({name: text for name, text in parts.items() if text}, 400)
         if not isinstance(error, HTTPException):
             raise error
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
-    async def unkept(_: "Request", error: Exception) -> "Response":
-        text = told(error) if isinstance(error, StoreError) else str(error)
-        return JSONResponse({"detail": text}, 503, {"x-mock-fault": "store"})
-
-    routes = [
-        Route("/__mock__/health", _json(lambda _: health(mock))),
-        Route("/__mock__/state", state),
-        Route("/__mock__/reset", _json(lambda _: reset(mock)), methods=["POST"]),
-        Route("/__mock__/scopes", _json(lambda _: {"scopes": scopes(mock)})),
-        *_scope_routes(mock),
-        Route("/openapi.json", openapi),
-    ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: plain, StoreError: unkept})
+    by_path: dict[str, dict[str, Act]] = {}
+    for method, path, act in TABLE:
+        by_path.setdefault(path, {})[method] = act
+    routes = [Route(path, _endpoint(mock, acts), methods=list(acts)) for path, acts in by_path.items()]
+    return Starlette(routes=routes, exception_handlers={HTTPException: plain, MockserverError: plain})
 
 
-def _scope_routes(mock: Mock) -> "list[Route]":
+def _endpoint(mock: Mock, acts: dict[str, Act]) -> Callable[["Request"], Any]:
+    """Make an endpoint of what a path does by method; it is done in a thread, since a store may wait."""
+    from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
     from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route
 
-    def named(request: "Request") -> str:
-        name = str(request.path_params["name"])
-        if not is_scope(name):
-            raise HTTPException(400, f"{name!r} names no scope. {BAD_SCOPE}.")
-        return name
-
-    def show(request: "Request") -> "Response":
-        return JSONResponse(scope(mock, named(request)))
-
-    def drop(request: "Request") -> "Response":
-        mock.store.drop(named(request))
-        return Response(status_code=204)
-
-    def clear(request: "Request") -> "Response":
-        return JSONResponse(clear_scope(mock, named(request)))
-
-    async def give(request: "Request") -> "Response":
-        name, seed = named(request), _seed(await _text(request))
-        if seed is None:
-            raise HTTPException(400, 'A scope takes {"seed": <whole number of at most 63 bits>}.')
-        await run_in_threadpool(mock.store.set_seed, name, seed)
-        return JSONResponse(await run_in_threadpool(scope, mock, name))
-
-    from starlette.concurrency import run_in_threadpool
-
-    path = "/__mock__/scopes/{name}"
-    return [
-        Route(path, show),
-        Route(path, drop, methods=["DELETE"]),
-        Route(path, give, methods=["PUT"]),
-        Route(path + "/reset", clear, methods=["POST"]),
-    ]
-
-
-async def _text(request: "Request") -> bytes:
-    """Read a body, up to a limit."""
-    from starlette.exceptions import HTTPException
-
-    text = b""
-    async for part in request.stream():
-        text += part
-        if len(text) > LONGEST:
-            raise HTTPException(413, f"The body is longer than {LONGEST} bytes.")
-    return text
-
-
-def _seed(text: bytes) -> int | None:
-    """Read the seed of a scope; None where there is none."""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    seed = body.get("seed") if isinstance(body, dict) and body.keys() == {"seed"} else None
-    return seed if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < 2**63 else None
-
-
-def _json(give: "Callable[[Request], Json]") -> "Callable[[Request], Response]":
-    """Make an endpoint, which Starlette runs in a thread, out of a function that gives a value."""
-    from starlette.responses import JSONResponse
-
-    def endpoint(request: "Request") -> "Response":
-        return JSONResponse(give(request))
+    async def endpoint(request: "Request") -> Response:
+        if request.url.path not in (HEALTH, OPENAPI):
+            if not mock.settings.control:
+                raise HTTPException(404, "The control routes are switched off (--no-control).")
+            if why := refused(request.scope, remote=mock.settings.control_remote):
+                raise HTTPException(403, f"The control routes are refused: {why}.")
+        name, named = _scope_of(request)
+        text = await _text(request, LONGEST_STATE if request.url.path.endswith("/state") else LONGEST)
+        asked = Asked(mock, LocalDesk(mock, name), named, dict(request.path_params), dict(request.query_params), text)
+        method = "GET" if request.method == "HEAD" else request.method
+        made = await run_in_threadpool(acts[method], asked)
+        return made if isinstance(made, Response) else JSONResponse(made)
 
     return endpoint
 
 
-def health(mock: Mock) -> Json:
-    """Say what is served, and how much is kept; StoreError where the store cannot be reached."""
-    served = mock.served
-    return {
-        "status": "ok",
-        "contracts": [contract.name for contract in served.contracts],
-        "operations": sorted({each.id for contract in served.contracts for each in contract.operations}),
-        "answers": mock.settings.answers,
-        "seed": mock.seed,
-        "store": mock.store.url,
-        "sessions": len(mock.store),
-    }
+def _scope_of(request: "Request") -> tuple[str, bool]:
+    """Give the scope that a control request is about, and whether it names one: by its path, or by its header."""
+    from starlette.exceptions import HTTPException
+
+    name = request.scope.get("mockserver.scope") or Headers(request.scope["headers"]).text(HEADER)
+    name = request.path_params.get("name", name)
+    if name is None:
+        return DEFAULT_SCOPE, False
+    if not is_scope(name):
+        raise HTTPException(400, f"{name!r} names no scope. {BAD_SCOPE}.")
+    return str(name), True
 
 
-def scopes(mock: Mock) -> Json:
-    """Name the scopes, with the number of sessions in each."""
-    return [{"name": name, "sessions": count} for name, count in sorted(mock.store.scopes().items())]
+async def _text(request: "Request", longest: int) -> bytes:
+    """Read a body, up to a limit."""
+    from starlette.exceptions import HTTPException
 
-
-def scope(mock: Mock, name: str) -> Json:
-    """Describe a scope: its sessions, and its seed."""
-    own = mock.store.seed(name)
-    return {
-        "name": name,
-        "sessions": mock.store.scopes().get(name, 0),
-        "seed": mock.seed if own is None else own,
-    }
-
-
-def clear_scope(mock: Mock, name: str) -> Json:
-    """Forget all that a scope keeps, but not the seed it was given."""
-    own = mock.store.seed(name)
-    mock.store.drop(name)
-    if own is not None:
-        mock.store.set_seed(name, own)
-    return scope(mock, name)
-
-
-def reset(mock: Mock) -> Json:
-    """Forget all scopes."""
-    names = list(mock.store.scopes())
-    for name in names:
-        mock.store.drop(name)
-    return {"dropped": sorted(names)}
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > longest:
+            raise HTTPException(413, f"The body is longer than {longest} bytes.")
+    return b"".join(parts)

@@ -5,6 +5,10 @@ from pathlib import Path
 API = "llamacloud-chat"
 
 
+CONTROL = "mockserver-control"
+"""The folder of the document of the control routes, beside those of the API's contracts."""
+
+
 def is_packed() -> bool:
     """Say whether the package came from a wheel, which was checked when it was made."""
     return (Path(__file__).parent / "_data").is_dir()

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -14,16 +14,18 @@ from mockserver.answers import Answers, Draft, RefusedError, Unmet, check_made
 from mockserver.clock import clock_of
 from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import NO_MATCH, Match, Router
-from mockserver.errors import ContractError, StoreError, StoreFullError, UsageError
-from mockserver.exchange import Finding, Headers, Json, Request, Response
+from mockserver.errors import ContractError, PlanError, StoreError, StoreFullError, UsageError
+from mockserver.exchange import DEFAULT_SCOPE, Finding, Headers, Json, Request, Response
 from mockserver.fixtures import Fixtures
-from mockserver.prefer import Preference, read_preference
+from mockserver.plan import Planner, Taken, read_plan
+from mockserver.prefer import NONE, Preference, read_preference
+from mockserver.recorder import Recorder
 from mockserver.scopes import BAD_SCOPE, HEADER, PREFIX, placed
 from mockserver.seal import Sealer
 from mockserver.sessions import World
 from mockserver.settings import ERAS, Settings
 from mockserver.simulation import simulations
-from mockserver.state import open_store
+from mockserver.state import open_shelf, open_store
 from mockserver.stores import Store
 from mockserver.turns import Pace
 from mockserver.validate import Call, Judge, Refusal
@@ -38,6 +40,7 @@ class Served:
     answers: Answers
     judges: dict[Operation, Judge]
     sealer: Sealer
+    planner: Planner
 
 
 _SAFE = ":/%#?=@[]!$&'()*+,;~"
@@ -54,7 +57,9 @@ class Mock:
         self.loaded = 0
         """How many sessions it was started with."""
         self._key = settings.api_key.encode() if settings.api_key else None
-        self._clock = clock_of(settings.clock)
+        self.clock = clock_of(settings.clock)
+        self.shelf = open_shelf(self.store, settings.journal_size, workers=settings.workers)
+        self._record = self._recording()
         self.served = self._read()
 
     def reload(self) -> None:
@@ -79,14 +84,23 @@ class Mock:
         for contract in contracts:
             if not contract.bundled:
                 _check(contract, judges)
-        return Served(contracts, Router(contracts), answers, judges, Sealer(contracts[0]))
+        base = () if self.settings.plan is None else read_plan(self.settings.plan)
+        planner = Planner(self.shelf, operations, self._random, answers.names, base)
+        return Served(contracts, Router(contracts), answers, judges, Sealer(contracts[0]), planner)
+
+    def _recording(self) -> Callable[..., None] | None:
+        """Give what remembers an exchange; None where there is no journal."""
+        chosen = self.settings
+        if not chosen.journal_size:
+            return None
+        return Recorder(self.shelf, self.clock, chosen.journal_body, chosen.journal).record
 
     def _world(self) -> World:
         """Give what the simulation plays in."""
         chosen = self.settings
         return World(
             self.store,
-            self._clock,
+            self.clock,
             self._random,
             chosen.title_length,
             strict=chosen.unknown_sessions == "404",
@@ -107,25 +121,62 @@ class Mock:
         return self.store.waits
 
     def handle(self, request: Request) -> Response:
-        """Answer a request: scope, match, key, request, preference, answer; each answer is sealed, and so validated."""
-        served, before = self.served, ""
+        """Answer a request: scope, match, key, request, preference, answer, seal, fault, journal."""
+        served, before, taken = self.served, "", None
         if HEADER in request.headers or request.path.startswith(PREFIX):
             path = request.path
             request, wrong = placed(request)
             if wrong is not None:
-                return served.sealer.seal(request, NO_MATCH, Draft(400, {"detail": BAD_SCOPE}, findings=(wrong,)))
+                return self._kept(request, NO_MATCH, Draft(400, {"detail": BAD_SCOPE}, findings=(wrong,)), None)
             before = path[: len(path) - len(request.path)]
         match = served.router.match(request.method, request.path, request.headers)
         try:
             if match.operation is None:
-                draft = _unmatched(served.router, request, match, before)
+                draft = _unmatched(served.router, request, match, request.root + before)
             else:
-                draft = self._keyless(match.operation, request.headers) or _answered(
-                    served, match.operation, match.path, request
-                )
+                draft, taken = self._asked(served, match.operation, match.path, request)
         except StoreError as error:
             draft = _unkept(error)
-        return served.sealer.seal(request, match, draft)
+        return self._kept(request, match, draft, taken)
+
+    def _asked(
+        self, served: Served, operation: Operation, path: Mapping[str, str], request: Request
+    ) -> tuple[Draft, Taken | None]:
+        """Judge a request, and answer it as it prefers, else as was planned."""
+        if (keyless := self._keyless(operation, request.headers)) is not None:
+            return keyless, None
+        call = served.judges[operation].judge(request, path)
+        if isinstance(call, Refusal):
+            return Draft(call.status, call.value, findings=tuple(call.findings)), None
+        preference, wrong = read_preference(request.headers)
+        if wrong:
+            return _unmet(wrong[0].message, operation), None
+        taken = served.planner.take(call) if preference is NONE else None
+        return _answered(served, call, preference, taken), taken
+
+    def _kept(self, request: Request, match: Match, draft: Draft, taken: Taken | None) -> Response:
+        """Seal an answer, do to it what was planned, and remember it."""
+        served = self.served
+        response = served.sealer.seal(request, match, draft)
+        if taken is not None and response.source != "mock":
+            response = _finished(served, request, match, draft, response, taken)
+        if self._record is not None:
+            operation = match.operation
+            try:
+                self._record(
+                    request,
+                    "" if operation is None else operation.id,
+                    served.contracts[0].name if operation is None else operation.contract,
+                    match.path,
+                    response,
+                    0 if taken is None else taken.entry.number,
+                    () if taken is None else tuple(each.as_json() for each in taken.step.faults),
+                )
+            except StoreError as error:  # an answer that could not be remembered is none
+                if response.stream is not None:
+                    response.stream.close(0)
+                return served.sealer.seal(request, match, _unkept(error))
+        return response
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
         """Refuse a request that was not read to its end: 408, 413, 414, 431."""
@@ -148,10 +199,9 @@ class Mock:
         raise UsageError(f"there is no contract {name!r} in force", mend=f"there are {names}")
 
     def _sealed(self, request: Request, draft: Draft) -> Response:
-        served = self.served
         request, _ = placed(request)
-        match = served.router.match(request.method, request.path, request.headers)
-        return served.sealer.seal(request, match, draft)
+        match = self.served.router.match(request.method, request.path, request.headers)
+        return self._kept(request, match, draft, None)
 
     def _keyless(self, operation: Operation, headers: Headers) -> Draft | None:
         """Refuse a missing or wrong key in upstream's texts (docs/upstream.md, "Authentication")."""
@@ -168,17 +218,19 @@ class Mock:
     def _chance(self, call: Call, preference: Preference) -> Random:
         """Give the source of chance of one answer: a function of seed, scope and request alone."""
         request = call.request
-        own = self._seed(request.scope) if preference.seed is None else preference.seed
-        parts = (str(own), request.scope, call.operation.method, request.path, request.query)
+        seed, scope = self._seeded(request.scope)
+        own = seed if preference.seed is None else preference.seed
+        parts = (str(own), scope, call.operation.method, request.path, request.query)
         return _drawn(json.dumps(parts).encode() + request.body)
 
     def _random(self, scope: str, *parts: Any) -> Random:
         """Give the chance of a scope and of some parts, a session's number, say."""
-        return _drawn(json.dumps((self._seed(scope), scope, *parts)).encode())
+        return _drawn(json.dumps((*self._seeded(scope), *parts)).encode())
 
-    def _seed(self, scope: str) -> int:
+    def _seeded(self, scope: str) -> tuple[int, str]:
+        """Give a scope's seed and name; one with a seed of its own plays as the default one of such a server would."""
         own = self.store.seed(scope)
-        return self.seed if own is None else own
+        return (self.seed, scope) if own is None else (own, DEFAULT_SCOPE)
 
 
 def _drawn(text: bytes) -> Random:
@@ -232,22 +284,38 @@ def _equal(key: bytes, right: bytes) -> bool:
     return compare_digest(key, right)
 
 
-def _answered(served: Served, operation: Operation, path: Mapping[str, str], request: Request) -> Draft:
-    """Judge a request, and answer it as it prefers."""
-    call = served.judges[operation].judge(request, path)
-    if isinstance(call, Refusal):
-        return Draft(call.status, call.value, findings=tuple(call.findings))
-    preference, wrong = read_preference(request.headers)
-    if wrong:
-        return _unmet(wrong[0].message, operation)
+def _answered(served: Served, call: Call, preference: Preference, taken: Taken | None) -> Draft:
+    """Answer a call as it prefers, or as was planned."""
     try:
+        if taken is not None:
+            return served.planner.draft(taken, call, served.answers)
         return served.answers.answer(call, preference)
     except RefusedError as refused:
         return refused.draft
     except Unmet as unmet:
-        return _unmet(str(unmet), operation)
+        return _unmet(str(unmet), call.operation) if taken is None else _misplanned(str(unmet), taken)
     except ContractError as error:
-        return _unmade(error, operation)
+        return _unmade(error, call.operation)
+
+
+def _finished(
+    served: Served, request: Request, match: Match, draft: Draft, response: Response, taken: Taken
+) -> Response:
+    """Do to an answer what was planned to be wrong with it; what cannot be done is a loud 500."""
+    media = served.sealer.place(match.operation, draft).media
+    schema = None if media is None else media.schema if response.stream is None else media.item_schema
+    try:
+        return served.planner.finish(taken, response, request.scope, schema)
+    except PlanError as error:
+        if response.stream is not None:
+            response.stream.close(0)
+        text = f"{error.what}: {error.why}" if error.why else error.what
+        return served.sealer.seal(request, match, _misplanned(text, taken))
+
+
+def _misplanned(text: str, taken: Taken) -> Draft:
+    finding = Finding("", "plan", f"{taken.entry}: {text}", "plan")
+    return Draft(500, {"detail": finding.message}, findings=(finding,))
 
 
 def _unmatched(router: Router, request: Request, match: Match, before: str) -> Draft:

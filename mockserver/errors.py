@@ -2,10 +2,12 @@
 
 MockserverError
  ├─ UsageError       the command was called in a way that cannot be meant      (exit code 2)
+ │   └─ PlanError        a planned answer, or a question to the journal, that cannot be meant
  └─ StartError       the server cannot start                                   (exit code 3)
      ├─ ContractError    a contract document that cannot be served
      ├─ FixtureError     a canned answer that no contract allows
      ├─ StateError       a saved state that cannot be read
+     ├─ JournalError     a journal's file that cannot be written
      ├─ BindError        an address that cannot be listened on
      └─ StoreError       a store that cannot be reached, at start or later (then 503)
          └─ StoreFullError        a store that has no room for one more
@@ -29,6 +31,10 @@ class UsageError(MockserverError):
     exit_code = 2
 
 
+class PlanError(UsageError):
+    """A planned answer, or a question to the journal, that cannot be meant or that the contract does not allow."""
+
+
 class StartError(MockserverError):
     """The server cannot start."""
 
@@ -43,6 +49,10 @@ class FixtureError(StartError):
 
 class StateError(StartError):
     """A saved state that cannot be read."""
+
+
+class JournalError(StartError):
+    """A journal's file that cannot be written."""
 
 
 class BindError(StartError):

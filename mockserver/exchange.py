@@ -13,8 +13,8 @@ Json: TypeAlias = Any
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Header fields as on the wire, names in lower case, in the order sent."""
 
-Fault: TypeAlias = Literal["client", "contract", "store", "mock"]
-"""Whose fault a finding is: the caller's, the contract document's, the store's, or our own."""
+Blame: TypeAlias = Literal["client", "contract", "plan", "store", "mock"]
+"""Whose fault a finding is: the caller's, the contract document's, a planned answer's, the store's, or our own."""
 
 
 class Headers(dict[bytes, bytes]):
@@ -53,6 +53,8 @@ class Request(NamedTuple):
     body: bytes = b""
     scope: str = DEFAULT_SCOPE
     """The world that the request plays in; worlds share nothing."""
+    root: str = ""
+    """What stands before the path in the address that the client knows."""
 
 
 class Chunk(NamedTuple):
@@ -75,15 +77,6 @@ class Stream(NamedTuple):
     """Seconds after which a pause is filled with a comment, lest a reader take the connection for dead; 0 never."""
 
 
-class Response(NamedTuple):
-    """An answer ready for the wire; `headers` are complete, content-length included where there is no stream."""
-
-    status: int
-    headers: RawHeaders
-    body: bytes = b""
-    stream: Stream | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with a message.
@@ -95,10 +88,39 @@ class Finding:
     where: str
     rule: str
     message: str
-    fault: Fault
+    fault: Blame
     expected: Json = None
     received: Json = None
     contract: str = ""
+
+
+class Delivery(NamedTuple):
+    """How an answer leaves, where that is otherwise than at once and whole; times in seconds."""
+
+    delay: float = 0.0
+    """Until its first byte."""
+    rate: float = 0.0
+    """Bytes of the body a second; 0 is all at once."""
+    hold: float = 0.0
+    """Silence after the body, before the connection ends."""
+    end: Literal["", "close", "reset"] = ""
+    """What becomes of the connection after what is there of the body; "" is the usual end."""
+    unanswered: bool = False
+    """Whether the connection ends before anything is sent."""
+
+
+class Response(NamedTuple):
+    """An answer ready for the wire; `headers` are complete, content-length included where there is no stream."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes = b""
+    stream: Stream | None = None
+    delivery: Delivery | None = None
+    findings: tuple[Finding, ...] = ()
+    """What was wrong, the first of which the headers tell."""
+    source: str = "mock"
+    """Where it comes from: simulated, canned, documented, generated, or the mock itself."""
 
 
 Handler: TypeAlias = Callable[[Request], Response]

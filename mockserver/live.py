@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from mockserver.errors import BindError, MockserverError
 
 if TYPE_CHECKING:
-    from uvicorn import Server
     from uvicorn.config import HTTPProtocolType
+
+    from mockserver.uvicorn_server import PromptServer
 
 BACKLOG = 2048
 
@@ -64,16 +65,11 @@ def make_server(
     shutdown_timeout: int = 3,
     on_ready: Callable[[], None] = lambda: None,
     http: "HTTPProtocolType" = "auto",
-) -> "Server":
+) -> "PromptServer":
     """Make a uvicorn server that says when it is ready, and logs nothing but its own failures."""
     import uvicorn
 
-    class Announcing(uvicorn.Server):
-        """A server that says when it is ready."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            on_ready()
+    from mockserver.uvicorn_server import PromptServer
 
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     config = uvicorn.Config(
@@ -89,7 +85,7 @@ def make_server(
         backlog=BACKLOG,
         timeout_graceful_shutdown=shutdown_timeout,
     )
-    return Announcing(config)
+    return PromptServer(config, on_ready)
 
 
 def end_quietly() -> None:
@@ -200,11 +196,17 @@ def _announce(url: str, on_ready: Callable[[], None]) -> None:
 
 
 @contextmanager
-def running(app: Any, host: str = "127.0.0.1", port: int = 0, http: "HTTPProtocolType" = "auto") -> Iterator[str]:
+def running(
+    app: Any,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    http: "HTTPProtocolType" = "auto",
+    shutdown_timeout: int = 3,
+) -> Iterator[str]:
     """Serve from a thread for as long as the block lasts; gives the base URL."""
     ready = threading.Event()
     listener = bind(host, port)
-    server = make_server(app, on_ready=ready.set, http=http)
+    server = make_server(app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
@@ -213,6 +215,6 @@ def running(app: Any, host: str = "127.0.0.1", port: int = 0, http: "HTTPProtoco
                 raise BindError("the server ended before it was ready", why="see the log for its reason")
         yield address(listener)
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join()
         listener.close()

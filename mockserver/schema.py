@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mockserver.errors import ContractError
-from mockserver.exchange import Fault, Finding, Json
+from mockserver.exchange import Blame, Finding, Json
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -227,12 +227,12 @@ class Schema:
         judge = Draft202012Validator(self.rooted(), format_checker=checker)
         return [leaf for error in judge.iter_errors(value) for leaf in likeliest(error)]
 
-    def explain(self, value: Json, *, where: str = "", fault: Fault = "mock") -> list[Finding]:
+    def explain(self, value: Json, *, where: str = "", fault: Blame = "mock") -> list[Finding]:
         """Give what is wrong with `value`, each with its place in the value and in the contract."""
         found = [self._finding(error, where, fault) for error in self.errors(value)]
         return found if found or self.is_valid(value) else [self._finding_of_the_fast(value, where, fault)]
 
-    def _finding_of_the_fast(self, value: Json, where: str, fault: Fault) -> Finding:
+    def _finding_of_the_fast(self, value: Json, where: str, fault: Blame) -> Finding:
         """Say what only the fast validator sees: formats that jsonschema does not know here, lone surrogates."""
         try:
             error = next(iter(self._fast.iter_errors(value)))
@@ -258,7 +258,7 @@ class Schema:
             pointer, node = join(pointer, part), node[part]
         return f"{self.name}#{pointer}"
 
-    def _finding(self, error: "ValidationError", where: str, fault: Fault) -> Finding:
+    def _finding(self, error: "ValidationError", where: str, fault: Blame) -> Finding:
         return Finding(
             where=join(where, *error.absolute_path),
             rule=str(error.validator),

@@ -8,6 +8,12 @@ from mockserver.exchange import Finding, Request
 HEADER = b"x-mock-scope"
 PREFIX = "/scope/"
 
+CONTROL = "/__mock__/"
+"""What the control routes begin with."""
+
+OPENAPI = "/openapi.json"
+"""Where the contract in force is, which any web site may read."""
+
 BAD_SCOPE = "A scope's name has 1 to 100 of the characters A-Z a-z 0-9 . _ ~ : @ + -"
 
 _NAME = re.compile(r"[A-Za-z0-9._~:@+-]{1,100}")
@@ -34,3 +40,10 @@ def placed(request: Request) -> tuple[Request, Finding | None]:
 def is_scope(name: str) -> bool:
     """Say whether a text can name a scope."""
     return _NAME.fullmatch(name) is not None
+
+
+def is_control(path: str) -> bool:
+    """Say whether a path is one of the control routes, at the root or below a scope's."""
+    if path.startswith(PREFIX):
+        path = "/" + path[len(PREFIX) :].partition("/")[2]
+    return path.startswith(CONTROL)

@@ -167,8 +167,8 @@ def _written(request: Request, match: Match, draft: Draft, place: Place) -> Resp
     if draft.applied is not NONE and (applied := _applied(draft.applied)):
         headers.append((b"preference-applied", applied))
     if request.method == "HEAD":
-        return Response(draft.status, headers)
-    return Response(draft.status, headers, body, stream)
+        return Response(draft.status, headers, b"", None, None, draft.findings, draft.source)
+    return Response(draft.status, headers, body, stream, None, draft.findings, draft.source)
 
 
 def encoded(text: str) -> bytes:

@@ -1,9 +1,11 @@
 """Every option of the server in one record."""
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
+
+from mockserver.errors import UsageError
 
 Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 """Where an answer comes from."""
@@ -24,6 +26,13 @@ ERAS = ("2.17", "2.8", "2.6")
 
 TITLE_LENGTH = 50
 """How many characters of the message a title keeps by default (inferred; docs/upstream.md, "Title rule")."""
+
+
+MOST_EXCHANGES = 1_000
+"""How many exchanges of a scope are remembered by default; the oldest go first."""
+
+LONGEST_BODY = 16_384
+"""How many bytes of a body are remembered by default."""
 
 
 def _option(default: Any, text: str, **more: Any) -> Any:
@@ -60,6 +69,14 @@ class Settings:
     stream_rate: float = _option(0.0, "Events a second of a turn; 0 is as fast as can be.", range=(0, None))
     stream_jitter: float = _option(0.0, "By what part a pause of a turn varies, 0 to 1.", range=(0, 1))
     keep_alive: float = _option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
+    plan: Path | None = _option(None, "A file of planned answers (YAML or JSON), which every scope begins with.")
+    journal: Path | None = _option(None, "A file to which each exchange is written, as a line of JSON.")
+    journal_size: int = _option(
+        MOST_EXCHANGES, "Exchanges of a scope that are remembered; 0 for none.", range=(0, 1_000_000)
+    )
+    journal_body: int = _option(LONGEST_BODY, "Bytes of a body that are remembered.", range=(0, 10_000_000))
+    control: bool = _option(True, "Whether the control routes under /__mock__/ are served.")
+    control_remote: bool = _option(False, "Whether they are served to other machines, too.")
     workers: int = _option(1, "How many processes serve, on one shared store.", range=(1, None))
     api_key: str | None = _option(None, "The one right key; without it, any key is right.", secret=True)
     auth: bool = _option(True, "Whether a key is asked for.")
@@ -69,3 +86,22 @@ class Settings:
     shutdown_timeout: int = _option(3, "Seconds that open answers get to end.", range=(1, None))
     watch: bool = _option(False, "Whether contract and fixtures are read again when they change.")
     access_log: bool = _option(False, "Whether each request is logged, to stderr.")
+
+
+def read_value(option: Field[Any], text: str) -> Any:
+    """Read the value of an option as it is written in a file of settings; a UsageError says why it is none."""
+    kind = str(option.type)
+    try:
+        if option.type is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if option.type is int or "int" in kind:
+            return int(text)
+        if option.type is float:
+            return float(text)
+        if "datetime" in kind:
+            return datetime.fromisoformat(text)
+        if "choices" in option.metadata and text not in option.metadata["choices"]:
+            raise ValueError(f"it is one of {', '.join(option.metadata['choices'])}")
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"the setting {option.name} cannot be {text!r}", why=str(error)) from error
+    return Path(text) if "Path" in kind else text

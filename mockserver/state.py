@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from mockserver.errors import StateError, UsageError
 from mockserver.exchange import Json
 from mockserver.scopes import is_scope
+from mockserver.shelves import MemoryShelf, Shelf
 from mockserver.store_memory import MemoryStore
 from mockserver.stores import Change, Counters, Session, Store, dump_json, load_json
 
@@ -35,6 +37,11 @@ VERSION = 1
 Check: TypeAlias = Callable[[Session, Sequence[Json]], str]
 """Says what is wrong with a session and its events; nothing for what is right."""
 
+
+def _allowed(_session: Session, _events: Sequence[Json]) -> str:
+    return ""
+
+
 KINDS = "memory://, sqlite:///FILE, redis://HOST:PORT"
 
 
@@ -57,9 +64,29 @@ def open_store(url: str, most_sessions: int, most_scopes: int) -> Store:
     raise UsageError(f"there is no store {told!r}", why=f"a store is one of {KINDS}", mend="see --store")
 
 
-def dump_state(store: Store) -> Iterator[bytes]:
-    """Write all that a store keeps, as JSON lines: a head, then each scope, followed by its sessions."""
-    names = sorted(store.scopes())
+def open_shelf(store: Store, most: int, *, workers: int) -> Shelf:
+    """Open what remembers journal and plan: beside the store, where other processes must see it, else in memory.
+
+    Servers on one Redis share it; on one file, the workers of one command.
+    """
+    if store.url.partition(":")[0] in ("redis", "rediss", "unix"):
+        from mockserver.shelf_redis import RedisShelf
+        from mockserver.store_redis import RedisStore
+
+        if isinstance(store, RedisStore):
+            return RedisShelf(store, most)
+    if workers > 1:
+        from mockserver.shelf_sqlite import SqliteShelf
+        from mockserver.store_sqlite import SqliteStore
+
+        if isinstance(store, SqliteStore):
+            return SqliteShelf(store, most)
+    return MemoryShelf(most)
+
+
+def dump_state(store: Store, only: str | None = None) -> Iterator[bytes]:
+    """Write all that a store keeps, or one scope of it, as JSON lines: a head, then each scope with its sessions."""
+    names = sorted(store.scopes()) if only is None else [only]
     yield _line({"mockserver": "state", "version": VERSION})
     for name in names:
         births, _, gone = store.counters(name)
@@ -92,20 +119,53 @@ def _line(value: object) -> bytes:
     return dump_json(value) + b"\n"
 
 
-def load_state(store: Store, path: Path, check: Check = lambda _session, _events: "") -> int:
+def load_state(store: Store, path: Path, check: Check = _allowed) -> int:
     """Put a saved state into a store that is empty, and give the number of its sessions; else 0.
 
-    All of it is read, and `check` may say what is wrong with a session, before any of it is kept; where it cannot be
-    kept to its end, none of it is. Sessions that are there already stay, so that several servers may
-    start from one state at once.
+    Sessions that are there already stay, so that several servers may start from one state at once.
     """
-    if len(store):
-        return 0
-    for _ in _entries(path, check):
+    return 0 if len(store) else put_state(store, lambda: path.open("rb"), str(path), check)
+
+
+def restore_state(store: Store, text: bytes, check: Check, only: str | None = None) -> int:
+    """Let a store, or one scope of it, keep what a saved state says, and nothing else; give the number of sessions.
+
+    The state of one scope may be restored into another. Where it cannot be kept, what was there before is there again.
+    """
+    source, name = (lambda: BytesIO(text)), "the state"
+    told = {scope for scope, _ in _entries(source, name, check)}
+    if only is not None and len(told) > 1:
+        why = f"it has {', '.join(sorted(told))}"
+        raise StateError("the state has more than one scope", why=why, mend="restore it without naming a scope")
+    before = b"".join(dump_state(store, only))
+    _drop(store, only)
+    try:
+        return put_state(store, source, name, check, only)
+    except BaseException:
+        _drop(store, only)
+        put_state(store, lambda: BytesIO(before), name, _allowed, only)
+        raise
+
+
+def _drop(store: Store, only: str | None) -> None:
+    for scope in list(store.scopes()) if only is None else [only]:
+        store.drop(scope)
+
+
+def put_state(
+    store: Store, source: Callable[[], IO[bytes]], name: str, check: Check = _allowed, only: str | None = None
+) -> int:
+    """Put a saved state into a store, all in one scope if one is named, and give the number of its sessions.
+
+    All of it is read, and `check` may say what is wrong with a session, before any of it is kept; where it cannot be
+    kept to its end, none of it is.
+    """
+    for _ in _entries(source, name, check):
         pass
     count, scopes = 0, set()
     try:
-        for scope, entry in _entries(path, check):
+        for told, entry in _entries(source, name, check):
+            scope = only or told
             scopes.add(scope)
             if "session" in entry:
                 _load_session(store, scope, entry)
@@ -119,11 +179,11 @@ def load_state(store: Store, path: Path, check: Check = lambda _session, _events
     return count
 
 
-def _entries(path: Path, check: Check) -> Iterator[tuple[str, Json]]:
+def _entries(source: Callable[[], IO[bytes]], name: str, check: Check) -> Iterator[tuple[str, Json]]:
     """Read the lines of a state, each with its scope; StateError for one that cannot be kept."""
     scope, number = "", 0
     try:
-        with path.open("rb") as lines:
+        with source() as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
@@ -138,7 +198,7 @@ def _entries(path: Path, check: Check) -> Iterator[tuple[str, Json]]:
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise StateError(
             "a saved state cannot be read",
-            where=f"{path}, line {number}" if number else str(path),
+            where=f"{name}, line {number}" if number else name,
             why=f"it has no {error}" if isinstance(error, LookupError) else str(error),
             mend="save one with GET /__mock__/state",
         ) from error

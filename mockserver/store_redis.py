@@ -190,26 +190,26 @@ class RedisStore:
         self._error = RedisError
         self._most_sessions, self._most_scopes, self._most_gone = most_sessions, most_scopes, most_gone
         try:
-            self.url, self._prefix, address = _read_url(url)
+            self.url, self.prefix, address = _read_url(url)
             # Nothing is sent twice: a write whose answer was lost would be made twice. A connection that Redis has
             # closed is seen before anything is sent, and made anew.
-            self._redis: Any = Redis.from_url(
+            self.redis: Any = Redis.from_url(
                 address,
                 socket_timeout=_PATIENCE,
                 socket_connect_timeout=_PATIENCE,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,  # the client's extras for version 3 of the protocol hide closed connections
             )
-            self._ask(self._redis.ping)
+            self.ask(self.redis.ping)
         except (ValueError, TypeError):  # without its words, which may quote the password
             mend = "write redis://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"
             raise StoreError("the store's URL is no address of a Redis", mend=mend) from None
         scripts = (_BIRTH, _SET_SEED, _RESTORE, _FIND, _COMMIT, _PAGE, _DROP, _COUNTERS)
-        self._scripts = {text: self._redis.register_script(_HEAD + text) for text in scripts}
+        self._scripts = {text: self.redis.register_script(_HEAD + text) for text in scripts}
         # Threads that change the same session wait here, since of those who try at once only one succeeds.
         self._turnstiles = tuple(Lock() for _ in range(64))
 
-    def _ask(self, command: Callable[..., T], *arguments: object, **options: object) -> T:
+    def ask(self, command: Callable[..., T], *arguments: object, **options: object) -> T:
         """Ask Redis; every failure becomes a StoreError."""
         try:
             return command(*arguments, **options)
@@ -221,9 +221,14 @@ class RedisStore:
                 mend="see that it runs there, takes the user and password of the URL, and has memory left",
             ) from error
 
+    def script(self, text: str) -> Callable[..., Any]:
+        """Give a script of Lua's, which Redis runs whole; to be called by `ask`."""
+        made: Callable[..., Any] = self.redis.register_script(text)
+        return made
+
     def _run(self, script: str, scope: str, *arguments: str | bytes | int) -> Any:
-        keys = [self._prefix + "scopes", self._prefix + "count", *(self._prefix + kind + scope for kind in _KINDS)]
-        return self._ask(self._scripts[script], keys, arguments)
+        keys = [self.prefix + "scopes", self.prefix + "count", *(self.prefix + kind + scope for kind in _KINDS)]
+        return self.ask(self._scripts[script], keys, arguments)
 
     def _keep(self, script: str, scope: str, *arguments: str | bytes | int) -> int:
         """Run a script that makes its scope appear."""
@@ -302,7 +307,7 @@ class RedisStore:
 
     def scopes(self) -> Mapping[str, int]:
         """Give the number of sessions in each scope."""
-        found = self._ask(self._redis.hgetall, self._prefix + "scopes")
+        found = self.ask(self.redis.hgetall, self.prefix + "scopes")
         return {name.decode(): int(count) for name, count in found.items()}
 
     def drop(self, scope: str) -> None:
@@ -311,7 +316,7 @@ class RedisStore:
 
     def seed(self, scope: str) -> int | None:
         """Give the seed that a scope was given."""
-        seed = self._ask(self._redis.hget, self._prefix + "meta:" + scope, "seed")
+        seed = self.ask(self.redis.hget, self.prefix + "meta:" + scope, "seed")
         return None if seed is None else int(seed)
 
     def set_seed(self, scope: str, seed: int) -> None:
@@ -328,11 +333,11 @@ class RedisStore:
         self._keep(_RESTORE, scope, counters.births, counters.seq, self._most_gone, *counters.gone)
 
     def __len__(self) -> int:
-        return int(self._ask(self._redis.get, self._prefix + "count") or 0)
+        return int(self.ask(self.redis.get, self.prefix + "count") or 0)
 
     def close(self) -> None:
         """Close the connections; a later call makes new ones."""
-        self._redis.close()
+        self.redis.close()
 
 
 def _read_url(url: str) -> tuple[str, str, str]:

@@ -181,10 +181,11 @@ class SqliteStore:
     def _error(self, what: str, *, why: str = "", mend: str) -> StoreError:
         return StoreError(what, where=self.url, why=why, mend=mend)
 
-    def _select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
-        return self._do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
+    def select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """Give the rows of a question."""
+        return self.do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
 
-    def _do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
+    def do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
         """Do all of some work, or nothing of it."""
         begun = monotonic()
         with self._lock:
@@ -231,7 +232,7 @@ class SqliteStore:
             count = "UPDATE scopes SET births = births + 1 WHERE key = ? RETURNING births"
             return int(connection.execute(count, (self._world(connection, scope),)).fetchall()[0][0])
 
-        return self._do(work)
+        return self.do(work)
 
     def change(self, scope: str, session_id: str, step: Step) -> Session | None:
         """Change one session as `step` says."""
@@ -257,7 +258,7 @@ class SqliteStore:
                 connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?)", row)
             return new
 
-        return self._do(work)
+        return self.do(work)
 
     def _insert(self, connection: sqlite3.Connection, scope: str, new: Session) -> int:
         world = self._world(connection, scope)
@@ -298,20 +299,20 @@ class SqliteStore:
             rows = connection.execute("SELECT events FROM turns WHERE session = ? ORDER BY number", (key,))
             return Found(session, tuple(load_json(events) for (events,) in rows))
 
-        return self._do(work, "BEGIN")
+        return self.do(work, "BEGIN")
 
     def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
         """Give at most `size` sessions, the latest update first."""
         limit = _LAST if before is None else max(0, min(before, _LAST))
         if project is None:
-            rows = self._select(_PAGE, scope, limit, size)
+            rows = self.select(_PAGE, scope, limit, size)
         else:
-            rows = self._select(_PAGE_OF_PROJECT, scope, project, limit, size)
+            rows = self.select(_PAGE_OF_PROJECT, scope, project, limit, size)
         return [load_session(record, seq) for record, seq in rows]
 
     def scopes(self) -> Mapping[str, int]:
         """Give the number of sessions in each scope."""
-        return dict(self._select("SELECT name, sessions FROM scopes ORDER BY key"))
+        return dict(self.select("SELECT name, sessions FROM scopes ORDER BY key"))
 
     def drop(self, scope: str) -> None:
         """Forget a scope, at once; what it leaves behind is deleted piece by piece."""
@@ -323,11 +324,11 @@ class SqliteStore:
                 connection.execute("INSERT INTO dropped VALUES (?)", row[:1])
                 connection.execute("UPDATE total SET sessions = sessions - ?", row[1:])
 
-        self._do(work)
+        self.do(work)
         self._sweep_all()
 
     def _sweep_all(self) -> None:
-        while self._do(self._sweep):
+        while self.do(self._sweep):
             pass
 
     def _sweep(self, connection: sqlite3.Connection) -> bool:
@@ -346,7 +347,7 @@ class SqliteStore:
 
     def seed(self, scope: str) -> int | None:
         """Give the seed that a scope was given."""
-        rows = self._select("SELECT seed FROM scopes WHERE name = ? AND seed IS NOT NULL", scope)
+        rows = self.select("SELECT seed FROM scopes WHERE name = ? AND seed IS NOT NULL", scope)
         return int(rows[0][0]) if rows else None
 
     def set_seed(self, scope: str, seed: int) -> None:
@@ -356,7 +357,7 @@ class SqliteStore:
             world = self._world(connection, scope)
             connection.execute("UPDATE scopes SET seed = ? WHERE key = ?", (str(seed), world))
 
-        self._do(work)
+        self.do(work)
 
     def counters(self, scope: str) -> Counters:
         """Give what a scope has counted."""
@@ -367,7 +368,7 @@ class SqliteStore:
             rows = connection.execute("SELECT id FROM gone WHERE scope = ? ORDER BY key", (world,))
             return Counters(births, seq, [name for (name,) in rows])
 
-        return self._do(work, "BEGIN")
+        return self.do(work, "BEGIN")
 
     def restore(self, scope: str, counters: Counters) -> None:
         """Raise the counters of a scope to at least these, and make these deleted sessions known."""
@@ -379,7 +380,7 @@ class SqliteStore:
             added = connection.executemany(_MARK_GONE, [(world, name) for name in counters.gone]).rowcount
             self._count_gone(connection, world, max(0, added))  # the count is -1 for an empty list
 
-        self._do(work)
+        self.do(work)
 
     def __len__(self) -> int:
-        return int(self._select("SELECT sessions FROM total")[0][0])
+        return int(self.select("SELECT sessions FROM total")[0][0])

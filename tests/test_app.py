@@ -11,9 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.app import LONGEST_HEADERS, LONGEST_TARGET, App
+from mockserver.app import App
 from mockserver.engine import Mock
 from mockserver.exchange import Chunk, Json, Request, Response, Stream
+from mockserver.limits import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.schema import lookup
 from mockserver.settings import SOURCES, Settings
 from mockserver.store_memory import MemoryStore

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.app import LONGEST_HEADERS, LONGEST_TARGET
+from mockserver.limits import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.engine import Mock
 from mockserver.exchange import Headers, Request
 from mockserver.live import running

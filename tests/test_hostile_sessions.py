@@ -201,7 +201,7 @@ def test_whatever_is_sent_to_the_control_routes_is_done_or_refused(
 
 
 def test_a_control_body_too_deep_to_read_is_refused() -> None:
-    deep, long = b"[" * 2_000 + b"]" * 2_000, b"[" * 100_000 + b"]" * 100_000
+    deep, long = b"[" * 2_000 + b"]" * 2_000, b"[" * 600_000 + b"]" * 600_000
     assert call(app, "PUT", "/__mock__/scopes/a", body=deep).status == 400
     assert call(app, "PUT", "/__mock__/scopes/a", body=long).status == 413
 

@@ -173,7 +173,7 @@ def test_a_scopes_own_seed_stands_for_the_servers(serve: Serve) -> None:
         assert (given.status_code, given.json()) == (200, {"name": "a", "sessions": 0, "seed": 7})
         made = [client.post(by_path("a")).json()["session_id"] for _ in range(3)]
         others = [client.post(by_path("b")).json()["session_id"] for _ in range(3)]
-    assert made == created(Mock(Settings(seed=7)), "a")
+    assert made == created(Mock(Settings(seed=7)), "default")
     assert others == created(Mock(Settings(seed=0)), "b")
 
 

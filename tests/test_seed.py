@@ -322,7 +322,7 @@ def test_a_scopes_own_seed_counts_in_it_as_the_servers_would_and_nowhere_else(
 ) -> None:
     mock = mock_of(5, source)
     mock.store.set_seed(scope or "default", 7)
-    assert scoped(mock, source, scope) == scoped(mock_of(7, source), source, scope)
+    assert scoped(mock, source, scope) == scoped(mock_of(7, source), source, None)
     assert scoped(mock, source, "other") == scoped(mock_of(5, source), source, "other")
 
 

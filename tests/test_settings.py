@@ -35,6 +35,12 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "stream_rate": ("40", 40.0, "40"),
     "stream_jitter": ("1", 1.0, "1"),
     "keep_alive": ("0", 0.0, "0"),
+    "plan": ("my/plan.yaml", Path("my/plan.yaml"), '"my/plan.yaml"'),
+    "journal": ("my/journal.jsonl", Path("my/journal.jsonl"), '"my/journal.jsonl"'),
+    "journal_size": ("8", 8, "8"),
+    "journal_body": ("9", 9, "9"),
+    "control": ("false", False, "false"),
+    "control_remote": ("true", True, "true"),
     "workers": ("2", 2, "2"),
     "api_key": ("secret", "secret", '"secret"'),
     "auth": ("false", False, "false"),
@@ -46,6 +52,9 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "access_log": ("true", True, "true"),
 }
 """Setting -> its value as text, as it is taken, and as TOML."""
+
+FILES = ("fixtures", "state", "plan", "journal")
+"""The settings that are looked for from the folder of pyproject.toml."""
 
 
 def flag(name: str) -> list[str]:
@@ -102,7 +111,7 @@ def test_a_setting_is_an_environment_variable(name: str, monkeypatch: pytest.Mon
 def test_a_setting_is_a_key_of_pyproject(name: str, style: str, tmp_path: Path) -> None:
     pyproject(tmp_path, f"{name.replace('_', style)} = {GIVEN[name][2]}")
     taken = getattr(parsed([], tmp_path), name)
-    expected = tmp_path / GIVEN[name][1] if name in ("fixtures", "state") else GIVEN[name][1]
+    expected = tmp_path / GIVEN[name][1] if name in FILES else GIVEN[name][1]
     if name == "store":  # a file is looked for from the folder of pyproject.toml
         expected = GIVEN[name][1].replace("sqlite:///", f"sqlite:///{tmp_path}/")
     assert taken == expected

@@ -9,7 +9,7 @@ import pytest
 from mockserver.engine import Mock
 from mockserver.errors import StateError, StoreError, StoreFullError, UsageError
 from mockserver.exchange import Json
-from mockserver.serving import open_mock
+from mockserver.serving import start_mock
 from mockserver.settings import Settings
 from mockserver.state import dump_state, load_state, open_store
 from mockserver.store_memory import MemoryStore
@@ -219,6 +219,6 @@ def test_a_state_that_the_contract_forbids_is_refused_with_its_place(
     assert old in text
     path.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(StateError) as caught:
-        open_mock(Settings(state=path))
+        start_mock(Settings(state=path))
     assert where in caught.value.why
     assert "line 3" in caught.value.where

@@ -387,11 +387,11 @@ def test_a_redis_that_stops_is_told_and_one_that_returns_is_used(redis: RedisSer
 def test_a_redis_without_memory_refuses_and_keeps_what_it_has(redis: RedisServer) -> None:
     store = RedisStore(redis.url)
     store.change(SCOPE, ID, add)
-    store._redis.config_set("maxmemory", 1)
+    store.redis.config_set("maxmemory", 1)
     try:
         assert "maxmemory" in refused(lambda: store.change(SCOPE, ID, add))
     finally:
-        store._redis.config_set("maxmemory", 0)
+        store.redis.config_set("maxmemory", 0)
     judge_turns(store, {"x"})
     store.drop(SCOPE)
 
@@ -403,10 +403,10 @@ def test_what_is_dropped_and_deleted_leaves_nothing_in_redis(redis: RedisServer)
         store.birth(scope)
         store.change(scope, ID, lambda *_: Change(Session(ID, "now", project_id="p", issued=True), (7, ["x"])))
     store.change("a", ID, lambda *_: Change(None))
-    assert sorted(store._redis.keys("*:a")) == [b"mockserver:gone:a", b"mockserver:meta:a"]
+    assert sorted(store.redis.keys("*:a")) == [b"mockserver:gone:a", b"mockserver:meta:a"]
     store.drop("a")
     store.drop("b")
-    assert store._redis.keys() == []
+    assert store.redis.keys() == []
 
 
 LOGINS = ["me:s3cr3t@", ":s3cr3t@", ":s3c/r3t@", ":s3c#r3t@", ":r3t]@", "me:77?r3t@", "me:77#r3t@", "me:77/r3t@"]

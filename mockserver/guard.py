@@ -1,0 +1,50 @@
+"""Who may use the control routes: by default this machine, and no web site."""
+
+import ipaddress
+from collections.abc import MutableMapping
+from typing import Any
+
+from mockserver.exchange import Headers
+
+HEALTH = "/__mock__/health"
+"""The route that answers whoever asks."""
+
+_NAMES = ("localhost", "mockserver.test")
+
+
+def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
+    """Say why an ASGI request may not use the control routes; nothing if it may.
+
+    A browser says of a page of another site that it is (Origin, Sec-Fetch-Site). A site whose name was made to point
+    here (DNS rebinding) is known by its Host.
+    """
+    headers = Headers(scope["headers"])
+    host = headers.text(b"host") or ""
+    if headers.text(b"sec-fetch-site") in ("cross-site", "same-site"):
+        return "a page of another site asks for it"
+    origin = headers.text(b"origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        return f"a page of {origin} asks for it"
+    if remote:
+        return ""
+    client = scope.get("client")
+    if client is not None and not _is_loopback(client[0]):
+        return f"{client[0]} is another machine; --control-remote lets it in"
+    name = _name(host)
+    if host and not _is_loopback(name) and name not in _NAMES and not name.endswith(".localhost"):
+        return f"the host {name} is not this machine's own name; --control-remote lets it in"
+    return ""
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """Give a Host without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host

@@ -1,0 +1,79 @@
+"""A journal as an HTTP archive (HAR 1.2), which browsers and proxies read."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from mockserver.exchange import Json, RawHeaders
+from mockserver.journal import Exchange
+
+BASE = "http://127.0.0.1"
+"""What stands before a path where the request named no host."""
+
+
+def as_har(exchanges: Sequence[Exchange]) -> Json:
+    """Write exchanges as a HAR document; what HAR has no word for stands under names that begin with an underscore."""
+    creator = {"name": "mockserver", "version": version("llamacloud-mockserver")}
+    return {"log": {"version": "1.2", "creator": creator, "entries": [_entry(each) for each in exchanges]}}
+
+
+def _entry(exchange: Exchange) -> Json:
+    return {
+        "startedDateTime": exchange.at + "Z",
+        "time": 0,
+        "request": _request(exchange),
+        "response": _response(exchange),
+        "cache": {},
+        "timings": {"send": 0, "wait": 0, "receive": 0},
+        "_operation": exchange.operation or None,
+        "_contract": exchange.contract,
+        "_source": exchange.source,
+        "_scope": exchange.scope,
+        "_attempt": exchange.attempt,
+        "_findings": [f"{each.fault}: {each.where}: {each.message}" for each in exchange.findings],
+        "_faults": list(exchange.faults),
+    }
+
+
+def _request(exchange: Exchange) -> Json:
+    host = next((value.decode("latin-1") for name, value in exchange.headers if name == b"host"), "")
+    target = exchange.path + ("?" + exchange.query if exchange.query else "")
+    made: Json = {
+        "method": exchange.method,
+        "url": (f"http://{host}" if host else BASE) + target,
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": _headers(exchange.headers),
+        "queryString": [{"name": name, "value": value} for name, value in exchange.parts.query.items()],
+        "headersSize": -1,
+        "bodySize": exchange.size,
+    }
+    if exchange.size:
+        text = exchange.body.decode("utf-8", "replace")
+        made["postData"] = {"mimeType": _type(exchange.headers), "text": text}
+    return made
+
+
+def _response(exchange: Exchange) -> Json:
+    return {
+        "status": exchange.status,
+        "statusText": "",
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": _headers(exchange.answer_headers),
+        "content": {
+            "size": exchange.answer_size,
+            "mimeType": _type(exchange.answer_headers),
+            "text": exchange.answer.decode("utf-8", "replace"),
+        },
+        "redirectURL": next((v.decode("latin-1") for n, v in exchange.answer_headers if n == b"location"), ""),
+        "headersSize": -1,
+        "bodySize": exchange.answer_size,
+    }
+
+
+def _headers(headers: RawHeaders) -> Json:
+    return [{"name": name.decode("latin-1"), "value": value.decode("latin-1")} for name, value in headers]
+
+
+def _type(headers: RawHeaders) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name == b"content-type"), "")

@@ -1,0 +1,268 @@
+"""Which requests are meant: expected parts, and how a request differs from them. No difference is a match."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl
+
+from mockserver.errors import PlanError
+from mockserver.exchange import Json, RawHeaders
+
+PARTS = ("path", "query", "headers", "body")
+"""The parts of a request that can be asked for."""
+
+ANY = "*"
+"""Stands for every operation."""
+
+LONGEST_PATTERN = 1_000
+"""Longest regular expression, in characters."""
+
+_SHOWN = 200
+
+When: TypeAlias = Mapping[str, Any]
+"""What is expected of a request: for each part a value.
+
+In a value a dict asks for its keys and allows others, a list for its items, all else for equality.
+{"$regex": "..."} asks for a text in which the expression is found, {"$absent": true} that nothing is there.
+In Python, a compiled pattern or a function of the value may stand for it.
+"""
+
+
+class Fields(NamedTuple):
+    """The names that the requests of an operation may have, part by part."""
+
+    path: frozenset[str] = frozenset()
+    query: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+    body: frozenset[str] = frozenset()
+
+
+class Parts(NamedTuple):
+    """A request, taken apart: values of path and query as text, header names in lower case, the body decoded.
+
+    A body that is no JSON is a text; no body is None.
+    """
+
+    path: Mapping[str, Json]
+    query: Mapping[str, Json]
+    headers: Mapping[str, Json]
+    body: Json
+
+
+class Difference(NamedTuple):
+    """One place in which a request is not as expected."""
+
+    where: str
+    expected: str
+    received: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, received {self.received}"
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Nothing()
+"""Stands for a value that is not there."""
+
+
+def parts_of(path: Mapping[str, Json], query: str, headers: RawHeaders, body: bytes) -> Parts:
+    """Take a request apart; `query` is percent-encoded."""
+    named: dict[str, Json] = {}
+    for name, value in headers:
+        named.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return Parts(path, dict(parse_qsl(query, keep_blank_values=True)), named, _decoded(body))
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def read_when(operation: str, given: Mapping[str, Any], known: Mapping[str, Fields]) -> When:
+    """Give what is expected, sorted into parts; a PlanError names what no request of the operation can have.
+
+    Beside the parts, a name of a parameter or of a field of the body stands for itself: {"first_message": "x"} is
+    {"body": {"first_message": "x"}}.
+    """
+    if operation != ANY and operation not in known:
+        raise PlanError(f"there is no operation {operation!r}", mend=f"there are {', '.join(sorted(known))}, and *")
+    fields = known.get(operation, Fields())
+    made: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in PARTS:
+            _add(made, name, value)
+        else:
+            _add(made, _part_of(operation, name, fields), {name: value})
+    for part in ("path", "query"):
+        _check_names(operation, part, made.get(part), getattr(fields, part))
+    _check(made, "")
+    return made
+
+
+def _add(made: dict[str, Any], part: str, value: Any) -> None:
+    if part == "headers" and isinstance(value, Mapping):
+        value = {str(name).lower(): each for name, each in value.items()}
+    if part != "body" and not isinstance(value, Mapping):
+        raise PlanError(f"the {part} of a request are names and values", why=f"{value!r} is none", mend="write a dict")
+    both = isinstance(value, Mapping) and isinstance(made.get(part), Mapping)
+    made[part] = {**made[part], **value} if both else value
+
+
+def _part_of(operation: str, name: str, fields: Fields) -> str:
+    for part in ("path", "query", "body", "headers"):
+        if name in getattr(fields, part):
+            return part
+    names = sorted(fields.path | fields.query | fields.body)
+    what = "any operation" if operation == ANY else operation
+    raise PlanError(
+        f"a request of {what} has no {name!r}",
+        mend=f"it has {', '.join(names)}; other parts are {', '.join(PARTS)}" if names else f"use {', '.join(PARTS)}",
+    )
+
+
+def _check_names(operation: str, part: str, value: Any, known: frozenset[str]) -> None:
+    unknown = sorted(set(value or ()) - known) if operation != ANY else []
+    if unknown:
+        has = ", ".join(sorted(known)) or "none"
+        raise PlanError(f"the {part} of {operation} has no {unknown[0]!r}", mend=f"it has {has}")
+
+
+def _check(value: Any, where: str) -> None:
+    """Refuse a matcher that cannot be meant."""
+    if isinstance(value, Mapping):
+        words = [key for key in value if isinstance(key, str) and key.startswith("$")]
+        if words:
+            _check_word(value, where)
+            return
+        for key, below in value.items():
+            _check(below, f"{where}/{key}")
+    elif isinstance(value, list | tuple):
+        for index, below in enumerate(value):
+            _check(below, f"{where}/{index}")
+
+
+def _check_word(value: Mapping[str, Any], where: str) -> None:
+    ((word, given), *more) = value.items()
+    if more or word not in ("$regex", "$absent"):
+        raise PlanError("a matcher cannot be read", where=where, why=f"it says {dict(value)!r}", mend=_WORDS)
+    if word == "$absent" and given is not True:
+        raise PlanError("$absent is true or left out", where=where, mend=_WORDS)
+    if word == "$regex":
+        if not isinstance(given, str) or len(given) > LONGEST_PATTERN:
+            raise PlanError(f"$regex is a text of at most {LONGEST_PATTERN} characters", where=where, mend=_WORDS)
+        try:
+            _finder(given)
+        except ValueError as error:
+            raise PlanError(
+                f"{given!r} is no regular expression that can be used",
+                where=where,
+                mend="correct it; look-around and back-references are not there, since they can take for ever",
+            ) from error
+
+
+_WORDS = 'the matchers are {"$regex": "..."} and {"$absent": true}'
+
+
+@lru_cache(maxsize=256)
+def _finder(pattern: str) -> Callable[[str], bool]:
+    """Compile an expression for an engine that takes no more time than the text is long, so that none can hang us."""
+    import jsonschema_rs
+
+    found: Callable[[str], bool] = jsonschema_rs.Draft202012Validator(
+        {"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions()
+    ).is_valid
+    return found
+
+
+def differences(when: When, parts: Parts) -> list[Difference]:
+    """Say how a request differs from what is expected."""
+    return [each for part, value in when.items() for each in _differ(value, getattr(parts, part), f"/{part}")]
+
+
+def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
+    if isinstance(expected, re.Pattern):
+        fits = isinstance(received, str) and expected.search(received) is not None
+        return [] if fits else [_difference(where, f"text with /{expected.pattern}/", received)]
+    if callable(expected):
+        name = getattr(expected, "__name__", repr(expected))
+        fits = received is not NOTHING and bool(expected(received))
+        return [] if fits else [_difference(where, f"what {name} accepts", received)]
+    if isinstance(expected, Mapping):
+        return _differ_mapping(expected, received, where)
+    if isinstance(expected, list | tuple):
+        if not isinstance(received, list) or len(received) != len(expected):
+            return [_difference(where, _shown(list(expected)), received)]
+        pairs = enumerate(zip(expected, received, strict=True))
+        return [each for index, (one, other) in pairs for each in _differ(one, other, f"{where}/{index}")]
+    return [] if _equal(expected, received, where) else [_difference(where, _shown(expected), received)]
+
+
+def _differ_mapping(expected: Mapping[str, Any], received: Any, where: str) -> list[Difference]:
+    if "$absent" in expected:
+        return [] if received is NOTHING else [_difference(where, "nothing", received)]
+    if "$regex" in expected:
+        fits = isinstance(received, str) and _finder(expected["$regex"])(received)
+        return [] if fits else [_difference(where, f"text with /{expected['$regex']}/", received)]
+    if not isinstance(received, Mapping):
+        return [_difference(where, _shown(expected), received)]
+    found = []
+    for key, below in expected.items():
+        found += _differ(below, received.get(key, NOTHING), f"{where}/{key}")
+    return found
+
+
+def _equal(expected: Any, received: Any, where: str) -> bool:
+    """Compare; true is not 1, and in path, query and headers, which are text, a number is as it is written."""
+    if not where.startswith("/body") and isinstance(received, str) and not isinstance(expected, str):
+        return json.dumps(expected, default=str) == received
+    if isinstance(expected, bool) or isinstance(received, bool):
+        return expected is received
+    return bool(expected == received)
+
+
+def _difference(where: str, expected: str, received: Any) -> Difference:
+    return Difference(where, expected, "nothing" if received is NOTHING else _shown(received))
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=_named)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _named(value: Any) -> str:
+    return f"/{value.pattern}/" if isinstance(value, re.Pattern) else getattr(value, "__name__", repr(value))
+
+
+def told(when: When) -> str:
+    """Write what is expected in a few words; nothing for nothing."""
+    said = [f"{part} {_shown(value)}" for part, value in when.items()]
+    return " with " + ", ".join(said) if said else ""
+
+
+def as_json(value: Any) -> Json:
+    """Write what is expected as JSON; a PlanError where a function stands in it."""
+    if isinstance(value, re.Pattern):
+        flags = "".join(letter for letter, flag in _FLAGS.items() if value.flags & flag)
+        return {"$regex": (f"(?{flags})" if flags else "") + str(value.pattern)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(below) for below in value]
+    if callable(value):
+        raise PlanError(
+            "a function cannot be sent to another process",
+            why=f"{getattr(value, '__name__', value)!r} stands for a part of the request",
+            mend="use a value or a regular expression",
+        )
+    return value
+
+
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}

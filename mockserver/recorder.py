@@ -1,0 +1,91 @@
+"""Remembers each exchange: in the journal of its scope, and in a file if there is one."""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from mockserver.clock import Clock
+from mockserver.errors import JournalError
+from mockserver.exchange import Json, RawHeaders, Request, Response
+from mockserver.journal import Exchange, as_json, redacted
+from mockserver.shelves import Shelf
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor; every request makes one."""
+
+
+class Recorder:
+    """Makes exchanges of requests and answers, and keeps them."""
+
+    def __init__(self, shelf: Shelf, clock: Clock, longest: int, file: Path | None) -> None:
+        self._shelf, self._clock, self._longest = shelf, clock, longest
+        self._file = None if file is None else JournalFile(file)
+
+    def record(
+        self,
+        request: Request,
+        operation: str,
+        contract: str,
+        values: Mapping[str, str],
+        response: Response,
+        planned: int,
+        faults: Sequence[Json],
+    ) -> None:
+        """Remember one exchange; StoreError where the journal is in a store that fails."""
+        body, answer, longest = request.body, response.body, self._longest
+        if response.stream is not None:
+            answer = b"".join([chunk.data for chunk in response.stream.chunks])
+        exchange: Exchange = _new(
+            Exchange,
+            (
+                0,
+                self._clock(),
+                request.scope,
+                request.method,
+                request.path,
+                request.query,
+                redacted(request.headers.raw),
+                body if len(body) <= longest else body[:longest],
+                len(body),
+                operation,
+                contract,
+                values,
+                response.status,
+                _without_secrets(response.headers),
+                answer if len(answer) <= longest else answer[:longest],
+                len(answer),
+                response.source,
+                response.findings,
+                planned,
+                faults,
+            ),
+        )
+        self._shelf.record(exchange)
+        if self._file is not None:
+            self._file.write(exchange)
+
+
+def _without_secrets(headers: RawHeaders) -> RawHeaders:
+    """Give the fields of an answer; the mock sets no secret, but a plan may."""
+    return redacted(headers) if any(name == b"set-cookie" for name, _ in headers) else headers
+
+
+class JournalFile:
+    """A file to which each exchange is appended as a line of JSON, at once."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: BinaryIO = path.open("ab", buffering=0)
+        except OSError as error:
+            raise JournalError(
+                "the journal's file cannot be written", where=str(path), why=str(error), mend="name another file"
+            ) from error
+        self._lock = threading.Lock()
+
+    def write(self, exchange: Exchange) -> None:
+        """Append one exchange; a disk that is full loses the line, and nothing else."""
+        line = json.dumps(as_json(exchange), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            self._file.write(line)
