@@ -16,9 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.limits import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.engine import Mock
 from mockserver.exchange import Headers, Request
+from mockserver.limits import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.live import running
 from mockserver.settings import Settings
 from tests.conftest import app_of
