@@ -104,9 +104,12 @@ class Operation:
         return f"{self.contract}#{self.pointer}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contract:
-    """A contract: its name (an era, or a file's name), its document, its operations, its shared replies."""
+    """A contract: its name (an era, or a file's name), its document, its operations, its shared replies.
+
+    As an operation, it is equal to itself only.
+    """
 
     name: str
     title: str

@@ -193,7 +193,7 @@ class LocalDesk:
         unknown = sorted(value.keys() - set(_SESSION_KEYS) - {"session_id"})
         if unknown:
             raise StateError(f"a session has no {unknown[0]!r}", mend=f"it has {', '.join(_SESSION_KEYS)}")
-        events = value.get("events") or []
+        events, project = value.get("events", []), value.get("project_id")
         session = Session(
             session_id,
             value.get("last_updated_at") or self.mock.clock(),
@@ -201,15 +201,17 @@ class LocalDesk:
             value.get("job_metadata"),
             value.get("index_ids"),
             value.get("shared_access"),
-            value.get("project_id"),
+            project,
             issued=True,
             turns=1 if events else 0,
         )
-        wrong = "the events are no list" if not isinstance(events, list) else what_is_wrong(self.mock, session, events)
-        if wrong or not session_id:
-            raise StateError(
-                "this is no session", why=wrong or "it has no id", mend="see the contract: GET /openapi.json"
-            )
+        wrong = ""
+        if not session_id or value.get("session_id", session_id) != session_id:
+            wrong = f"its id is {value.get('session_id')!r}, not {session_id!r}"
+        elif not isinstance(events, list) or not isinstance(project, str | None):
+            wrong = "the events are no list" if not isinstance(events, list) else "the project_id is no text"
+        if wrong := wrong or what_is_wrong(self.mock, session, events):
+            raise StateError("this is no session", why=wrong, mend="see the contract: GET /openapi.json")
         return session, events
 
     def delete_session(self, session_id: str) -> bool:

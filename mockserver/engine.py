@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -47,6 +48,11 @@ _SAFE = ":/%#?=@[]!$&'()*+,;~"
 """What stays as it is in the path of a redirect."""
 
 
+_judge = lru_cache(maxsize=256)(Judge)
+_router = lru_cache(maxsize=16)(Router)
+"""What is a function of the contracts alone is made once in a process, however many mocks there are."""
+
+
 class Mock:
     """The mock server as a Handler, with the state that outlives a reload: the seed and the sessions."""
 
@@ -70,7 +76,7 @@ class Mock:
 
     def _read(self) -> Served:
         contracts = read_contracts(self.settings.contract)
-        operations = [operation for contract in contracts for operation in contract.operations]
+        operations = tuple(operation for contract in contracts for operation in contract.operations)
         world = self._world()
         answers = Answers(
             Fixtures(contracts, self.settings.fixtures),
@@ -80,13 +86,13 @@ class Mock:
             world.pace,
             world.streams,
         )
-        judges = {operation: Judge(operation) for operation in operations}
+        judges = {operation: _judge(operation) for operation in operations}
         for contract in contracts:
             if not contract.bundled:
                 _check(contract, judges)
         base = () if self.settings.plan is None else read_plan(self.settings.plan)
         planner = Planner(self.shelf, operations, self._random, answers.names, base)
-        return Served(contracts, Router(contracts), answers, judges, Sealer(contracts[0]), planner)
+        return Served(contracts, _router(contracts), answers, judges, Sealer(contracts[0]), planner)
 
     def _recording(self) -> Callable[..., None] | None:
         """Give what remembers an exchange; None where there is no journal."""

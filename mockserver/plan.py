@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -101,7 +102,7 @@ class Planner:
     def __init__(
         self,
         shelf: Shelf,
-        operations: Sequence[Operation],
+        operations: tuple[Operation, ...],
         chance: Callable[..., Random],
         names: Callable[[Operation], Iterable[tuple[int, str]]],
         base: Sequence[Json] = (),
@@ -249,7 +250,8 @@ def _said(step: Step) -> str:
     return text if len(text) < 200 else text[:197] + "..."
 
 
-def fields_of(operations: Sequence[Operation]) -> Mapping[str, Fields]:
+@lru_cache(maxsize=16)
+def fields_of(operations: tuple[Operation, ...]) -> Mapping[str, Fields]:
     """Give the names that the requests of each operation may have, in any of its contracts."""
     made: dict[str, Fields] = {}
     for operation in operations:

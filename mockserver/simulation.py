@@ -1,7 +1,7 @@
 """Which operations are played, and by which function of the simulated chat session."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 
 from mockserver.answers import Draft, Simulation
@@ -78,6 +78,7 @@ def _is_allowed(draft: Draft, operation: Operation) -> bool:
     return events and (media.schema is None or media.schema.is_valid(text))
 
 
+@lru_cache(maxsize=128)
 def _traits(operation: Operation, *, title_call: bool) -> Traits:
     reply = operation.reply(operation.success)
     schemas = [each for media in (reply.media if reply else ()) for each in (media.schema, media.item_schema) if each]
