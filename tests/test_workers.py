@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from mockserver.exchange import Json
 from tests.needs import PATIENCE, Running, awaited
+from tests.redis_server import redis_server
 from tests.talk import KEY, MESSAGE, TITLE
 from tests.test_cli import run, stopped
 
@@ -124,6 +126,41 @@ def test_each_worker_answers_and_sees_what_the_others_did(tmp_path: Path) -> Non
         assert other.get(f"{CHAT}/{ids[1]}").status_code == 404
         lists = [[each["session_id"] for each in every.get(CHAT).json()["items"]] for every in clients]
         assert lists[0] == lists[1] == [ids[0], *ids[:1:-1]]
+
+
+@PROC
+def test_workers_share_the_journal_and_an_answer_that_is_planned_once_is_given_once(tmp_path: Path) -> None:
+    with serving(tmp_path, "--workers", "2", "--store", "sqlite:///s.db") as server, each_worker(server) as clients:
+        assert_one_memory(clients)
+
+
+def assert_one_memory(clients: Sequence[httpx.Client]) -> None:
+    """Make sure that whoever is asked, plan and journal are those of all."""
+    one, other = clients
+    assert one.post("/__mock__/plan", json={"operation": "create", "status": 429, "times": 2}).status_code == 201
+    assert other.get("/__mock__/plan").json()["planned"][0]["uses"] == 0
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: clients[number % 2].post(CHAT).status_code, range(20)))
+    assert sorted(answers) == [201] * 18 + [429] * 2
+    journals = [each.get("/__mock__/journal").json()["exchanges"] for each in clients]
+    assert journals[0] == journals[1]
+    assert [each["number"] for each in journals[0]] == list(range(1, 21))
+    assert sum(each["planned"] is not None for each in journals[0]) == 2
+    assert other.post("/__mock__/verify", json={"operation": "create", "times": 20}).status_code == 200
+    one.delete("/__mock__/journal")
+    assert other.get("/__mock__/journal").json()["exchanges"] == []
+
+
+@PROC
+def test_two_servers_on_one_redis_share_them_too(tmp_path: Path) -> None:
+    with (
+        redis_server() as redis,
+        serving(tmp_path / "one", "--store", redis.url) as one,
+        serving(tmp_path / "other", "--store", redis.url) as other,
+        client(one.url) as asked,
+        client(other.url) as also,
+    ):
+        assert_one_memory([asked, also])
 
 
 @PROC
