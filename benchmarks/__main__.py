@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.children import Cores, Stop, end_on_signals, say, usable_cores
 from benchmarks.environment import ROOT, Machine, check_flags, machine, prepare, versions
 from benchmarks.figures import Aim, Figure, Row, Section, Series, divided, series
+from benchmarks.in_tests import in_tests
 from benchmarks.kept import stores
 from benchmarks.many import many_sessions
 from benchmarks.measure import (
@@ -129,6 +130,7 @@ SECTIONS: Mapping[str, Callable[[Cores, Plan], Section]] = {
     "many": many_sessions,
     "stores": stores,
     "streams": streams,
+    "tests": in_tests,
 }
 
 

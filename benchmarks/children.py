@@ -83,11 +83,11 @@ def clean_env() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "MOCKSERVER_"))}
 
 
-def output(command: Sequence[str | Path], core: int | None = None, **more: Any) -> str:
-    """Run a command to its end and give what it printed, stderr included; Stop where it fails."""
+def output(command: Sequence[str | Path], core: int | None = None, allowed: Sequence[int] = (0,), **more: Any) -> str:
+    """Run a command to its end and give what it printed, stderr included; Stop where it ends with another code."""
     with child(command, core, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more) as process:
         text = process.communicate()[0].decode("utf-8", "replace")
-        if process.returncode:
+        if process.returncode not in allowed:
             name = Path(command[0]).name
             raise Stop(f"{name} failed with exit code {process.returncode}:\n{text.strip()}")
         return text

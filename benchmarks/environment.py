@@ -22,6 +22,9 @@ VENV = CACHE / "venv"
 PYTHON = VENV / "bin" / "python"
 MOCKSERVER = VENV / "bin" / "mockserver"
 
+PEERS = ("respx==0.23.1", "pytest-httpserver==1.2.0", "llama-cloud==2.7.0")
+"""What stands beside the mock in tests, and the official client that both are called by."""
+
 _PACKED = ("mockserver", "schemas", "fixtures")
 _FILES = ("pyproject.toml", "hatch_build.py", "constraints.txt", "README.md", "LICENSE", "benchmarks/reference.py")
 _DISTRIBUTIONS = (
@@ -65,6 +68,23 @@ def prepare() -> None:
     site = output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
     shutil.copy(ROOT / "benchmarks" / "reference.py", Path(site) / "benchmark_reference.py")
     stamp.write_text(mark, "ascii")
+
+
+def peers_python() -> Path:
+    """Give the Python of an environment with the mock and its peers; it is made anew with the other."""
+    venv, mark = CACHE / "peers", CACHE / "peers-stamp"
+    python, wanted = venv / "bin" / "python", _fingerprint() + " ".join(PEERS)
+    if not python.exists() or not mark.is_file() or mark.read_text("ascii") != wanted:
+        say("making the environment of the peers in .cache/bench")
+        mark.unlink(missing_ok=True)
+        output([sys.executable, "-m", "venv", "--clear", venv])
+        wheel = next((CACHE / "dist").glob("*.whl"))
+        pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        output([*pip, "--constraint", ROOT / "constraints.txt", wheel, "pytest", "httpx", *PEERS])
+        site = output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+        shutil.copy(ROOT / "benchmarks" / "reference.py", Path(site) / "benchmark_reference.py")
+        mark.write_text(wanted, "ascii")
+    return python
 
 
 def _fingerprint() -> str:

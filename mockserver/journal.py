@@ -1,8 +1,9 @@
 """What went over the wire: exchanges as they are remembered, and the calls that their attempts belong to."""
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import NamedTuple
 
 from mockserver.exchange import Finding, Json, RawHeaders
@@ -93,7 +94,7 @@ Call = list[Exchange]
 
 def redacted(headers: RawHeaders) -> RawHeaders:
     """Give header fields without secrets; the scheme of a key stays."""
-    return [(name, value if name not in SECRETS else _hidden(value)) for name, value in headers]
+    return [field if field[0] not in SECRETS else (field[0], _hidden(field[1])) for field in headers]
 
 
 def _hidden(value: bytes) -> bytes:
@@ -101,18 +102,54 @@ def _hidden(value: bytes) -> bytes:
     return scheme + b" " + HIDDEN if space and scheme.lower() in (b"bearer", b"basic") else HIDDEN
 
 
+def veiled(headers: RawHeaders, body: bytes, findings: tuple[Finding, ...]) -> tuple[bytes, tuple[Finding, ...]]:
+    """Give a refusal's body and findings without the secrets of its request, which they may quote.
+
+    A contract of the user's own may declare a cookie, say, and refuse it.
+    """
+    for secret in set(_secrets(headers)):
+        body = body.replace(_quoted(secret), _quoted(HIDDEN.decode()))
+    return body, tuple(map(_veiled, findings))
+
+
+def _veiled(finding: Finding) -> Finding:
+    secret = finding.where.lower().startswith(_SECRET_PLACES)
+    return replace(finding, received=HIDDEN.decode()) if secret else finding
+
+
+_SECRET_PLACES = ("/cookie/", *(f"/header/{name.decode()}" for name in SECRETS))
+
+
+def _secrets(headers: RawHeaders) -> Iterator[str]:
+    for name, value in headers:
+        if name in SECRETS:
+            text = value.decode("latin-1")
+            yield text
+            yield from (part.strip().partition("=")[2] for part in text.split(";"))
+
+
+def _quoted(text: str) -> bytes:
+    """Write what a refusal says that it was given."""
+    return b'"input":' + json.dumps(text, ensure_ascii=False).encode()
+
+
 def calls_of(exchanges: Sequence[Exchange]) -> list[Call]:
-    """Gather the attempts of each call: the same request again, counted on by the client."""
+    """Gather the attempts of each call: the same request again, counted on by the client.
+
+    Where several calls could go on, as those of a client that asks for the same in several threads, the latest does.
+    """
     made: list[Call] = []
-    open_calls: dict[tuple[object, ...], Call] = {}
+    waiting: dict[tuple[object, ...], list[Call]] = {}
     for each in exchanges:
-        key = (each.method, each.path, each.query, each.body, each.size)
-        before = open_calls.get(key)
-        if each.attempt and before is not None and before[-1].attempt == each.attempt - 1:
-            before.append(each)
+        same = (each.method, each.path, each.query, each.body, each.size)
+        before = waiting.get((*same, each.attempt))
+        if each.attempt and before:
+            call = before.pop()
         else:
-            open_calls[key] = [each]
-            made.append(open_calls[key])
+            call = []
+            made.append(call)
+        call.append(each)
+        waiting.setdefault((*same, each.attempt + 1), []).append(call)
     return made
 
 

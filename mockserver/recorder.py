@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from mockserver.clock import Clock
 from mockserver.errors import JournalError
-from mockserver.exchange import Json, RawHeaders, Request, Response
+from mockserver.exchange import Json, Request, Response
 from mockserver.journal import Exchange, as_json, redacted
 from mockserver.shelves import Shelf
 
@@ -34,42 +34,25 @@ class Recorder:
         faults: Sequence[Json],
     ) -> None:
         """Remember one exchange; StoreError where the journal is in a store that fails."""
-        body, answer, longest = request.body, response.body, self._longest
-        if response.stream is not None:
-            answer = b"".join([chunk.data for chunk in response.stream.chunks])
+        method, path, query, headers, body, scope, _ = request
+        status, fields, answer, stream, _, findings, source = response
+        size, longest = len(body), self._longest
+        if stream is not None:
+            answer = b"".join([chunk.data for chunk in stream.chunks])
+        if planned:  # the mock itself sets no secret
+            fields = redacted(fields)
+        answer_size = len(answer)
+        if size > longest or answer_size > longest:
+            body, answer = body[:longest], answer[:longest]
+        raw = redacted(headers.raw)
+        request_part = (0, self._clock(), scope, method, path, query, raw, body, size, operation, contract, values)
         exchange: Exchange = _new(
             Exchange,
-            (
-                0,
-                self._clock(),
-                request.scope,
-                request.method,
-                request.path,
-                request.query,
-                redacted(request.headers.raw),
-                body if len(body) <= longest else body[:longest],
-                len(body),
-                operation,
-                contract,
-                values,
-                response.status,
-                _without_secrets(response.headers),
-                answer if len(answer) <= longest else answer[:longest],
-                len(answer),
-                response.source,
-                response.findings,
-                planned,
-                faults,
-            ),
+            (*request_part, status, fields, answer, answer_size, source, findings, planned, faults),
         )
         self._shelf.record(exchange)
         if self._file is not None:
             self._file.write(exchange)
-
-
-def _without_secrets(headers: RawHeaders) -> RawHeaders:
-    """Give the fields of an answer; the mock sets no secret, but a plan may."""
-    return redacted(headers) if any(name == b"set-cookie" for name, _ in headers) else headers
 
 
 class JournalFile:

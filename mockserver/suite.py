@@ -19,6 +19,8 @@ from mockserver.testing import SEED, MockServer, connect, open_mock
 if TYPE_CHECKING:
     import pytest
 
+    from mockserver.engine import Mock
+
 _OVER = b'{"detail":"The test that this scope belongs to is over, or never was."}'
 
 
@@ -55,6 +57,16 @@ class LiveServer:
         self.worlds = Worlds()
         self._stack = ExitStack()
         self.url = self._stack.enter_context(running(self.worlds, shutdown_timeout=1))
+
+    @contextmanager
+    def serving(self, mock: "Mock") -> Iterator[str]:
+        """Serve a mock for as long as the block lasts, in a place of its own; gives the base URL."""
+        name = _new_scope()
+        self.worlds.add(name, make_app(mock.settings, mock))
+        try:
+            yield f"{self.url}{PREFIX}{name}"
+        finally:
+            self.worlds.remove(name)
 
     def close(self) -> None:
         """Stop."""
@@ -133,10 +145,5 @@ def on_a_socket(request: "pytest.FixtureRequest", server: MockServer, live: "pyt
         return
     if config.stash.get(live, None) is None:
         config.stash[live] = LiveServer()
-    name, running_server = _new_scope(), config.stash[live]
-    running_server.worlds.add(name, make_app(mock.settings, mock))
-    try:
-        with server.at(f"{running_server.url}{PREFIX}{name}"):
-            yield
-    finally:
-        running_server.worlds.remove(name)
+    with config.stash[live].serving(mock) as url, server.at(url):
+        yield
