@@ -1,7 +1,7 @@
 """One field of a valid value broken, in one named way, so that its schema refuses it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -11,69 +11,104 @@ from mockserver.generate import generate
 from mockserver.schema import Schema
 
 _TRIES = 200
-"""How many values are made in search of one that has a place."""
+"""How many values are made in search of one that has a place, and can be broken there."""
 
 WAYS = ("missing", "null", "wrong-type", "wrong-value")
 """How one field of a body can break its schema."""
 
 _CANDIDATES: Mapping[str, tuple[Json, ...]] = {
     "null": (None,),
-    "wrong-type": ({}, 17, "17", []),
-    "wrong-value": ("", "no such value", -1, 10**9),
+    "wrong-type": (17, {}, "17", []),
+    "wrong-value": ("", "no such value", "no such value, and far too long. " * 400, -1, 10**9),
 }
 """What is put in a field to break it, the first that does."""
 
 
 def sample(schema: Schema, pointer: str) -> Json:
     """Make a value of a schema that has a place; a PlanError where none has."""
-    for seed in range(_TRIES):
-        made = generate(schema, Random(seed))
-        if stands(made, pointer):
-            return made
+    for made in _samples(schema, pointer):
+        return made
     raise PlanError(f"no answer has the place {pointer!r}", where=schema.place(), mend="see the contract")
 
 
+def _samples(schema: Schema, pointer: str) -> Iterator[Json]:
+    made = (generate(schema, Random(seed)) for seed in range(_TRIES))
+    return (value for value in made if stands(value, pointer))
+
+
 def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
-    """Break one field of a valid value; what is missing of the way to it is taken from a made value."""
+    """Break one field of a valid value; what is missing of the way to it is taken from a made value.
+
+    Where only another value can be broken so (one with a text where this has null, say), that takes its place.
+    A PlanError says that no value has the field, or that the contract allows all that could be done to it.
+    """
     tokens = _tokens(pointer)
     if not tokens:
         raise PlanError("the whole body cannot be broken", why=f"{pointer!r} names no field", mend="write /session_id")
-    if not stands(value, pointer):
-        value = _filled(value, sample(schema, pointer), tokens)
-    value = json.loads(json.dumps(value))
-    parent = _at(value, tokens[:-1])
-    key: Any = int(tokens[-1]) if isinstance(parent, list) else tokens[-1]
+    here = stands(value, pointer)
+    if here and (made := broken_here(value, way, pointer, schema)) is not None:
+        return made
+    if not here:
+        sample(schema, pointer)
+    for other in _samples(schema, pointer):
+        for base in (_filled(value, other, tokens), other):
+            if schema.is_valid(base) and (made := broken_here(base, way, pointer, schema)) is not None:
+                return made
+    why = f"the contract {schema.name} allows it"
+    raise PlanError(f"{pointer} cannot be broken by {way}", where=schema.place(), why=why, mend="choose another way")
+
+
+def broken_here(value: Json, way: str, pointer: str, schema: Schema) -> Json:
+    """Break a field that a value has, and nothing else of it; None where that breaks nothing."""
+    tokens = _tokens(pointer)
     if way == "missing":
-        del parent[key]
-        return _really(value, way, pointer, schema)
+        made = _copy(value)
+        parent = _at(made, tokens[:-1])
+        del parent[_key(parent, tokens[-1])]
+        return None if schema.is_valid(made) else made
+    kind = _kind(_at(value, tokens))
     for candidate in _CANDIDATES[way]:
-        if way == "wrong-value" and type(candidate) is not type(parent[key]):
+        if (way == "wrong-type" and _kind(candidate) == kind) or (way == "wrong-value" and _kind(candidate) != kind):
             continue
-        made = json.loads(json.dumps(value))
-        _at(made, tokens[:-1])[key] = candidate
+        made = _put(value, tokens, _copy(candidate))
         if not schema.is_valid(made):
             return made
-    raise _harmless(way, pointer, schema)
+    return None
 
 
-def _really(value: Json, way: str, pointer: str, schema: Schema) -> Json:
-    if schema.is_valid(value):
-        raise _harmless(way, pointer, schema)
-    return value
+def _kind(value: Json) -> str:
+    """Name the type of a value, as JSON has types."""
+    return "number" if type(value) in (int, float) else type(value).__name__
 
 
-def _harmless(way: str, pointer: str, schema: Schema) -> PlanError:
-    why = f"the contract {schema.name} allows it"
-    return PlanError(f"{pointer} cannot be broken by {way}", where=schema.place(), why=why, mend="choose another way")
+def _copy(value: Json) -> Json:
+    return json.loads(json.dumps(value))
+
+
+def _put(value: Json, tokens: list[str], new: Json) -> Json:
+    """Give a copy of a value in which another stands at a place that it has."""
+    made = _copy(value)
+    parent = _at(made, tokens[:-1])
+    parent[_key(parent, tokens[-1])] = new
+    return made
 
 
 def _tokens(pointer: str) -> list[str]:
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
+def _key(parent: Json, token: str) -> Any:
+    """Give the key that a token of a pointer is; a ValueError for what is no place in a list."""
+    if not isinstance(parent, list):
+        return token
+    if not (token.isascii() and token.isdigit()) or (len(token) > 1 and token[0] == "0"):
+        raise ValueError(token)
+    return int(token)
+
+
 def _at(value: Json, tokens: list[str]) -> Any:
     for token in tokens:
-        value = value[int(token)] if isinstance(value, list) else value[token]
+        value = value[_key(value, token)]
     return value
 
 
@@ -87,10 +122,10 @@ def stands(value: Json, pointer: str) -> bool:
 
 
 def _filled(value: Json, other: Json, tokens: list[str]) -> Json:
-    """Put what is missing on the way to a place in, from a value that has it."""
+    """Put a place, and what is missing on the way to it, in from a value that has it."""
     if not tokens or type(value) is not type(other):
         return other
+    key, below = _key(value, tokens[0]), other[_key(other, tokens[0])]
     if isinstance(value, list):
-        return other if len(value) <= int(tokens[0]) else value
-    below = other[tokens[0]]
-    return {**value, tokens[0]: _filled(value[tokens[0]], below, tokens[1:]) if tokens[0] in value else below}
+        return [*value[:key], _filled(value[key], below, tokens[1:]), *value[key + 1 :]] if key < len(value) else other
+    return {**value, key: _filled(value[key], below, tokens[1:]) if key in value else below}
