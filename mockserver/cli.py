@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import Field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,34 @@ from mockserver.errors import MockserverError, UsageError
 from mockserver.settings import Settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+CHECKS = {
+    "check": "mockserver.check.check_command",
+    "check-client": "mockserver.check.client_command",
+    "matrix": "mockserver.check.matrix_command",
+    "drift": "mockserver.check.drift_command",
+    "mutants": "mockserver.check.mutants_command",
+    "coverage": "mockserver.check.coverage_command",
+}
+"""The checking commands, each in a module of its own that is loaded when it is called; its command is `command`."""
+
+
+class _Commands(click.Group):
+    """The commands that serve, and, loaded when they are called, those that check."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all of them."""
+        return [*super().list_commands(ctx), *(name for name in CHECKS if find_spec(CHECKS[name]) is not None)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Give one of them."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name in self.list_commands(ctx):
+            command: click.Command = import_module(CHECKS[cmd_name]).command
+            return command
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="llamacloud-mockserver", prog_name="mockserver")
 def main() -> None:
     """Stand in for the LlamaCloud chat API, as its contract says."""

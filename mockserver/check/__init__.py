@@ -1,0 +1,1 @@
+"""Checks of servers, of clients and of contracts; nothing that serves uses them."""
