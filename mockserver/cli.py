@@ -19,7 +19,6 @@ from click.core import ParameterSource
 from mockserver.errors import MockserverError, UsageError
 from mockserver.settings import Settings
 
-
 CHECKS = {
     "check": "mockserver.check.check_command",
     "check-client": "mockserver.check.client_command",

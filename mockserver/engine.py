@@ -311,7 +311,8 @@ def _finished(
     media = served.sealer.place(match.operation, draft).media
     schema = None if media is None else media.schema if response.stream is None else media.item_schema
     try:
-        return served.planner.finish(taken, response, request.scope, schema)
+        events = draft.value if isinstance(draft.value, list) else ()
+        return served.planner.finish(taken, response, request.scope, schema, events)
     except PlanError as error:
         if response.stream is not None:
             response.stream.close(0)

@@ -1,18 +1,23 @@
 """Answers damaged on purpose: late, slow, cut, garbled, or outside their contract in one named way."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from mockserver.breaking import WAYS, broken, sample, stands
+from mockserver.breaking import WAYS, broken, broken_here, sample, stands
 from mockserver.errors import PlanError
 from mockserver.exchange import Chunk, Delivery, Json, Response, Stream
-from mockserver.schema import Schema
+from mockserver.schema import Schema, unwritable
+from mockserver.turns import event_text
+from mockserver.wire import changed, first_bytes, first_events, slowed
 
 LONGEST = 86_400.0
 """The longest delay or stall, in seconds: a day."""
+
+MOST = 1e12
+"""The largest number that anything is said with."""
 
 STALL = 3_600.0
 """How long a stalled stream is silent where nothing is said, in seconds."""
@@ -33,12 +38,13 @@ class Fault:
 
 
 class Damage(NamedTuple):
-    """What a fault may use: the answer, its options, chance, and the schema of the body or of the events."""
+    """What a fault may use: the answer, its options, chance, the schema of the body or of the events, and these."""
 
     response: Response
     options: Mapping[str, Json]
     chance: Random
     schema: Schema | None
+    events: Sequence[Json] = ()
 
 
 class Kind(NamedTuple):
@@ -49,7 +55,7 @@ class Kind(NamedTuple):
     checks: Mapping[str, Callable[[Json], bool]]
     apply: Callable[[Damage], Response]
     body: str = ""
-    """What it needs: "body" any body, "json" one of JSON, "stream" a stream of events, "" nothing."""
+    """What it needs: "body" any body, "json" one of JSON or events, "stream" a stream of events, "" nothing."""
 
 
 def read_faults(given: Json) -> tuple[Fault, ...]:
@@ -89,16 +95,19 @@ def _checked(name: str, kind: Kind, options: Json) -> Mapping[str, Json]:
     return {option: value for option, value in made.items() if value is not None}
 
 
-def damaged(response: Response, faults: tuple[Fault, ...], chance: Random, schema: Schema | None) -> Response:
+def damaged(
+    response: Response, faults: tuple[Fault, ...], chance: Random, schema: Schema | None, events: Sequence[Json] = ()
+) -> Response:
     """Damage an answer by each fault in turn; a PlanError says what cannot be done to it.
 
-    `schema` is that of the body, or of the events of a stream.
+    `schema` is that of the body, or of the events of a stream; `events` are those of a stream as they were planned,
+    since the last is written only when it is sent.
     """
     for fault in faults:
         kind = KINDS[fault.kind]
         if why := unfit(kind, response):
             raise PlanError(f"the fault {fault.kind!r} cannot be done", why=why)
-        response = kind.apply(Damage(response, fault.options, chance, schema))
+        response = kind.apply(Damage(response, fault.options, chance, schema, events))
     return response
 
 
@@ -106,7 +115,9 @@ def unfit(kind: Kind, response: Response) -> str:
     """Say why an answer has not what a kind needs; nothing if it has."""
     if kind.body == "stream" and response.stream is None:
         return "the answer is no stream of events"
-    if kind.body in ("body", "json") and response.stream is None and not response.body:
+    if response.stream is not None:
+        return "" if response.stream.chunks or not kind.body else "the stream has no events"
+    if kind.body and not response.body:
         return "the answer has no body"
     return ""
 
@@ -150,7 +161,7 @@ def _is_delay(value: Json) -> bool:
 
 
 def _is_amount(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
 
 
 def _is_count(value: Json) -> bool:
@@ -158,7 +169,10 @@ def _is_count(value: Json) -> bool:
 
 
 def _slow(damage: Damage) -> Response:
-    return _delivered(damage.response, rate=float(damage.options["bytes_per_second"]))
+    response, rate = damage.response, float(damage.options["bytes_per_second"])
+    if response.stream is None:
+        return _delivered(response, rate=rate)
+    return response._replace(stream=slowed(response.stream, rate))
 
 
 def _unanswered(end: str) -> Callable[[Damage], Response]:
@@ -169,57 +183,50 @@ def _cut(end: str) -> Callable[[Damage], Response]:
     """Let a body end early, while its head says more."""
 
     def cut(damage: Damage) -> Response:
-        response = damage.response
+        response, after = damage.response, damage.options.get("after")
         if response.stream is not None:
-            after = len(response.stream.chunks) // 2
-            return _delivered(response._replace(stream=_first(response.stream, after)), end=end)
-        after = damage.options.get("after", len(response.body) // 2)
+            return _delivered(response._replace(stream=first_bytes(response.stream, after)), end=end)
+        after = len(response.body) // 2 if after is None else after
         return _delivered(response._replace(body=response.body[: min(after, len(response.body) - 1)]), end=end)
 
     return cut
 
 
-def _first(stream: Stream, count: int, *more: Chunk) -> Stream:
-    """Give the first events of a stream; the turn is kept as one that was broken off."""
-    kept = list(stream.chunks[: min(count, len(stream.chunks) - 1)])
-
-    def close(sent: int) -> bytes:
-        stream.close(min(sent, len(kept)))
-        return b""
-
-    return Stream([*kept, *more], close)
-
-
-def _with_body(response: Response, body: bytes, content_type: str = "") -> Response:
+def _with_body(response: Response, body: bytes) -> Response:
     fields = [field for field in response.headers if field[0] != b"content-length"]
-    if content_type:
-        fields = [(name, content_type.encode() if name == b"content-type" else value) for name, value in fields]
     return response._replace(headers=[*fields, (b"content-length", b"%d" % len(body))], body=body)
 
 
-def _on_events(change: Callable[[bytes], bytes]) -> Callable[[Damage], Response]:
-    """Change the body; of a stream, its first event."""
+def _on_data(change: Callable[[bytes], bytes]) -> Callable[[Damage], Response]:
+    """Change the body; of a stream, the first event that this makes another."""
 
-    def changed(damage: Damage) -> Response:
+    def damage_it(damage: Damage) -> Response:
         response = damage.response
         if response.stream is None:
             return _with_body(response, change(response.body))
-        head, *rest = response.stream.chunks
-        return response._replace(stream=response.stream._replace(chunks=[Chunk(head.at, change(head.data)), *rest]))
+        return response._replace(stream=_with_event(damage, response.stream, change, "no event can be damaged so"))
 
-    return changed
+    return damage_it
 
 
-def _malformed(body: bytes) -> bytes:
-    """Take the end of the JSON away, which then cannot be read; of an event, that of its line."""
-    text = body.rstrip()
-    return text[: max(1, len(text) * 2 // 3)] + body[len(text) :]
+def _with_event(damage: Damage, stream: Stream, change: Callable[[bytes], bytes], why_not: str) -> Stream:
+    last = event_text(damage.events[-1]).encode() if damage.events else b""
+    made = changed(stream, change, last)
+    if made is None:
+        raise PlanError(why_not, where=damage.schema.place() if damage.schema is not None else "")
+    return made
+
+
+def _malformed(text: bytes) -> bytes:
+    """Take the end of a JSON text away, which then cannot be read."""
+    left = text[: max(1, len(text) * 2 // 3)]
+    return left + b"{" if left[-1:].isdigit() else left
 
 
 def _empty(damage: Damage) -> Response:
     response = damage.response
     if response.stream is not None:
-        return response._replace(stream=_first(response.stream, 0))
+        return response._replace(stream=first_events(response.stream, 0))
     return _with_body(response, b"")
 
 
@@ -231,7 +238,7 @@ def _content_type(damage: Damage) -> Response:
 
 def _charset(damage: Damage) -> Response:
     """Say UTF-8, and send a text with an accent as Latin-1, which no UTF-8 is."""
-    response = _on_events(_accented)(damage)
+    response = _on_data(_accented)(damage)
     fields = [(name, _in_utf8(value) if name == b"content-type" else value) for name, value in response.headers]
     return response._replace(headers=fields)
 
@@ -253,30 +260,22 @@ def _break(damage: Damage) -> Response:
     response = damage.response
     if damage.schema is None:
         raise PlanError("the fault 'break' cannot be done", why="the contract says nothing of the body")
-    ((way, pointer),) = damage.options.items()
-    if response.stream is not None:
-        return response._replace(stream=_break_event(response.stream, way, pointer, damage.schema))
-    made = broken(json.loads(response.body), way, pointer, damage.schema)
-    return _with_body(response, json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode())
+    schema, ((way, pointer),) = damage.schema, damage.options.items()
 
-
-def _break_event(stream: Stream, way: str, pointer: str, schema: Schema) -> Stream:
-    """Break a field of the first event in which it can be broken so."""
-    for index, chunk in enumerate(stream.chunks):
-        head, found, line = chunk.data.partition(b"data: ")
-        if not found:
-            continue
+    def change(line: bytes) -> bytes:
         event = json.loads(line)
-        if not stands(event, pointer):
-            continue
-        try:
-            made = broken(event, way, pointer, schema)
-        except PlanError:
-            continue
-        text = json.dumps(made, separators=(",", ":")).encode()
-        chunks = [*stream.chunks[:index], Chunk(chunk.at, head + found + text + b"\n\n"), *stream.chunks[index + 1 :]]
-        return stream._replace(chunks=chunks)
-    raise PlanError(f"no event can be broken at {pointer} by {way}", where=schema.place())
+        made = broken_here(event, way, pointer, schema) if stands(event, pointer) else None
+        return line if made is None else json.dumps(made, separators=(",", ":")).encode()
+
+    try:
+        if response.stream is None:
+            made = broken(json.loads(response.body), way, pointer, schema)
+            text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+            return _with_body(response, text.encode("utf-8", "surrogatepass"))
+        none = f"no event can be broken at {pointer} by {way}"
+        return response._replace(stream=_with_event(damage, response.stream, change, none))
+    except ValueError as error:
+        raise PlanError("the fault 'break' cannot be done", why=f"the body is not JSON any more: {error}") from error
 
 
 def _cut_stream(damage: Damage) -> Response:
@@ -284,7 +283,7 @@ def _cut_stream(damage: Damage) -> Response:
     response = damage.response
     if response.stream is None:
         return response
-    made = response._replace(stream=_first(response.stream, damage.options["after"]))
+    made = response._replace(stream=first_events(response.stream, damage.options["after"]))
     return made if how == "end" else _delivered(made, end=how)
 
 
@@ -292,7 +291,7 @@ def _stall_stream(damage: Damage) -> Response:
     response = damage.response
     if response.stream is None:
         return response
-    made = response._replace(stream=_first(response.stream, damage.options["after"]))
+    made = response._replace(stream=first_events(response.stream, damage.options["after"]))
     return _delivered(made, hold=float(damage.options["seconds"]), end="close")
 
 
@@ -315,11 +314,12 @@ def _is_pointer(value: Json) -> bool:
 
 
 def _is_rate(value: Json) -> bool:
-    return _is_amount(value) and value > 0
+    return _is_amount(value) and value >= 1 / LONGEST
 
 
 def _is_media_type(value: Json) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isprintable() and 0 < len(value) <= 200
+    fits = isinstance(value, str) and value.isascii() and value.isprintable() and 0 < len(value) <= 200
+    return fits and value == value.strip()
 
 
 def _is_stall(value: Json) -> bool:
@@ -339,11 +339,11 @@ KINDS: Mapping[str, Kind] = {
     "reset": Kind("", {}, {}, _unanswered("reset")),
     "reset-body": Kind("after", {"after": None}, _AFTER, _cut("reset"), "body"),
     "truncate": Kind("after", {"after": None}, _AFTER, _cut("close"), "body"),
-    "malformed-json": Kind("", {}, {}, _on_events(_malformed), "body"),
+    "malformed-json": Kind("", {}, {}, _on_data(_malformed), "json"),
     "empty-body": Kind("", {}, {}, _empty, "body"),
     "wrong-content-type": Kind("type", {"type": "text/html"}, {"type": _is_media_type}, _content_type, "body"),
     "wrong-charset": Kind("", {}, {}, _charset, "body"),
-    "break": Kind("", dict.fromkeys(WAYS), dict.fromkeys(WAYS, _is_pointer), _break, "body"),
+    "break": Kind("", dict.fromkeys(WAYS), dict.fromkeys(WAYS, _is_pointer), _break, "json"),
     "cut-stream": Kind(
         "after",
         {"after": 1, "how": "close"},
@@ -357,7 +357,7 @@ KINDS: Mapping[str, Kind] = {
     "unknown-event": Kind(
         "at",
         {"at": 1, "event": SURPRISE},
-        {"at": _is_count, "event": lambda event: isinstance(event, Mapping)},
+        {"at": _is_count, "event": lambda event: isinstance(event, Mapping) and not unwritable(event)},
         _surprise,
         "stream",
     ),

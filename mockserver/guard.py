@@ -19,11 +19,11 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
     here (DNS rebinding) is known by its Host.
     """
     headers = Headers(scope["headers"])
-    host = headers.text(b"host") or ""
+    host = (headers.text(b"host") or "").lower()
     if headers.text(b"sec-fetch-site") in ("cross-site", "same-site"):
         return "a page of another site asks for it"
     origin = headers.text(b"origin")
-    if origin is not None and origin.partition("://")[2] != host:
+    if origin is not None and (not host or origin.lower().partition("://")[2] != host):
         return f"a page of {origin} asks for it"
     if remote:
         return ""
@@ -38,9 +38,11 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None  # as a socket for both tells it
+    return (mapped or found).is_loopback
 
 
 def _name(host: str) -> str:

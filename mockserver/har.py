@@ -1,7 +1,10 @@
 """A journal as an HTTP archive (HAR 1.2), which browsers and proxies read."""
 
+import base64
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
+from urllib.parse import parse_qsl, quote
 
 from mockserver.exchange import Json, RawHeaders
 from mockserver.journal import Exchange
@@ -30,6 +33,7 @@ def _entry(exchange: Exchange) -> Json:
         "_scope": exchange.scope,
         "_attempt": exchange.attempt,
         "_findings": [f"{each.fault}: {each.where}: {each.message}" for each in exchange.findings],
+        "_planned": exchange.planned or None,
         "_faults": list(exchange.faults),
     }
 
@@ -37,13 +41,14 @@ def _entry(exchange: Exchange) -> Json:
 def _request(exchange: Exchange) -> Json:
     host = next((value.decode("latin-1") for name, value in exchange.headers if name == b"host"), "")
     target = exchange.path + ("?" + exchange.query if exchange.query else "")
+    pairs = parse_qsl(exchange.query, keep_blank_values=True)
     made: Json = {
         "method": exchange.method,
-        "url": (f"http://{host}" if host else BASE) + target,
+        "url": (f"http://{_encoded(host, '[]')}" if host else BASE) + _encoded(target),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _headers(exchange.headers),
-        "queryString": [{"name": name, "value": value} for name, value in exchange.parts.query.items()],
+        "queryString": [{"name": name, "value": value} for name, value in pairs],
         "headersSize": -1,
         "bodySize": exchange.size,
     }
@@ -63,12 +68,27 @@ def _response(exchange: Exchange) -> Json:
         "content": {
             "size": exchange.answer_size,
             "mimeType": _type(exchange.answer_headers),
-            "text": exchange.answer.decode("utf-8", "replace"),
+            **_text(exchange.answer),
         },
         "redirectURL": next((v.decode("latin-1") for n, v in exchange.answer_headers if n == b"location"), ""),
         "headersSize": -1,
         "bodySize": exchange.answer_size,
     }
+
+
+def _encoded(text: str, also: str = "") -> str:
+    """Percent-encode what may not stand in a URL, `also` apart; what is encoded already stays."""
+    return quote(_LONE_PERCENT.sub("%25", text).encode("latin-1"), safe="/?:@!$&'()*+,;=~%" + also)
+
+
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+def _text(body: bytes) -> Json:
+    try:
+        return {"text": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"text": base64.b64encode(body).decode("ascii"), "encoding": "base64"}
 
 
 def _headers(headers: RawHeaders) -> Json:

@@ -1,6 +1,7 @@
 """Which requests are meant: expected parts, and how a request differs from them. No difference is a match."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from mockserver.errors import PlanError
 from mockserver.exchange import Json, RawHeaders
+from mockserver.schema import join
 
 PARTS = ("path", "query", "headers", "body")
 """The parts of a request that can be asked for."""
@@ -19,6 +21,9 @@ ANY = "*"
 LONGEST_PATTERN = 1_000
 """Longest regular expression, in characters."""
 
+DEEPEST = 100
+"""How deep what is expected of a part may be nested."""
+
 _SHOWN = 200
 
 When: TypeAlias = Mapping[str, Any]
@@ -26,6 +31,7 @@ When: TypeAlias = Mapping[str, Any]
 
 In a value a dict asks for its keys and allows others, a list for its items, all else for equality.
 {"$regex": "..."} asks for a text in which the expression is found, {"$absent": true} that nothing is there.
+Path, query and headers are names, each with a value; what else a client sends there is not asked.
 In Python, a compiled pattern or a function of the value may stand for it.
 """
 
@@ -101,9 +107,11 @@ def read_when(operation: str, given: Mapping[str, Any], known: Mapping[str, Fiel
             _add(made, name, value)
         else:
             _add(made, _part_of(operation, name, fields), {name: value})
-    for part in ("path", "query"):
-        _check_names(operation, part, made.get(part), getattr(fields, part))
-    _check(made, "")
+    for part, value in made.items():
+        if part == "body":
+            _check(value, "/body")
+        else:
+            _check_names(operation, part, value, getattr(fields, part))
     return made
 
 
@@ -120,7 +128,7 @@ def _part_of(operation: str, name: str, fields: Fields) -> str:
     for part in ("path", "query", "body", "headers"):
         if name in getattr(fields, part):
             return part
-    names = sorted(fields.path | fields.query | fields.body)
+    names = sorted(fields.path | fields.query | fields.headers | fields.body)
     what = "any operation" if operation == ANY else operation
     raise PlanError(
         f"a request of {what} has no {name!r}",
@@ -128,30 +136,38 @@ def _part_of(operation: str, name: str, fields: Fields) -> str:
     )
 
 
-def _check_names(operation: str, part: str, value: Any, known: frozenset[str]) -> None:
-    unknown = sorted(set(value or ()) - known) if operation != ANY else []
-    if unknown:
-        has = ", ".join(sorted(known)) or "none"
-        raise PlanError(f"the {part} of {operation} has no {unknown[0]!r}", mend=f"it has {has}")
+def _check_names(operation: str, part: str, value: Mapping[str, Any], known: frozenset[str]) -> None:
+    for name, below in value.items():
+        if name in _MATCHERS:
+            raise PlanError(f"{name} stands for one value, not for all of the {part}", mend="name what is meant")
+        if part != "headers" and operation != ANY and name not in known:
+            has = ", ".join(sorted(known)) or "none"
+            raise PlanError(f"the {part} of {operation} has no {name!r}", mend=f"it has {has}")
+        _check(below, join("", part, name))
 
 
-def _check(value: Any, where: str) -> None:
-    """Refuse a matcher that cannot be meant."""
+def _check(value: Any, where: str, depth: int = 0) -> None:
+    """Refuse what cannot be meant."""
+    if depth > DEEPEST:
+        raise PlanError(f"what is expected is nested deeper than {DEEPEST} levels")
     if isinstance(value, Mapping):
-        words = [key for key in value if isinstance(key, str) and key.startswith("$")]
-        if words:
+        if any(isinstance(key, str) and key.startswith("$") for key in value):
             _check_word(value, where)
             return
         for key, below in value.items():
-            _check(below, f"{where}/{key}")
+            _check(below, join(where, key), depth + 1)
     elif isinstance(value, list | tuple):
         for index, below in enumerate(value):
-            _check(below, f"{where}/{index}")
+            _check(below, join(where, index), depth + 1)
+    elif isinstance(value, re.Pattern) and isinstance(value.pattern, bytes):
+        raise PlanError("an expression of bytes is found in no text", where=where, mend="write it as a text")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PlanError(f"{value} is no number of JSON's", where=where)
 
 
 def _check_word(value: Mapping[str, Any], where: str) -> None:
     ((word, given), *more) = value.items()
-    if more or word not in ("$regex", "$absent"):
+    if more or word not in _MATCHERS:
         raise PlanError("a matcher cannot be read", where=where, why=f"it says {dict(value)!r}", mend=_WORDS)
     if word == "$absent" and given is not True:
         raise PlanError("$absent is true or left out", where=where, mend=_WORDS)
@@ -168,6 +184,7 @@ def _check_word(value: Mapping[str, Any], where: str) -> None:
             ) from error
 
 
+_MATCHERS = ("$regex", "$absent")
 _WORDS = 'the matchers are {"$regex": "..."} and {"$absent": true}'
 
 
@@ -182,9 +199,19 @@ def _finder(pattern: str) -> Callable[[str], bool]:
     return found
 
 
+def _finds(pattern: str, text: str) -> bool:
+    return _finder(pattern)(text if text.isascii() else text.encode("utf-8", "replace").decode())  # no lone surrogate
+
+
 def differences(when: When, parts: Parts) -> list[Difference]:
     """Say how a request differs from what is expected."""
-    return [each for part, value in when.items() for each in _differ(value, getattr(parts, part), f"/{part}")]
+    found = []
+    for part, value in when.items():
+        if part == "body":
+            found += _differ(value, parts.body, "/body")
+        else:
+            found += _differ_names(value, getattr(parts, part), f"/{part}")
+    return found
 
 
 def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
@@ -201,28 +228,34 @@ def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
         if not isinstance(received, list) or len(received) != len(expected):
             return [_difference(where, _shown(list(expected)), received)]
         pairs = enumerate(zip(expected, received, strict=True))
-        return [each for index, (one, other) in pairs for each in _differ(one, other, f"{where}/{index}")]
+        return [each for index, (one, other) in pairs for each in _differ(one, other, join(where, index))]
     return [] if _equal(expected, received, where) else [_difference(where, _shown(expected), received)]
 
 
 def _differ_mapping(expected: Mapping[str, Any], received: Any, where: str) -> list[Difference]:
     if "$absent" in expected:
-        return [] if received is NOTHING else [_difference(where, "nothing", received)]
+        there = received is not None if where == "/body" else received is not NOTHING
+        return [_difference(where, "nothing", received)] if there else []
     if "$regex" in expected:
-        fits = isinstance(received, str) and _finder(expected["$regex"])(received)
+        fits = isinstance(received, str) and _finds(expected["$regex"], received)
         return [] if fits else [_difference(where, f"text with /{expected['$regex']}/", received)]
     if not isinstance(received, Mapping):
         return [_difference(where, _shown(expected), received)]
+    return _differ_names(expected, received, where)
+
+
+def _differ_names(expected: Mapping[str, Any], received: Mapping[str, Any], where: str) -> list[Difference]:
     found = []
     for key, below in expected.items():
-        found += _differ(below, received.get(key, NOTHING), f"{where}/{key}")
+        found += _differ(below, received.get(key, NOTHING), join(where, key))
     return found
 
 
 def _equal(expected: Any, received: Any, where: str) -> bool:
     """Compare; true is not 1, and in path, query and headers, which are text, a number is as it is written."""
     if not where.startswith("/body") and isinstance(received, str) and not isinstance(expected, str):
-        return json.dumps(expected, default=str) == received
+        plain = expected is None or isinstance(expected, bool | int | float)
+        return bool(expected == received) or (json.dumps(expected) if plain else str(expected)) == received
     if isinstance(expected, bool) or isinstance(received, bool):
         return expected is received
     return bool(expected == received)
@@ -233,7 +266,11 @@ def _difference(where: str, expected: str, received: Any) -> Difference:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=_named)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_named)
+    except RecursionError:
+        return "what is nested too deep to be shown"
+    text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate as JSON would escape it
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
@@ -262,7 +299,9 @@ def as_json(value: Any) -> Json:
             why=f"{getattr(value, '__name__', value)!r} stands for a part of the request",
             mend="use a value or a regular expression",
         )
-    return value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise PlanError(f"{value!r} cannot be written as JSON", mend="use a value of JSON's or a regular expression")
 
 
-_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}

@@ -7,13 +7,24 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from mockserver.answers import Answers, Draft
+from mockserver.answers import Answers, Draft, Unmet
 from mockserver.contract import Operation
 from mockserver.errors import ContractError, PlanError
 from mockserver.exchange import Json, Response
 from mockserver.faults import damaged
 from mockserver.matching import ANY, Fields, When, as_json, differences, parts_of, read_when, told
-from mockserver.planned import ANSWER_KEYS, UNSAID, Step, check_step, merged, read_step, with_body, wronged
+from mockserver.planned import (
+    ANSWER_KEYS,
+    UNSAID,
+    Step,
+    check_step,
+    merged,
+    read_step,
+    why_not,
+    wished,
+    with_body,
+    wronged,
+)
 from mockserver.prefer import NONE
 from mockserver.schema import Schema, load_document, resolve
 from mockserver.shelves import Kept, Shelf
@@ -51,6 +62,8 @@ class Taken(NamedTuple):
     entry: Entry
     step: Step
     use: int
+    place: int
+    """The place of the entry in the plan of its scope, from 0 on."""
 
 
 def read_spec(given: Any) -> Json:
@@ -113,7 +126,15 @@ class Planner:
         for operation in operations:
             self._operations.setdefault(operation.id, []).append(operation)
         self._compiled: dict[tuple[str, int, int], Entry] = {}
-        self._base = tuple(self.compile(Kept(-index, 1, read_spec(spec))) for index, spec in enumerate(base, 1))
+        self._base = tuple(self._based(index, spec) for index, spec in enumerate(base, 1))
+
+    def _based(self, index: int, spec: Any) -> Entry:
+        """Compile an entry of a file; a PlanError says which cannot be meant."""
+        try:
+            return self.compile(Kept(-index, 1, read_spec(spec)))
+        except PlanError as error:
+            what = f"entry {index} of the plan: {error.what}"
+            raise PlanError(what, where=error.where, why=error.why, mend=error.mend) from error
 
     def add(self, scope: str, given: Any, number: int = 0) -> Entry:
         """Plan an answer, or change one; a PlanError says what of it the contract does not allow."""
@@ -147,22 +168,23 @@ class Planner:
             return None
         request = call.request
         parts = parts_of(call.path, request.query, request.headers.raw, request.body)
-        ending = [entry for entry in entries if entry.total is not None]
-        lasting = [entry for entry in reversed(entries) if entry.total is None]
-        for entry in (*ending, *lasting):
+        ending = [(place, entry) for place, entry in enumerate(entries) if entry.total is not None]
+        lasting = [(place, entry) for place, entry in enumerate(entries) if entry.total is None]
+        for place, entry in (*ending, *reversed(lasting)):
             if entry.operation in (ANY, call.operation.id) and not differences(entry.when, parts):
-                taken = self._claimed(scope, entry)
+                taken = self._claimed(scope, entry, place)
                 if taken is not None:
                     return taken
         return None
 
-    def _claimed(self, scope: str, entry: Entry) -> Taken | None:
+    def _claimed(self, scope: str, entry: Entry, place: int) -> Taken | None:
+        """Claim a use of an entry; chance knows it by its place, since numbers are those of all scopes together."""
         if entry.probability < 1:
             asked = self.shelf.claim(scope, f"{entry.number}:asked")
-            if self._chance(scope, "plan", entry.number, asked).random() >= entry.probability:
+            if self._chance(scope, "plan", place, asked).random() >= entry.probability:
                 return None
         use = self.shelf.claim(scope, str(entry.number), entry.total)
-        return Taken(entry, _step(entry, use), use) if use else None
+        return Taken(entry, _step(entry, use), use, place) if use else None
 
     def unused(self, scope: str) -> Mapping[int, Sequence[str]]:
         """Tell which planned answers were never used: entry -> its answers, each in words."""
@@ -176,26 +198,35 @@ class Planner:
         return found
 
     def draft(self, taken: Taken, call: Call, answers: Answers) -> Draft:
-        """Give the planned answer, before what is wrong with it on purpose."""
+        """Give the planned answer, before what is wrong with it on purpose; Unmet where its contract forbids it.
+
+        Where a whole body is planned the operation is not played; a wrong one is put into a made answer later.
+        """
         step, operation = taken.step, call.operation
-        if step.invalid or step.body is UNSAID:
-            preference = step.preference
-            if step.invalid and step.status is not None and operation.reply(step.status) is None:
-                preference = NONE
-            draft = answers.answer(call, preference)
-        else:
+        whole = step.body is not UNSAID
+        if whole and not step.invalid:
             draft = with_body(operation, step)
+        else:
+            draft = answers.answer(call, wished(operation, step))
+            draft = draft._replace(source="planned") if whole else draft
         if step.partial is not None and not step.invalid:
             draft = draft._replace(value=merged(draft.value, step.partial))
+        if (whole or step.partial is not None) and not step.invalid and (why := why_not(operation, draft)):
+            raise Unmet(why)
         return draft._replace(headers=(*draft.headers, *step.headers), applied=NONE)
 
-    def finish(self, taken: Taken, response: Response, scope: str, schema: Schema | None) -> Response:
-        """Do to an answer what is wrong with it on purpose; a PlanError says what cannot be done."""
+    def finish(
+        self, taken: Taken, response: Response, scope: str, schema: Schema | None, events: Sequence[Json] = ()
+    ) -> Response:
+        """Do to an answer what is wrong with it on purpose; a PlanError says what cannot be done.
+
+        `schema` is that of the body, or of the events of a stream, which are `events`.
+        """
         step = taken.step
         if step.invalid:
             response = wronged(response, step)
-        chance = self._chance(scope, "plan", taken.entry.number, "use", taken.use)
-        return damaged(response, step.faults, chance, schema) if step.faults else response
+        chance = self._chance(scope, "plan", taken.place, "use", taken.use)
+        return damaged(response, step.faults, chance, schema, events) if step.faults else response
 
     def compile(self, kept: Kept) -> Entry:
         """Compile what is planned; a PlanError says what cannot be read, or what the contract does not allow."""

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
 from mockserver.answers import BODILESS, Draft
-from mockserver.contract import EVENT_STREAM, Media, Operation
+from mockserver.contract import EVENT_STREAM, Media, Operation, Reply, is_json
 from mockserver.errors import PlanError
 from mockserver.exchange import Json, Response
 from mockserver.faults import KINDS, Fault, check_break, read_faults
 from mockserver.generate import generate
 from mockserver.prefer import NONE, Preference
+from mockserver.schema import unwritable
 
 ANSWER_KEYS = (
     "status example dynamic seed body partial headers retry_after retry_after_ms should_retry delay faults times "
@@ -51,6 +53,7 @@ def read_step(given: Any) -> Step:
     partial = given.get("partial")
     if partial is not None and not isinstance(partial, Mapping):
         raise PlanError("a partial body is an object", why=f"it is {partial!r}", mend="give the whole body instead")
+    _check_json(given)
     status, faults = _status(given.get("status")), given.get("faults")
     delay = [{"delay": given["delay"]}] if given.get("delay") is not None else []
     damages = faults if isinstance(faults, list | tuple) else [] if faults is None else [faults]
@@ -67,6 +70,17 @@ def read_step(given: Any) -> Step:
         bool(_truth(given, "invalid")),
         given,
     )
+
+
+def _check_json(given: Mapping[str, Any]) -> None:
+    """Refuse a body that cannot be written; one that is wrong on purpose may hold NaN and halves of characters."""
+    value = given.get("body", given.get("partial"))
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PlanError("a body is a value of JSON", why=str(error)) from error
+    if not given.get("invalid") and (why := unwritable(value)):
+        raise PlanError("a body is a value of JSON", why=why, mend="correct it, or say invalid")
 
 
 def _status(value: Any) -> int | None:
@@ -107,27 +121,28 @@ def _headers(given: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     headers = given.get("headers") or {}
     if not isinstance(headers, Mapping):
         raise PlanError("headers are names and values", why=f"they are {headers!r}")
-    more = {
-        name.replace("_", "-"): given[name] for name in ("retry_after", "retry_after_ms") if given.get(name) is not None
-    }
+    said = {str(name).lower(): value for name, value in headers.items()}
+    for name in ("retry_after", "retry_after_ms"):
+        if given.get(name) is not None:
+            said[name.replace("_", "-")] = given[name]
     if given.get("should_retry") is not None:
-        more["x-should-retry"] = "true" if _truth(given, "should_retry") else "false"
-    for name, value in {**headers, **more}.items():
-        key, text = str(name).lower(), str(value)
+        said["x-should-retry"] = "true" if _truth(given, "should_retry") else "false"
+    for key, value in said.items():
         if key in _OURS:
             mend = (
-                "use the faults wrong-content-type, wrong-charset, truncate" if key != "connection" else "use a fault"
+                "use a fault" if key == "connection" else "use the faults wrong-content-type, wrong-charset, truncate"
             )
             raise PlanError(f"the header {key!r} cannot be planned", why="it belongs to the body", mend=mend)
         if not key.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in key) or not key:
             raise PlanError(f"{key!r} is no name of a header")
-        if not text.isprintable() or not _is_latin(text):
-            raise PlanError(f"the header {key!r} cannot say {text!r}", mend="write printable Latin-1")
+        text = str(value).strip(" ")
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or not _is_latin(text):
+            raise PlanError(f"the header {key!r} cannot say {value!r}", mend="write printable Latin-1, or a number")
         yield key.encode(), text.encode("latin-1")
 
 
 def _is_latin(text: str) -> bool:
-    return all(ord(char) < 256 for char in text)
+    return text.isprintable() and all(ord(char) < 256 for char in text)
 
 
 def check_step(operation: Operation, step: Step, names: Callable[[Operation], Iterable[tuple[int, str]]]) -> None:
@@ -145,30 +160,37 @@ def check_step(operation: Operation, step: Step, names: Callable[[Operation], It
                 f"{operation.id} has no example {wanted!r}", where=operation.place, mend=f"there are {told}"
             )
         status = next(at for at, name in there if name == wanted)
-    reply = operation.reply(status)
-    if reply is None or (status in BODILESS and status not in operation.exact):
+    if step.invalid and status in BODILESS and (step.body is not UNSAID or step.partial is not None):
+        raise PlanError(f"an answer {status} has no body, as HTTP says", where=operation.place, mend="say a status")
+    reply = declared(operation, status)
+    if reply is None:
         if step.invalid:
             return
-        declared = ", ".join(operation.replies)
+        there_are = ", ".join(operation.replies)
         raise PlanError(
             f"{operation.id} has no answer {status} in contract {operation.contract}",
             where=operation.place,
-            mend=f"declared are {declared}; to be outside the contract on purpose, say invalid",
+            mend=f"declared are {there_are}; to be outside the contract on purpose, say invalid",
         )
-    media = reply.preferred
-    _check_faults(operation, step, media)
+    _check_faults(operation, step, reply.preferred if step.body is UNSAID else json_media(operation, status))
     if step.invalid:
         return
     if step.body is not UNSAID:
         _check_value(operation, json_media(operation, status), status, step.body)
     elif step.partial is not None:
-        plain = json_media(operation, status)
-        if plain is None or plain.schema is None:
-            why = "the answer has no JSON body" if plain is None else "the contract says nothing of the body"
+        plain = reply.preferred
+        if plain is None or plain.schema is None or plain.type == EVENT_STREAM:
+            why = "the contract says nothing of the body" if plain is not None else "the answer has no JSON body"
+            why = "the answer is a stream of events" if plain is not None and plain.type == EVENT_STREAM else why
             raise PlanError(f"no partial body fits {operation.id} {status}", where=operation.place, why=why)
         base = next(iter(plain.examples.values()), None)
         base = generate(plain.schema, Random(0)) if base is None else base
         _check_value(operation, plain, status, merged(base, step.partial))
+
+
+def declared(operation: Operation, status: int) -> Reply | None:
+    """Give the reply in which a status is declared; a range or a default does not stand for one without a body."""
+    return None if status in BODILESS and status not in operation.exact else operation.reply(status)
 
 
 def json_media(operation: Operation, status: int) -> Media | None:
@@ -199,8 +221,10 @@ def _check_faults(operation: Operation, step: Step, media: Media | None) -> None
         needs = KINDS[fault.kind].body
         if needs == "stream" and (media is None or media.type != EVENT_STREAM):
             raise PlanError(f"the fault {fault.kind!r} needs a stream", why=f"{operation.id} gives none")
-        if needs == "body" and media is None:
+        if needs and media is None:
             raise PlanError(f"the fault {fault.kind!r} needs a body", why=f"this answer of {operation.id} has none")
+        if needs == "json" and media is not None and not (is_json(media.type) or media.type == EVENT_STREAM):
+            raise PlanError(f"the fault {fault.kind!r} needs JSON", why=f"{operation.id} answers {media.type}")
         if fault.kind == "break" and media is not None:
             schema = media.item_schema or media.schema
             if schema is None:
@@ -212,26 +236,53 @@ def with_body(operation: Operation, step: Step) -> Draft:
     """Give the answer whose whole body is planned."""
     status = step.status or operation.success
     media = json_media(operation, status)
-    if media is None:
-        return Draft(status, None, None, "planned")
-    return Draft(status, step.body, media.type, "planned")
+    return Draft(status, None, None, "planned") if media is None else Draft(status, step.body, media.type, "planned")
+
+
+def wished(operation: Operation, step: Step) -> Preference:
+    """Give what is asked of the answer that a planned one is made of."""
+    wish = step.preference
+    if step.invalid and declared(operation, step.status or operation.success) is None:
+        wish = replace(wish, code=None)
+    if step.body is not UNSAID:  # made up, so that nothing is played
+        wish = replace(wish, dynamic=True)
+    return NONE if wish == NONE else wish
+
+
+def why_not(operation: Operation, draft: Draft) -> str:
+    """Say why the contract that answers does not allow what was planned, though another does; nothing if it does."""
+    if declared(operation, draft.status) is None:
+        return f"{operation.id} has no answer {draft.status} in contract {operation.contract}"
+    media = json_media(operation, draft.status)
+    if media is None or media.schema is None or media.schema.is_valid(draft.value):
+        return ""
+    finding = media.schema.explain(draft.value)[0]
+    return f"it breaks the contract {operation.contract} at {finding.where or 'the root'}: {finding.message}"
 
 
 def wronged(response: Response, step: Step) -> Response:
     """Put the status and the body in that the contract does not allow."""
     if step.status is not None:
         response = response._replace(status=step.status)
+    if response.status in BODILESS:
+        return _emptied(response)
     if step.body is UNSAID and step.partial is None:
         return response
     value = step.body
     if step.body is UNSAID:
         value = merged(json.loads(response.body) if response.body else {}, step.partial)
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    more = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    bare = _emptied(response)
+    return bare._replace(headers=[*bare.headers, *more], body=body)
+
+
+def _emptied(response: Response) -> Response:
+    """Give an answer without its body, and without what the head says of that."""
     if response.stream is not None:
         response.stream.close(0)
     fields = [field for field in response.headers if field[0] not in (b"content-length", b"content-type")]
-    fields += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    return response._replace(headers=fields, body=body, stream=None)
+    return response._replace(headers=fields, body=b"", stream=None)
 
 
 def merged(value: Json, partial: Json) -> Json:

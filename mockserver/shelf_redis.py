@@ -12,7 +12,7 @@ from mockserver.stores import dump_json, load_json
 
 # What is kept, each under the prefix:
 #   journals       zset  scopes that have a journal, by the number of their last exchange
-#   planners       set   scopes that have a plan
+#   planners       set   scopes that have a plan, or claims
 #   written        int   the exchanges of all scopes, ever
 #   planned        int   the number of the last planned answer
 #   journal:SCOPE  list  exchanges
@@ -28,13 +28,13 @@ _RECORD = """
 local scope, line, most, most_journals, prefix = unpack(ARGV)
 redis.call('RPUSH', journal, line)
 redis.call('LTRIM', journal, -most, -1)
-redis.call('INCR', logged)
+local number = redis.call('INCR', logged)
 redis.call('ZADD', journals, redis.call('INCR', written), scope)
 while redis.call('ZCARD', journals) > tonumber(most_journals) do
   local old = redis.call('ZPOPMIN', journals)[1]
   redis.call('UNLINK', prefix .. 'journal:' .. old, prefix .. 'logged:' .. old)
 end
-return 1
+return number
 """
 
 _EXCHANGES = """
@@ -72,13 +72,16 @@ end
 for _, key in ipairs(redis.call('HKEYS', claims)) do
   if key == number or string.sub(key, 1, #number + 1) == number .. ':' then redis.call('HDEL', claims, key) end
 end
-return redis.call('HDEL', plan, number)
+local removed = redis.call('HDEL', plan, number)
+if redis.call('EXISTS', plan, claims) == 0 then redis.call('SREM', planners, scope) end
+return removed
 """
 
 _CLAIM = """
-local key, most = unpack(ARGV)
+local scope, key, most = unpack(ARGV)
 local used = tonumber(redis.call('HGET', claims, key) or 0)
 if most ~= '' and used >= tonumber(most) then return 0 end
+redis.call('SADD', planners, scope)
 return redis.call('HINCRBY', claims, key, 1)
 """
 
@@ -106,10 +109,10 @@ class RedisShelf:
         keys += [f"{prefix}{name}:{scope}" for name in ("journal", "logged", "plan", "claims")]
         return self._store.ask(self._scripts[script], keys, arguments)
 
-    def record(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> int:
         """Remember an exchange."""
         scope, line = exchange.scope, dump_json(as_json(exchange))
-        self._run(_RECORD, scope, scope, line, self._most, self._most_journals, self._store.prefix)
+        return int(self._run(_RECORD, scope, scope, line, self._most, self._most_journals, self._store.prefix))
 
     def exchanges(self, scope: str) -> Sequence[Exchange]:
         """Give what is remembered of a scope."""
@@ -118,7 +121,7 @@ class RedisShelf:
         return [from_json(load_json(line))._replace(number=number) for number, line in enumerate(lines, first)]
 
     def scopes(self) -> Sequence[str]:
-        """Name the scopes that have a journal or a plan."""
+        """Name the scopes of which something is kept."""
         prefix = self._store.prefix
         journals = self._store.ask(self._store.redis.zrange, prefix + "journals", 0, -1)
         planners = self._store.ask(self._store.redis.smembers, prefix + "planners")
@@ -153,7 +156,7 @@ class RedisShelf:
 
     def claim(self, scope: str, key: str, most: int | None = None) -> int:
         """Count one more use of something."""
-        return int(self._run(_CLAIM, scope, key, "" if most is None else most))
+        return int(self._run(_CLAIM, scope, scope, key, "" if most is None else most))
 
     def claims(self, scope: str) -> Mapping[str, int]:
         """Give how often each thing was used."""

@@ -21,6 +21,7 @@ _TABLES = (
     "WITHOUT ROWID",
 )
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM exchanges WHERE scope = ?"
+_SCOPES = "SELECT scope FROM exchanges UNION SELECT scope FROM plans UNION SELECT scope FROM claims"
 _OLDEST = "SELECT scope FROM exchanges GROUP BY scope ORDER BY max(key) DESC LIMIT -1 OFFSET ?"
 
 
@@ -38,19 +39,20 @@ class SqliteShelf:
 
         store.do(work)
 
-    def record(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> int:
         """Remember an exchange."""
         line, scope = dump_json(as_json(exchange)), exchange.scope
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> int:
             (number,) = connection.execute(_NEXT, (scope,)).fetchone()
             connection.execute("INSERT INTO exchanges VALUES (NULL, ?, ?, ?)", (scope, number, line))
             connection.execute("DELETE FROM exchanges WHERE scope = ? AND number <= ?", (scope, number - self._most))
             if number == 1:
                 for (old,) in connection.execute(_OLDEST, (self._most_journals,)).fetchall():
                     connection.execute("DELETE FROM exchanges WHERE scope = ?", (old,))
+            return int(number)
 
-        self._store.do(work)
+        return self._store.do(work)
 
     def exchanges(self, scope: str) -> Sequence[Exchange]:
         """Give what is remembered of a scope."""
@@ -58,8 +60,8 @@ class SqliteShelf:
         return [from_json(load_json(line))._replace(number=number) for line, number in rows]
 
     def scopes(self) -> Sequence[str]:
-        """Name the scopes that have a journal or a plan."""
-        rows = self._store.select("SELECT DISTINCT scope FROM exchanges UNION SELECT DISTINCT scope FROM plans")
+        """Name the scopes of which something is kept."""
+        rows = self._store.select(_SCOPES)
         return sorted(scope for (scope,) in rows)
 
     def clear(self, scope: str) -> None:

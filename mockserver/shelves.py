@@ -32,14 +32,14 @@ class Shelf(Protocol):
     shared: bool
     """Whether other processes see it, too."""
 
-    def record(self, exchange: Exchange) -> None:
-        """Remember an exchange, whose number is its place in the journal of its scope."""
+    def record(self, exchange: Exchange) -> int:
+        """Remember an exchange, and give its number: its place in the journal of its scope, from 1 on."""
 
     def exchanges(self, scope: str) -> Sequence[Exchange]:
         """Give what is remembered of a scope, the oldest first."""
 
     def scopes(self) -> Sequence[str]:
-        """Name the scopes that have a journal or a plan."""
+        """Name the scopes of which something is kept, be it a journal, a plan, or that something was claimed."""
 
     def clear(self, scope: str) -> None:
         """Forget the journal of a scope."""
@@ -89,7 +89,7 @@ class MemoryShelf:
         self._numbers = count(1)
         self._lock = Lock()
 
-    def record(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> int:
         """Remember an exchange."""
         with self._lock:
             journal = self._journals.get(exchange.scope)
@@ -101,6 +101,7 @@ class MemoryShelf:
                 self._journals.move_to_end(exchange.scope)
             journal.kept.append(exchange)
             journal.total += 1
+            return journal.total
 
     def exchanges(self, scope: str) -> Sequence[Exchange]:
         """Give what is remembered of a scope."""
@@ -112,9 +113,9 @@ class MemoryShelf:
             return [each._replace(number=number) for number, each in enumerate(journal.kept, first)]
 
     def scopes(self) -> Sequence[str]:
-        """Name the scopes that have a journal or a plan."""
+        """Name the scopes of which something is kept."""
         with self._lock:
-            return sorted(self._journals.keys() | self._plans.keys())
+            return sorted(self._journals.keys() | self._plans.keys() | self._claims.keys())
 
     def clear(self, scope: str) -> None:
         """Forget the journal of a scope."""
@@ -129,13 +130,14 @@ class MemoryShelf:
     def put(self, scope: str, spec: Json, number: int = 0) -> Kept:
         """Plan an answer, or change one."""
         with self._lock:
-            plan = self._plans.setdefault(scope, {})
+            plan = self._plans.get(scope, {})
             if number and number not in plan:
                 raise no_such(number)
             if not number and len(plan) >= MOST_PLANNED:
                 raise too_many()
             made = Kept(number or next(self._numbers), plan[number].revision + 1 if number else 1, spec)
             plan[made.number] = made
+            self._plans[scope] = plan
             return made
 
     def remove(self, scope: str, number: int = 0) -> None:
@@ -153,15 +155,18 @@ class MemoryShelf:
             claims = self._claims.get(scope, {})
             for key in [key for key in claims if key.partition(":")[0] == str(number)]:
                 del claims[key]
+            if not claims:
+                self._claims.pop(scope, None)
 
     def claim(self, scope: str, key: str, most: int | None = None) -> int:
         """Count one more use of something."""
         with self._lock:
-            claims = self._claims.setdefault(scope, {})
+            claims = self._claims.get(scope, {})
             used = claims.get(key, 0)
             if most is not None and used >= most:
                 return 0
             claims[key] = used + 1
+            self._claims[scope] = claims
             return used + 1
 
     def claims(self, scope: str) -> Mapping[str, int]:

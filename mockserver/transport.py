@@ -56,12 +56,16 @@ class _Answer:
         self.delivery = response.delivery or _WHOLE
         self.patience = request.extensions.get("timeout", {}).get("read")
         self.stream = response.stream or Stream(list(pieces(response.body, self.delivery.rate)), lambda _: b"")
+        self.bodiless = request.method == "HEAD" or response.status in (204, 304)
+        if self.bodiless:  # as HTTP has it, whatever the head says
+            self.stream = self.stream._replace(chunks=())
         self.sent = self.size = 0
         self.closed = False
 
     def late(self, pause: float) -> float:
         """Give a pause back, or, where the client would not wait so long, what it would see; without waiting."""
         if self.patience is not None and pause > self.patience:
+            self.close()
             raise httpx.ReadTimeout("The read operation timed out", request=self.request)
         return pause
 
@@ -79,7 +83,9 @@ class _Answer:
         return httpx.ReadError("[Errno 104] Connection reset by peer", request=self.request)
 
     def ended(self) -> httpx.TransportError | None:
-        """Give what a client sees at the end of a body: nothing, where it is the usual one."""
+        """Give what a client sees at the end of a body: nothing, where it is the usual one, or there is none."""
+        if self.bodiless:
+            return None
         if self.delivery.end == "reset":
             return self.reset()
         if self.delivery.end == "close":
@@ -89,8 +95,10 @@ class _Answer:
             return httpx.RemoteProtocolError(text, request=self.request)
         return None
 
-    def told(self, data: bytes) -> bytes:
+    def told(self, data: bytes, *, own: bool = True) -> bytes:
+        """Count what is about to be handed over."""
         self.size += len(data)
+        self.sent += own
         return data
 
     def close(self) -> bytes:
@@ -102,7 +110,7 @@ class _Answer:
 
     def is_plain(self) -> bool:
         """Say whether the body is all there, and leaves at once."""
-        return self.response.stream is None and self.response.delivery is None
+        return self.response.stream is None and self.response.delivery is None and not self.bodiless
 
     def made(self, stream: Any) -> httpx.Response:
         """Give the answer as httpx has it."""
@@ -125,9 +133,8 @@ class _Body(httpx.SyncByteStream):
         for pause, data, own in waits_of(answer.stream):
             if pause:
                 time.sleep(answer.late(pause))
-            if data:
-                yield answer.told(data)
-            answer.sent += own
+            if part := answer.told(data, own=own):
+                yield part
         if last := answer.close():
             yield answer.told(last)
         if answer.delivery.hold:
@@ -151,9 +158,8 @@ class _AsyncBody(httpx.AsyncByteStream):
         for pause, data, own in waits_of(answer.stream):
             if pause:
                 await anyio.sleep(answer.late(pause))
-            if data:
-                yield answer.told(data)
-            answer.sent += own
+            if part := answer.told(data, own=own):
+                yield part
         if last := answer.close():
             yield answer.told(last)
         if answer.delivery.hold:
@@ -210,7 +216,11 @@ class AsyncHandlerTransport(httpx.AsyncBaseTransport):
         if answer.is_plain():
             return answer.made(httpx.ByteStream(response.body))
         if answer.delivery.delay:
-            await anyio.sleep(answer.late(answer.delivery.delay))
+            try:
+                await anyio.sleep(answer.late(answer.delivery.delay))
+            except BaseException:  # the client waits no longer
+                answer.close()
+                raise
         if (error := answer.unanswered()) is not None:
             raise error
         return answer.made(_AsyncBody(answer))

@@ -34,6 +34,12 @@ class Times(NamedTuple):
         """Say whether a count is as expected."""
         return self.least <= count and (self.most is None or count <= self.most)
 
+    def leave_open(self, least: int, most: int | None) -> bool:
+        """Say whether of some count, at least `least` and at most `most`, it is open if it is as expected."""
+        never = (self.most is not None and least > self.most) or (most is not None and most < self.least)
+        always = least >= self.least and (self.most is None or (most is not None and most <= self.most))
+        return not never and not always
+
     def __str__(self) -> str:
         if self.most is None:
             return f"at least {_count(self.least)}"
@@ -72,7 +78,7 @@ def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
         raise PlanError(
             "an expectation cannot be read", why=f"it is {value!r}", mend='write {"operation": "set_title"}'
         )
-    when = value.get("when") or {}
+    when = {} if value.get("when") is None else value["when"]
     if not isinstance(when, Mapping):
         raise PlanError("what is expected of a request is names and values", why=f"it is {when!r}")
     return str(value["operation"]), read_when(str(value["operation"]), when, known)
@@ -81,13 +87,16 @@ def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
 def verify(exchanges: Sequence[Exchange], expected: Expected, times: Times, attempts: Times | None = None) -> Verdict:
     """Say whether calls were made as often as expected; attempts of one call count once.
 
-    With `attempts`, each of these calls must have had so many. Where the journal has let go of exchanges, it cannot be
-    said.
+    With `attempts`, each of these calls must have had so many. Where that hangs on what the journal has not kept, old
+    exchanges or the ends of bodies, it cannot be said.
     """
     operation, when = expected
-    if forgotten := _forgotten(exchanges):
-        return Verdict(False, forgotten, 0)
-    calls = [call for call in calls_of(exchanges) if not distance(call[0], operation, when)]
+    made = calls_of(exchanges)
+    calls = [call for call in made if _matches(call[0], operation, when)]
+    gone, cut = _forgotten(exchanges), [call[0] for call in made if _unsure(call[0], operation, when)]
+    most = None if gone else len(calls) + len(cut)
+    if (unsaid := _unsaid(gone, cut)) and (attempts is not None or times.leave_open(len(calls), most)):
+        return Verdict(False, unsaid, len(calls))
     what = f"{operation}{told(when)}"
     if not times.allow(len(calls)):
         happened = "never happened" if not calls else f"happened {_count(len(calls))}"
@@ -111,12 +120,13 @@ def _lengths(calls: Sequence[Call]) -> str:
 
 def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) -> Verdict:
     """Say whether calls were made one after the other; others may stand between them."""
-    if forgotten := _forgotten(exchanges):
-        return Verdict(False, forgotten, 0)
     calls, at = calls_of(exchanges), 0
     for index, (operation, when) in enumerate(expected):
-        found = next((i for i in range(at, len(calls)) if not distance(calls[i][0], operation, when)), None)
+        found = next((i for i in range(at, len(calls)) if _matches(calls[i][0], operation, when)), None)
         if found is None:
+            cut = [call[0] for call in calls if any(_unsure(call[0], *each) for each in expected)]
+            if unsaid := _unsaid(_forgotten(exchanges), cut):
+                return Verdict(False, unsaid, index)
             after = f", after {expected[index - 1][0]}" if index else ""
             lines = [f"expected as number {index + 1} of the order{after}: {operation}{told(when)}; it did not happen."]
             lines += ["the calls were:", *(f"  {call[0]}" for call in calls)] if calls else ["nothing was called."]
@@ -125,12 +135,30 @@ def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) ->
     return Verdict(True, "", len(expected))
 
 
-def _forgotten(exchanges: Sequence[Exchange]) -> str:
-    """Say that the journal has let go of exchanges; nothing if it has all."""
-    gone = exchanges[0].number - 1 if exchanges else 0
-    if not gone:
-        return ""
-    return f"it cannot be said: the journal has let go of its {gone} oldest exchanges; raise --journal-size."
+def _forgotten(exchanges: Sequence[Exchange]) -> int:
+    """Count the exchanges that the journal has let go of."""
+    return exchanges[0].number - 1 if exchanges else 0
+
+
+def _matches(exchange: Exchange, operation: str, when: When) -> bool:
+    return not _unsure(exchange, operation, when) and not distance(exchange, operation, when)
+
+
+def _unsure(exchange: Exchange, operation: str, when: When) -> bool:
+    """Say whether an exchange would match, were its body as expected, whose end is not kept."""
+    if "body" not in when or len(exchange.body) == exchange.size:
+        return False
+    return not distance(exchange, operation, {part: value for part, value in when.items() if part != "body"})
+
+
+def _unsaid(gone: int, cut: Sequence[Exchange]) -> str:
+    """Say why something cannot be said; nothing if all is kept."""
+    if gone:
+        return f"it cannot be said: the journal has let go of its {gone} oldest exchanges; raise --journal-size."
+    if cut:
+        lines = ["it cannot be said: of these bodies the journal keeps the beginning only; raise --journal-body."]
+        return "\n".join([*lines, *(f"  {each}" for each in cut[:NEAREST])])
+    return ""
 
 
 def distance(exchange: Exchange, operation: str, when: When) -> list[Difference]:

@@ -1,12 +1,12 @@
-"""How answers leave: in pieces, with comments in pauses, or by an end that HTTP has no word for."""
+"""How answers leave: in pieces, slowly, in part, with comments in pauses, or by an end that HTTP has no word for."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from mockserver.exchange import Chunk
+from mockserver.exchange import Chunk, Stream
 
 PIECES = 20
 """Into how many pieces a second of a slow body is cut."""
@@ -26,6 +26,61 @@ def pieces(body: bytes, rate: float) -> Iterator[Chunk]:
     size = max(1, int(rate / PIECES)) if rate else max(1, len(body))
     for start in range(0, len(body), size):
         yield Chunk(start / rate if rate else 0.0, body[start : start + size])
+
+
+def slowed(stream: Stream, rate: float) -> Stream:
+    """Give a stream of which at most `rate` bytes a second leave, each event once the time for its bytes is over."""
+    chunks, at = [], 0.0
+    for chunk in stream.chunks:
+        at = max(at, chunk.at) + len(chunk.data) / rate
+        chunks.append(Chunk(at, chunk.data))
+    return stream._replace(chunks=chunks)
+
+
+def first_events(stream: Stream, count: int, *more: Chunk) -> Stream:
+    """Give the first events of a stream, never all; the turn is kept as one that was broken off."""
+    kept = list(stream.chunks[: max(0, min(count, len(stream.chunks) - 1))])
+
+    def close(sent: int) -> bytes:
+        stream.close(min(sent, len(kept)))
+        return b""
+
+    return Stream([*kept, *more], close, stream.keep_alive)
+
+
+def first_bytes(stream: Stream, count: int | None) -> Stream:
+    """Give the first bytes of a stream, which may end in mid-event; None is half of the events."""
+    if count is None:
+        return first_events(stream, len(stream.chunks) // 2)
+    whole = 0
+    while whole < len(stream.chunks) - 1 and len(stream.chunks[whole].data) <= count:
+        count -= len(stream.chunks[whole].data)
+        whole += 1
+    part = stream.chunks[whole]
+    return first_events(stream, whole, Chunk(part.at, part.data[:count]))
+
+
+def changed(stream: Stream, change: Callable[[bytes], bytes], last: bytes) -> Stream | None:
+    """Change the data of the first event that is another then; None where there is no such event.
+
+    `last` is the event that the stream is to be closed with, which is written only then.
+    """
+
+    def rewritten(event: bytes) -> bytes:
+        head, found, text = event.partition(b"data: ")
+        data = text.rstrip(b"\n")
+        return head + found + change(data) + text[len(data) :] if found else event
+
+    def close(sent: int) -> bytes:
+        return rewritten(stream.close(sent))
+
+    for index, chunk in enumerate(stream.chunks):
+        if chunk.data and (made := rewritten(chunk.data)) != chunk.data:
+            news = [*stream.chunks[:index], Chunk(chunk.at, made), *stream.chunks[index + 1 :]]
+            return stream._replace(chunks=news)
+        if not chunk.data and rewritten(last) != last:
+            return stream._replace(close=close)
+    return None
 
 
 def connection_of(send: Any) -> asyncio.Transport | None:
