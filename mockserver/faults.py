@@ -219,7 +219,10 @@ def _with_event(damage: Damage, stream: Stream, change: Callable[[bytes], bytes]
 
 def _malformed(text: bytes) -> bytes:
     """Take the end of a JSON text away, which then cannot be read."""
-    left = text[: max(1, len(text) * 2 // 3)]
+    end = max(1, len(text) * 2 // 3)
+    while end < len(text) and text[end] & 0xC0 == 0x80:  # in mid-character
+        end -= 1
+    left = text[:end]
     return left + b"{" if left[-1:].isdigit() else left
 
 
