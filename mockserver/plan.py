@@ -86,7 +86,7 @@ def read_spec(given: Any) -> Json:
     if own and "answers" in given:
         raise PlanError("a planned answer has answers, or is one", why=f"it also says {', '.join(own)}")
     if not isinstance(answers, list | tuple) or not 0 < len(answers) <= MOST_ANSWERS:
-        raise PlanError(f"the answers are a list of 1 to {MOST_ANSWERS}")
+        raise PlanError(f"the answers are a list of 1 to {MOST_ANSWERS}", mend='write [{"status": 429}, {}]')
     made = {"operation": given["operation"], "when": given.get("when") or {}, "answers": list(answers)}
     return made if given.get("probability") is None else {**made, "probability": given["probability"]}
 
