@@ -1,15 +1,17 @@
 """Remembers each exchange: in the journal of its scope, and in a file if there is one."""
 
 import json
+import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from mockserver.clock import Clock
 from mockserver.errors import JournalError
 from mockserver.exchange import Json, Request, Response
-from mockserver.journal import Exchange, as_json, redacted
+from mockserver.journal import Exchange, as_json, redacted, veiled
 from mockserver.shelves import Shelf
 
 _new = tuple.__new__
@@ -42,17 +44,27 @@ class Recorder:
         if planned:  # the mock itself sets no secret
             fields = redacted(fields)
         answer_size = len(answer)
-        if size > longest or answer_size > longest:
-            body, answer = body[:longest], answer[:longest]
+        if findings:  # a refusal may quote what was sent
+            answer, findings = veiled(headers.raw, answer, findings)
+        if size > longest or len(answer) > longest:
+            body, answer = _cut(body, longest), _cut(answer, longest)
         raw = redacted(headers.raw)
         request_part = (0, self._clock(), scope, method, path, query, raw, body, size, operation, contract, values)
         exchange: Exchange = _new(
             Exchange,
             (*request_part, status, fields, answer, answer_size, source, findings, planned, faults),
         )
-        self._shelf.record(exchange)
+        number = self._shelf.record(exchange)
         if self._file is not None:
-            self._file.write(exchange)
+            self._file.write(exchange._replace(number=number))
+
+
+def _cut(body: bytes, longest: int) -> bytes:
+    """Give the beginning of a body, without a part of a character where it is a text."""
+    if len(body) <= longest:
+        return body
+    whole = next((at for at in range(longest, max(longest - 4, -1), -1) if body[at] & 0xC0 != 0x80), longest)
+    return body[:whole]
 
 
 class JournalFile:
@@ -60,15 +72,20 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file: BinaryIO = path.open("ab", buffering=0)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise JournalError(
                 "the journal's file cannot be written", where=str(path), why=str(error), mend="name another file"
             ) from error
-        self._lock = threading.Lock()
+        self._lock, self._torn = threading.Lock(), False
+        weakref.finalize(self, os.close, self._file)  # with the mock, which nobody closes
 
     def write(self, exchange: Exchange) -> None:
         """Append one exchange; a disk that is full loses the line, and nothing else."""
         line = json.dumps(as_json(exchange), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-        with self._lock:
-            self._file.write(line)
+        with self._lock, suppress(OSError):
+            line = b"\n" + line if self._torn else line
+            while line:
+                written = os.write(self._file, line)
+                self._torn = not line[:written].endswith(b"\n")
+                line = line[written:]

@@ -120,12 +120,13 @@ def _lengths(calls: Sequence[Call]) -> str:
 
 def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) -> Verdict:
     """Say whether calls were made one after the other; others may stand between them."""
-    calls, at = calls_of(exchanges), 0
+    gone, at = _forgotten(exchanges), 0
+    calls = [call for call in calls_of(exchanges) if not gone or not call[0].attempt]  # of others it is not known when
     for index, (operation, when) in enumerate(expected):
         found = next((i for i in range(at, len(calls)) if _matches(calls[i][0], operation, when)), None)
         if found is None:
             cut = [call[0] for call in calls if any(_unsure(call[0], *each) for each in expected)]
-            if unsaid := _unsaid(_forgotten(exchanges), cut):
+            if unsaid := _unsaid(gone, cut):
                 return Verdict(False, unsaid, index)
             after = f", after {expected[index - 1][0]}" if index else ""
             lines = [f"expected as number {index + 1} of the order{after}: {operation}{told(when)}; it did not happen."]
