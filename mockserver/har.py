@@ -10,7 +10,7 @@ from mockserver.exchange import Json, RawHeaders
 from mockserver.journal import Exchange
 
 BASE = "http://127.0.0.1"
-"""What stands before a path where the request named no host."""
+"""What stands before a path where the request named no host, or none that can stand in a URL."""
 
 
 def as_har(exchanges: Sequence[Exchange]) -> Json:
@@ -40,11 +40,10 @@ def _entry(exchange: Exchange) -> Json:
 
 def _request(exchange: Exchange) -> Json:
     host = next((value.decode("latin-1") for name, value in exchange.headers if name == b"host"), "")
-    target = exchange.path + ("?" + exchange.query if exchange.query else "")
     pairs = parse_qsl(exchange.query, keep_blank_values=True)
     made: Json = {
         "method": exchange.method,
-        "url": (f"http://{_encoded(host, '[]')}" if host else BASE) + _encoded(target),
+        "url": (f"http://{host}" if _HOST.fullmatch(host) else BASE) + _target(exchange),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _headers(exchange.headers),
@@ -76,9 +75,18 @@ def _response(exchange: Exchange) -> Json:
     }
 
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?")
+
+
+def _target(exchange: Exchange) -> str:
+    """Give path and query, percent-encoded where they hold what may not stand in a URL."""
+    path = exchange.path if exchange.path.startswith("/") else "/" + exchange.path
+    query = _encoded(exchange.query, also="?")
+    return _encoded(path) + ("?" + query if query else "")
+
+
 def _encoded(text: str, also: str = "") -> str:
-    """Percent-encode what may not stand in a URL, `also` apart; what is encoded already stays."""
-    return quote(_LONE_PERCENT.sub("%25", text).encode("latin-1"), safe="/?:@!$&'()*+,;=~%" + also)
+    return quote(_LONE_PERCENT.sub("%25", text).encode("latin-1"), safe="/:@!$&'()*+,;=~%" + also)
 
 
 _LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
