@@ -208,6 +208,11 @@ CASES = [
     Case("list", {"status": 429}, None, 429, "HEAD"),
     Case("list", {"body": [1], "invalid": True}, method="HEAD"),
     Case("list", {"faults": "close"}, CLOSED, None, "HEAD"),
+    *(
+        Case("list", {"body": [1], "invalid": True, "faults": cut}, None, 200, "HEAD")
+        for cut in ("truncate", "reset-body")
+    ),
+    Case("set_title", {"faults": {"truncate": 9_000_000}, "partial": {"generated_title": "x" * 10_000_000}}, CLOSED),
 ]
 
 
@@ -236,6 +241,24 @@ def test_a_client_sees_the_same_in_process_and_on_a_socket(
     sides: dict[str, MockServer], case: Case, asynchronous: bool
 ) -> None:
     assert_same(sides, case, asynchronous)
+
+
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+@pytest.mark.parametrize(
+    ("fault", "error", "status"),
+    [("close", CLOSED, None), ("reset", RESET, None), ("truncate", CLOSED, 200), ("reset-body", RESET, 200)],
+)
+@pytest.mark.parametrize("operation", ["set_title", "stream"])
+def test_a_page_of_another_origin_meets_the_same_ends(
+    sides: dict[str, MockServer], http: str, operation: str, fault: str, error: str, status: int | None
+) -> None:
+    server = sides[http]
+    server.reset()
+    server.plan.add(operation, faults=fault)
+    path, origin = target(operations("2.6")[operation]), {"origin": "https://app.example"}
+    seen = see(server, False, "POST", path, json=BODIES[operation], headers=origin)
+    assert seen.brief == (error, status)
+    assert ("access-control-allow-origin", "*") in seen.headers or status is None
 
 
 # Streams
