@@ -100,6 +100,7 @@ class Driver:
         strict: bool = False,
         key: str = "any-key",
         max_retries: int = 0,
+        timeout: float = 20.0,
     ) -> Outcome:
         """Make one call and give its outcome; without a base URL, by a client that is built without arguments."""
         asked = {
@@ -113,6 +114,7 @@ class Driver:
             "strict": strict,
             "key": key,
             "max_retries": max_retries,
+            "timeout": timeout,
         }
         told = self._tell(json.dumps(asked))
         error, exchanges = told.pop("error"), told.pop("exchanges")

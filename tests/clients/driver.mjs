@@ -23,16 +23,17 @@ async function remember(url, init) {
     request_body: init.body ?? '',
     status: response.status,
     headers: Object.fromEntries(response.headers),
-    body: response.clone().text(),
+    body: response.clone().text().catch(() => null),
   });
   return response;
 }
 
-function clientOf({ base_url: baseURL, key: apiKey, max_retries: maxRetries }) {
+function clientOf({ base_url: baseURL, key: apiKey, max_retries: maxRetries, timeout: seconds }) {
   if (baseURL === null) return new LlamaCloud();
-  const name = JSON.stringify([baseURL, apiKey, maxRetries]);
+  const name = JSON.stringify([baseURL, apiKey, maxRetries, seconds]);
   if (!clients.has(name)) {
-    clients.set(name, new LlamaCloud({ baseURL, apiKey, maxRetries, timeout: 20_000, fetch: remember }));
+    const timeout = seconds * 1000;
+    clients.set(name, new LlamaCloud({ baseURL, apiKey, maxRetries, timeout, fetch: remember }));
   }
   return clients.get(name);
 }

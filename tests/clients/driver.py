@@ -96,7 +96,7 @@ class Wire(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 "request_body": request.content.decode(),
                 "status": response.status_code,
                 "headers": dict(response.headers),
-                "body": body.decode(),
+                "body": body.decode("utf-8", "replace"),
             }
             for request, response, body in taken
         ]
@@ -109,7 +109,7 @@ class Clients:
         self.made: dict[tuple[Any, ...], tuple[Any, Wire | None]] = {}
 
     async def get(self, call: dict[str, Any]) -> tuple[Any, Wire | None]:
-        names = ("asynchronous", "aiohttp", "strict", "base_url", "key", "max_retries")
+        names = ("asynchronous", "aiohttp", "strict", "base_url", "key", "max_retries", "timeout")
         key = tuple(call[name] for name in names)
         if key not in self.made:
             if len(self.made) == MOST_CLIENTS:
@@ -125,7 +125,13 @@ class Clients:
 
 
 def make_client(
-    asynchronous: bool, aiohttp: bool, strict: bool, base_url: str | None, key: str, max_retries: int
+    asynchronous: bool,
+    aiohttp: bool,
+    strict: bool,
+    base_url: str | None,
+    key: str,
+    max_retries: int,
+    timeout: float,
 ) -> tuple[Any, Wire | None]:
     """Make a client; without a base URL, one that is built without arguments, and whose wire is its own."""
     kind = llama_cloud.AsyncLlamaCloud if asynchronous else llama_cloud.LlamaCloud
@@ -142,7 +148,7 @@ def make_client(
         api_key=key,
         base_url=base_url,
         max_retries=max_retries,
-        timeout=20,
+        timeout=timeout,
         http_client=http(transport=wire),
         _strict_response_validation=strict,
     ), wire
@@ -232,8 +238,8 @@ async def perform(client: Any, call: dict[str, Any], outcome: dict[str, Any]) ->
     if way == "guide":
         follow = follow_guide_async if call["asynchronous"] else follow_guide
         with contextlib.redirect_stdout(Printed()) as printed:
+            outcome["times"] = printed.times
             await settled(follow(target, **arguments))
-        outcome["times"] = printed.times
         return printed.getvalue()
     return await settled(getattr(target, method)(**arguments))
 
