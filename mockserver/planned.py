@@ -178,14 +178,7 @@ def check_step(operation: Operation, step: Step, names: Callable[[Operation], It
     if step.body is not UNSAID:
         _check_value(operation, json_media(operation, status), status, step.body)
     elif step.partial is not None:
-        plain = reply.preferred
-        if plain is None or plain.schema is None or plain.type == EVENT_STREAM:
-            why = "the contract says nothing of the body" if plain is not None else "the answer has no JSON body"
-            why = "the answer is a stream of events" if plain is not None and plain.type == EVENT_STREAM else why
-            raise PlanError(f"no partial body fits {operation.id} {status}", where=operation.place, why=why)
-        base = next(iter(plain.examples.values()), None)
-        base = generate(plain.schema, Random(0)) if base is None else base
-        _check_value(operation, plain, status, merged(base, step.partial))
+        _check_partial(operation, reply.preferred, status, step.partial)
 
 
 def declared(operation: Operation, status: int) -> Reply | None:
@@ -214,6 +207,19 @@ def _check_value(operation: Operation, media: Media | None, status: int, value: 
         why=finding.message,
         mend="correct it; to be outside the contract on purpose, say invalid",
     )
+
+
+def _check_partial(operation: Operation, media: Media | None, status: int, partial: Json) -> None:
+    why = "the answer has no JSON body" if media is None else ""
+    if media is not None and media.type == EVENT_STREAM:
+        why = "the answer is a stream of events"
+    elif media is not None and media.schema is None:
+        why = "the contract says nothing of the body"
+    if why or media is None or media.schema is None:
+        raise PlanError(f"no partial body fits {operation.id} {status}", where=operation.place, why=why)
+    base = next(iter(media.examples.values()), None)
+    base = generate(media.schema, Random(0)) if base is None else base
+    _check_value(operation, media, status, merged(base, partial))
 
 
 def _check_faults(operation: Operation, step: Step, media: Media | None) -> None:
