@@ -16,7 +16,7 @@ from mockserver.clock import clock_of
 from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import NO_MATCH, Match, Router
 from mockserver.errors import ContractError, PlanError, StoreError, StoreFullError, UsageError
-from mockserver.exchange import DEFAULT_SCOPE, Finding, Headers, Json, Request, Response
+from mockserver.exchange import DEFAULT_SCOPE, Finding, Headers, Json, Request, Response, Stream
 from mockserver.fixtures import Fixtures
 from mockserver.plan import Planner, Taken, read_plan
 from mockserver.prefer import NONE, Preference, read_preference
@@ -28,7 +28,7 @@ from mockserver.settings import ERAS, Settings
 from mockserver.simulation import simulations
 from mockserver.state import open_shelf, open_store
 from mockserver.stores import Store
-from mockserver.turns import Pace
+from mockserver.turns import Pace, event_text
 from mockserver.validate import Call, Judge, Refusal
 
 
@@ -163,9 +163,9 @@ class Mock:
     def _kept(self, request: Request, match: Match, draft: Draft, taken: Taken | None) -> Response:
         """Seal an answer, do to it what was planned, and remember it."""
         served = self.served
-        response = served.sealer.seal(request, match, draft)
+        response = whole = served.sealer.seal(request, match, draft)
         if taken is not None and response.source != "mock":
-            response = _finished(served, request, match, draft, response, taken)
+            response, whole = _finished(served, request, match, draft, response, taken)
         if self._record is not None:
             operation = match.operation
             try:
@@ -174,7 +174,7 @@ class Mock:
                     "" if operation is None else operation.id,
                     served.contracts[0].name if operation is None else operation.contract,
                     match.path,
-                    response,
+                    whole if whole.stream is None else _written_out(whole, whole.stream, draft.value),
                     0 if taken is None else taken.entry.number,
                     () if taken is None else tuple(each.as_json() for each in taken.step.faults),
                 )
@@ -306,8 +306,11 @@ def _answered(served: Served, call: Call, preference: Preference, taken: Taken |
 
 def _finished(
     served: Served, request: Request, match: Match, draft: Draft, response: Response, taken: Taken
-) -> Response:
-    """Do to an answer what was planned to be wrong with it; what cannot be done is a loud 500."""
+) -> tuple[Response, Response]:
+    """Do to an answer what was planned to be wrong with it, and give it with what it was before it was cut.
+
+    What cannot be done is a loud 500.
+    """
     media = served.sealer.place(match.operation, draft).media
     schema = None if media is None else media.schema if response.stream is None else media.item_schema
     try:
@@ -317,7 +320,16 @@ def _finished(
         if response.stream is not None:
             response.stream.close(0)
         text = f"{error.what}: {error.why}" if error.why else error.what
-        return served.sealer.seal(request, match, _misplanned(text, taken))
+        failed = served.sealer.seal(request, match, _misplanned(text, taken))
+        return failed, failed
+
+
+def _written_out(response: Response, stream: Stream, value: Json) -> Response:
+    """Give a stream as the text that it is to be; its last event may be one that is written only at its end."""
+    parts = [chunk.data for chunk in stream.chunks]
+    if parts and not parts[-1] and isinstance(value, list):
+        parts.append(event_text(value[-1]).encode())
+    return response._replace(body=b"".join(parts), stream=None)
 
 
 def _misplanned(text: str, taken: Taken) -> Draft:

@@ -25,6 +25,10 @@ STALL = 3_600.0
 SURPRISE: Json = {"type": "surprise", "content": "This event is in no contract."}
 
 
+ON_THE_WAY = frozenset("delay slow-body close reset reset-body truncate cut-stream stall-stream".split())
+"""The kinds that leave what is said as it is, and hinder its way to the client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One kind of damage; `options` are checked, and complete."""
@@ -109,6 +113,11 @@ def damaged(
             raise PlanError(f"the fault {fault.kind!r} cannot be done", why=why)
         response = kind.apply(Damage(response, fault.options, chance, schema, events))
     return response
+
+
+def lasting(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Give those of some faults that change what is said, not whether, when and how far it comes."""
+    return tuple(fault for fault in faults if fault.kind not in ON_THE_WAY)
 
 
 def unfit(kind: Kind, response: Response) -> str:

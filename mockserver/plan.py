@@ -11,7 +11,7 @@ from mockserver.answers import Answers, Draft, Unmet
 from mockserver.contract import Operation
 from mockserver.errors import ContractError, PlanError
 from mockserver.exchange import Json, Response
-from mockserver.faults import damaged
+from mockserver.faults import damaged, lasting
 from mockserver.matching import ANY, Fields, When, as_json, differences, parts_of, read_when, told
 from mockserver.planned import (
     ANSWER_KEYS,
@@ -217,16 +217,20 @@ class Planner:
 
     def finish(
         self, taken: Taken, response: Response, scope: str, schema: Schema | None, events: Sequence[Json] = ()
-    ) -> Response:
+    ) -> tuple[Response, Response]:
         """Do to an answer what is wrong with it on purpose; a PlanError says what cannot be done.
 
-        `schema` is that of the body, or of the events of a stream, which are `events`.
+        Gives the answer, and what it would be if nothing hindered it on its way. `schema` is that of the body, or of
+        the events of a stream, which are `events`.
         """
         step = taken.step
         if step.invalid:
             response = wronged(response, step)
+        if not step.faults:
+            return response, response
         chance = self._chance(scope, "plan", taken.place, "use", taken.use)
-        return damaged(response, step.faults, chance, schema, events) if step.faults else response
+        whole = damaged(response, lasting(step.faults), chance, schema, events)
+        return damaged(response, step.faults, chance, schema, events), whole
 
     def compile(self, kept: Kept) -> Entry:
         """Compile what is planned; a PlanError says what cannot be read, or what the contract does not allow."""

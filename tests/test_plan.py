@@ -507,6 +507,46 @@ def test_what_is_taken_back_is_forgotten_with_its_uses() -> None:
     assert statuses(mock, 2) == [429, 200]
 
 
+# What is remembered
+
+ON_THE_WAY: list[Json] = ["close", "reset", "reset-body", {"truncate": 10}, {"delay": 1}, "slow-body"]
+SAID: list[Json] = ["malformed-json", "empty-body", "wrong-charset", {"break": {"missing": "/session_id"}}]
+
+
+@pytest.mark.parametrize("fault", ON_THE_WAY, ids=str)
+def test_of_an_answer_that_is_hindered_on_its_way_the_whole_is_remembered(fault: Json) -> None:
+    mock = mock_of()
+    usual = title(mock).body
+    plan(mock, faults=fault)
+    title(mock)
+    kept = mock.shelf.exchanges("default")[-1]
+    assert (kept.answer, kept.answer_size, len(kept.faults)) == (usual, len(usual), 1)
+
+
+@pytest.mark.parametrize("fault", SAID, ids=str)
+def test_of_an_answer_that_says_something_wrong_that_is_remembered(fault: Json) -> None:
+    mock = mock_of()
+    plan(mock, faults=fault)
+    plan(mock, faults=[fault, {"delay": 1}, "slow-body"])
+    for _ in range(2):
+        sent = title(mock)
+        kept = mock.shelf.exchanges("default")[-1]
+        assert (kept.answer, kept.answer_headers) == (sent.body, sent.headers)
+
+
+@pytest.mark.parametrize("fault", [None, *ON_THE_WAY, {"cut-stream": 2}, {"stall-stream": 2}], ids=str)
+def test_of_a_turn_all_events_are_remembered_however_far_it_came(fault: Json) -> None:
+    mock = mock_of()
+    path = TITLE.replace("title", "messages/stream")
+    usual = whole(ask(mock_of().handle, "POST", path, BODIES["stream"])).body
+    plan(mock, "stream", faults=fault)
+    told = ask(mock.handle, "POST", path, BODIES["stream"])
+    assert told.stream is not None
+    told.stream.close(0)
+    kept = mock.shelf.exchanges("default")[-1]
+    assert (kept.answer, kept.answer_size) == (usual, len(usual))
+
+
 # A file
 
 
