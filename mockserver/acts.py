@@ -1,6 +1,7 @@
 """What each control route does: for a method and a path, a function of what was asked."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mockserver.data import CONTROL, data_dir
 from mockserver.desk import LocalDesk, Planned, verified
 from mockserver.engine import Mock
-from mockserver.errors import MockserverError, StateError, UsageError
+from mockserver.errors import MockserverError, PlanError, StateError, UsageError
 from mockserver.exchange import Json
 from mockserver.guard import HEALTH
 from mockserver.har import as_har
@@ -43,9 +44,9 @@ class Asked:
 
     @property
     def number(self) -> int:
-        """The number of a planned answer, as the path has it."""
-        text = str(self.path["number"]).removeprefix("-")
-        return int(text) if text.isdigit() and len(text) < 16 else 0
+        """The number of a planned answer, as the path has it; less than 0 for one of the plan's file, 0 for none."""
+        text = str(self.path["number"])
+        return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else 0
 
 
 Act: TypeAlias = "Callable[[Asked], Response | Json]"
@@ -179,13 +180,25 @@ def _planned(asked: Asked) -> Json:
     raise HTTPException(404, f"There is no planned answer {asked.path['number']}.")
 
 
+def _of_the_file(asked: Asked) -> None:
+    """Refuse to change what the plan's file says."""
+    if asked.number < 0:
+        raise PlanError(
+            "an answer of the plan's file cannot be changed",
+            why="every scope begins with it",
+            mend="change the file, or plan another answer before it",
+        )
+
+
 def _change_plan(asked: Asked) -> Json:
     _planned(asked)
+    _of_the_file(asked)
     return {"numbers": [asked.desk.put(asked.value, asked.number)]}
 
 
 def _remove_plan(asked: Asked) -> Any:
     _planned(asked)
+    _of_the_file(asked)
     asked.desk.remove(asked.number)
     return _nothing()
 

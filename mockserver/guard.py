@@ -28,15 +28,16 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
     if remote:
         return ""
     client = scope.get("client")
-    if client is not None and not _is_loopback(client[0]):
+    if client is not None and not is_loopback(client[0]):
         return f"{client[0]} is another machine; --control-remote lets it in"
     name = _name(host)
-    if host and not _is_loopback(name) and name not in _NAMES and not name.endswith(".localhost"):
+    if host and not is_loopback(name) and name not in _NAMES and not name.endswith(".localhost"):
         return f"the host {name} is not this machine's own name; --control-remote lets it in"
     return ""
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Say whether an address is this machine's own."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

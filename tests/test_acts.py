@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -227,6 +228,18 @@ def test_an_answer_is_planned_changed_and_taken_back(ask: Controlled) -> None:
     for method, body in (("GET", None), ("PUT", {"operation": "set_title"}), ("DELETE", None)):
         ask(method, f"plan/{number}", body)
         assert ask.status == 404
+
+
+def test_an_answer_of_the_file_is_shown_and_stays(serve: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text('[{"operation": "delete", "status": 503}]', "utf-8")
+    with controlled(serve(seed=0, plan=tmp_path / "plan.json")) as ask:
+        ask("POST", "plan", {"operation": "set_title", "status": 429})
+        assert [each["number"] for each in ask("GET", "plan")["planned"]] == [-1, 1]
+        assert ask("GET", "plan/-1")["operation"] == "delete"
+        for method, body in (("DELETE", None), ("PUT", {"operation": "delete"})):
+            assert "plan's file" in ask(method, "plan/-1", body)["detail"]
+            assert ask.status == 400
+        assert ask.title().status_code == 429
 
 
 def test_several_answers_are_planned_all_or_none(ask: Controlled) -> None:

@@ -1,0 +1,204 @@
+"""What is checked: a server behind a URL, an ASGI application, or a Handler, all asked in the same way."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from mockserver.errors import StartError
+from mockserver.exchange import Handler, Headers, Request
+
+LONGEST_ANSWER = 16_777_216
+"""How many bytes of an answer are read."""
+
+
+SENT = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "mockserver-check"}
+"""What is sent with every request, beside its own fields: answers are looked at as they are on the wire."""
+
+
+class Answer(NamedTuple):
+    """What came back; `failure` says in a word why nothing did, or not all: timeout, connection, protocol, unsent."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    seconds: float
+    failure: str = ""
+    told: str = ""
+    """The failure in the words of the HTTP client."""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case; "" for none."""
+        return (self.headers.text(b"content-type") or "").partition(";")[0].strip().lower()
+
+
+class Target:
+    """Asks one server; `base` is what stands before every path."""
+
+    def __init__(self, client: httpx.Client, base: str, patience: float) -> None:
+        self._client, self.base, self.patience = client, base.rstrip("/"), patience
+        parts = urlsplit(self.base)
+        self._origin, self._prefix = (parts.scheme, parts.hostname or "", parts.port), parts.path
+        self.headers: list[tuple[bytes, bytes]] = []
+        """What is sent with every request: the scope on a mock."""
+
+    def url_of(self, request: Request) -> str:
+        """Give the whole URL of a request."""
+        return f"{self.base}{request.path}" + (f"?{request.query}" if request.query else "")
+
+    def ask(self, request: Request) -> Answer:
+        """Send a request as it is, and give what came back, read to its end or for as long as patience lasts."""
+        scheme, host, port = self._origin
+        raw = (self._prefix + request.path + (f"?{request.query}" if request.query else "")).encode(
+            "latin-1", "replace"
+        )
+        url = httpx.URL(scheme=scheme, host=host, port=port, raw_path=raw)
+        fields = [*request.headers.raw, *self.headers]
+        asked = self._client.build_request(request.method, url, headers=fields, content=request.body or None)
+        if request.method in ("POST", "PUT", "PATCH") and not request.body:
+            asked.headers["content-length"] = "0"
+        began = time.perf_counter()
+        status, headers, body = 0, Headers(), b""
+        try:
+            response = self._client.send(asked, stream=True)
+            try:
+                status, headers = response.status_code, _lowered(response.headers)
+                for part in response.iter_raw():
+                    body += part
+                    if len(body) > LONGEST_ANSWER or time.perf_counter() - began > self.patience:
+                        raise httpx.ReadTimeout("the answer did not end in time")
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            spent = time.perf_counter() - began
+            return Answer(status, headers, body, spent, _failure(error), str(error) or type(error).__name__)
+        return Answer(status, headers, body, time.perf_counter() - began)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+
+def _lowered(headers: httpx.Headers) -> Headers:
+    return Headers([(name.lower(), value) for name, value in headers.raw])
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "timeout"
+    if isinstance(error, httpx.LocalProtocolError | httpx.InvalidURL):
+        return "unsent"
+    return "protocol" if isinstance(error, httpx.ProtocolError | httpx.DecodingError) else "connection"
+
+
+@contextmanager
+def at_url(url: str, patience: float) -> Iterator[Target]:
+    """Check the server behind a URL; a StartError where nothing answers there."""
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    # A deadline is kept for the whole answer, too; nothing of the environment changes what is sent.
+    verify = not url.startswith("http:")
+    client = httpx.Client(timeout=patience, limits=limits, trust_env=False, verify=verify, headers=SENT)
+    target = Target(client, url, patience)
+    try:
+        answer = target.ask(Request("GET", "/"))
+        if answer.failure == "connection":
+            mend = "start the server, or correct the URL"
+            raise StartError("the server cannot be reached", where=url, why=answer.told, mend=mend)
+        yield target
+    finally:
+        target.close()
+
+
+@contextmanager
+def of_handler(handler: Handler, patience: float) -> Iterator[Target]:
+    """Check a Handler in this process."""
+    from mockserver.transport import BASE_URL, HandlerTransport
+
+    client = httpx.Client(transport=HandlerTransport(handler), timeout=patience, headers=SENT)
+    target = Target(client, BASE_URL, patience)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+@contextmanager
+def of_app(app: Any, patience: float) -> Iterator[Target]:
+    """Check an ASGI application in this process."""
+    transport = _AppTransport(app, patience)
+    client = httpx.Client(transport=transport, timeout=patience, headers=SENT)
+    target = Target(client, "http://mockserver.test", patience)
+    try:
+        yield target
+    finally:
+        target.close()
+        transport.stop()
+
+
+class _AppTransport(httpx.BaseTransport):
+    """Asks an ASGI application in an event loop of its own; what it sends is given when it is complete."""
+
+    def __init__(self, app: Any, patience: float) -> None:
+        self._app, self._patience = app, patience
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        asked = asyncio.run_coroutine_threadsafe(self._asked(request, request.read()), self._loop)
+        try:
+            head, body = asked.result(self._patience)
+        except TimeoutError:
+            asked.cancel()
+            raise httpx.ReadTimeout("the application did not answer in time", request=request) from None
+        except Exception as error:
+            raise httpx.RemoteProtocolError(f"the application failed: {error!r}", request=request) from error
+        return httpx.Response(head["status"], headers=head.get("headers", []), stream=httpx.ByteStream(body))
+
+    async def _asked(self, request: httpx.Request, content: bytes) -> tuple[MutableMapping[str, Any], bytes]:
+        sent: list[MutableMapping[str, Any]] = []
+        asked = False
+
+        async def receive() -> MutableMapping[str, Any]:
+            nonlocal asked
+            if asked:
+                await asyncio.sleep(self._patience)
+                return {"type": "http.disconnect"}
+            asked = True
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        path, _, query = request.url.raw_path.decode("latin-1").partition("?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": unquote(path),
+            "raw_path": path.encode("latin-1"),
+            "query_string": query.encode("latin-1"),
+            "root_path": "",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "client": ("127.0.0.1", 1),
+            "server": ("mockserver.test", 80),
+        }
+        await self._app(scope, receive, send)
+        if not sent or sent[0]["type"] != "http.response.start":
+            raise RuntimeError("it sent no answer")
+        return sent[0], b"".join(each.get("body", b"") for each in sent[1:])
+
+    def stop(self) -> None:
+        """Stop the loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
