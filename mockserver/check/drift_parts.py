@@ -43,9 +43,6 @@ Key: TypeAlias = tuple[str, str | int]
 _IGNORED = ("accept", "content-type", "authorization")
 """The header parameters that OpenAPI leaves to other parts of a document."""
 
-_STYLES = ("style", "explode", "allowReserved", "allowEmptyValue")
-_NAMED = {"query": "form", "cookie": "form"}
-
 
 def place(views: Views, pointer: str) -> Place:
     """Give what stands at a place, references followed."""
@@ -137,18 +134,26 @@ def _compare_parameter(run: Run, a: Place, b: Place, at: At) -> None:
 
 
 def _compare_styles(run: Run, a: Place, b: Place, at: At) -> None:
-    """Compare how a parameter or header is written."""
-    for key in _STYLES:
-        was, now = _style(a.node, key), _style(b.node, key)
+    """Compare how a parameter or header is written; what follows from another style is not told beside it."""
+    is_same = _style(a.node) == _style(b.node)
+    for key in ("style", "explode", "allowReserved", "allowEmptyValue"):
+        was, now = (each.node.get(key, _usual(each.node, key)) for each in (a, b))
+        if key == "explode" and not is_same:
+            was, now = a.node.get(key), b.node.get(key)
         if was != now:
             text = f"{key} went from {shown(was)} to {shown(now)}"
-            run.tell("parameter-style-changed", at, (a.said(key), b.said(key)), text, was, now)
+            run.tell("parameter-style-changed", at, (a.said(key), b.said(key)), text, was, now, detail=key)
 
 
-def _style(node: Mapping[str, Json], key: str) -> Json:
-    style = node.get("style", _NAMED.get(node.get("in", ""), "simple"))
-    usual: Mapping[str, Json] = {"style": style, "explode": style == "form"}
-    return node.get(key, usual.get(key, False))
+def _style(node: Mapping[str, Json]) -> str:
+    usual = "form" if node.get("in") in ("query", "cookie") else "simple"
+    return str(node.get("style", usual))
+
+
+def _usual(node: Mapping[str, Json], key: str) -> Json:
+    """Give what holds where a keyword of style does not stand."""
+    usual: Mapping[str, Json] = {"style": _style(node), "explode": _style(node) == "form"}
+    return usual.get(key, False)
 
 
 def _compare_held(run: Run, a: Place, b: Place, at: At) -> None:

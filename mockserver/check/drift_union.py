@@ -45,12 +45,13 @@ def compare_unions(run: Run, a: View, b: View, at: At, compare: Compare) -> bool
     if a.unions and b.unions:
         for one, other in zip(a.unions, b.unions, strict=False):
             field = _field(one, other)
-            _compare(run, _members(run.a, one, field), _members(run.b, other, field), at, compare)
+            ours, theirs = _members(run.a, one, field), _members(run.b, other, field)
+            matched = _compare(run, ours, theirs, at, compare)
+            _compare_order(run, ours, theirs, matched, at)
             _compare_kinds(run, one, other, at)
             _compare_tags(run, one, other, at)
     elif a.is_union or b.is_union:
-        ours, theirs = _taken(run.a, a), _taken(run.b, b)
-        _compare(run, ours, theirs, at, compare)
+        _compare(run, _taken(run.a, a), _taken(run.b, b), at, compare)
         return True
     for each in a.unions[len(b.unions) :]:
         run.tell("union-withdrawn", at, (each.pointer, b.pointer), f"the {each.kind} is gone")
@@ -113,8 +114,8 @@ def _taken(views: Views, view: View) -> list[Member]:
     ]
 
 
-def _compare(run: Run, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> None:
-    """Compare members that are the same ones, and tell those that are not."""
+def _compare(run: Run, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> Matched:
+    """Compare members that are the same ones, tell those that are not, and give the former."""
     matched = match(ours, theirs)
     for one, other in matched:
         compare(run, ours[one].view, theirs[other].view, at)
@@ -127,7 +128,7 @@ def _compare(run: Run, ours: Sequence[Member], theirs: Sequence[Member], at: At,
         if at.direction == "response" and "any" not in known and not types <= known:
             text, worse = f"{text}, of a type that no other has", "breaking"
         run.tell("variant-added", at, (None, theirs[index].pointer), text, severity="breaking" if worse else None)
-    _compare_order(run, ours, theirs, matched, at)
+    return matched
 
 
 def match(ours: Sequence[Member], theirs: Sequence[Member]) -> Matched:

@@ -73,9 +73,10 @@ def compare_types(run: Run, a: View, b: View, at: At) -> bool:
     was, now = types_text(a.types), types_text(b.types)
     wider = a.types is not None and (b.types is None or a.types < b.types)
     narrower = b.types is not None and (a.types is None or b.types < a.types)
-    if (wider or narrower) and (values(a) is None) is not (values(b) is None):
+    listed = values(a) is not None, values(b) is not None
+    if (a.types is None and listed[1]) or (b.types is None and listed[0]):
         return True  # the enum that is new or gone tells it
-    if values(a) is not None and values(b) is not None:
+    if all(listed):
         return True  # the values tell it
     if wider:
         run.tell("type-widened", at, pair, f"the type went from {was} to {now}", was, now)
@@ -112,7 +113,7 @@ def compare_values(run: Run, a: View, b: View, at: At) -> None:
     for key in [each for each in was if each not in now]:
         message = f"the value {shown(was[key])} is gone"
         run.tell("enum-value-withdrawn", at, pair, message, was[key], detail=key)
-    for key in now.keys() - was.keys():
+    for key in [each for each in now if each not in was]:
         run.tell("enum-value-added", at, pair, f"the value {shown(now[key])} is new", None, now[key], detail=key)
 
 

@@ -279,8 +279,7 @@ class _Gathered:
         bare = [each for each in members if _is_null(self.views.of(each))]
         left = tuple(each for each in members if each not in bare)
         if not left:
-            self.pieces.append(Piece(join(pointer, kind), {"type": "null"}))
-            return True
+            return self.gather(bare[0])
         if len(left) == 1:
             return self.gather(left[0]) or bool(bare)
         tag = Said(join(pointer, "discriminator"), node["discriminator"]) if "discriminator" in node else None
