@@ -14,6 +14,9 @@ TICK = 0.1
 LOOKS = 20
 """How often, a millisecond apart, a stopping server looks whether its connections are gone."""
 
+LAST_LOOKS = 1_000
+"""How often it then looks whether what it has cancelled has ended."""
+
 
 class PromptServer(uvicorn.Server):
     """Serves as uvicorn does, whose own loop looks only every 0.1 s whether it shall stop, and waits as long then."""
@@ -46,11 +49,18 @@ class PromptServer(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        for _ in range(LOOKS):
-            if not self.server_state.connections and not self.server_state.tasks:
-                return
-            await asyncio.sleep(0.001)
+        if await self._idle(LOOKS):
+            return
         await super().shutdown(sockets)
+        await self._idle(LAST_LOOKS, tasks_only=True)  # what was cancelled keeps what it told, before the loop ends
+
+    async def _idle(self, looks: int, *, tasks_only: bool = False) -> bool:
+        """Wait for so many looks until nothing is under way, and say whether that is so."""
+        for _ in range(looks):
+            if not self.server_state.tasks and (tasks_only or not self.server_state.connections):
+                return True
+            await asyncio.sleep(0.001)
+        return False
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Be told by a signal to stop."""

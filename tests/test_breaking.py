@@ -30,8 +30,9 @@ def distinct() -> Iterator[Place]:
     """Give the representations of answers that the contracts say something of, one for each schema of an era."""
     seen = set()
     for place in every_media():
-        if place.media.schema is not None and place.media.schema.node:
-            key = place.era, schema_of(place).pointer
+        schema = place.media.item_schema or place.media.schema
+        if schema is not None and schema.node:
+            key = place.era, schema.pointer
             if key not in seen:
                 seen.add(key)
                 yield place

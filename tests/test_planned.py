@@ -164,7 +164,7 @@ def test_an_answer_is_given_so_often_or_always(times: Any, read: int | None) -> 
         {"delay": "long"},
         {"delay": -1},
         {"faults": "explode"},
-        {"body": object()},
+        pytest.param({"body": object()}, id="body of no JSON"),
         {"body": {1, 2}},
         {"partial": {"x": b"bytes"}},
         {"body": {"x": STILL}, "invalid": True},
