@@ -69,12 +69,12 @@ if number == '0' then
   redis.call('UNLINK', plan, claims)
   return 1
 end
+if redis.call('HDEL', plan, number) == 0 then return 0 end
 for _, key in ipairs(redis.call('HKEYS', claims)) do
   if key == number or string.sub(key, 1, #number + 1) == number .. ':' then redis.call('HDEL', claims, key) end
 end
-local removed = redis.call('HDEL', plan, number)
 if redis.call('EXISTS', plan, claims) == 0 then redis.call('SREM', planners, scope) end
-return removed
+return 1
 """
 
 _CLAIM = """
