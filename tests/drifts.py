@@ -144,15 +144,15 @@ leaves: st.SearchStrategy[Json] = st.one_of(
 
 def _object(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
     return st.builds(
-        lambda named, needed, closed: {
+        lambda named, needed, others: {
             "type": "object",
             "properties": named,
             "required": sorted(needed & named.keys()),
-            **({"additionalProperties": False} if closed else {}),
+            **others,
         },
         st.dictionaries(fields, inner, max_size=3),
         st.sets(fields),
-        st.booleans(),
+        st.sampled_from([{}, {}, {"additionalProperties": False}, {"additionalProperties": {"type": "string"}}]),
     )
 
 
@@ -203,6 +203,7 @@ AROUND: tuple[Callable[[Json], Json], ...] = (
     _beside,
     lambda schema: {"type": "object", "required": ["a"], "properties": {"a": schema}},
     lambda schema: {"type": "object", "additionalProperties": schema},
+    lambda schema: {"type": "object", "additionalProperties": {"type": "string"}, "properties": {"a": schema}},
     lambda schema: {"type": "array", "items": schema, "minItems": 1},
     lambda schema: {"allOf": [schema, {"description": "x"}]},
 )

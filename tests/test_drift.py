@@ -31,7 +31,7 @@ from tests.drifts import (
     renamed,
     stands,
 )
-from tests.strategies import ROOT, Judge, contract_of
+from tests.strategies import Judge, contract_of
 
 STRING = {"type": "string"}
 PLACE = "/paths/~1a~1{id}/post"
@@ -513,12 +513,3 @@ def test_a_fingerprint_knows_no_names() -> None:
     again["x"]["enum"] = [1]
     assert print_of_it != Views(other.document).fingerprint("/components/schemas/Es")
     assert lookup(one.document, "/components/schemas/It") is node
-
-
-# -- the documents ---------------------------------------------------------------------------------------------------
-
-
-def test_the_table_of_rules_is_that_of_the_code() -> None:
-    text = (ROOT / "docs" / "drift.md").read_text("utf-8")
-    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (\w+) \| (.+) \|$", text, re.MULTILINE)
-    assert rows == [(name, rule.request, rule.response, rule.sentence) for name, rule in RULES.items()]

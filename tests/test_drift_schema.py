@@ -382,6 +382,22 @@ def test_where_the_type_is_another_nothing_more_is_told() -> None:
     assert [each.rule for each in changes(a, sided(text(maxLength=3, description="x"), "response"))] == ["type-changed"]
 
 
+def test_a_field_that_gets_a_name_is_compared_with_what_any_field_could_be() -> None:
+    was, now = record(additionalProperties=text()), record(additionalProperties=text(), properties={"a": number()})
+    for direction in DIRECTIONS:
+        found = changes(sided(was, direction), sided(now, direction))
+        assert [(each.rule, each.severity) for each in found] == [
+            ("type-changed", "breaking"),
+            ("field-added", "harmless"),
+        ]
+        assert found[0].before is not None
+        assert found[0].before.endswith("/additionalProperties/type")
+        back = changes(sided(now, direction), sided(was, direction))
+        assert {each.cause for each in back} == {mirrored(each) for each in found}
+    same = record(additionalProperties=text(), properties={"a": text()})
+    assert [each.rule for each in changes(sided(was, "request"), sided(same, "request"))] == ["field-added"]
+
+
 def test_what_is_unknown_is_no_change() -> None:
     for other in ({"type": "string"}, record(properties=A, required=["a"]), True):
         a, b = (

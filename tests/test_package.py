@@ -1,13 +1,8 @@
 """What a client's package says is read in its files, and sixteen releases tell their own history."""
 
-import fcntl
-import os
-import subprocess
-import sys
+import copy
 import zipfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,10 +15,8 @@ from mockserver.check.package import read_package
 from mockserver.errors import ContractError, UsageError
 from mockserver.exchange import Json
 from mockserver.settings import ERAS
-from tests.strategies import ROOT, contract_of
-
-WHEELS = ROOT / ".cache" / "wheels"
-"""Where the wheels of the releases are kept for the next run."""
+from tests.strategies import contract_of
+from tests.wheels import release
 
 RESOURCE = '''
 import typing_extensions
@@ -446,8 +439,6 @@ def test_what_a_package_does_not_say_is_not_a_change(tmp_path: Path) -> None:
 
 def contract_like(document: Json) -> Description:
     """Give a contract that says more than a client's package, and nothing else."""
-    import copy
-
     made = copy.deepcopy(document)
     made["servers"] = [{"url": "https://x"}]
     made["security"] = [{"Key": []}]
@@ -471,34 +462,6 @@ def contract_like(document: Json) -> Description:
 
 
 # -- the releases ----------------------------------------------------------------------------------------------------
-
-
-def fetch(release: str) -> str:
-    """Fetch the wheel of a release where it is not there yet; say what went wrong, "" if nothing did."""
-    if list(WHEELS.glob(f"llama_cloud-{release}-*.whl")):
-        return ""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--retries=2", "--dest", str(WHEELS), f"llama-cloud=={release}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    return done.stderr if done.returncode else ""
-
-
-@cache
-def missing() -> str:
-    """Fetch what is not there yet, a few at a time and in one process at once; say what cannot be had."""
-    WHEELS.mkdir(parents=True, exist_ok=True)
-    with (WHEELS / "lock").open("w") as lock, ThreadPoolExecutor(4) as pool:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return next((text for text in pool.map(fetch, RELEASES) if text), "")
-
-
-@cache
-def release(version: str) -> Description:
-    """Give what a release says; where it cannot be had the test is skipped loudly, in CI it fails."""
-    if why := missing():
-        message = f"the wheels of the client cannot be had: {why.strip().splitlines()[-1]}"
-        pytest.fail(f"{message} (CI tests all)") if os.environ.get("CI") else pytest.skip(f"NOT TESTED: {message}")
-    return read_package(next(WHEELS.glob(f"llama_cloud-{version}-*.whl")), f"client:{version}")
 
 
 def told(a: Description, b: Description) -> set[tuple[str, str, str]]:
@@ -559,7 +522,7 @@ def test_from_2_17_on_every_session_says_its_shared_access() -> None:
 
 def test_the_first_member_of_the_events_is_another_from_2_9_1_on() -> None:
     found = drift(release("2.9.0"), release("2.9.1")).changes
-    assert "type stop first and no longer type thinking_delta" in found[0].message
+    assert "stop first and no longer thinking_delta" in found[0].message
     assert found[0].where == "/response/2XX/body/events/*"
 
 

@@ -10,7 +10,7 @@ import click
 
 from mockserver.check.drift import Description, Drift, drift
 from mockserver.check.drift_rules import ORDER, RULES, Change, verdict
-from mockserver.check.environments import environment
+from mockserver.check.environments import default_cache, environment
 from mockserver.check.options import deliver, report_option
 from mockserver.check.package import read_package
 from mockserver.check.report import Level, Problem, Report, Side, Table
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     show_default=True,
     help="What ends the run with 1: breaking changes, risky ones with them, or none.",
 )
-@click.option("--cache", type=click.Path(path_type=Path), help="The folder that releases of the client are kept in.")
+@click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
 @report_option
 def command(before: str, after: str, fail_on: Limit, cache: Path | None, reports: Sequence[str]) -> None:
     """Tell each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
@@ -97,6 +97,8 @@ def read_own(path: Path) -> Description:
     except ContractError as error:
         where = f"{path}{error.where}" if error.where.startswith("#") else error.where
         raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+    except RecursionError as error:
+        raise ContractError("the document is nested too deeply", where=str(path)) from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ContractError(
             "the document is not formed as OpenAPI 3.1 asks",

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from mockserver.check.drift_rules import Severity
 from mockserver.check.drift_run import At, Run, shown
 from mockserver.check.drift_schema import compare_schemas
-from mockserver.check.drift_view import UNKNOWN, Views, everything, key_of
+from mockserver.check.drift_view import UNKNOWN, Views, everything, is_same, key_of
 from mockserver.exchange import Json
 from mockserver.schema import join, resolve
 
@@ -52,7 +52,7 @@ def place(views: Views, pointer: str) -> Place:
 def compare_texts_of(run: Run, a: Place, b: Place, at: At) -> None:
     """Compare what parts note of themselves: texts, examples, deprecation."""
     for key in ("summary", "description", "externalDocs", "tags"):
-        if key_of(a.node.get(key)) != key_of(b.node.get(key)):
+        if not is_same(a.node.get(key), b.node.get(key)):
             told = a.node.get(key), b.node.get(key)
             run.tell("description-changed", at, (a.said(key), b.said(key)), f"the {key} is another", *told)
     for key in ("example", "examples"):
@@ -208,7 +208,7 @@ def compare_contents(run: Run, a: Place, b: Place, at: At) -> None:
 def _compare_media(run: Run, a: Place, b: Place, at: At) -> None:
     compare_texts_of(run, a, b, at)
     _compare_held(run, a, b, at)
-    if key_of(a.node.get("encoding")) != key_of(b.node.get("encoding")):
+    if not is_same(a.node.get("encoding"), b.node.get("encoding")):
         told = a.node.get("encoding"), b.node.get("encoding")
         run.tell("content-changed", at, (a.said("encoding"), b.said("encoding")), "the encoding is another", *told)
     key = "x-item-schema"

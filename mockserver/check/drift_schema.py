@@ -104,30 +104,35 @@ def _compare_fields(run: Run, a: View, b: View, at: At) -> None:
         elif name not in ours:
             _tell_added(run, name, a, b, at)
         else:
-            _compare_field(run, name, a, b, at)
+            _compare_presence(run, name, a, b, at)
+        one, other = _field(run.a, a, name), _field(run.b, b, name)
+        if one is not None and other is not None:
+            compare_schemas(run, one, other, at.into(name))
 
 
-def _compare_field(run: Run, name: str, a: View, b: View, at: At) -> None:
+def _compare_presence(run: Run, name: str, a: View, b: View, at: At) -> None:
     was, now = must_be(run, run.a, a, name, at), must_be(run, run.b, b, name, at)
     pair = field_spot(a, name), field_spot(b, name)
-    inner = at.into(name)
     if was is not now:
         rule = "field-required" if now else "field-optional"
-        run.tell(rule, inner, pair, f"the field {name} {_presence(at, must=now)}", was, now)
-    one, other = (_field(views, view, name) for views, view in ((run.a, a), (run.b, b)))
-    compare_schemas(run, one, other, inner)
+        run.tell(rule, at.into(name), pair, f"the field {name} {_presence(at, must=now)}", was, now)
 
 
-def _field(views: Views, view: View, name: str) -> View:
-    places = properties(view)[name]
-    return views.of(*places) if places else everything(field_spot(view, name))
+def _field(views: Views, view: View, name: str) -> View | None:
+    """Give what a field may be: by its name, else as any field that has none; None where nothing is said of it."""
+    found = properties(view)
+    if name in found:
+        return views.of(*found[name]) if found[name] else everything(field_spot(view, name))
+    additional = _below(views, view, "additionalProperties")
+    return None if additional.is_any or additional.is_shut else additional
 
 
 def must_be(run: Run, views: Views, view: View, name: str, at: At) -> bool:
     """Say whether a field must be there; where null and absence are not told apart, whether it is always a value."""
     if name not in required(view):
         return False
-    return not run.is_silent("null", at) or not _field(views, view, name).null
+    field = _field(views, view, name)
+    return field is None or not run.is_silent("null", at) or not field.null
 
 
 def field_spot(view: View, name: str) -> str:

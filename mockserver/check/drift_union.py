@@ -26,8 +26,7 @@ class Member(NamedTuple):
     @property
     def title(self) -> str:
         """What a sentence calls it."""
-        tags = " and ".join(f"{name} {value}" for name, value in sorted(self.tag))
-        return tags or self.name or types_text(self.view.types)
+        return " and ".join(value for _, value in sorted(self.tag)) or self.name or types_text(self.view.types)
 
 
 Key: TypeAlias = str | frozenset[tuple[str, str]] | frozenset[str] | None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mockserver.check.drift_run import At, Run, shown
-from mockserver.check.drift_view import Said, View, first, key_of, said, spot, types_text, values
+from mockserver.check.drift_view import Said, View, first, is_same, key_of, said, spot, types_text, values
 from mockserver.exchange import Json
 
 NOTED = ("title", "description", "$comment", "externalDocs")
@@ -41,7 +41,7 @@ def _compare_lists(run: Run, rule: str, key: str, a: View, b: View, at: At) -> N
     was, now = said(a, key), said(b, key)
     if len(was) == len(now):
         for one, other in zip(was, now, strict=True):
-            if key_of(one.value) != key_of(other.value):
+            if not is_same(one.value, other.value):
                 message = f"the {key} is another"
                 run.tell(rule, at, (one.pointer, other.pointer), message, one.value, other.value)
     elif [key_of(each.value) for each in was] != [key_of(each.value) for each in now]:
@@ -60,7 +60,7 @@ def _compare_default(run: Run, a: View, b: View, at: At) -> None:
         run.tell("default-added", at, pair, f"the default is now said: {shown(now.value)}", None, now.value)
     elif was is not None and now is None:
         run.tell("default-withdrawn", at, pair, f"the default {shown(was.value)} is gone", was.value)
-    elif was is not None and now is not None and key_of(was.value) != key_of(now.value):
+    elif was is not None and now is not None and not is_same(was.value, now.value):
         message = f"the default went from {shown(was.value)} to {shown(now.value)}"
         run.tell("default-changed", at, pair, message, was.value, now.value)
 

@@ -57,6 +57,8 @@ class View:
     is_shut: bool
     """Whether nothing at all is allowed."""
     is_unknown: bool
+    words: Mapping[str, list[Said]]
+    """What the pieces say, by keyword."""
 
     @property
     def pointer(self) -> str:
@@ -85,9 +87,12 @@ class View:
         )
 
 
+_NOTHING: list[Said] = []
+
+
 def said(view: View, key: str) -> list[Said]:
     """Give all that the pieces of a schema say by a keyword, outermost first."""
-    return [Said(join(piece.pointer, key), piece.node[key]) for piece in view.pieces if key in piece.node]
+    return view.words.get(key, _NOTHING)
 
 
 def first(view: View, key: str) -> Said | None:
@@ -131,6 +136,11 @@ def values(view: View) -> dict[str, Json] | None:
 def key_of(value: Json) -> str:
     """Give a text that two values share when JSON Schema calls them equal: 1 and 1.0, but neither 1 and true."""
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Say whether JSON Schema calls two values equal."""
+    return one is other or (one == other if isinstance(one, str) else key_of(one) == key_of(other))
 
 
 def _plain(value: Json) -> Json:
@@ -294,7 +304,11 @@ def _view(pointers: tuple[str, ...], pieces: tuple[Piece, ...], unions: tuple[Un
         types = own if types is None else types if own is None else types & own
     shut = any(piece.node.get("not") in ({}, True) for piece in pieces)
     unknown = any(UNKNOWN in piece.node for piece in pieces)
-    return View(pointers, pieces, types, null and not shut, unions, shut, unknown)
+    words: dict[str, list[Said]] = {}
+    for piece in pieces:
+        for key, value in piece.node.items():
+            words.setdefault(key, []).append(Said(join(piece.pointer, key), value))
+    return View(pointers, pieces, types, null and not shut, unions, shut, unknown, words)
 
 
 def _types(node: Mapping[str, Json]) -> frozenset[str] | None:
