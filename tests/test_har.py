@@ -92,7 +92,7 @@ def test_no_byte_of_an_answer_and_no_field_is_lost(made: Exchange) -> None:
         assert [
             (each["name"].encode("latin-1"), each["value"].encode("latin-1")) for each in message["headers"]
         ] == fields
-    assert told["response"]["status"] == made.status
+    assert (told["response"]["status"], told["request"]["bodySize"]) == (made.status, made.size)
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_every_shelf_does_what_lists_and_dicts_would(doors: Doors) -> None:
         def __init__(self) -> None:
             super().__init__(doors)
 
-    run_state_machine_as_test(Here, settings=settings(stateful_step_count=30))
+    run_state_machine_as_test(Here, settings=settings(stateful_step_count=20))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
