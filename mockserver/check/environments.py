@@ -1,0 +1,132 @@
+"""Environments in which released clients run: one for each release, made once and kept in a cache."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from mockserver.errors import StartError, UsageError
+
+PACKAGE = "llama-cloud"
+"""The name under which the index of packages knows the official Python client."""
+
+RELEASES = (
+    *("2.6.0", "2.7.0", "2.8.0", "2.9.0", "2.9.1", "2.10.0", "2.11.0", "2.12.0"),
+    *("2.13.0", "2.14.0", "2.14.1", "2.15.0", "2.16.0", "2.17.0", "2.18.0", "2.19.0"),
+)
+"""The releases with the chat, the oldest first. Source: docs/upstream.md, "Eras"."""
+
+PINS = (
+    *("annotated-types==0.8.0", "anyio==4.16.0", "certifi==2026.10.18", "distro==1.9.0", "h11==0.16.0"),
+    *("httpcore==1.0.9", "httpx==0.28.1", "idna==3.20", "pydantic==2.14.3", "pydantic_core==2.50.4"),
+    *("sniffio==1.3.1", "typing-inspection==0.4.5", "typing_extensions==4.16.0"),
+)
+"""What every release stands on, in one version, so that only the releases differ."""
+
+PATIENCE = 600
+"""Seconds that a step of the making of an environment may take."""
+
+_PIP = ("--quiet", "--disable-pip-version-check", "--no-input", "--retries=2")
+
+
+class UnavailableError(StartError):
+    """The environment of a release cannot be made."""
+
+
+def default_cache() -> Path:
+    """Give the folder in which environments are kept, where none is named."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "mockserver" / "clients"
+
+
+def environment(release: str, cache: Path | None = None) -> Path:
+    """Give the folder of a virtual environment that has a release, made if need be.
+
+    Nothing is fetched where it is there already. An UnavailableError says why it cannot be made, a UsageError that
+    the text is no version.
+    """
+    if not release or not all(char.isalnum() or char in ".+!-_" for char in release) or not release[0].isdigit():
+        raise UsageError(f"{release!r} is no version of {PACKAGE}", mend="write it as 2.19.0")
+    folder = default_cache() if cache is None else cache
+    name = f"{PACKAGE}-{release}-py{sys.version_info.major}.{sys.version_info.minor}"
+    return kept(folder / name, lambda place: build(release, place))
+
+
+def interpreter(place: Path) -> Path:
+    """Give the Python of an environment."""
+    return place / "Scripts" / "python.exe" if sys.platform == "win32" else place / "bin" / "python"
+
+
+def kept(place: Path, make: Callable[[Path], None]) -> Path:
+    """Give a folder that is made once.
+
+    It is made beside its place and then moved there, under a lock, since several processes may want it at once.
+    """
+    if place.exists():
+        return place
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(place.parent / f"{place.name}.lock"):
+            if not place.exists():
+                with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}.") as scratch:
+                    built = Path(scratch) / "built"
+                    make(built)
+                    built.rename(place)
+    except OSError as error:
+        mend = "name a folder that can be written to with --cache"
+        raise UnavailableError(
+            "the cache cannot be used", where=str(place.parent), why=str(error), mend=mend
+        ) from error
+    return place
+
+
+def build(release: str, place: Path) -> None:
+    """Make the environment of a release, by pip, or by uv where there is no pip."""
+    with tempfile.TemporaryDirectory() as scratch:
+        pins = Path(scratch) / "pins.txt"
+        pins.write_text("".join(f"{pin}\n" for pin in PINS), "utf-8")
+        wanted = [f"--constraint={pins}", f"{PACKAGE}=={release}"]
+        python = str(interpreter(place))
+        if find_spec("pip") is not None:
+            _run(release, [sys.executable, "-m", "venv", "--without-pip", str(place)])
+            _run(release, [sys.executable, "-m", "pip", "--python", python, "install", *_PIP, *wanted])
+            return
+        uv = shutil.which("uv")
+        if uv is None:
+            mend = "install pip or uv, or name an interpreter that has the client with --python"
+            raise UnavailableError(
+                f"{PACKAGE} {release} cannot be had", why="there is no pip and no uv here", mend=mend
+            )
+        _run(release, [uv, "venv", "--quiet", "--python", sys.executable, str(place)])
+        _run(release, [uv, "pip", "install", "--quiet", "--python", python, *wanted])
+
+
+def _run(release: str, arguments: Sequence[str]) -> None:
+    """Run a step; an UnavailableError says what it said."""
+    what = f"{PACKAGE} {release} cannot be had"
+    try:
+        done = subprocess.run(  # noqa: S603  # a command of our own
+            arguments, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnavailableError(what, where=arguments[0], why=str(error)) from error
+    if done.returncode:
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        mend = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
+        raise UnavailableError(what, where=" ".join(arguments[:4]), why=" / ".join(said[-3:]), mend=mend)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; the system lets go of it when its holder dies."""
+    with path.open("w") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
