@@ -29,6 +29,9 @@ CHECKS = {
 }
 """The checking commands, each in a module of its own that is loaded when it is called; its command is `command`."""
 
+PROGRAM = "mockserver.check.program"
+"""What makes reports on a program that is run, loaded when there shall be one."""
+
 
 class _Commands(click.Group):
     """The commands that serve, and, loaded when they are called, those that check."""
@@ -153,9 +156,17 @@ def serve(**options: Any) -> None:
 @click.option("--allow-invalid", is_flag=True, help="Let the client send what the contract forbids.")
 @click.option("--allow-unused", is_flag=True, help="Let planned answers go unused.")
 @click.option("--allow-silence", is_flag=True, help="Let the command send no request at all.")
+@click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help="A report of it; may be repeated.")
 @_settings_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(command: tuple[str, ...], allow_invalid: bool, allow_unused: bool, allow_silence: bool, **options: Any) -> None:
+def run(
+    command: tuple[str, ...],
+    allow_invalid: bool,
+    allow_unused: bool,
+    allow_silence: bool,
+    reports: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Run COMMAND beside a mock of its own, and judge what it sends.
 
     Write -- before the command. Its environment points clients at the mock, on a free port unless one is given.
@@ -168,7 +179,8 @@ def run(command: tuple[str, ...], allow_invalid: bool, allow_unused: bool, allow
         settings = replace(settings, port=0)
     if settings.workers > 1:
         raise UsageError("a command is run beside one process", where="--workers", mend="leave out --workers")
-    sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence)))
+    tell = import_module(PROGRAM).teller(reports) if reports else None
+    sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence), tell))
 
 
 def check_workers(settings: Settings) -> None:

@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from mockserver.desk import LocalDesk
+from mockserver.desk import LocalDesk, Planned
+from mockserver.engine import Mock
 from mockserver.errors import StartError
 from mockserver.exchange import DEFAULT_SCOPE
+from mockserver.journal import Exchange
 from mockserver.live import running
 from mockserver.serving import make_app, start_mock
 from mockserver.settings import Settings
@@ -26,11 +28,30 @@ class Allowed(NamedTuple):
     silence: bool = False
 
 
-def run_command(command: Sequence[str], settings: Settings, allowed: Allowed) -> int:
+class Ran(NamedTuple):
+    """A command that was run: its exit code, and what there is to judge."""
+
+    command: Sequence[str]
+    code: int
+    seed: int
+    allowed: Allowed
+    operations: Sequence[str]
+    """The operations that are served."""
+    journals: Sequence[Sequence[Exchange]]
+    """What went over the wire, each scope by itself."""
+    unused: Sequence[Planned]
+    """What was planned and never used."""
+    clock_stands: bool
+    """Whether the times in the journals tell nothing."""
+
+
+def run_command(
+    command: Sequence[str], settings: Settings, allowed: Allowed, tell: Callable[[Ran], bool] | None = None
+) -> int:
     """Run a command with the environment pointed at a mock; give the exit code.
 
-    That of the command where it is not 0, else 1 where something was found. A StartError where either could not be
-    started.
+    That of the command where it is not 0, else 1 where something was found. `tell` tells of it in its own way, too,
+    and says whether it found something. A StartError where command or mock could not be started.
     """
     mock = start_mock(settings)
     key = settings.api_key or API_KEY
@@ -41,13 +62,30 @@ def run_command(command: Sequence[str], settings: Settings, allowed: Allowed) ->
         scopes = sorted({DEFAULT_SCOPE, *mock.shelf.scopes()})
         servers = [MockServer(LocalDesk(mock, scope), url, mock=mock) for scope in scopes]
         found = [*_complaints(servers, allowed)]
+        wrong = tell is not None and tell(_ran(command, code, mock, servers, allowed))
         requests, calls = sum(len(each.journal) for each in servers), sum(len(each.journal.calls) for each in servers)
     finally:
         mock.store.close()
     told = f"{calls} call{'s' * (calls != 1)} in {requests} request{'s' * (requests != 1)}, seed {mock.seed}"
-    verdict = f"{len(found)} finding{'s' * (len(found) != 1)}" if found else "nothing wrong"
+    verdict = (
+        f"{len(found)} finding{'s' * (len(found) != 1)}" if found else "see the report" if wrong else "nothing wrong"
+    )
     print(*(f"mockserver: {each}" for each in [*found, f"{told}: {verdict}"]), sep="\n", file=sys.stderr, flush=True)
-    return code or bool(found)
+    return code or bool(found or wrong)
+
+
+def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockServer], allowed: Allowed) -> Ran:
+    """Gather what there is to judge."""
+    return Ran(
+        command,
+        code,
+        mock.seed,
+        allowed,
+        sorted(mock.served.planner.fields),
+        [list(each.journal) for each in servers],
+        [planned for each in servers for planned in each.plan.unused],
+        mock.settings.clock is not None,
+    )
 
 
 def _complaints(servers: Sequence[MockServer], allowed: Allowed) -> Iterator[str]:
