@@ -1,6 +1,7 @@
 """Who may use the control routes: by default this machine, and no web site."""
 
 import ipaddress
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -30,24 +31,28 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
     client = scope.get("client")
     if client is not None and not is_loopback(client[0]):
         return f"{client[0]} is another machine; --control-remote lets it in"
-    name = _name(host)
-    if host and not is_loopback(name) and name not in _NAMES and not name.endswith(".localhost"):
-        return f"the host {name} is not this machine's own name; --control-remote lets it in"
+    if host and not _is_own(host):
+        return f"the host {host} is not this machine's own name; --control-remote lets it in"
     return ""
 
 
 def is_loopback(address: str) -> bool:
     """Say whether an address is this machine's own."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None  # as a socket for both tells it
     return (mapped or found).is_loopback
 
 
-def _name(host: str) -> str:
-    """Give a Host without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
+def _is_own(host: str) -> bool:
+    """Say whether a Host, in lower case, names this machine, whatever the port."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = found[1] or found[2]
+    return is_loopback(name) or name in _NAMES or name.endswith(".localhost")
+
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z._-]+))(?::[0-9]*)?")

@@ -266,6 +266,8 @@ def test_every_module_has_a_file_of_tests() -> None:
     tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
     elsewhere = {"clock", "engine", "errors", "exchange", "data", "serving"}  # shown by what stands on them
     elsewhere |= {"store_memory", "store_sqlite", "store_redis", "tables"}  # all of them by the one law of test_stores
+    elsewhere |= {"shelf_sqlite", "shelf_redis"}  # as shelves, by that of test_shelves
+    elsewhere |= {"limits"}  # they are limits of the edge, and shown by test_app
     assert set(TIERS) - elsewhere - tested == set()
 
 
