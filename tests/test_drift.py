@@ -233,6 +233,9 @@ PLANTED: dict[str, Planted] = {
         "breaking",
         "/response/200/body/*",
     ),
+    "no schema of an event": one(
+        f"{REPLY}/content/text~1event-stream/x-item-schema", GONE, "type-widened", "breaking", "/response/200/body/*"
+    ),
     "the schema of an error": one(
         "/components/responses/Missing/content/application~1json/schema/maxLength", 3, "limit-tightened", "harmless"
     ),
@@ -268,6 +271,40 @@ def test_a_change_of_a_call_is_seen_once_there_and_back(name: str) -> None:
     assert stands(there, a, b)
     (back,) = changes(b, a)
     assert back.cause == mirrored(there)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "back"),
+    [
+        ("an operation less", "GET /a/{id} was withdrawn", "GET /a/{id} is new"),
+        ("its name", 'the operationId went from "make" to "build"', 'the operationId went from "build" to "make"'),
+        ("its deprecation", "it is deprecated", "it is no longer deprecated"),
+        ("a server", "the address https://two.example is new", "the address https://two.example is gone"),
+        ("two keys", "more is needed to be let in", "less is needed to be let in"),
+        (
+            "a required parameter",
+            "the parameter new of the query is new: it must be there",
+            "the parameter new of the query is gone",
+        ),
+        (
+            "a parameter",
+            "the parameter new of the query is new: it may be left out",
+            "the parameter new of the query is gone",
+        ),
+        ("a parameter required", "the parameter q must be there", "the parameter q may be left out"),
+        ("a required body", "there is a body now, which must be there", "there is no body any more"),
+        ("a body", "there is a body now, which may be left out", "there is no body any more"),
+        ("the body required", "the body must be there", "the body may be left out"),
+        ("a status", "the status 202 is new", "the status 202 is no longer answered"),
+        ("a body of an answer", "there is a body now", "there is no body any more"),
+        ("a header sure", "the header x-maybe is always there", "the header x-maybe may be missing"),
+        ("a header", "the header x-new is new", "the header x-new is gone"),
+        ("a media type of an answer", "text/plain is new", "the media type text/plain is gone"),
+    ],
+)
+def test_a_change_is_told_in_a_sentence(name: str, there: str, back: str) -> None:
+    a, b = BASE, edited(BASE, *PLANTED[name].edits)
+    assert [each.message.partition(";")[0] for each in (*changes(a, b), *changes(b, a))] == [there, back]
 
 
 @pytest.mark.parametrize(
@@ -308,6 +345,10 @@ def test_the_way_back_weighs_by_itself(edits: tuple[tuple[str, Json], ...], seve
             (f"{PLACE}/responses/2XX", GONE),
         ),
         ((f"{REPLY}/headers/Content-Type", {"schema": STRING}),),
+        (
+            ("/components/examples", {"One": {"value": "x", "summary": "told"}}),
+            (f"{REPLY}/content/application~1json/examples/one", {"$ref": "#/components/examples/One"}),
+        ),
         ((f"{PLACE}/responses/404", BASE["components"]["responses"]["Missing"]),),
         ((f"{PLACE}/servers", [{"url": "https://one.example", "description": "x"}]),),
     ],

@@ -40,6 +40,9 @@ PLANTS: dict[str, Plant] = {
     "type, one less": Plant({"type": ["string", "integer"]}, text(), "type-narrowed", "breaking", "harmless"),
     "integer for number": Plant({"type": "number"}, number(), "type-narrowed", "breaking", "harmless"),
     "type where any was": Plant({}, text(), "type-narrowed", "breaking", "harmless"),
+    "fields where anything was": Plant(
+        {}, record(properties=A, required=["a"], maxProperties=3), "type-narrowed", "breaking", "harmless"
+    ),
     "type with a limit": Plant({"maxLength": 3}, text(maxLength=3), "type-narrowed", "breaking", "harmless"),
     "null in types": Plant({"type": ["string", "null"]}, text(), "null-withdrawn", "breaking", "harmless"),
     "null as a member": Plant(
@@ -191,6 +194,20 @@ PLANTS: dict[str, Plant] = {
         record(), record(dependentSchemas={"a": {"required": ["b"]}}), "condition-added", "breaking", "harmless"
     ),
     "not": Plant(text(), text(**{"not": {"const": "a"}}), "condition-added", "breaking", "harmless"),
+    "not, another order": Plant(
+        items(**{"not": {"prefixItems": [text(), number()]}}),
+        items(**{"not": {"prefixItems": [number(), text()]}}),
+        "condition-changed",
+        "breaking",
+        "risky",
+    ),
+    "not, another list": Plant(
+        items(**{"not": {"const": [1, 2]}}),
+        items(**{"not": {"const": [2, 1]}}),
+        "condition-changed",
+        "breaking",
+        "risky",
+    ),
     "not, another": Plant(
         text(**{"not": {"const": "a"}}), text(**{"not": {"const": "b"}}), "condition-changed", "breaking", "risky"
     ),
@@ -213,6 +230,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "nothing": Plant(text(), {"type": "string", "not": {}}, "closed", "breaking", "harmless"),
     "default": Plant(text(default="a"), text(default="b"), "default-changed", "risky", "risky"),
+    "default, true for 1": Plant(number(default=1), number(default=True), "default-changed", "risky", "risky"),
     "default, new": Plant(text(), text(default=""), "default-added", "harmless", "harmless"),
     "default, gone": Plant(text(default="a"), text(), "default-withdrawn", "risky", "risky"),
     "readOnly": Plant(text(), text(readOnly=True), "access-narrowed", "risky", "harmless"),
@@ -323,9 +341,14 @@ SAME: dict[str, tuple[Any, Any]] = {
         record(),
         record(additionalProperties={}, patternProperties={}, unevaluatedProperties=True),
     ),
+    "the order of conditions": (
+        record(patternProperties={"^a": text(enum=["x", "y"]), "^b": number()}),
+        record(patternProperties={"^b": number(), "^a": text(enum=["y", "x"])}),
+    ),
     "a limit of another type": (text(), text(minimum=3)),
     "true and {}": (True, {}),
     "false and not {}": (False, {"not": {}}),
+    "false and not true": ({"not": True}, False),
     "a note of our own": (text(), text(**{"x-evidence": "inferred"})),
 }
 
@@ -358,6 +381,40 @@ def test_a_sentence_says_what_was_and_what_is_and_what_follows() -> None:
     assert (there.was, there.now) == (1000, 500)
     (back,) = changes(b, a)
     assert back.message == "maxLength 500 became maxLength 1000"
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "there", "back"),
+    [
+        ("required", "request", "the field a must be there", "the field a may be left out"),
+        ("required", "response", "the field a is always there", "the field a may be missing"),
+        ("a required field", "request", "the field a is new: it must be there", "the field a is gone"),
+        ("a field", "response", "the field a is new: it may be missing", "the field a is gone"),
+        ("type", "request", "the type went from string to integer", "the type went from integer to string"),
+        (
+            "integer for number",
+            "request",
+            "the type went from number to integer",
+            "the type went from integer to number",
+        ),
+        ("null in types", "request", "null is no longer allowed", "null is allowed"),
+        ("enum", "request", 'only "a" or "b" is allowed', 'not only "a" or "b" is allowed'),
+        ("a value less", "request", 'the value "a" is gone', 'the value "a" is new'),
+        ("const", "request", 'the only value went from "a" to "b"', 'the only value went from "b" to "a"'),
+        ("maxLength, new", "request", "maxLength 0 is new", "maxLength 0 is gone"),
+        ("minimum, excluded", "request", "minimum 1 became exclusiveMinimum 1", "exclusiveMinimum 1 became minimum 1"),
+        ("pattern", "request", "the pattern a is new", "the pattern a is gone"),
+        ("format, another", "request", "the format went from uuid to date", "the format went from date to uuid"),
+        ("not", "request", "the condition not is new", "the condition not is gone"),
+        ("default", "request", 'the default went from "a" to "b"', 'the default went from "b" to "a"'),
+        ("readOnly", "request", "readOnly is set", "readOnly is no longer set"),
+        ("description, new", "request", "the description is new", "the description is gone"),
+        ("additionalProperties", "request", "what stands here is no longer allowed", "what stands here is allowed now"),
+    ],
+)
+def test_a_change_is_told_in_a_sentence(name: str, direction: Direction, there: str, back: str) -> None:
+    a, b = (sided(each, direction) for each in (PLANTS[name].was, PLANTS[name].now))
+    assert [each.message.partition(";")[0] for each in (*changes(a, b), *changes(b, a))] == [there, back]
 
 
 def test_what_every_plant_tells_is_worded() -> None:

@@ -47,6 +47,16 @@ PLANTS: dict[str, Plant] = {
         "risky",
     ),
     "a member for one": Plant(TEXT, {"oneOf": [TEXT, STOP]}, "variant-added", "harmless", "risky"),
+    "a member for one that is equal to it": Plant(
+        {"type": "object", "properties": {"a": STRING}},
+        {"anyOf": [{"type": "object", "properties": {"b": STRING}}, {"type": "object", "properties": {"a": STRING}}]},
+        "variant-added",
+        "harmless",
+        "risky",
+    ),
+    "a member for null": Plant(
+        {"type": "null"}, {"anyOf": [{"type": "null"}, {"allOf": [STRING]}]}, "type-widened", "harmless", "breaking"
+    ),
     "a member of another type": Plant(
         {"anyOf": [STRING, TEXT]}, {"anyOf": [STRING, TEXT, INTEGER]}, "variant-added", "harmless", "breaking"
     ),
@@ -192,6 +202,12 @@ def test_members_are_told_apart_by_their_value_and_not_by_their_place() -> None:
         ("variant-added", "the member c is new"),
         ("variant-withdrawn", "the member a is gone"),
     ]
+
+
+def test_members_for_null_are_of_types_that_readers_do_not_know() -> None:
+    a, b = sided({"type": "null"}, "response"), sided({"anyOf": [STRING, INTEGER, {"type": "null"}]}, "response")
+    assert [(each.rule, each.severity) for each in changes(a, b)] == [("variant-added", "breaking")] * 2
+    assert {each.rule for each in changes(b, a)} == {"variant-withdrawn"}
 
 
 def test_a_value_that_names_another_member_breaks() -> None:

@@ -95,10 +95,9 @@ def compare_parameters(run: Run, a: Operation, b: Operation) -> None:
         elif other is None and one is not None:
             must = one.node.get("required") is True
             rule = "required-parameter-withdrawn" if must else "parameter-withdrawn"
-            text, worse = f"the parameter {name} of the {key[0]} is gone", None
-            if run.is_code:
-                text, worse = f"{text}: code that names it does not run", "breaking"
-            run.tell(rule, at, (one.pointer, None), text, severity="breaking" if worse else None)
+            text = f"the parameter {name} of the {key[0]} is gone"
+            text += ": code that names it does not run" if run.is_code else ""
+            run.tell(rule, at, (one.pointer, None), text, severity="breaking" if run.is_code else None)
         elif one is not None and other is not None:
             _compare_parameter(run, one, other, at)
 

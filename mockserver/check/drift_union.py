@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
+from mockserver.check.drift_rules import Severity
 from mockserver.check.drift_run import At, Compare, Run, shown
 from mockserver.check.drift_view import Said, Union, View, Views, masked, properties, types_text, values
 from mockserver.exchange import Json
@@ -103,6 +104,8 @@ def _taken(views: Views, view: View) -> list[Member]:
     """Take a schema for a union: of its members, or of itself, or of itself as each of its types."""
     if view.unions:
         return _members(views, view.unions[0], None)
+    if view.types == frozenset():
+        return []  # it is null at most, which is told of the union
     types = view.types - {"integer"} if view.types and "number" in view.types else view.types
     if types is None or len(types) < 2 or values(view) is not None:
         prints = views.fingerprint(view.pointer) if len(view.pointers) == 1 else ""
@@ -120,13 +123,13 @@ def _compare(run: Run, ours: Sequence[Member], theirs: Sequence[Member], at: At,
         compare(run, ours[one].view, theirs[other].view, at)
     for index in sorted(set(range(len(ours))) - {one for one, _ in matched}):
         run.tell("variant-withdrawn", at, (ours[index].pointer, None), f"the member {ours[index].title} is gone")
-    known: set[str] = set().union(*(each.view.types or {"any"} for each in ours))
+    known: set[str] = set().union(*({"any"} if each.view.types is None else each.view.types for each in ours))
     for index in sorted(set(range(len(theirs))) - {other for _, other in matched}):
         types = theirs[index].view.types or frozenset()
-        text, worse = f"the member {theirs[index].title} is new", None
-        if at.direction == "response" and "any" not in known and not types <= known:
-            text, worse = f"{text}, of a type that no other has", "breaking"
-        run.tell("variant-added", at, (None, theirs[index].pointer), text, severity="breaking" if worse else None)
+        is_foreign = at.direction == "response" and "any" not in known and not types <= known
+        text = f"the member {theirs[index].title} is new{', of a type that no other has' if is_foreign else ''}"
+        worse: Severity | None = "breaking" if is_foreign else None
+        run.tell("variant-added", at, (None, theirs[index].pointer), text, severity=worse)
     return matched
 
 
