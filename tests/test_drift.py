@@ -54,6 +54,7 @@ BASE: Json = {
                     {"name": "X-Trace", "in": "header", "schema": STRING},
                     {"name": "session", "in": "cookie", "schema": STRING},
                     {"$ref": "#/components/parameters/Shared"},
+                    {"name": "whole", "in": "query", "content": {"application/json": {"schema": STRING}}},
                 ],
                 "requestBody": {
                     "content": {"application/json": {"schema": STRING}, "text/plain": {"schema": STRING}},
@@ -159,6 +160,13 @@ PLANTED: dict[str, Planted] = {
     "a parameter's deprecation": one(f"{PLACE}/parameters/0/deprecated", True, "deprecated", "harmless"),
     "a parameter's description": one(f"{PLACE}/parameters/0/description", "x", "description-changed", "harmless"),
     "a parameter's example": one(f"{PLACE}/parameters/0/example", "x", "example-changed", "harmless"),
+    "the content of a parameter": one(
+        f"{PLACE}/parameters/5/content/application~1json/schema/maxLength",
+        3,
+        "limit-tightened",
+        "breaking",
+        "/request/query/whole",
+    ),
     "the name of a parameter of the path": Planted(
         (
             ("/paths/~1a~1{key}", edited(BASE, ("/paths/~1a~1{id}/parameters/0/name", "key"))["paths"]["/a/{id}"]),
@@ -364,6 +372,35 @@ def test_a_change_that_several_operations_share_is_told_once_with_all_of_them() 
     found = drift(Description("A", base), Description("B", edited(base, (f"{PLACE}/deprecated", True))))
     assert found.compared == ("make", "look")
     assert found.unchanged == ("look",)
+
+
+def test_a_part_that_several_operations_share_is_compared_for_each_of_them() -> None:
+    a, b = (
+        edited(
+            BASE,
+            (
+                "/components/schemas",
+                {"It": {"type": "object", "properties": {"a": {"type": "string", "maxLength": most}}}},
+            ),
+            (f"{REPLY}/content/application~1json/schema", {"$ref": "#/components/schemas/It"}),
+            ("/paths/~1a~1{id}/get/responses/200/content", {"text/x": {"schema": {"$ref": "#/components/schemas/It"}}}),
+        )
+        for most in (4, 5)
+    )
+    (there,) = changes(a, b)
+    assert (there.operations, there.after) == (("make", "look"), "/components/schemas/It/properties/a/maxLength")
+
+
+def test_what_the_whole_document_says_is_told_once_at_its_own_place() -> None:
+    (there,) = changes(BASE, edited(BASE, ("/security", [])))
+    assert (there.rule, there.before, there.after) == ("security-loosened", "/security", "/security")
+    assert there.operations == ("make", "look")
+    (server,) = changes(BASE, edited(BASE, *PLANTED["a server"].edits))
+    assert (server.after, server.operations) == ("/servers/1", ())
+    (own,) = changes(BASE, edited(BASE, *PLANTED["a server of its own"].edits))
+    assert (own.after, own.operations) == (f"{PLACE}/servers/1", ("make",))
+    (key,) = changes(BASE, edited(BASE, *PLANTED["two keys"].edits))
+    assert (key.before, key.after) == ("/security", f"{PLACE}/security")
 
 
 def test_a_schema_of_requests_and_of_answers_is_told_for_each() -> None:

@@ -146,6 +146,16 @@ def test_of_two_clients_it_is_the_clients_fault(tmp_path: Path) -> None:
     assert {each.fault for each in found(client, contract).problems} == {"contract"}
 
 
+def test_a_place_of_a_client_that_is_called_like_a_release_is_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "1.2.3")
+    monkeypatch.chdir(tmp_path)
+    assert run("client:1.2.3", "client:1.2.3", "--cache", str(tmp_path / "none")).exit_code == 0
+    with pytest.raises(UsageError, match="there is no package llama_cloud in nowhere"):
+        run("client:nowhere", "2.8")
+
+
 @pytest.mark.parametrize("name", ["2.9", "nowhere.yaml", "client"])
 def test_what_is_nothing_says_what_can_be_named(name: str) -> None:
     with pytest.raises(UsageError, match="nothing that can be compared") as caught:

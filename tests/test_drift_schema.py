@@ -336,6 +336,7 @@ SAME: dict[str, tuple[Any, Any]] = {
         record(properties={"b": {}, **A}, required=["b", "a"]),
     ),
     "limits that limit nothing": (text(), text(minLength=0)),
+    "a record that may be empty": (record(), record(minProperties=0)),
     "a list that may repeat": (items(), items(uniqueItems=False, minItems=0, items=True)),
     "what is open anyhow": (
         record(),
@@ -422,6 +423,11 @@ def test_what_every_plant_tells_is_worded() -> None:
         (there,) = changes(sided(plant.was, "response"), sided(plant.now, "response"))
         assert "None" not in there.message
         assert "  " not in there.message
+
+
+def test_what_is_closed_says_what_was_and_what_is() -> None:
+    a, b = sided(record(), "request"), sided(record(additionalProperties=False), "request")
+    assert [(each.was, each.now) for each in (*changes(a, b), *changes(b, a))] == [(True, False), (False, True)]
 
 
 def test_several_changes_at_one_place_are_told_apart() -> None:

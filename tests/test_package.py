@@ -272,13 +272,33 @@ def test_what_is_deprecated_says_why(tmp_path: Path) -> None:
         ("Strange", {"x-unknown": "Strange"}),
         ("Tuple[int, str]", {"x-unknown": "Tuple[int, str]"}),
         ("lambda: 1", {"x-unknown": "lambda: 1"}),
+        ("Loop", {"x-unknown": "Loop"}),
+        ("Far", {"$ref": "#/components/schemas/types.chat_part.ChatPart"}),
     ],
 )
 def test_a_type_becomes_a_schema_and_what_is_not_understood_is_unknown(
     tmp_path: Path, written_as: str, schema: Json
 ) -> None:
-    text = THING + f"\n    it: {written_as}\n\n\nPlain = int\n"
+    text = f"from .chat_thing import Loop\nfrom llama_cloud.types.chat_part import ChatPart as Far\n{THING}"
+    text += f"\n    it: {written_as}\n\n\nPlain = int\n"
     assert read(tmp_path, thing=text)["components"]["schemas"][THING_AT]["properties"]["it"] == schema
+
+
+@pytest.mark.parametrize(
+    ("default", "name", "needed"),
+    [
+        ("", "it", True),
+        (" = None", "it", False),
+        (' = FieldInfo(alias="That")', "That", True),
+        (' = FieldInfo(alias="That", default=None)', "That", False),
+        (' = FieldInfo(None, alias="That")', "That", False),
+    ],
+)
+def test_whether_a_field_of_a_model_is_always_there_is_read(
+    tmp_path: Path, default: str, name: str, needed: bool
+) -> None:
+    thing = read(tmp_path, thing=f"{THING}\n    it: str{default}\n")["components"]["schemas"][THING_AT]
+    assert (name in thing["properties"], name in thing["required"]) == (True, needed)
 
 
 @pytest.mark.parametrize(
