@@ -424,6 +424,14 @@ def test_a_method_that_moves_is_withdrawn_and_another_new_and_its_fields_are_sti
     assert ("required-field-added", "breaking", ("send",)) in {(e.rule, e.severity, e.operations) for e in found}
 
 
+def test_a_model_that_two_homes_of_a_method_share_is_compared_for_both(tmp_path: Path) -> None:
+    homes = {"resources/beta/chat.py": moved(RESOURCE)}
+    thing = FILES["types/chat_thing.py"].replace("events: List[Event]", "events: List[Event]\n    more: int")
+    found = compared(tmp_path, homes, {**homes, "types/chat_thing.py": thing})
+    (there,) = found
+    assert there.operations == ("chat.send", "beta.chat.send", "chat.every", "beta.chat.every")
+
+
 def test_code_that_names_an_argument_that_is_gone_does_not_run(tmp_path: Path) -> None:
     shorter = RESOURCE.replace(', "extra": extra', "").replace(
         'maybe_transform({"limit": limit},', "maybe_transform({},"
