@@ -426,7 +426,7 @@ def test_a_method_that_moves_is_withdrawn_and_another_new_and_its_fields_are_sti
 
 def test_a_model_that_two_homes_of_a_method_share_is_compared_for_both(tmp_path: Path) -> None:
     homes = {"resources/beta/chat.py": moved(RESOURCE)}
-    thing = FILES["types/chat_thing.py"].replace("events: List[Event]", "events: List[Event]\n    more: int")
+    thing = FILES["types/chat_thing.py"].replace("class Two(BaseModel):", "class Two(BaseModel):\n    more: int")
     found = compared(tmp_path, homes, {**homes, "types/chat_thing.py": thing})
     (there,) = found
     assert there.operations == ("chat.send", "beta.chat.send", "chat.every", "beta.chat.every")
