@@ -86,7 +86,7 @@ class Mock:
             world.pace,
             world.streams,
         )
-        judges = {operation: _judge(operation) for operation in operations}
+        judges = {operation: _judge(operation, strict=self.settings.strict) for operation in operations}
         for contract in contracts:
             if not contract.bundled:
                 _check(contract, judges)
@@ -158,7 +158,8 @@ class Mock:
         if wrong:
             return _unmet(wrong[0].message, operation), None
         taken = served.planner.take(call) if preference is NONE else None
-        return _answered(served, call, preference, taken), taken
+        draft = _answered(served, call, preference, taken)
+        return (draft if not call.findings else draft._replace(findings=(*draft.findings, *call.findings))), taken
 
     def _kept(self, request: Request, match: Match, draft: Draft, taken: Taken | None) -> Response:
         """Seal an answer, do to it what was planned, and remember it."""

@@ -54,6 +54,11 @@ class Model:
         return taken, [] if self._schema.is_valid(whole) else [_detail(each) for each in self._schema.errors(whole)]
 
 
+def forbidden(schema: Schema, value: Json) -> list[Detail]:
+    """Give what a schema says against a value, as entries of a refusal."""
+    return [_detail(each) for each in schema.errors(value)]
+
+
 def _converted(value: Json, taken: Any) -> Json:
     """Give the value with what the engine converted in place; what the engine passed over stays as it was."""
     if isinstance(value, dict) and isinstance(taken, dict):

@@ -60,6 +60,7 @@ class Settings:
     unknown_sessions: Unknown = _option(
         "adopt", "What becomes of a session id that create never issued.", choices=get_args(Unknown)
     )
+    strict: bool = _option(False, "Whether what only the service's framework reads is refused, as the contract says.")
     locked_status: Locked = _option(
         "400", "Status of a turn on other indexes than its session's.", choices=get_args(Locked)
     )

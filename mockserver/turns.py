@@ -170,11 +170,8 @@ def arranged(events: Sequence[Json]) -> list[Json]:
     known = [[event for event in events if event.get("type") == kind] for kind in kinds]
     thoughts, thinking, calls, results, pieces, texts = known
     pairs: list[Json] = []
-    for index, call in enumerate(calls):
-        pairs.append(call)
-        if index < len(results):
-            shared = {key: call[key] for key in ("name", "call_id") if key in call}
-            pairs.append({**results[index], **shared})
+    for call, result in zip(calls, results, strict=False):  # one that has no other is left out
+        pairs += [call, {**result, **{key: call[key] for key in ("name", "call_id") if key in call}}]
     others = [event for event in events if event.get("type") not in (*kinds, "stop", "user_input")]
     stop = [event for event in events if event.get("type") == "stop"][-1:]
     made = [*_whole(thoughts, thinking), *pairs, *others, *_whole(pieces, texts), *stop]
@@ -182,9 +179,10 @@ def arranged(events: Sequence[Json]) -> list[Json]:
 
 
 def _whole(deltas: list[Json], wholes: list[Json]) -> list[Json]:
-    """Let the last of the complete events say what its deltas said."""
-    if deltas and wholes:
-        wholes = [{**wholes[-1], "content": "".join(str(event.get("content", "")) for event in deltas)}]
+    """Let the last of the complete events say what its deltas said; deltas without one get one."""
+    if deltas:
+        like = wholes[-1] if wholes else {**deltas[-1], "type": deltas[-1]["type"].removesuffix("_delta")}
+        wholes = [{**like, "content": "".join(str(event.get("content", "")) for event in deltas)}]
     return [*deltas, *wholes]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +40,8 @@ class Call(NamedTuple):
     body: Json = None
     script: Sequence[Step] = ()
     """What a turn shall say, where its caller asked for a script."""
+    findings: tuple[Finding, ...] = ()
+    """What the contract forbids, and the service reads all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,10 @@ class Refusal:
 class Judge:
     """Judges the requests of one operation. The quick way says yes; only what is not plainly right is explained."""
 
-    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_plain")
+    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_plain", "_strict")
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, *, strict: bool = False) -> None:
+        self._strict = strict
         order = ("path", "query", "header", "cookie")
         self._operation = operation
         self._parameters = sorted(operation.parameters, key=lambda each: order.index(each.location))
@@ -85,13 +89,30 @@ class Judge:
             if isinstance(body, Refusal):
                 return self._placed(body)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
-        details = [] if self._plain and not request.query else self._read_parameters(request, path, values)
+        lax: list[Detail] = []
+        details = [] if self._plain and not request.query else self._read_parameters(request, path, values, lax)
         if declared is not None and not _plainly_right(declared, body, request.body):
-            body, more = self._take_body(declared, body, len(request.body))
-            details += more
-        if details:
-            return self._refusal(details, raw=isinstance(sent, bytes))
-        return Call(request, self._operation, values["path"], values["query"], None if body is _UNSENT else body)
+            taken, more = self._take_body(declared, body, len(request.body))
+            if not more and body is not _UNSENT:
+                lax += _forbidden(declared.schema, body, ("body",))
+            body, details = taken, [*details, *more]
+        if details or (lax and self._strict):
+            return self._refusal(details or lax, raw=isinstance(sent, bytes))
+        found = tuple(map(self._finding, lax)) if lax else ()
+        body = None if body is _UNSENT else body
+        return Call(request, self._operation, values["path"], values["query"], body, (), found)
+
+    def _finding(self, detail: "Detail") -> Finding:
+        """Tell what was taken although the contract forbids it."""
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        return Finding(
+            where=join("", *detail["loc"]),
+            rule="lax",
+            message=f"The contract forbids it, the service reads it all the same: {message}",
+            fault="client",
+            received=shown(detail["input"]),
+            contract=self._contract_place(detail["loc"]),
+        )
 
     def _take_body(self, declared: Body, body: Json, size: int) -> tuple[Json, list["Detail"]]:
         """Give the body as upstream takes it, and what is wrong with it."""
@@ -106,9 +127,13 @@ class Judge:
         return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
 
     def _read_parameters(
-        self, request: Request, path: Mapping[str, str], values: dict[str, Mapping[str, Json]]
+        self,
+        request: Request,
+        path: Mapping[str, str],
+        values: dict[str, Mapping[str, Json]],
+        lax: list["Detail"],
     ) -> list["Detail"]:
-        """Read every declared parameter into `values`; give what is wrong with them."""
+        """Read every declared parameter into `values`; give what is wrong, and put what only looks wrong into `lax`."""
         sent = _sent(request, path)
         read: dict[str, dict[str, Json]] = {"path": {}, "query": {}}
         details: list[Detail] = []
@@ -124,6 +149,8 @@ class Judge:
                 self._models[key] = _model(parameter.schema)
             taken, wrong = self._models[key].read(value)
             details += [{**each, "loc": (*loc, *each["loc"])} for each in wrong]
+            if not wrong and isinstance(value, str) and not any(map(parameter.schema.is_valid, readings(value))):
+                lax += _forbidden(parameter.schema, value, loc)
             read.setdefault(parameter.location, {})[parameter.name] = _scalar(taken)
         values.update(read)
         return details
@@ -156,6 +183,26 @@ class Judge:
             return operation.body.schema.place()
         named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
         return named[0].place() if named else operation.place
+
+
+def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list["Detail"]:
+    """Say what the contract forbids in a value that the service takes."""
+    from mockserver.models import forbidden
+
+    if schema.is_valid(value):
+        return []
+    return [{**each, "loc": (*loc, *each["loc"])} for each in forbidden(schema, value)]
+
+
+def readings(text: str) -> Iterator[Json]:
+    """Give what a text in a query or a path may stand for: itself, and the number or the truth that it spells."""
+    yield text
+    if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):
+        yield int(text)
+    elif re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
+        yield float(text)
+    if text in ("true", "false"):
+        yield text == "true"
 
 
 def _plainly_right(declared: Body, body: Json, raw: bytes) -> bool:

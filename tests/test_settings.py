@@ -28,6 +28,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "max_sessions": ("5", 5, "5"),
     "max_scopes": ("6", 6, "6"),
     "unknown_sessions": ("404", "404", '"404"'),
+    "strict": ("true", True, "true"),
     "locked_status": ("409", "409", "409"),
     "missing_indexes": ("idx-a, idx-b", "idx-a, idx-b", '"idx-a, idx-b"'),
     "stream": ("json", "json", '"json"'),

@@ -11,10 +11,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
-from mockserver.exchange import Response
+from mockserver.exchange import Json, Response
+from mockserver.schema import join
 from mockserver.settings import Settings
 from tests.oracle import Answer, call, oracle
-from tests.strategies import bodies, body_values, content_types, own_document, queries, write_document
+from tests.strategies import (
+    bodies,
+    body_values,
+    content_types,
+    operations,
+    own_document,
+    queries,
+    target,
+    write_document,
+)
 from tests.talk import KEY, ask, header, value
 
 PATHS = {
@@ -480,3 +490,44 @@ def test_parameters_in_every_location_are_judged_as_the_framework_does(
 )
 def test_any_id_of_a_session_is_right(path: str) -> None:
     assert ask(mock.handle, "POST", path, {"first_message": "x"}).status == 200
+
+
+# -- what the service reads although the contract forbids it ---------------------------------------------------------
+
+LAX = [
+    (
+        "stream",
+        "2.17",
+        {"index_ids": ["a"], "prompt": "x", "require_all_indexes": "yes"},
+        "",
+        "/body/require_all_indexes",
+    ),
+    ("stream", "2.17", {"index_ids": ["a"], "prompt": "x", "require_all_indexes": 0}, "", "/body/require_all_indexes"),
+    ("get_summary", "2.6", None, "project_id=182bd5e56e1a4fe4a799aa6d9a6ab26e", "/query/project_id"),
+    ("list", "2.6", None, "page_size=%205", "/query/page_size"),
+]
+
+
+@pytest.mark.parametrize(("name", "era", "body", "query", "where"), LAX)
+def test_what_only_the_service_reads_is_taken_and_told_and_with_strict_refused(
+    name: str, era: str, body: Json, query: str, where: str
+) -> None:
+    operation = operations(era)[name]
+    for strict in (False, True):
+        mock = Mock(Settings(contract=era, seed=0, strict=strict))
+        response = ask(mock.handle, operation.method, target(operation, "s"), body, query=query)
+        assert response.status == (422 if strict else operation.success)
+        assert header(response, "x-mock-fault") == "client"
+        assert header(response, "x-mock-pointer") == where
+        (finding,) = mock.shelf.exchanges("default")[0].violations
+        assert finding.where == where
+        if strict:
+            (entry,) = value(response)["detail"]
+            assert join("", *entry["loc"]) == where
+
+
+@pytest.mark.parametrize("query", ["page_size=0", "page_size=5", "project_id=182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"])
+def test_what_the_contract_allows_is_not_told(query: str) -> None:
+    mock = Mock(Settings(contract="2.6", seed=0, strict=True))
+    response = ask(mock.handle, "GET", "/api/v1/chat", query=query)
+    assert (response.status, header(response, "x-mock-fault"), response.findings) == (200, None, ())

@@ -1,6 +1,7 @@
 """The boundaries of a schema, one at a time and always the same: lengths, counts, types, presence, formats, members."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -103,6 +104,7 @@ def resolve_example(document: Json, example: Json) -> Json:
     return example.get("value") if isinstance(example, dict) else example
 
 
+@lru_cache(maxsize=256)
 def base_body(operation: Operation) -> Json:
     """Give a plain valid body, UNSENT where an operation has none; a ContractError where none can be made."""
     body = operation.body
@@ -128,13 +130,13 @@ def _of_parameter(operation: Operation, path: Mapping[str, str], base: Json, par
     yield Case("an unknown parameter", operation, path, (("surprise", "1"),), base)
 
 
-def body_variants(operation: Operation) -> Iterator[Variant]:
+@lru_cache(maxsize=256)
+def body_variants(operation: Operation) -> tuple[Variant, ...]:
     """Give the variants of a body: each of its fields in turn, all else as usual."""
     body = operation.body
     if body is None:
-        return
-    base = base_body(operation)
-    yield from variants(body.schema.document, body.schema.pointer, "", base)
+        return ()
+    return tuple(variants(body.schema.document, body.schema.pointer, "", base_body(operation)))
 
 
 def variants(document: Json, pointer: str, name: str, base: Json = None, depth: int = 0) -> Iterator[Variant]:

@@ -2,15 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from mockserver.contract import Operation, Parameter
-from mockserver.exchange import Headers, Json, Request
+from mockserver.exchange import Headers, Request
 from mockserver.schema import join
-from mockserver.validate import Call, Judge
+from mockserver.validate import Call, Judge, readings
 
 Expected: TypeAlias = Literal["valid", "invalid", "either", "malformed"]
 """What must become of a request: taken; refused as the contract says; one of both; refused in whatever form."""
@@ -72,13 +72,36 @@ def _judge(operation: Operation) -> Judge:
     return Judge(operation)
 
 
-def verdict_of(case: Case, request: Request) -> Verdict:
+def verdict_of(case: Case) -> Verdict:
     """Say what must become of a request.
 
     What its schemas allow must be taken. What they forbid must be refused, unless the service's framework is known to
     read it all the same: "yes" for a boolean, say.
     """
-    judged = _judge(case.operation).judge(request, case.path)
+    sent = None if case.body is UNSENT else case.sent
+    return _verdict(
+        case.operation,
+        tuple(case.path.items()),
+        tuple(case.query),
+        sent,
+        case.content_type,
+        isinstance(case.body, bytes),
+    )
+
+
+@lru_cache(maxsize=8_192)
+def _verdict(
+    operation: Operation,
+    path: tuple[tuple[str, str], ...],
+    query: tuple[tuple[str, str], ...],
+    sent: bytes | None,
+    content_type: str | None,
+    raw: bool,
+) -> Verdict:
+    """The same; the cases of the boundaries come again in every run."""
+    body = UNSENT if sent is None else sent if raw else json.loads(sent)
+    case = Case("", operation, dict(path), query, body, content_type)
+    judged = _judge(operation).judge(request_of(case, None), case.path)
     strict = _holds(case)
     if isinstance(judged, Call):
         return Verdict("valid" if strict else "either")
@@ -114,17 +137,6 @@ def _body_is_right(case: Case) -> bool:
 def parameter_holds(parameter: Parameter, text: str) -> bool:
     """Say whether a text is a value of a parameter: as it is, or read as the number or the truth that it spells."""
     return any(parameter.schema.is_valid(value) for value in readings(text))
-
-
-def readings(text: str) -> Iterator[Json]:
-    """Give what a text in a query or a path may stand for."""
-    yield text
-    if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):
-        yield int(text)
-    elif re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
-        yield float(text)
-    if text in ("true", "false"):
-        yield text == "true"
 
 
 def pointer_of(loc: Sequence[str | int]) -> str:

@@ -1,6 +1,7 @@
 """A report in the forms that people and CI systems read: terminal, Markdown, JSON, JUnit XML, SARIF, annotations."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -99,11 +100,17 @@ def as_markdown(report: Report, _: Path | None = None) -> str:
         lines += markdown_table(Table("", columns, rows))
         for each in report.problems:
             if each.reproduction is not None:
-                fence = "```"
+                fence = _fence(each.reproduction.curl + each.reproduction.python)
                 lines += ["", f"<details><summary>{_cell(each.rule)} {_cell(each.where)}</summary>", ""]
                 lines += [f"{fence}sh", each.reproduction.curl, fence, "", f"{fence}python", each.reproduction.python]
                 lines += [fence, "", "</details>"]
     return "\n".join(lines) + "\n"
+
+
+def _fence(text: str) -> str:
+    """Give a fence that stands nowhere in a text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(3, longest + 1)
 
 
 def markdown_table(table: Table) -> list[str]:

@@ -27,10 +27,19 @@ def read_target(text: str) -> Target:
     return Target(name, Path(file) if file else None)
 
 
+def _checked(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a report that cannot be meant before anything is done."""
+    for text in value:
+        read_target(text)
+    return value
+
+
 def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option that says where its report goes."""
     text = f"A report: FORMAT or FORMAT=FILE, of {', '.join(FORMATS)}; may be repeated.  [default: terminal]"
-    return click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help=text)(command)
+    return click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help=text, callback=_checked)(
+        command
+    )
 
 
 def deliver(report: Report, reports: Sequence[str], own: Path | None = None) -> None:

@@ -76,7 +76,8 @@ class Run:
 
     def judged(self, seen: Seen) -> list[Problem]:
         """Give what is wrong with the shape of an answer."""
-        return [self.problem(rule.name, seen.operation, broken, [seen.request]) for rule, broken in looked_at(seen)]
+        found = looked_at(seen, keeps_state=self.options.state)
+        return [self.problem(rule.name, seen.operation, broken, [seen.request]) for rule, broken in found]
 
     def look(self, seen: Seen) -> bool:
         """Count an answer, keep what is wrong with its shape, and say whether anything is."""
@@ -95,6 +96,7 @@ class Run:
             expected=broken.expected,
             received=broken.received,
             contract=broken.contract or operation.place,
+            level=broken.level,
             reproduction=reproduction(self.target, requests, self.options.key_env),
         )
 
@@ -104,7 +106,7 @@ class Run:
             self.cases += cases
             self.problems += found
             self.tell(self.told())
-        if self.problems and self.options.at_first:
+        if self.options.at_first and any(each.level == "error" for each in self.problems):
             raise _EnoughError
         if self.options.seconds and self.spent() > self.options.seconds:
             raise _EnoughError
@@ -119,7 +121,7 @@ class Run:
         """Send a case, and give all that there is to be seen."""
         request = request_of(case, self.options.key)
         answer = self.target.ask(request)
-        return Seen(case, request, verdict_of(case, request), answer, contract, self.options.patience)
+        return Seen(case, request, verdict_of(case), answer, contract, self.options.patience)
 
 
 READS = ("GET", "HEAD")
@@ -219,7 +221,7 @@ def _shape_of_probe(run: Run, probe: Probe) -> Iterator[Problem]:
         return
     case = Case(probe.kind, probe.operation, {})
     seen = Seen(case, probe.request, Verdict("either"), probe.answer, probe.contract, run.options.patience)
-    for rule, broken in looked_at(seen):
+    for rule, broken in looked_at(seen, keeps_state=run.options.state):
         yield run.problem(rule.name, probe.operation, broken, [probe.request])
 
 
@@ -240,14 +242,14 @@ def _state(run: Run) -> None:
     """Live through sequences, repeats and calls at once; only for a server that keeps sessions."""
     if not run.options.state or run.options.read_only:
         return
+    if not any((operation.method, operation.path) in ROUTES for _, operation in run.operations):
+        run.lacking["state"] = "no operation of a chat"
+        return
     for index, each in enumerate(STATE.values()):
         chance = Random(run.options.seed * 1_000 + index)
         options = run.options
 
         world = World(run.target, run.operations, options.key, options.patience, run.look, chance)
-        if not world.plays:
-            run.lacking[each.name] = "no operation of a chat"
-            continue
         operation = world.plays.get(each.operation, next(iter(world.plays.values())))[1]
         try:
             world.need("create", "get_summary")

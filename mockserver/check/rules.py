@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.check.cases import Case, Verdict, pointer_of
-from mockserver.check.report import Side
+from mockserver.check.report import Level, Side
 from mockserver.check.target import Answer
 from mockserver.contract import EVENT_STREAM, Contract, Media, Operation, Reply, is_json, taken_methods
 from mockserver.exchange import Json, Request
@@ -70,6 +70,7 @@ class Broken(NamedTuple):
     received: Json = None
     contract: str = ""
     fault: Side = "server"
+    level: Level = "error"
 
 
 Look: TypeAlias = Callable[[Seen], Iterator[Broken]]
@@ -82,23 +83,25 @@ class Rule(NamedTuple):
     name: str
     sentence: str
     look: Look
+    claims: bool = False
+    """Whether it holds only for a server that keeps sessions."""
 
 
 SHAPE: dict[str, Rule] = {}
 """The rules of shape, by name, in the order in which they are looked at."""
 
 
-def rule(name: str) -> Callable[[Look], Look]:
+def rule(name: str, *, claims: bool = False) -> Callable[[Look], Look]:
     """Make a function a rule; the first line of its docstring is its sentence."""
 
     def add(look: Look) -> Look:
-        SHAPE[name] = Rule(name, (look.__doc__ or "").strip().splitlines()[0], look)
+        SHAPE[name] = Rule(name, (look.__doc__ or "").strip().splitlines()[0], look, claims)
         return look
 
     return add
 
 
-def looked_at(seen: Seen) -> Iterator[tuple[Rule, Broken]]:
+def looked_at(seen: Seen, *, keeps_state: bool = True) -> Iterator[tuple[Rule, Broken]]:
     """Look at an answer by every rule; where nothing came back, only that is told.
 
     What the HTTP client would not send says nothing of the server.
@@ -106,6 +109,8 @@ def looked_at(seen: Seen) -> Iterator[tuple[Rule, Broken]]:
     if seen.answer.failure == "unsent":
         return
     for each in SHAPE.values():
+        if each.claims and not keeps_state:
+            continue
         for broken in each.look(seen):
             yield each, broken
         if seen.answer.failure and each.name == "framing":
@@ -147,7 +152,12 @@ def status_declared(seen: Seen) -> Iterator[Broken]:
     if seen.reply is None and seen.answer.status < 500:
         declared = ", ".join(seen.operation.replies)
         message = f"the status {seen.answer.status} is not declared"
-        yield Broken(message, "/response/status", declared, seen.answer.status, _replies(seen.operation))
+        place = _replies(seen.operation)
+        if seen.answer.status >= 400 and not any(status >= 400 for status in seen.operation.exact):
+            message += ", as is no refusal at all"
+            yield Broken(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
+        else:
+            yield Broken(message, "/response/status", declared, seen.answer.status, place)
 
 
 def _replies(operation: Operation) -> str:
@@ -302,7 +312,7 @@ def _same_place(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return one[:shorter] == other[:shorter] and (shorter > 1 or len(one) == len(other) == 1)
 
 
-@rule("echoes-path")
+@rule("echoes-path", claims=True)
 def echoes_path(seen: Seen) -> Iterator[Broken]:
     """An answer that tells a value of the path tells the one that was asked for."""
     if not seen.is_success or not is_json(seen.answer.media_type):

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from mockserver.errors import StartError
-from mockserver.exchange import Handler, Headers, Request
+from mockserver.exchange import Delivery, Handler, Headers, Request
 
 LONGEST_ANSWER = 16_777_216
 """How many bytes of an answer are read."""
@@ -117,15 +117,52 @@ def at_url(url: str, patience: float) -> Iterator[Target]:
 
 @contextmanager
 def of_handler(handler: Handler, patience: float) -> Iterator[Target]:
-    """Check a Handler in this process."""
-    from mockserver.transport import BASE_URL, HandlerTransport
+    """Check a Handler in this process; nobody waits for what is late, it is only known to be."""
+    yield HandlerTarget(handler, patience)
 
-    client = httpx.Client(transport=HandlerTransport(handler), timeout=patience, headers=SENT)
-    target = Target(client, BASE_URL, patience)
-    try:
-        yield target
-    finally:
-        target.close()
+
+class HandlerTarget(Target):
+    """Asks a Handler directly."""
+
+    def __init__(self, handler: Handler, patience: float) -> None:
+        super().__init__(httpx.Client(transport=httpx.MockTransport(_never)), "http://mockserver.test", patience)
+        self._handler = handler
+
+    def ask(self, request: Request) -> Answer:
+        """Ask, and give what a client would see."""
+        fields = [*_SENT_RAW, *request.headers.raw, *self.headers]
+        if request.method in ("POST", "PUT", "PATCH") or request.body:
+            fields.append((b"content-length", b"%d" % len(request.body)))
+        began = time.perf_counter()
+        response = self._handler(request._replace(headers=Headers(fields)))
+        delivery = response.delivery or Delivery()
+        late = delivery.delay + delivery.hold
+        stream = response.stream
+        if stream is not None:
+            late += stream.chunks[-1].at if stream.chunks else 0.0
+            told = b"".join([chunk.data for chunk in stream.chunks])
+            body = told + stream.close(len(stream.chunks))
+        else:
+            body = response.body
+            late += len(body) / delivery.rate if delivery.rate else 0.0
+        headers = Headers([(name.lower(), value) for name, value in response.headers])
+        spent = time.perf_counter() - began + late
+        if late > self.patience:
+            return Answer(
+                0 if delivery.delay > self.patience else response.status, headers, b"", spent, "timeout", "late"
+            )
+        if delivery.unanswered:
+            return Answer(0, Headers(), b"", spent, "connection", "the connection ended unanswered")
+        if delivery.end:
+            return Answer(response.status, headers, body, spent, "protocol", "the answer was not complete")
+        return Answer(response.status, headers, body, spent)
+
+
+_SENT_RAW = [(name.encode(), value.encode()) for name, value in {"host": "mockserver.test", **SENT}.items()]
+
+
+def _never(_: httpx.Request) -> httpx.Response:
+    raise AssertionError("a Handler is asked directly")
 
 
 @contextmanager

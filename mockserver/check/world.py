@@ -75,7 +75,7 @@ class World:
         case = Case(f"{play} of a session", operation, {"session_id": session_id} if session_id else {}, query, body)
         request = request_of(case, self.key)
         self.trail.append(request)
-        verdict = Verdict("either") if may_be_refused else verdict_of(case, request)
+        verdict = Verdict("either") if may_be_refused else verdict_of(case)
         seen = Seen(case, request, verdict, self.target.ask(request), contract, self.patience)
         self.misshapen |= self.observe(seen)
         return seen
