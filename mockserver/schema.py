@@ -259,15 +259,26 @@ class Schema:
         return f"{self.name}#{pointer}"
 
     def _finding(self, error: "ValidationError", where: str, fault: Blame) -> Finding:
+        message = _of_no_type(error) or error.message
         return Finding(
             where=join(where, *error.absolute_path),
             rule=str(error.validator),
-            message=error.message if len(error.message) < 300 else error.message[:297] + "...",
+            message=message if len(message) < 300 else message[:297] + "...",
             fault=fault,
             expected={str(error.validator): error.validator_value},
             received=error.instance,
             contract=self.place(list(error.absolute_schema_path)),
         )
+
+
+def _of_no_type(error: "ValidationError") -> str:
+    """Say of a value that is of no type of a union which there are; nothing of any other error."""
+    below = list(error.context or ())
+    if not below or any(each.validator != "type" or each.path for each in below):
+        return ""
+    kinds = [each.validator_value for each in below]
+    names = list(dict.fromkeys(name for kind in kinds for name in ([kind] if isinstance(kind, str) else kind)))
+    return f"{error.instance!r} is not of type {', '.join(map(repr, names))}"
 
 
 def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:

@@ -152,7 +152,10 @@ def _report(run: Run, subject: str) -> Report:
         "seed": run.options.seed,
     }
     if run.lacking:
-        figures["not looked at"] = "; ".join(f"{name}: {why}" for name, why in run.lacking.items())
+        by_reason: dict[str, list[str]] = {}
+        for name, why in run.lacking.items():
+            by_reason.setdefault(why, []).append(name)
+        figures["not looked at"] = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
     rules = dict(rules_told())
     if run.options.state:
         rules |= {name: each.sentence for name, each in STATE.items()}
