@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mockserver.errors import ContractError
 from mockserver.exchange import Blame, Finding, Json
@@ -276,7 +276,7 @@ def _of_no_type(error: "ValidationError") -> str:
     below = list(error.context or ())
     if not below or any(each.validator != "type" or each.path for each in below):
         return ""
-    kinds = [each.validator_value for each in below]
+    kinds = [cast("str | list[str]", each.validator_value) for each in below]
     names = list(dict.fromkeys(name for kind in kinds for name in ([kind] if isinstance(kind, str) else kind)))
     return f"{error.instance!r} is not of type {', '.join(map(repr, names))}"
 

@@ -31,6 +31,7 @@ from mockserver.check.client_trouble import error_bodies, errors, lasting, late,
 from mockserver.contract import Contract, Operation
 from mockserver.desk import LocalDesk
 from mockserver.engine import Mock, read_contracts
+from mockserver.errors import UsageError
 from mockserver.exchange import Json
 from mockserver.journal import Exchange
 from mockserver.settings import ERAS, Settings
@@ -157,7 +158,7 @@ def check_client(
     """Play all cases of a contract ("auto", an era or a file) to a client that described itself so."""
     contract = contract_for(name, surface["version"])
     result = Result(surface["version"], name, contract.name, surface)
-    operations = [each for each in contract.operations if not choice.operations or each.id in choice.operations]
+    operations = chosen(contract, choice.operations)
     with (
         mocked(contract.name if contract.bundled else name, operations, choice.seed) as mock,
         live.serving(mock) as url,
@@ -176,6 +177,14 @@ def check_client(
                 player.play_all((place, case, variant) for case, variant in cases)
                 schemas.add(pointer)
     return result
+
+
+def chosen(contract: Contract, names: Sequence[str]) -> list[Operation]:
+    """Give the operations of a contract that are named, all where none is; a UsageError for one that no era has."""
+    known = {each.id for one in (contract, *read_contracts("auto")) for each in one.operations}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"there is no operation {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
+    return [each for each in contract.operations if not names or each.id in names]
 
 
 def body_pointer(operation: Operation) -> str:

@@ -25,6 +25,7 @@ CONTRACT = "auto (the era of the release), an era (2.6, 2.8, 2.17), or a file."
 @click.option("--python", type=click.Path(path_type=Path), help="An interpreter that has the client, instead.")
 @click.option("--contract", default="auto", show_default=True, help=CONTRACT)
 @click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
+@click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated.")
 @click.option("--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--quiet", is_flag=True, help="Tell no progress.")
@@ -34,6 +35,7 @@ def command(
     python: Path | None,
     contract: str,
     cache: Path | None,
+    operations: Sequence[str],
     examples: int,
     seed: int,
     quiet: bool,
@@ -52,7 +54,7 @@ def command(
         python = interpreter(environment(release or RELEASES[-1], cache))
     with closing(LiveServer()) as live, Driver(python) as driver:
         surface = driver.describe()
-        choice = Choice(drawn=examples, seed=seed)
+        choice = Choice(drawn=examples, seed=seed, operations=operations)
         result = check_client(
             driver, surface, contract, live, choice, lambda made: progress.tell(time.monotonic(), told(made))
         )

@@ -159,12 +159,16 @@ def _object(document: Json, pointer: str, style: _Style, name: str, depth: int) 
     _, node = resolve(document, pointer)
     made = {}
     for key, below in node.get("properties", {}).items():
-        tag = isinstance(below, dict) and "const" in below
-        if tag or key in node.get("required", ()) or (style.optional and depth <= DEEPEST):
+        if _is_tag(below) or key in node.get("required", ()) or (style.optional and depth <= DEEPEST):
             own = f"{name}.{key}" if name else key
             made[key] = whole(document, join(pointer, "properties", key), style, own, depth + 1)
     closed = node.get("additionalProperties") is False
     return {**made, **EXTRA} if style.extra and not closed else made
+
+
+def _is_tag(node: Json) -> bool:
+    """Say whether a field has one value only, by which its object is told from others."""
+    return isinstance(node, dict) and "const" in node
 
 
 def _array(document: Json, pointer: str, style: _Style, name: str, depth: int) -> list[Json]:
@@ -259,19 +263,21 @@ def choices(document: Json, pointer: str, depth: int = 0) -> list[Json]:
     for place in branches(document, pointer):
         _, node = resolve(document, place)
         if "object" in _kinds(node) and node.get("properties"):
-            found += packed(fields(document, place, depth))
+            rows = packed(fields(document, place, depth))
+            tags = [key for key, below in node["properties"].items() if _is_tag(below)]
+            found += [*rows, *({k: v for k, v in row.items() if k not in tags} for row in rows[:1] if tags)]
         else:
             found += alternatives(document, place, depth + 1)
     return found
 
 
 def fields(document: Json, pointer: str, depth: int = 0) -> dict[str, list[Json]]:
-    """Give the edges of each field of an object, its absence among them."""
+    """Give the edges of each field of an object, its absence among them, but for those that tell its kind."""
     _, node = resolve(document, pointer)
     made = {}
     for key in node["properties"]:
         there = alternatives(document, join(pointer, "properties", key), depth + 1)
-        made[key] = there if key in node.get("required", ()) else [*there, ABSENT]
+        made[key] = there if key in node.get("required", ()) or _is_tag(node["properties"][key]) else [*there, ABSENT]
     return {key: values for key, values in made.items() if values}
 
 

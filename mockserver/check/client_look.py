@@ -24,10 +24,10 @@ def seen_text(case: Case, told: Told, exchanges: Sequence[Exchange], attempts: i
 
 
 def _raised(error: Json) -> str:
-    """Tell an exception, and, where it is that of a status, what kind of body it holds."""
+    """Tell an exception, and, where it is that of an error's status, what kind of body it holds."""
     body = error["body"]
     kind = "a text" if isinstance(body, str) and body else told_kind(body)
-    return str(error["name"]) if error["status"] is None else f"{error['name']} with {kind}"
+    return f"{error['name']} with {kind}" if (error["status"] or 0) >= 400 else str(error["name"])
 
 
 def _value(case: Case, value: Json, exchanges: Sequence[Exchange]) -> str:

@@ -84,7 +84,7 @@ def error_bodies(side: Side) -> Iterator[Case]:
 
 
 def _error(side: Side, name: str, status: int, **more: Any) -> Case:
-    told = {"status": status, **({"should_retry": False} if is_retried(status) else {}), **more}
+    told = {"status": status, "times": "always", **({"should_retry": False} if is_retried(status) else {}), **more}
     return Case("error", name, side.operation, usual(side), (told,), usual_way(side.operation), exception_of(status))
 
 

@@ -22,9 +22,8 @@ from mockserver.errors import StartError, UsageError
 @click.option("--releases", default="all", show_default=True, help="Releases, separated by commas; or all with a chat.")
 @click.option("--contracts", default=",".join(CONTRACTS), show_default=True, help="auto, eras and files, as well.")
 @click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), default=JOBS, help="Releases at once.  [default: one for each core]"
-)
+@click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=JOBS, help="Releases at once.  [default: cores + 1]")
 @click.option("--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--html", type=click.Path(path_type=Path), help="A file for the report as a page of HTML.")
@@ -34,6 +33,7 @@ def command(
     releases: str,
     contracts: str,
     cache: Path | None,
+    operations: Sequence[str],
     jobs: int,
     examples: int,
     seed: int,
@@ -50,7 +50,8 @@ def command(
     against = names(contracts, "--contracts")
     for name in against:
         read_contracts(name)
-    choice, line, began = Choice(drawn=examples, seed=seed), Line(quiet=quiet), time.monotonic()
+    choice = Choice(drawn=examples, seed=seed, operations=operations)
+    line, began = Line(quiet=quiet), time.monotonic()
     rows = run_matrix(chosen, against, cache, jobs, choice, lambda far: line.tell(time.monotonic(), told(far)))
     line.end()
     report = matrix_report(rows, against, time.monotonic() - began)

@@ -1,0 +1,99 @@
+"""Environments of releases are made once, beside their place, and need no index where they are there already."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mockserver.check.environments import (
+    PINS,
+    RELEASES,
+    UnavailableError,
+    default_cache,
+    environment,
+    kept,
+)
+from mockserver.errors import UsageError
+from tests.strategies import ROOT
+
+PYTHON = f"py{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def test_one_that_is_there_is_given_at_once_without_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    place = tmp_path / f"llama-cloud-9.9.9-{PYTHON}"
+    place.mkdir()
+    assert environment("9.9.9", tmp_path) == place
+
+
+def test_one_that_cannot_be_had_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(UnavailableError) as caught:
+        environment("9.9.9", tmp_path)
+    assert caught.value.what == "llama-cloud 9.9.9 cannot be had"
+    assert "llama-cloud==9.9.9" in caught.value.why
+    assert caught.value.exit_code == 3
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("text", ["", "../x", "latest", "2.19.0 --index-url=http://x", "-r"])
+def test_what_is_no_version_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no version"):
+        environment(text, tmp_path)
+
+
+def test_a_folder_is_made_once_however_many_want_it(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def make(place: Path) -> None:
+        made.append(place)
+        place.mkdir()
+
+    threads = [threading.Thread(target=kept, args=(tmp_path / "it", make)) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(made) == 1
+    assert made[0] != tmp_path / "it"
+    assert (tmp_path / "it").is_dir()
+
+
+def test_what_fails_half_way_is_made_again(tmp_path: Path) -> None:
+    def fail(place: Path) -> None:
+        place.mkdir()
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        kept(tmp_path / "it", fail)
+    assert not (tmp_path / "it").exists()
+    assert kept(tmp_path / "it", Path.mkdir).is_dir()
+
+
+def test_a_cache_that_cannot_be_used_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(UnavailableError, match="the cache cannot be used"):
+        kept(tmp_path / "file" / "it", Path.mkdir)
+
+
+def test_the_cache_is_where_caches_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "mockserver" / "clients"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert default_cache() == Path.home() / ".cache" / "mockserver" / "clients"
+
+
+def test_what_clients_stand_on_is_pinned_as_the_project_pins_it() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    ours = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
+    theirs = dict(pin.lower().replace("_", "-").split("==") for pin in PINS)
+    shared = theirs.keys() & ours.keys()
+    assert {name: theirs[name] for name in shared} == {name: ours[name] for name in shared}
+    assert theirs.keys() - shared <= {"distro", "sniffio"}
+
+
+def test_the_releases_stand_in_order() -> None:
+    numbers = [tuple(map(int, release.split("."))) for release in RELEASES]
+    assert numbers == sorted(set(numbers))
+    assert len(RELEASES) == 16
