@@ -134,9 +134,9 @@ def test_what_goes_wrong_is_told_and_the_chat_goes_on(serve: Callable[..., str],
         assert chat.end(b"/quit\n") == (0, b"", b"")
 
 
-def test_the_readme_shows_the_chat_as_it_is(serve: Callable[..., str]) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    block = re.search(r"```console\n\$ python examples/chat.py\n(.*?)```", readme, re.DOTALL)
+def test_the_documents_show_the_chat_as_it_is(serve: Callable[..., str]) -> None:
+    text = (ROOT / "docs" / "sessions.md").read_text("utf-8")
+    block = re.search(r"```console\n\$ python examples/chat.py\n(.*?)```", text, re.DOTALL)
     assert block is not None
     typed = re.findall(r"^> (.*)\n", block[1], re.MULTILINE)
     shown = re.sub(r"^> .*\n", PROMPT, block[1], flags=re.MULTILINE)

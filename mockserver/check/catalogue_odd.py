@@ -204,6 +204,7 @@ ODD: Sequence[Mutant] = (
     Mutant("titles-short", "titles are not marked as cut", _titled(lambda title: title.removesuffix("..."))),
     Mutant("times-with-zone", "times tell their zone", _times(lambda time: time + "+00:00")),
     Mutant("times-zulu", "times tell their zone by a letter", _times(lambda time: time[:23] + "Z")),
+    Mutant("times-in-seconds", "times are told in whole seconds", _times(lambda time: time[:19])),
     Mutant("comments", "streams have comments and pauses", events(_long_events)),
     Mutant("crlf", "lines of a stream end with two characters", answers(_crlf, "stream")),
     Mutant("numbered", "events have numbers", answers(_numbered, "stream")),

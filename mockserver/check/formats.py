@@ -33,11 +33,16 @@ def as_terminal(report: Report, _: Path | None = None) -> str:
         lines += ["", *_text_table(table)]
     for number, problem in enumerate(report.problems, 1):
         lines += ["", *_text_problem(number, problem)]
+    lines += ["", f"{report.command}: {verdict_of(report)}"]
+    return "\n".join(lines) + "\n"
+
+
+def verdict_of(report: Report) -> str:
+    """Say in a few words what came out."""
     count = len(report.errors)
     others = len(report.problems) - count
     verdict = "nothing wrong" if not count else f"{count} problem{'s' * (count != 1)}"
-    lines += ["", f"{report.command}: {verdict}" + (f", {others} to note" if others else "")]
-    return "\n".join(lines) + "\n"
+    return verdict + (f", {others} to note" if others else "")
 
 
 def _plain(value: Json) -> str:
@@ -76,8 +81,7 @@ def _text_table(table: Table) -> Iterator[str]:
 
 def as_markdown(report: Report, _: Path | None = None) -> str:
     """Write a report in Markdown, for the summary of a CI run."""
-    count = len(report.errors)
-    verdict = "✅ nothing wrong" if not count else f"❌ {count} problem{'s' * (count != 1)}"
+    verdict = f"{'❌' if report.errors else '✅'} {verdict_of(report)}"
     lines = [f"## {report.command}: {_cell(report.subject)}", "", verdict]
     if report.figures:
         lines += ["", ", ".join(f"{name} **{_cell(_plain(value))}**" for name, value in report.figures.items())]

@@ -130,6 +130,7 @@ def framing(seen: Seen) -> Iterator[Broken]:
     """A connection is answered, and a body has the length that its head says."""
     if seen.answer.failure in ("protocol", "connection"):
         yield Broken(f"the answer broke off: {seen.answer.told}", "/response", "a whole answer", seen.answer.failure)
+    if seen.answer.failure:
         return
     declared = seen.answer.headers.text(b"content-length")
     if seen.request.method == "HEAD" or seen.answer.status in BODILESS:

@@ -1,5 +1,7 @@
 """The rules of state and meaning, for a server that keeps sessions: each one function, with its sentence."""
 
+import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -194,6 +196,8 @@ def time_moves(world: World) -> Iterator[Broken]:
                 again.get("last_updated_at"),
             )
         times.append(str(told.get("last_updated_at")))
+        if len(times) == 1:
+            time.sleep(unit(times[0]))
         if change == "set_title":
             world.call("set_title", session_id, {"first_message": world.text()})
         else:
@@ -211,6 +215,12 @@ def time_moves(world: World) -> Iterator[Broken]:
             f"later than {times[0]}",
             times[1],
         )
+
+
+def unit(told: str) -> float:
+    """Give the least by which a time in ISO 8601 can move, in seconds: it is told in so many digits."""
+    fraction = re.search(r":[0-9]{2}\.([0-9]+)", told)
+    return 10.0 ** -len(fraction[1]) if fraction else 1.0
 
 
 @state_rule("deleted-is-gone", "delete")
@@ -342,7 +352,9 @@ def pages_are_complete(world: World) -> Iterator[Broken]:
 @state_rule("newest-first", "list")
 def newest_first(world: World) -> Iterator[Broken]:
     """The list begins with the latest update."""
-    one, other = world.create(INDEX), world.create(INDEX)
+    one, made = world.create(INDEX), world.value("create", body={"index_ids": [INDEX]})
+    other = made.get("session_id")
+    time.sleep(unit(str(made.get("last_updated_at"))))
     if world.can("set_title"):
         world.call("set_title", one, {"first_message": world.text()})
     else:
