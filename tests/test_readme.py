@@ -5,10 +5,13 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mockserver.check.mutants import BROKEN, ODD
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -55,6 +58,35 @@ def test_a_curl_command_of_the_readme_prints_what_the_readme_shows(start: str, p
     command, output = shown(start)
     done = subprocess.run(command.replace("4010", port), shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # the README's own words
     assert timeless(done.stdout).strip() == timeless(output).strip()
+
+
+def measureless(text: str) -> str:
+    """Put a mark for what depends on the machine."""
+    return re.sub(r"(seconds|cases a second) [0-9.]+", r"\1 <figure>", text)
+
+
+def test_the_check_of_the_readme_prints_what_the_readme_shows(port: str) -> None:
+    command, output = shown("mockserver check http")
+    arguments = [str(Path(sys.executable).parent / "mockserver"), *shlex.split(command.replace("4010", port))[1:]]
+    done = subprocess.run([*arguments, "--quiet"], capture_output=True, text=True, check=True)
+    assert measureless(done.stdout.replace(port, "4010")) == measureless(output)
+
+
+def test_the_drift_of_the_readme_has_the_lines_that_the_readme_shows() -> None:
+    command, output = shown("mockserver drift")
+    arguments = [str(Path(sys.executable).parent / "mockserver"), *shlex.split(command)[1:]]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = iter(done.stdout.splitlines())
+    assert [line for line in output.splitlines() if line != "..." and line not in lines] == []
+
+
+def test_the_readme_tells_how_many_servers_the_check_is_tried_on() -> None:
+    _, output = shown("mockserver mutants")
+    text = f"mutants {len(BROKEN)}, killed {len(BROKEN)}, missed 0, odd but right {len(ODD)}, false alarms 0"
+    assert text in output
+    page = " ".join((ROOT / "docs" / "checking.md").read_text("utf-8").split())
+    assert f"{len(BROKEN)} that break the contract in exactly one way each, and {len(ODD)} that look odd" in page
 
 
 def test_the_readme_is_read_in_one_go() -> None:

@@ -1,6 +1,7 @@
 """A matrix finds by itself what changed between releases, and says which of them fit which contract."""
 
 import os
+import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,8 @@ from mockserver.errors import UsageError
 from mockserver.exchange import Json
 from tests.clients.checked import released, reported
 from tests.clients.environments import CACHE
+
+ROOT = Path(__file__).parents[2]
 
 CHOSEN = ("2.7.0", "2.9.0", "2.9.1", "2.19.0")
 """Releases with a change between each and the next."""
@@ -144,6 +147,11 @@ def test_the_whole_matrix_finds_what_is_known_of_all_releases(tmp_path_factory: 
     report = reported(tmp_path_factory, "whole", "matrix")
     facts(changes_in(report), {"title": "2.8.0", "events": "2.9.1", "access": "2.17.0", "top": "2.18.0"})
     assert {row[0]: row[3] for row in report["tables"][0]["rows"]} == dict.fromkeys(RELEASES, "handled")
+    rows = [f"| {' | '.join(row)} |" for row in report["tables"][0]["rows"]]
+    for name in ("README.md", "docs/clients.md"):
+        shown = re.findall(r"^\| 2\.[0-9.]+ \| 2\.[0-9]+ .*$", (ROOT / name).read_text("utf-8"), re.MULTILINE)
+        assert shown, name
+        assert [row for row in shown if row not in rows] == []
 
 
 # -- what a release says of itself -----------------------------------------------------------------------------------
