@@ -197,7 +197,7 @@ def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list[
 def readings(text: str) -> Iterator[Json]:
     """Give what a text in a query or a path may stand for: itself, and the number or the truth that it spells."""
     yield text
-    if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):
+    if re.fullmatch(r"-?(0|[1-9][0-9]{0,4299})", text):  # as many digits as the framework reads
         yield int(text)
     elif re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
         yield float(text)

@@ -526,7 +526,15 @@ def test_what_only_the_service_reads_is_taken_and_told_and_with_strict_refused(
             assert join("", *entry["loc"]) == where
 
 
-@pytest.mark.parametrize("query", ["page_size=0", "page_size=5", "project_id=182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page_size=0",
+        "page_size=5",
+        "project_id=182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",
+        "page_size=9223372036854775808",  # more than 64 bits: Schemathesis found that it was not read as a number
+    ],
+)
 def test_what_the_contract_allows_is_not_told(query: str) -> None:
     mock = Mock(Settings(contract="2.6", seed=0, strict=True))
     response = ask(mock.handle, "GET", "/api/v1/chat", query=query)
