@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import reference
 from benchmarks.children import Stop, output, say
+from benchmarks.peers_table import IN_TESTS
 from mockserver.live import make_server
 
 ROOT = Path(__file__).parents[1]
@@ -21,9 +22,6 @@ CACHE = ROOT / ".cache" / "bench"
 VENV = CACHE / "venv"
 PYTHON = VENV / "bin" / "python"
 MOCKSERVER = VENV / "bin" / "mockserver"
-
-PEERS = ("respx==0.23.1", "pytest-httpserver==1.2.0", "llama-cloud==2.7.0")
-"""What stands beside the mock in tests, and the official client that both are called by."""
 
 _PACKED = ("mockserver", "schemas", "fixtures")
 _FILES = ("pyproject.toml", "hatch_build.py", "constraints.txt", "README.md", "LICENSE", "benchmarks/reference.py")
@@ -64,7 +62,8 @@ def prepare() -> None:
     output([sys.executable, "-m", "venv", "--clear", VENV])
     wheel = next((CACHE / "dist").glob("*.whl"))
     pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    output([*pip, "--constraint", ROOT / "constraints.txt", wheel, "redis"])  # loaded only for a store in Redis
+    extras = ("redis", "hypothesis", "httpx")  # loaded only for a store in Redis and for a check
+    output([*pip, "--constraint", ROOT / "constraints.txt", wheel, *extras])
     site = output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
     shutil.copy(ROOT / "benchmarks" / "reference.py", Path(site) / "benchmark_reference.py")
     stamp.write_text(mark, "ascii")
@@ -72,15 +71,15 @@ def prepare() -> None:
 
 def peers_python() -> Path:
     """Give the Python of an environment with the mock and its peers; it is made anew with the other."""
-    venv, mark = CACHE / "peers", CACHE / "peers-stamp"
-    python, wanted = venv / "bin" / "python", _fingerprint() + " ".join(PEERS)
+    venv, mark = CACHE / "in-tests", CACHE / "in-tests-stamp"
+    python, wanted = venv / "bin" / "python", _fingerprint() + " ".join(IN_TESTS)
     if not python.exists() or not mark.is_file() or mark.read_text("ascii") != wanted:
-        say("making the environment of the peers in .cache/bench")
+        say("making the environment of the calls in tests in .cache/bench")
         mark.unlink(missing_ok=True)
         output([sys.executable, "-m", "venv", "--clear", venv])
         wheel = next((CACHE / "dist").glob("*.whl"))
         pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        output([*pip, "--constraint", ROOT / "constraints.txt", wheel, "pytest", "httpx", *PEERS])
+        output([*pip, "--constraint", ROOT / "constraints.txt", wheel, "pytest", "httpx", *IN_TESTS])
         site = output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
         shutil.copy(ROOT / "benchmarks" / "reference.py", Path(site) / "benchmark_reference.py")
         mark.write_text(wanted, "ascii")
