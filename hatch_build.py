@@ -1,4 +1,4 @@
-"""Puts the contracts (as JSON, which loads faster) and the fixtures into the wheel."""
+"""Puts the contracts and the fixtures into the wheel: the contracts as JSON, which loads faster, and as they are."""
 
 import json
 import tempfile
@@ -20,7 +20,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class DataHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own examples leave it bare
-    """Ships `schemas/**/*.yaml` as JSON and `fixtures/` as they are under `mockserver/_data`."""
+    """Ships `schemas/**/*.yaml`, also as JSON, and `fixtures/` under `mockserver/_data`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Name the files to include; an editable install reads the checkout instead."""
@@ -37,6 +37,7 @@ class DataHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own
             document = yaml.load(source.read_text("utf-8"), _Loader)  # noqa: S506
             target.write_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")), "utf-8")
             include[str(target)] = f"mockserver/_data/{target.relative_to(made).as_posix()}"
+            include[str(source)] = f"mockserver/_data/{source.relative_to(root).as_posix()}"  # reports name its lines
         include[str(root / "fixtures")] = "mockserver/_data/fixtures"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -93,20 +93,22 @@ def installed(wheel: Path) -> Path:
     return folder / "bin"
 
 
-def test_the_wheel_holds_the_contracts_as_json_the_fixtures_and_no_tests(wheel: Path) -> None:
+def test_the_wheel_holds_the_contracts_the_fixtures_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         for era in ERAS:
             packed = json.loads(archive.read(f"mockserver/_data/schemas/llamacloud-chat/{era}.json"))
             assert packed == load_document(ROOT / "schemas" / "llamacloud-chat" / f"{era}.yaml")
+        for path in (ROOT / "schemas").rglob("*.yaml"):
+            assert archive.read(f"mockserver/_data/{path.relative_to(ROOT).as_posix()}") == path.read_bytes()
         for path in (ROOT / "fixtures").rglob("*.json"):
             packed_name = f"mockserver/_data/{path.relative_to(ROOT).as_posix()}"
             assert archive.read(packed_name) == path.read_bytes()
-    code = {f"mockserver/{path.name}" for path in (ROOT / "mockserver").glob("*.py")}
+    code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mockserver").rglob("*.py")}
     assert code <= names
     beside = {name for name in names if not name.startswith("mockserver/")}
     assert all(re.match(r"llamacloud_mockserver-[\d.]+\.dist-info/", name) for name in beside)
-    assert not [name for name in names if "__pycache__" in name or name.endswith((".yaml", ".pyc"))]
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
 def test_the_wheel_says_that_it_is_typed_as_its_classifier_does(wheel: Path) -> None:
@@ -135,6 +137,13 @@ def test_the_wheel_needs_neither_the_tools_of_the_tests_nor_a_client_of_redis(in
         "openapi-spec-validator",
         "redis",
     }
+
+
+def test_the_installed_command_finds_the_lines_of_a_contract(installed: Path, tmp_path: Path) -> None:
+    command = [installed / "mockserver", "drift", "2.6", "2.8", "--report", "github"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert re.search(r"file=schemas/llamacloud-chat/2\.6\.yaml,line=[1-9][0-9]+", done.stdout), done.stdout[:500]
 
 
 def test_the_installed_command_serves_what_the_checkout_serves(installed: Path, tmp_path: Path) -> None:
