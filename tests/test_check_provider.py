@@ -220,6 +220,17 @@ def test_examples_bound_what_is_drawn() -> None:
     assert 200 < many - few <= 400
 
 
+def test_only_the_named_operations_get_cases_of_their_own_and_sequences_call_every_one() -> None:
+    titles, all_titles = (
+        [each for each in asked_by(options) if is_call(each, "set_title")]
+        for options in ({"operations": ("list",), "examples": 40}, {"examples": 40})
+    )
+    assert 20 < len(titles) < len(all_titles) - 100
+    alone = asked_by({"operations": ("list",), "examples": 40, "state": False})
+    assert {each.path for each in alone} == {"/api/v1/chat", "/api/v1/chat/unknown/path"}
+    assert len(alone) > 120
+
+
 def test_the_time_bounds_a_run() -> None:
     report = checked(Mock(Settings(contract="2.6", seed=1)), seconds=0.05, examples=10_000)
     assert float(report.figures["seconds"]) < 2
@@ -246,6 +257,16 @@ def test_what_cannot_be_checked_is_told(arguments: list[str], code: int, told_: 
         [*CHECK, *arguments], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, told_ in done.stderr) == (code, True), done.stderr
+
+
+def test_an_operation_that_the_contract_has_not_is_named() -> None:
+    with running(make_app(Settings(contract="2.17", seed=1))) as url:
+        done = subprocess.run(
+            [*CHECK, url, "--operation", "set_title"], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 2
+    assert "there is no operation 'set_title'" in done.stderr
+    assert "mend: there are create, delete, get_summary, list, retrieve, stream" in done.stderr
 
 
 def test_every_rule_has_a_sentence_and_stands_in_the_documents() -> None:

@@ -52,6 +52,7 @@ class Found(NamedTuple):
 @click.option("--time", "seconds", type=float, default=0.0, help="Seconds that the run may take; 0 for no limit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--timeout", "patience", type=float, default=PATIENCE, show_default=True, help="Seconds for one answer.")
+@click.option("--operation", "operations", multiple=True, help="Only cases of this operation; may be repeated.")
 @click.option("--read-only", is_flag=True, help="Ask only for what changes nothing.")
 @click.option("--state/--no-state", default=None, help="Whether the server keeps sessions.  [default: found out]")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first problem.")
@@ -77,6 +78,7 @@ def command(url: str, contract: str, reports: Sequence[str], allow_remote: bool,
             target.headers.append((b"x-mock-scope", scope.encode()))
             stack.callback(_drop, target, scope)
         contracts = contracts_of(contract, found)
+        refuse_unknown(more["operations"], contracts)
         options = Options(
             key=key.value,
             key_env=key.name,
@@ -143,6 +145,15 @@ def contracts_of(name: str, found: Found) -> Sequence[Contract]:
         elif not set(told) <= set(ERAS):
             raise UsageError(f"the mock serves the contract {told[0]!r}", mend="name its file: --contract FILE")
     return read_contracts(name)
+
+
+def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
+    """Refuse the name of an operation that none of the contracts has, by a UsageError."""
+    known = sorted({each.id for contract in contracts for each in contract.operations})
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(
+            f"there is no operation {unknown[0]!r}", where="--operation", mend=f"there are {', '.join(known)}"
+        )
 
 
 def placed(contracts: Sequence[Contract]) -> list[Placed]:

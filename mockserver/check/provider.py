@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -45,6 +45,8 @@ class Options:
     """Whether the rules of state and meaning hold: the server keeps sessions."""
     at_first: bool = False
     """Whether to stop at the first problem."""
+    operations: Collection[str] = ()
+    """Only these operations get cases of their own, all where there are none; sequences call every one."""
 
 
 class _EnoughError(Exception):
@@ -69,6 +71,12 @@ class Run:
     def causes(self) -> set[tuple[str, str, str, str]]:
         """What was found so far."""
         return {each.cause for each in self.problems}
+
+    @property
+    def asked(self) -> Sequence[Placed]:
+        """The operations that get cases of their own."""
+        names = self.options.operations
+        return [each for each in self.operations if not names or each[1].id in names]
 
     def spent(self) -> float:
         """Give the seconds since the beginning."""
@@ -146,7 +154,7 @@ def _report(run: Run, subject: str) -> Report:
     spent = run.spent()
     figures: dict[str, Any] = {
         "cases": run.cases,
-        "operations": len(run.operations),
+        "operations": len(run.asked),
         "seconds": round(spent, 1),
         "cases a second": round(run.cases / max(spent, 1e-6)),
         "seed": run.options.seed,
@@ -162,7 +170,7 @@ def _report(run: Run, subject: str) -> Report:
     broken = {(each.operation, each.rule) for each in problems}
     passed = [
         f"{operation.id}: {name}"
-        for _, operation in run.operations
+        for _, operation in run.asked
         for name in rules_told()
         if (operation.id, name) not in broken
     ]
@@ -186,7 +194,7 @@ def ids_for(run: Run, operation: Operation) -> Mapping[str, str]:
 
 def _boundaries(run: Run) -> None:
     """Send the examples and every boundary, one at a time."""
-    for contract, operation in run.operations:
+    for contract, operation in run.asked:
         path = ids_for(run, operation)
         try:
             for case in boundaries(operation, path):
@@ -197,7 +205,7 @@ def _boundaries(run: Run) -> None:
 
 def _probes(run: Run) -> None:
     """Send what is wrong by itself: no key, other methods, unknown paths, bytes that are no JSON."""
-    for contract, operation in run.operations:
+    for contract, operation in run.asked:
         path = ids_for(run, operation)
         for kind, request, other in probes(operation, path, run.options.key):
             if run.options.read_only and request.method not in (*READS, "OPTIONS"):
@@ -230,8 +238,8 @@ def _shape_of_probe(run: Run, probe: Probe) -> Iterator[Problem]:
 
 def _drawn(run: Run) -> None:
     """Send drawn requests; what is found is shrunk to the least that shows it."""
-    count = max(1, run.options.examples // max(1, len(run.operations)))
-    for number, (contract, operation) in enumerate(run.operations):
+    count = max(1, run.options.examples // max(1, len(run.asked)))
+    for number, (contract, operation) in enumerate(run.asked):
         path = ids_for(run, operation)
 
         def examine(case: Case, contract: Contract = contract) -> list[Problem]:
