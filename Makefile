@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve packages test test-all lint types format bench clean
+.PHONY: help serve packages test test-all check lint types format bench clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ test: packages lint types $(READY) ## lint, types and all tests (under five minu
 
 test-all: packages lint types $(READY) ## the same with many more drawn cases
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: packages $(READY) ## check the mock by itself, by released clients and by Schemathesis, served in every way
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -p tests.self_check_table tests/test_self_check.py $(ARGS)
 
 lint: $(READY) ## ruff: rules and formatting
 	$(BIN)/ruff check --quiet .
