@@ -90,7 +90,7 @@ def checked(url: str, part: Part) -> Report:
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Tell:
-    return lambda *fields: record_property(CHECKED, Checked(*fields))
+    return lambda *fields: record_property(CHECKED, [*Checked(*fields)])  # what pytest-xdist can send
 
 
 @pytest.mark.parametrize("part", parts(), ids=str)
