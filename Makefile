@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve packages test test-all check lint types format bench clean
+.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers clean
 
 help: ## show this help
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(SERVING): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
@@ -51,8 +51,14 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure beside a plain Starlette app; writes BENCHMARKS.md (needs wrk)
+bench: $(READY) ## measure all, beside plain servers and other tools; writes BENCHMARKS.md (needs wrk)
 	$(BIN)/python -m benchmarks
+
+bench-quick: $(READY) ## measure the title call, calls in tests and instructions, in two minutes; writes nothing
+	$(BIN)/python -m benchmarks --quick
+
+bench-peers: $(READY) ## measure beside other tools, which are fetched once; writes nothing
+	$(BIN)/python -m benchmarks --peers
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.children import Cores, output, say
-from benchmarks.environment import PEERS, ROOT, peers_python
+from benchmarks.environment import ROOT, peers_python
 from benchmarks.figures import Aim, Figure, Row, Section, Series, divided, series
 from benchmarks.measure import Plan
+from benchmarks.peers_table import IN_TESTS
 
 CALLS = ROOT / "benchmarks" / "calls.py"
+NAME = "In tests"
 OURS, STARLETTE = "mockserver", "httpx to Starlette"
+ASYNC = "httpx, async"
 OTHERS = ("respx", "pytest-httpserver")
 PER_ROUND = 300
 
@@ -29,7 +32,7 @@ def in_tests(cores: Cores, plan: Plan) -> Section:
     rows = [
         *(
             Row(f"time of a call, {by}", STARLETTE, divided(found[by][OURS], found[by][STARLETTE]), Aim("at most", 1.1))
-            for by in ("httpx, async", "official client, async")
+            for by in (ASYNC, "official client, async")
         ),
         *(
             Row(f"time of a call, {by}", other, divided(found[by][OURS], found[by][other]), NOT_MORE)
@@ -46,11 +49,11 @@ def in_tests(cores: Cores, plan: Plan) -> Section:
     figures = [
         *(
             Figure(f"a call, {by}", "µs", 0, found[by])
-            for by in ("httpx, async", "official client, async", "httpx", "official client")
+            for by in (ASYNC, "official client, async", "httpx", "official client")
         ),
         Figure("stop of the server", "ms", 1, found["stop"]),
     ]
-    return Section("In tests", rows, figures, _how(plan), list(_commands(plan, python)))
+    return Section(NAME, rows, figures, _how(plan), list(_commands(plan, python)))
 
 
 def _plugin(python: Path, cores: Cores, plan: Plan) -> Series:
@@ -76,7 +79,7 @@ def _plugin(python: Path, cores: Cores, plan: Plan) -> Series:
 
 
 def _how(plan: Plan) -> Sequence[str]:
-    peers = ", ".join(PEERS)
+    peers = ", ".join(IN_TESTS)
     return [
         f"All ways in one process, in turn, {plan.rounds} rounds of {PER_ROUND} calls each; with {peers} "
         "from the package index.",

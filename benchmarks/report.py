@@ -5,12 +5,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.environment import MOCKSERVER, PYTHON, ROOT, Machine
+from benchmarks.environment import PYTHON, ROOT, Machine
 from benchmarks.figures import WIDE, Figure, Row, Section, Series
-from benchmarks.measure import BODY, HANDLER, PATH, Plan, callgrind_command, handler_arguments, wrk_command
+from benchmarks.measure import BODY, HANDLER, PATH, Plan, callgrind_command, handler_arguments
+from benchmarks.targets import parts_of_path, to_reach
+
+TOO_WIDE = "too wide to rely on"
 
 WORSE = 0.05
 """From this growth on, a count of instructions is flagged."""
+
+PATH_TOLD = (
+    "The path of a title call, by processor time: the server and its event loop (uvicorn, httptools, the socket) are "
+    "what the bare ASGI callable takes,\n"
+    "the Handler what it takes in process without a server, and the edge the rest: "
+    "reading the request from ASGI, and writing the answer to it."
+)
+
+MANY = 7
+"""With more servers than this, a table of figures has a line for each of them."""
 
 BUSY = 0.5
 """From this load average on, a machine is said not to have been idle."""
@@ -52,6 +65,7 @@ def as_json(results: Results) -> str:
         "plan": asdict(results.plan),
         "machine": asdict(results.machine),
         "versions": dict(results.versions),
+        "to_reach": asdict(to_reach(results.sections)),
         "rows": [_row_json(section, each) for section in results.sections for each in section.rows],
         "figures": [
             {
@@ -64,6 +78,9 @@ def as_json(results: Results) -> str:
             for section in results.sections
             for each in section.figures
             for server, series in each.by_server.items()
+        ],
+        "tables": [
+            {"section": section.name, **asdict(each)} for section in results.sections for each in section.tables
         ],
         "instructions": counted and {**asdict(counted), "change": counted.change},
         "notes": [note for section in results.sections for note in section.notes],
@@ -96,8 +113,22 @@ def _row_json(section: Section, row: Row) -> dict[str, Any]:
 def as_markdown(results: Results) -> str:
     """Write the results for people."""
     sections = [_section(each) for each in results.sections]
-    parts = [_intro(results), *sections, _counted(results), _machine(results), _how(results)]
+    parts = [
+        _intro(results),
+        _reached(results.sections),
+        *sections,
+        _counted(results),
+        _machine(results),
+        _how(results),
+    ]
     return "# Benchmarks\n\n" + "\n".join(parts)
+
+
+def _reached(sections: Sequence[Section]) -> str:
+    """Write what is to be reached, and where the time of a call goes."""
+    table, parts = to_reach(sections), parts_of_path(sections)
+    told = "" if parts is None else f"\n{PATH_TOLD}\n\n{_table(parts.head, parts.rows)}"
+    return f"## To reach\n\n{_table(table.head, table.rows)}{told}"
 
 
 def _intro(results: Results) -> str:
@@ -122,7 +153,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _spread(series: Series) -> str:
     if len(series.samples) == 1:
         return "-"
-    return f"{series.spread:.1%}" + (" (too wide to rely on)" if series.wide else "")
+    return f"{series.spread:.1%}" + (f" ({TOO_WIDE})" if series.wide else "")
 
 
 def _section(section: Section) -> str:
@@ -138,17 +169,40 @@ def _section(section: Section) -> str:
         for each in section.rows
     ]
     head = ["measure", "compared with", "figure", "spread", "bar", "verdict"]
-    notes = "".join(f"\n{note}\n" for note in section.notes)
-    return f"## {section.name}\n\n{_table(head, rows)}{notes}\n{_figures(section.figures)}"
+    parts = [_table(head, rows)] if rows else []
+    parts += [f"{note}\n" for note in section.notes]
+    parts += [_table(each.head, each.rows) for each in section.tables]
+    parts += [_figures(section.figures)] if section.figures else []
+    return f"## {section.name}\n\n" + "\n".join(parts)
 
 
 def _figures(figures: Sequence[Figure]) -> str:
-    """Write figures, those of the same servers in one table."""
-    tables: dict[tuple[str, ...], list[list[str]]] = {}
+    """Write figures, those of the same servers in one table, or by units where there are many servers."""
+    tables: dict[tuple[str, ...], list[Figure]] = {}
     for each in figures:
-        cells = [_cell(series, each.digits) for series in each.by_server.values()]
-        tables.setdefault(tuple(each.by_server), []).append([f"{each.measure}, {each.unit}", *cells])
-    return "\n".join(_table(["figure", *servers], rows) for servers, rows in tables.items())
+        servers = tuple(each.by_server)
+        tables.setdefault(servers if len(servers) <= MANY else (*servers, each.unit), []).append(each)
+    return "\n".join(_of_many(found) if len(found[0].by_server) > MANY else _of_few(found) for found in tables.values())
+
+
+def _of_few(figures: Sequence[Figure]) -> str:
+    """Write a line for each figure."""
+    rows = [
+        [f"{each.measure}, {each.unit}", *(_cell(series, each.digits) for series in each.by_server.values())]
+        for each in figures
+    ]
+    return _table(["figure", *figures[0].by_server], rows)
+
+
+def _of_many(figures: Sequence[Figure]) -> str:
+    """Write a line for each server; what is too wide to rely on is marked."""
+
+    def cell(figure: Figure, series: Series) -> str:
+        return f"{'~' if series.wide else ''}{series.median:,.{figure.digits}f} ± {series.spread:.0%}"
+
+    servers = figures[0].by_server
+    rows = [[server, *(cell(each, each.by_server[server]) for each in figures)] for server in servers]
+    return _table([f"{figures[0].unit} (~: {TOO_WIDE})", *(each.measure for each in figures)], rows)
 
 
 def _cell(series: Series, digits: int) -> str:
@@ -193,11 +247,11 @@ def _how(results: Results) -> str:
     general = [
         "The mock is installed from a wheel of this tree into `.cache/bench/venv`, "
         "with the versions of `constraints.txt`, and started as a user starts it.",
-        "All run on the same uvicorn with the same configuration, which is compared before the run.",
+        "It and the plain servers run on uvicorn in the same configuration, which is compared before the run.",
         f"Instructions: those of {2 * plan.calls} requests less those of {plan.calls}, divided by {plan.calls}.",
     ]
     parts = ["\n".join(f"- {line}" for line in general)]
-    for section in results.sections:
+    for section in (each for each in results.sections if each.how):
         parts.append(f"{section.name}:\n\n" + "\n".join(f"- {line}" for line in section.how))
     text, commands = "\n\n".join(parts), "\n".join(_commands(results))
     return f"## How it is measured\n\n{text}\n\n```\n{commands}\n```\n\nThe request: `POST {PATH}` with `{BODY}`.\n"
@@ -214,15 +268,7 @@ def _commands(results: Results) -> Iterator[str]:
         yield f"{' '.join(command)} '{body}'"
 
 
-def title_commands(plan: Plan) -> Iterator[str]:
-    """Give the commands of the title call's section."""
-    python, start = PYTHON.relative_to(ROOT), "import benchmark_reference; benchmark_reference.main()"
-    yield f"{MOCKSERVER.relative_to(ROOT)} serve --port <port> --seed 0"
-    yield f'{python} -c "{start}" plain <port>'
-    yield f'{python} -c "{start}" bare <port> <answer>'
-    yield " ".join(wrk_command(plan.load, "<script>", "<port>"))
-
-
 def summary(results: Results, *, all_of_it: bool = True) -> str:
     """Say in the terminal what came out."""
-    return "\n".join([_intro(results), *map(_section, results.sections), *([counted(results)] if all_of_it else [])])
+    head = [_intro(results), _reached(results.sections)] if all_of_it else []
+    return "\n".join([*head, *map(_section, results.sections), *([counted(results)] if all_of_it else [])])

@@ -1,0 +1,112 @@
+"""Two workers over one Redis beside one: what it costs that they share their sessions."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from benchmarks.children import Cores, Stop, say
+from benchmarks.figures import Aim, Figure, Row, Section, divided, series
+from benchmarks.kept import lacking, redis_server
+from benchmarks.measure import CONNECTIONS, Plan, Running, Subject, first_answer, mock_with, serving, wrk
+from benchmarks.processes import tree_seconds
+
+NAME = "Two workers"
+PROCESSOR = "processor time per request over Redis"
+ONE, TWO = "one worker", "two workers"
+SESSIONS = 1_000
+SECONDS = 2
+"""How long a slice of load lasts."""
+
+SAME = Aim("at most", 1.15)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What the workers did in one slice of load."""
+
+    requests_per_second: float
+    processor_us: float
+    """Processor time of all processes of the server for one request, in microseconds."""
+    commands: float
+    """Commands that Redis was sent for one request."""
+
+
+def two_workers(cores: Cores, plan: Plan) -> Section:
+    """Measure both, unless this machine has no Redis."""
+    why = lacking()
+    if why:
+        return Section(NAME, [], [], [], notes=[f"**NOT MEASURED**: {why}."])
+    with redis_server(cores.load) as port:
+        found = _beside(_subjects(port), port, cores, plan)
+    spent = {name: series([each.processor_us for each in slices]) for name, slices in found.items()}
+    rates = {name: series([each.requests_per_second for each in slices]) for name, slices in found.items()}
+    sent = {name: series([each.commands for each in slices]) for name, slices in found.items()}
+    figures = [
+        Figure(PROCESSOR, "µs", 1, spent),
+        Figure("commands to Redis per request", "commands", 2, sent),
+        Figure("throughput over Redis", "requests/s", 0, rates),
+    ]
+    return Section(NAME, [Row(PROCESSOR, ONE, divided(spent[TWO], spent[ONE]), SAME)], figures, _how(plan), _commands())
+
+
+def _subjects(redis: int) -> Sequence[Subject]:
+    """Give the two servers, each with a database of its own in Redis."""
+
+    def subject(name: str, workers: int) -> Subject:
+        store = f"redis://127.0.0.1:{redis}/{workers}"
+        return mock_with(name, "--store", store, "--workers", str(workers), sessions=SESSIONS)
+
+    return subject(ONE, 1), subject(TWO, 2)
+
+
+def _beside(servers: Sequence[Subject], redis: int, cores: Cores, plan: Plan) -> Mapping[str, list[Slice]]:
+    """Load both in turn, slice after slice, while both run; every other time in the opposite order."""
+    found: dict[str, list[Slice]] = {each.name: [] for each in servers}
+    for number in range(1, plan.sides + 1):
+        say(f"two workers: round {number} of {plan.sides}")
+        with ExitStack() as stack:
+            running = {each: stack.enter_context(serving(each, cores)) for each in servers}
+            lengths = {each: first_answer(each.name, running[each]).length for each in servers}
+            for each in servers:
+                wrk(each, running[each].port, cores, plan.warm, lengths[each])
+            for turn in range(plan.slices):
+                for each in servers[:: -1 if turn % 2 else 1]:
+                    found[each.name].append(_slice(each, running[each], redis, cores, lengths[each]))
+    return found
+
+
+def _slice(subject: Subject, running: Running, redis: int, cores: Cores, length: int) -> Slice:
+    before, sent = tree_seconds(running.process.pid), commands_sent(redis)
+    requests, seconds = wrk(subject, running.port, cores, SECONDS, length)
+    spent, sent = tree_seconds(running.process.pid) - before, commands_sent(redis) - sent
+    return Slice(requests / seconds, spent / requests * 1e6, sent / requests)
+
+
+def commands_sent(port: int) -> int:
+    """Ask a Redis how many commands it has got so far."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"INFO stats\r\nQUIT\r\n")
+        told = b""
+        while part := connection.recv(65536):
+            told += part
+    for line in told.splitlines():
+        name, _, value = line.partition(b":")
+        if name == b"total_commands_processed":
+            return int(value)
+    raise Stop("Redis did not say how many commands it has got")
+
+
+def _how(plan: Plan) -> Sequence[str]:
+    return [
+        f"{plan.sides} rounds; in each a mock with one worker and one with two start anew on one Redis, in databases "
+        f"of their own, and are loaded in turn for {SECONDS} s, {plan.slices} times, over {CONNECTIONS} connections; "
+        f"each call names one of {SESSIONS:,} sessions, drawn by chance.",
+        "All processes of the servers are on one core, the load and Redis on the other; "
+        "processor time is that of all processes of a server together.",
+    ]
+
+
+def _commands() -> Sequence[str]:
+    serve = ".cache/bench/venv/bin/mockserver serve --port <port> --seed 0 --store redis://127.0.0.1:<redis>"
+    return [f"{serve}/{workers} --workers {workers}" for workers in (1, 2)]
