@@ -8,43 +8,34 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from benchmarks.checking import checking
 from benchmarks.children import Cores, Stop, end_on_signals, say, usable_cores
-from benchmarks.environment import ROOT, Machine, check_flags, machine, prepare, versions
-from benchmarks.figures import Aim, Figure, Row, Section, Series, divided, series
+from benchmarks.environment import CACHE, ROOT, Machine, check_flags, machine, prepare, versions
+from benchmarks.figures import Section
+from benchmarks.growth import growth
 from benchmarks.in_tests import in_tests
 from benchmarks.kept import stores
 from benchmarks.many import many_sessions
-from benchmarks.measure import (
-    FULL,
-    QUICK,
-    Loaded,
-    Plan,
-    first_answer,
-    in_turn,
-    instructions,
-    loaded,
-    serving,
-    start_time,
-    subjects,
-)
-from benchmarks.report import Instructions, Results, as_json, as_markdown, summary, title_commands
+from benchmarks.measure import FULL, QUICK, Plan, instructions
+from benchmarks.peers import other_tools
+from benchmarks.picture import PLACE, drawn
+from benchmarks.report import Instructions, Results, as_json, as_markdown, summary
+from benchmarks.soak import soak
 from benchmarks.streams import streams
+from benchmarks.title import title
+from benchmarks.workers import two_workers
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 REPORT = ROOT / "BENCHMARKS.md"
-PLAIN, BARE = "plain Starlette", "bare ASGI"
 
-AIMS = (
-    ("throughput", PLAIN, Aim("at least", 0.9)),
-    ("throughput", BARE, Aim("at least", 0.5)),
-    ("processor time per request", PLAIN, None),
-    ("processor time per request", BARE, None),
-    ("start", PLAIN, Aim("at most", 1.5)),
-    ("peak memory", PLAIN, Aim("at most", 1.5)),
-)
-"""The ratios that are reported, with what is aimed at."""
+DAILY = ("title", "tests")
+"""The sections of a quick run."""
+
+PEERS = ("peers", "tests")
+"""The sections with other tools: servers, and what else there is for a test."""
 
 
 def main() -> None:
@@ -54,26 +45,50 @@ def main() -> None:
     try:
         _require()
         command = "python -m benchmarks" + " --quick" * options.quick
-        results = measured(QUICK if options.quick else FULL, command, options.only)
+        results = measured(QUICK if options.quick else FULL, command, chosen(options), count=not options.only)
     except Stop as stop:
         print(f"benchmarks: {stop}", file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     print(summary(results, all_of_it=not options.only))
+    written = as_json(results)
+    _draw(results, written, CACHE)
     if not options.only and (options.write or not options.quick):
-        RESULTS.write_text(as_json(results), "utf-8")
+        RESULTS.write_text(written, "utf-8")
         REPORT.write_text(as_markdown(results), "utf-8")
-        say("written: BENCHMARKS.md, benchmarks/results.json")
+        _draw(results, written)
+        say("written: BENCHMARKS.md, benchmarks/results.json, the pictures in docs")
+
+
+def _draw(results: Results, written: str, folder: Path = ROOT) -> None:
+    """Keep the pictures, each at its place in a folder: those of the sections, and that of the results as written."""
+    pictures = {name: text for section in results.sections for name, text in section.pictures.items()}
+    for name, text in {**pictures, PLACE: drawn(json.loads(written))}.items():
+        if text:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, "utf-8")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, under 90 s; not written")
-    parser.add_argument("--write", action="store_true", help="write the report after --quick, too")
+    daily = f"fewer and shorter rounds of {', '.join(DAILY)}, and the instructions: under two minutes; not written"
+    parser.add_argument("--quick", action="store_true", help=daily)
+    parser.add_argument("--write", action="store_true", help="with --quick: all sections, and the report is written")
     text = "some sections, not all; not written"
     parser.add_argument("--only", action="append", choices=list(SECTIONS), default=[], help=text)
-    return parser.parse_args()
+    told = f"the same as {' '.join(f'--only {name}' for name in PEERS)}"
+    parser.add_argument("--peers", action="store_true", help=told)
+    options = parser.parse_args()
+    options.only += PEERS if options.peers else ()
+    return options
+
+
+def chosen(options: argparse.Namespace) -> Sequence[str]:
+    """Give the sections that are measured: those that were asked for, those of every day, or all."""
+    if options.only:
+        return [name for name in SECTIONS if name in options.only]
+    return DAILY if options.quick and not options.write else list(SECTIONS)
 
 
 def _require() -> None:
@@ -84,15 +99,15 @@ def _require() -> None:
         raise Stop("wrk is not installed; install it with: apt-get install wrk", 3)
 
 
-def measured(plan: Plan, command: str, only: Sequence[str] = ()) -> Results:
-    """Measure all, or some sections of it."""
+def measured(plan: Plan, command: str, names: Sequence[str], *, count: bool) -> Results:
+    """Measure the sections of these names, and, if `count`, the instructions of one request."""
     host = machine()
     check_flags()
     prepare()
     cores = usable_cores()
     os.sched_setaffinity(0, {cores.load})
-    sections = [measure(cores, plan) for name, measure in SECTIONS.items() if not only or name in only]
-    counted = instructions(plan.calls, cores) if not only else None
+    sections = [SECTIONS[name](cores, plan) for name in names]
+    counted = instructions(plan.calls, cores) if count else None
     return Results(
         taken=datetime.now(UTC).date().isoformat(),
         command=command,
@@ -105,60 +120,18 @@ def measured(plan: Plan, command: str, only: Sequence[str] = ()) -> Results:
     )
 
 
-def _title(cores: Cores, plan: Plan) -> Section:
-    """Measure the title call beside servers that validate nothing."""
-    servers = subjects(_constant(cores))
-    in_turn("start, not counted", servers, 1, lambda each: start_time(each, cores))
-    starts = in_turn("start", servers, plan.starts, lambda each: start_time(each, cores))
-    loads = in_turn("load", servers, plan.rounds, lambda each: loaded(each, cores, plan))
-    figures = _figures(starts, loads)
-    how = [
-        "plain Starlette: `benchmarks/reference.py`, an app with one route that parses the JSON and returns JSON.",
-        "bare ASGI: a callable that returns a constant of the same length and reads nothing.",
-        f"Load: {plan.rounds} rounds; in each, every server in turn is started anew, "
-        f"warmed up for {plan.warm} s and loaded for {plan.load} s.",
-        "Before and after the load the answer is checked; a failed request, or answers of another length, end the run.",
-        "Processor time is the server's user and system time during the load, divided by the requests.",
-        "Peak memory is VmHWM after the load.",
-        f"Start: {plan.starts} rounds, from the start of a new process to the first right answer, asked for every ms.",
-    ]
-    return Section("The title call", _rows(figures), figures, how, list(title_commands(plan)))
-
-
 SECTIONS: Mapping[str, Callable[[Cores, Plan], Section]] = {
-    "title": _title,
+    "title": title,
+    "peers": other_tools,
+    "workers": two_workers,
     "many": many_sessions,
     "stores": stores,
     "streams": streams,
     "tests": in_tests,
+    "check": checking,
+    "growth": growth,
+    "soak": soak,
 }
-
-
-def _constant(cores: Cores) -> str:
-    """Give an answer of the mock, for the bare server to repeat."""
-    mock = subjects("")[0]
-    with serving(mock, cores) as running:
-        return first_answer(mock.name, running).body.decode()
-
-
-def _figures(starts: dict[str, list[float]], loads: dict[str, list[Loaded]]) -> tuple[Figure, ...]:
-    rates = {name: series([each.requests_per_second for each in found]) for name, found in loads.items()}
-    times = {name: series([each.processor_us for each in found]) for name, found in loads.items()}
-    peaks = {name: series([each.peak_kib / 1024 for each in found]) for name, found in loads.items()}
-    return (
-        Figure("throughput", "requests/s", 0, rates),
-        Figure("processor time per request", "µs", 1, times),
-        Figure("start", "ms", 0, {name: series(found) for name, found in starts.items()}),
-        Figure("peak memory", "MiB", 1, peaks),
-    )
-
-
-def _rows(figures: Sequence[Figure]) -> tuple[Row, ...]:
-    by_measure: dict[str, Mapping[str, Series]] = {each.measure: each.by_server for each in figures}
-    return tuple(
-        Row(measure, against, divided(by_measure[measure]["mockserver"], by_measure[measure][against]), aim)
-        for measure, against, aim in AIMS
-    )
 
 
 def _committed(host: Machine) -> float | None:

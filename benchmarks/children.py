@@ -28,12 +28,14 @@ class Cores:
 
     server: int
     load: int
+    every: tuple[int, ...] = ()
+    """All that this process may use."""
 
 
 def usable_cores() -> Cores:
     """Give the first and the last core that this process may use."""
     cores = sorted(os.sched_getaffinity(0))
-    return Cores(cores[0], cores[-1])
+    return Cores(cores[0], cores[-1], tuple(cores))
 
 
 def say(text: str) -> None:

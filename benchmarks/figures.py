@@ -1,7 +1,7 @@
 """Samples, their medians and spreads, and ratios of samples that were taken in the same round."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 
 WIDE = 0.05
@@ -88,6 +88,15 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """What is told in words, line by line; the first cell of a line names what it is about."""
+
+    name: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """What belongs together in the report: its rows and figures, what is to be known of them, how they came about."""
 
@@ -97,6 +106,9 @@ class Section:
     how: Sequence[str]
     commands: Sequence[str] = ()
     notes: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """SVG by the place, relative to the project, at which it is kept."""
 
 
 def divided(ours: Series, theirs: Series) -> Series:

@@ -1,7 +1,8 @@
 """Holds many sessions in one process, without a server, and times calls among them. Run as a file, in the environment.
 
-`inside.py hold <create|title> <count>` answers that many requests and tells the memory that they took, as JSON; then,
-for each line `<place> <operation> <calls>` that it reads, the seconds that one call took in the mean.
+`inside.py hold <create|title> <count> [<before> [<journal size>]]` answers that many requests and tells the memory that
+they took, as JSON; then, for each line `<place> <operation> <calls>` that it reads, the seconds that one call took in
+the mean. `before` is how many requests are answered before the memory is first read.
 `inside.py save <count> <file>` writes a state with that many sessions.
 `inside.py count <operation> <count> <calls>` makes that many calls in the Handler among that many sessions, for
 callgrind to count.
@@ -60,9 +61,9 @@ def list_request(place: int | None) -> Request:
     return request("GET", ROOT, query=f"page_size={PAGE}{token}")
 
 
-def opened() -> Mock:
-    """Open a mock that has room."""
-    return Mock(Settings(seed=0, max_sessions=4_000_000))
+def opened(journal: int = 1_000) -> Mock:
+    """Open a mock that has room, and remembers so many exchanges."""
+    return Mock(Settings(seed=0, max_sessions=4_000_000, journal_size=journal))
 
 
 def answered(mock: Mock, ask: Request) -> bytes:
@@ -147,12 +148,12 @@ def timed(mock: Mock, place: str, operation: str, calls: int, chance: Random) ->
     return spent / calls
 
 
-def hold(how: str, count: int) -> None:
+def hold(how: str, count: int, warm: int = WARM, journal: int = 1_000) -> None:
     """Fill a mock, tell what it took, and time calls until there are no more lines."""
-    mock = opened()
-    fill(mock, how, 0, WARM)
+    mock = opened(journal)
+    fill(mock, how, 0, warm)
     before = resident("VmHWM")
-    fill(mock, how, WARM, WARM + count)
+    fill(mock, how, warm, warm + count)
     told = {"bytes_per_session": (resident("VmHWM") - before) * 1024 / count, "resident_mib": resident("VmRSS") / 1024}
     print(json.dumps(told), flush=True)
     chance = Random(0)
@@ -185,7 +186,7 @@ def main() -> None:
     """Do what the arguments say."""
     kind, *rest = sys.argv[1:]
     if kind == "hold":
-        hold(rest[0], int(rest[1]))
+        hold(rest[0], *map(int, rest[1:]))
     elif kind == "count":
         count_calls(rest[0], int(rest[1]), int(rest[2]))
     else:

@@ -20,10 +20,10 @@ THIRD = Aim("at least", 0.33)
 def stores(cores: Cores, plan: Plan) -> Section:
     """Measure all stores that this machine has."""
     servers = [mock_with(MEMORY), mock_with(SQLITE, "--store", "sqlite:///sessions.db")]
-    lacking = _lacking()
-    if lacking:
-        return _section(servers, cores, plan, [f"Redis was not measured: {lacking}."])
-    with _redis(cores.load) as port:
+    missing = lacking()
+    if missing:
+        return _section(servers, cores, plan, [f"Redis was not measured: {missing}."])
+    with redis_server(cores.load) as port:
         return _section([*servers, mock_with(REDIS, "--store", f"redis://127.0.0.1:{port}/0")], cores, plan, [])
 
 
@@ -43,7 +43,7 @@ def _section(servers: Sequence[Subject], cores: Cores, plan: Plan, notes: Sequen
     return Section("Stores", rows, figures, _how(plan), list(_commands(servers)), notes)
 
 
-def _lacking() -> str:
+def lacking() -> str:
     """Say what is missing for Redis to be measured; nothing if all is there."""
     if shutil.which("redis-server") is None:
         return "there is no redis-server on this machine"
@@ -52,7 +52,7 @@ def _lacking() -> str:
 
 
 @contextmanager
-def _redis(core: int) -> Iterator[int]:
+def redis_server(core: int) -> Iterator[int]:
     """Run a Redis that writes nothing to disk, on a free port, which is given."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:

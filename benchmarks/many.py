@@ -106,15 +106,15 @@ def _in_process(cores: Cores, plan: Plan) -> tuple[dict[tuple[str, str], dict[st
         (place, operation): {FEW: [], plan.many: []} for place in _PLACES for operation in OPERATIONS
     }
     with ExitStack() as stack:
-        titled = stack.enter_context(_holding("title", plan.many, cores.load))
-        held = {count: stack.enter_context(_holding("create", count, cores.server)) for count in (plan.many, FEW)}
-        sizes = {"create": _told(held[plan.many]), "title": _told(titled)}
-        _told(held[FEW])
+        titled = stack.enter_context(holding("title", plan.many, cores.load))
+        held = {count: stack.enter_context(holding("create", count, cores.server)) for count in (plan.many, FEW)}
+        sizes = {"create": told(held[plan.many]), "title": told(titled)}
+        told(held[FEW])
         say(f"in process: {plan.batches} batches")
         for number in range(plan.batches + 1):
             for (place, operation), found in samples.items():
                 for count in (FEW, plan.many)[:: -1 if number % 2 else 1]:
-                    took = _asked(held[count], f"{place} {operation} {CALLS[operation]}")
+                    took = asked(held[count], f"{place} {operation} {CALLS[operation]}")
                     if number:  # the first one is not counted
                         found[count].append(took * 1e6)
     times = {key: {_named(count): series(each) for count, each in by_size.items()} for key, by_size in samples.items()}
@@ -139,19 +139,19 @@ def _counted(operation: str, count: int, cores: Cores) -> float:
 
 
 @contextmanager
-def _holding(how: str, count: int, core: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a process that holds sessions in memory."""
-    command: list[str | Path] = [PYTHON, "-P", INSIDE, "hold", how, str(count)]
+def holding(how: str, count: int, core: int, *more: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process that holds sessions in memory; `more` is what else `inside.py hold` takes."""
+    command: list[str | Path] = [PYTHON, "-P", INSIDE, "hold", how, *map(str, (count, *more))]
     with child(command, core, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield process
 
 
-def _told(process: "subprocess.Popen[bytes]") -> Mapping[str, float]:
+def told(process: "subprocess.Popen[bytes]") -> Mapping[str, float]:
     """Read what a process tells once it has its sessions."""
     return dict(json.loads(_line(process)))
 
 
-def _asked(process: "subprocess.Popen[bytes]", line: str) -> float:
+def asked(process: "subprocess.Popen[bytes]", line: str) -> float:
     """Have calls timed; give the seconds of one."""
     if process.stdin is None:
         raise Stop("the process cannot be asked")

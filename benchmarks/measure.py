@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.children import Cores, Stop, child, output, peak_memory, processor_seconds, say
 from benchmarks.environment import MOCKSERVER, PYTHON, ROOT
@@ -24,7 +24,7 @@ MESSAGE = "How do I rotate the keys of an index without any downtime?"
 BODY = json.dumps({"first_message": MESSAGE})
 TITLE = MESSAGE[:50] + "..."
 CONNECTIONS = 16
-PATIENCE = 20.0
+PATIENCE = 60.0
 """How long a server may take to answer rightly, in seconds."""
 
 HANDLER = ROOT / "benchmarks" / "handler.py"
@@ -39,11 +39,12 @@ wrk.method = "POST"
 wrk.body = {json.dumps(BODY)}
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer any-key"
-done = function(summary)
+done = function(summary, latency)
   local e = summary.errors
   local failed = e.connect + e.read + e.write + e.status + e.timeout
-  io.write(string.format('\\n{{"requests": %d, "microseconds": %d, "bytes": %d, "failed": %d}}\\n',
-    summary.requests, summary.duration, summary.bytes, failed))
+  io.write(string.format(
+    '\\n{{"requests": %d, "microseconds": %d, "bytes": %d, "failed": %d, "p50": %d, "p99": %d}}\\n',
+    summary.requests, summary.duration, summary.bytes, failed, latency:percentile(50), latency:percentile(99)))
 end
 """
 
@@ -75,13 +76,55 @@ class Plan:
     """How many turns are followed one after the other, in each round."""
     crowds: int
     """How often many streams at once are followed."""
+    soak: int
+    """How long the mock is kept under load with faults, in seconds, after it is warm."""
     counted: int
     """Among how many sessions instructions are counted, too; 0 for none, since it takes minutes."""
+    peer_starts: int
+    """How often each of the other tools is started."""
+    peer_sides: int
+    """How often they are then started anew to be loaded side by side."""
+    peer_rounds: int
+    """How often each of them is then loaded, a second at each number of connections."""
 
 
 FEW = 1_000
-FULL = Plan(9, 1, 5, 21, 2000, sides=3, slices=5, many=1_000_000, batches=21, turns=200, crowds=5, counted=100_000)
-QUICK = Plan(3, 1, 1, 4, 500, sides=1, slices=3, many=100_000, batches=9, turns=60, crowds=3, counted=0)
+FULL = Plan(
+    rounds=9,
+    warm=1,
+    load=5,
+    starts=21,
+    calls=2000,
+    sides=3,
+    slices=5,
+    many=1_000_000,
+    batches=21,
+    turns=200,
+    crowds=5,
+    soak=600,
+    counted=100_000,
+    peer_starts=5,
+    peer_sides=2,
+    peer_rounds=3,
+)
+QUICK = Plan(
+    rounds=3,
+    warm=1,
+    load=1,
+    starts=4,
+    calls=500,
+    sides=1,
+    slices=3,
+    many=100_000,
+    batches=9,
+    turns=60,
+    crowds=3,
+    soak=20,
+    counted=0,
+    peer_starts=2,
+    peer_sides=1,
+    peer_rounds=2,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +238,12 @@ def first_answer(name: str, running: Running) -> Answer:
 
 
 @contextmanager
-def serving(subject: Subject, cores: Cores) -> Iterator[Running]:
+def serving(subject: Subject, cores: Cores, **more: Any) -> Iterator[Running]:
     """Run a server on its core for as long as the block lasts, in an empty folder, outside the project."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
         began = time.perf_counter()
-        with child(subject.command(port), cores.server, stdout=subprocess.DEVNULL, cwd=folder) as process:
+        with child(subject.command(port), cores.server, stdout=subprocess.DEVNULL, cwd=folder, **more) as process:
             yield Running(process, port, began)
 
 
@@ -257,34 +300,53 @@ def loaded(subject: Subject, cores: Cores, plan: Plan) -> Loaded:
         return Loaded(requests / seconds, spent / requests * 1e6, peak_memory(pid))
 
 
-def wrk_command(seconds: int, script: str | Path, port: int | str) -> list[str]:
+def wrk_command(seconds: int, script: str | Path, port: int | str, connections: int | str = CONNECTIONS) -> list[str]:
     """Give the command of the load."""
     url = f"http://127.0.0.1:{port}{PATH}"
     return [
         "wrk",
         "--threads",
         "1",
-        *f"--connections {CONNECTIONS} --duration {seconds}s".split(),
+        *f"--connections {connections} --duration {seconds}s".split(),
         "-s",
         str(script),
         url,
     ]
 
 
-def wrk(subject: Subject, port: int, cores: Cores, seconds: int, length: int) -> tuple[int, float]:
-    """Run the load; give the requests answered and the seconds taken. Stop at any failure or strange length."""
-    name = subject.name
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load got: how many answers in how many seconds, with how many bytes in all, and how late they came."""
+
+    requests: int
+    seconds: float
+    bytes: int
+    failed: int
+    """Connections and requests that failed, and answers of another status than 2xx and 3xx."""
+    p50_ms: float
+    p99_ms: float
+
+
+def load(subject: Subject, port: int, cores: Cores, seconds: int, connections: int = CONNECTIONS) -> Load:
+    """Run the load; Stop where it could not be run."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_SCRIPT + (_ANY.format(last=subject.sessions - 1) if subject.sessions else ""))
         script.flush()
-        text = output(wrk_command(seconds, script.name, port), cores.load)
+        text = output(wrk_command(seconds, script.name, port, connections), cores.load)
     told = json.loads(text.strip().splitlines()[-1])
-    if told["failed"] or not told["requests"]:
-        raise Stop(f"{name} failed under load:\n{text}")
-    mean = told["bytes"] / told["requests"]
+    taken, late = told["microseconds"] / 1e6, (told["p50"] / 1000, told["p99"] / 1000)
+    return Load(told["requests"], taken, told["bytes"], told["failed"], *late)
+
+
+def wrk(subject: Subject, port: int, cores: Cores, seconds: int, length: int) -> tuple[int, float]:
+    """Run the load; give the requests answered and the seconds taken. Stop at any failure or strange length."""
+    found = load(subject, port, cores, seconds)
+    if found.failed or not found.requests:
+        raise Stop(f"{subject.name} failed under load: {found}")
+    mean = found.bytes / found.requests
     if abs(mean / length - 1) > 0.01:
-        raise Stop(f"{name} answered otherwise under load: {mean:.1f} bytes in the mean instead of {length}")
-    return told["requests"], told["microseconds"] / 1e6
+        raise Stop(f"{subject.name} answered otherwise under load: {mean:.1f} bytes in the mean instead of {length}")
+    return found.requests, found.seconds
 
 
 def in_turn(what: str, servers: Sequence[Subject], rounds: int, one: Callable[[Subject], T]) -> dict[str, list[T]]:
