@@ -138,22 +138,23 @@ def ratios(found: Mapping[str, Measured]) -> Table:
 
 
 def answers(found: Mapping[str, Measured], kinds: Mapping[str, str]) -> Table:
-    """Say of each server whether its answers are right."""
+    """Say of each server whether its answers are right, and how many bad requests it refuses as it should."""
     head = ["server", "kind", "session id echoed", "title from the message", "allowed by the contract"]
-    lines = [[name, kinds[name], *map(_yes, _judgements(each.judged))] for name, each in found.items()]
-    return Table(ANSWERS, [*head, "right", "refuses well"], lines)
+    lines = [[name, kinds[name], *_judgements(each.judged)] for name, each in found.items()]
+    return Table(ANSWERS, [*head, "right", "refused rightly"], lines)
 
 
-def _judgements(judged: Judged) -> Sequence[bool]:
-    return judged.echoes, judged.titled, judged.kept, judged.right, judged.refuses
+def _judgements(judged: Judged) -> Sequence[str]:
+    refused = f"{sum(each.well for each in judged.refusals.values())} of {len(judged.refusals)}"
+    return [*map(_yes, (judged.echoes, judged.titled, judged.kept, judged.right)), refused]
 
 
-def _yes(value: bool) -> str:  # a word for a cell
+def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
 def refusals(found: Mapping[str, Measured]) -> Table:
-    """Say of each server what became of each bad request; what was refused well is marked."""
+    """Say of each server what became of each bad request; what was refused rightly is marked."""
     head = ["server", *(each.name for each in BAD)]
 
     def cells(judged: Judged) -> list[str]:
@@ -192,7 +193,7 @@ def _how(plan: Plan) -> Sequence[str]:
         "Memory is the resident memory of all processes of a server; what they share is counted for each.",
         "Right: two calls with different sessions and messages tell the session that was asked for and a title that "
         "begins as its message, and the answer is one that the contract allows.",
-        f"Bad requests, each on a connection of its own and given {PATIENCE:g} s: refused well (✓) is 422 with the "
+        f"Bad requests, each on a connection of its own and given {PATIENCE:g} s: refused rightly (✓) is 422 with the "
         "field named, in the form of the contract; for malformed JSON and bad UTF-8 any 4xx; "
         "for an unknown method 405 with Allow.",
     ]

@@ -74,11 +74,6 @@ class Judged:
         return self.echoes and self.titled and self.kept
 
     @property
-    def refuses(self) -> bool:
-        """Whether every bad request is refused well."""
-        return all(each.well for each in self.refusals.values())
-
-    @property
     def validates(self) -> bool:
         """Whether it reads what it is asked, and refuses what the contract forbids."""
         return all(self.refusals[name].refused for name in VALIDATED)

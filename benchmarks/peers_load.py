@@ -84,12 +84,12 @@ def measure(peers: Sequence[Peer], cores: Cores, plan: Plan, left: Left) -> dict
     found: dict[str, Measured] = {}
     for each in left.among(peers):
         say(f"peers: looking at the answers of {each.name}")
-        with _leaving_out(each, left):
+        with LeavingOut(each, left):
             found[each.name] = Measured(looked_at(each, cores))
     for number in range(plan.peer_starts + 1):
         say(f"peers: starts, round {number} of {plan.peer_starts}")
         for each in left.among(peers):
-            with _leaving_out(each, left):
+            with LeavingOut(each, left):
                 took = started(each, cores)
                 if number:  # the first one is not counted
                     found[each.name].starts.append(took)
@@ -98,7 +98,7 @@ def measure(peers: Sequence[Peer], cores: Cores, plan: Plan, left: Left) -> dict
     return {name: each for name, each in found.items() if name not in left}
 
 
-class _leaving_out:  # noqa: N801  # it stands in a with statement, as a function would
+class LeavingOut:
     """Notes why a server is left out where the block fails; the mock is never left out."""
 
     def __init__(self, peer: Peer, left: Left) -> None:
@@ -123,7 +123,7 @@ def _side(
         running: dict[str, Running] = {}
         for each in left.among(peers):
             say(f"{what}: starting {each.name}")
-            with _leaving_out(each, left):
+            with LeavingOut(each, left):
                 running[each.name] = stack.enter_context(serving(each.subject, cores, stderr=subprocess.DEVNULL))
                 first_ok(each.name, running[each.name])
                 found[each.name].idle.append(tree_memory(running[each.name].process.pid))
@@ -134,7 +134,7 @@ def _side(
                 say(f"{what}, round {number + 1} of {plan.peer_rounds}: {connections} connections")
                 _round(left.among(peers), running, cores, connections, left, found, backwards=bool(number % 2))
         for each in left.among(peers):
-            with _leaving_out(each, left):
+            with LeavingOut(each, left):
                 found[each.name].busy.append(tree_memory(running[each.name].process.pid))
                 if ask(running[each.name].port).status != 200:
                     raise Stop(f"{each.name} answers wrongly after the load")
@@ -154,7 +154,7 @@ def _round(
     by_name = {each.name: each for each in peers}
     ours: Load | None = None
     for name in turns([each.name for each in peers], backwards=backwards):
-        with _leaving_out(by_name[name], left):
+        with LeavingOut(by_name[name], left):
             got = _load(by_name[name].subject, running[name], cores, 1, connections)
             found[name].loads[connections].append(got)
             if name == MOCK:

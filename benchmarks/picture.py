@@ -1,4 +1,4 @@
-"""The comparison as a picture: a bar for each server, and marks for right answers and refused bad requests."""
+"""The comparison as a picture: a bar for each server, whether it answers rightly, and what it refuses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -22,7 +22,7 @@ STYLE = """\
 svg { color-scheme: light dark; }
 text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; font-size: 15px; } .quiet { fill: #59636e; font-size: 12px; }
-.ours { font-weight: 600; } .yes { fill: #15805a; font-weight: 600; } .no { fill: #c2501d; font-weight: 600; }
+.ours { font-weight: 600; } .yes { fill: #15805a; } .no { fill: #c2501d; }
 .ground { fill: #ffffff; } rect.mock { fill: #2a78d6; } rect.tool { fill: #9aa4b0; } rect.bound { fill: #d1d9e0; }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc; } .quiet { fill: #9198a1; } .yes { fill: #3fb98a; } .no { fill: #ee8a5c; }
@@ -40,7 +40,9 @@ class Bar(NamedTuple):
     rate: float
     """Requests a second."""
     right: bool
-    refuses: bool
+    """Whether its answers are."""
+    refused: str
+    """How many of the bad requests it refuses as it should: "3 of 6"."""
 
 
 def bars(results: Mapping[str, Any]) -> list[Bar]:
@@ -50,10 +52,10 @@ def bars(results: Mapping[str, Any]) -> list[Bar]:
         for each in results["figures"]
         if each["section"] == SECTION and each["measure"] == MEASURE
     }
-    tables = [each for each in results["tables"] if each["section"] == SECTION and each["name"] == ANSWERS]
+    tables = [each for each in results.get("tables", []) if each["section"] == SECTION and each["name"] == ANSWERS]
     lines = [dict(zip(table["head"], row, strict=True)) for table in tables for row in table["rows"]]
     found = [
-        Bar(each["server"], each["kind"], rates[each["server"]], each["right"] == "yes", each["refuses well"] == "yes")
+        Bar(each["server"], each["kind"], rates[each["server"]], each["right"] == "yes", each["refused rightly"])
         for each in lines
     ]
     return sorted(found, key=lambda bar: -bar.rate)
@@ -101,8 +103,9 @@ def _bar(bar: Bar, y: float, length: float) -> Iterator[str]:
     yield _text(NAMES, y + 17, bar.name, "ours" if bar.kind == "mock" else "", "end")
     yield f'<rect class="{bar.kind}" x="{BARS}" y="{y + 4}" width="{length:.1f}" height="{LINE - 8}" rx="3"/>'
     yield _text(BARS + length + 7, y + 17, f"{bar.rate:,.0f}", "ours" if bar.kind == "mock" else "")
-    for x, good in ((RIGHT, bar.right), (REFUSES, bar.refuses)):
-        yield _text(x, y + 17, "✓" if good else "✗", "yes" if good else "no", "middle")
+    yield _text(RIGHT, y + 17, *(("✓", "yes") if bar.right else ("✗", "no")), "middle")
+    done, _, asked = bar.refused.partition(" of ")
+    yield _text(REFUSES, y + 17, bar.refused, "yes" if done == asked else "no", "middle")
 
 
 def _caption(results: Mapping[str, Any]) -> str:
