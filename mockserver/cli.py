@@ -157,6 +157,7 @@ def serve(**options: Any) -> None:
 @click.option("--allow-unused", is_flag=True, help="Let planned answers go unused.")
 @click.option("--allow-silence", is_flag=True, help="Let the command send no request at all.")
 @click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help="A report of it; may be repeated.")
+@click.option("--coverage", is_flag=True, help="Tell how much of the contract the command exercised, too.")
 @_settings_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
@@ -165,6 +166,7 @@ def run(
     allow_unused: bool,
     allow_silence: bool,
     reports: tuple[str, ...],
+    coverage: bool,
     **options: Any,
 ) -> None:
     """Run COMMAND beside a mock of its own, and judge what it sends.
@@ -179,7 +181,7 @@ def run(
         settings = replace(settings, port=0)
     if settings.workers > 1:
         raise UsageError("a command is run beside one process", where="--workers", mend="leave out --workers")
-    tell = import_module(PROGRAM).teller(reports) if reports else None
+    tell = import_module(PROGRAM).teller(reports, coverage=coverage) if reports or coverage else None
     sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence), tell))
 
 

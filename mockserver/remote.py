@@ -76,6 +76,11 @@ class RemoteDesk:
         """How many exchanges are remembered."""
         return int(self._contract["journal_size"])
 
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """The names of the contracts that are served, the newest first."""
+        return tuple(str(each["name"]) for each in self._contract["contracts"])
+
     def exchanges(self) -> Sequence[Exchange]:
         """Give the journal."""
         return [from_json(each) for each in self._ask("GET", "journal").json()["exchanges"]]

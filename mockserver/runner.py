@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
+from mockserver.contract import Contract
 from mockserver.desk import LocalDesk, Planned
 from mockserver.engine import Mock
 from mockserver.errors import StartError
@@ -43,6 +44,8 @@ class Ran(NamedTuple):
     """What was planned and never used."""
     clock_stands: bool
     """Whether the times in the journals tell nothing."""
+    contracts: Sequence[Contract] = ()
+    """The contracts that are served, the newest first."""
 
 
 def run_command(
@@ -85,6 +88,7 @@ def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockSe
         [list(each.journal) for each in servers],
         [planned for each in servers for planned in each.plan.unused],
         mock.settings.clock is not None,
+        mock.served.contracts,
     )
 
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import click
 
+from mockserver.check.coverage_report import joined
+from mockserver.check.coverage_run import Hearing
 from mockserver.check.options import Progress, deliver, report_option
 from mockserver.check.provider import Options, Placed, check
 from mockserver.check.target import Target, at_url
@@ -58,9 +60,12 @@ class Found(NamedTuple):
 @click.option("--fail-fast", is_flag=True, help="Stop at the first problem.")
 @click.option("--api-key-env", default=KEY_ENV, show_default=True, help="The variable that the key is in.")
 @click.option("--allow-remote", is_flag=True, help="Let a server on another machine be checked.")
+@click.option("--coverage", is_flag=True, help="Tell how much of the contract the check itself exercised, too.")
 @click.option("--quiet", is_flag=True, help="Tell no progress.")
 @report_option
-def command(url: str, contract: str, reports: Sequence[str], allow_remote: bool, quiet: bool, **more: Any) -> None:
+def command(
+    url: str, contract: str, reports: Sequence[str], allow_remote: bool, coverage: bool, quiet: bool, **more: Any
+) -> None:
     """Send requests of every kind to the server at URL, and look at every answer: does it keep the contract?
 
     It writes sessions, and on a mock in a scope of its own. A server that is not on this machine is only checked with
@@ -86,7 +91,10 @@ def command(url: str, contract: str, reports: Sequence[str], allow_remote: bool,
             at_first=more.pop("fail_fast"),
             **more,
         )
-        report = check(target, placed(contracts), options, lambda told: progress.tell(time.monotonic(), told))
+        asked = Hearing(target) if coverage else target
+        report = check(asked, placed(contracts), options, lambda told: progress.tell(time.monotonic(), told))
+        if isinstance(asked, Hearing):
+            report = joined(report, asked.coverage(contracts))
     progress.end()
     own = Path(contract) if contract not in ("auto", *ERAS) else None
     deliver(report, reports, own)

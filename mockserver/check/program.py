@@ -7,9 +7,13 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
+import click
+
 from mockserver.check.client_judge import RULES
 from mockserver.check.client_result import HANDLED, MISHANDLED, UNEXERCISED
 from mockserver.check.client_trouble import HEEDED, is_retried
+from mockserver.check.coverage_report import joined
+from mockserver.check.coverage_run import coverage_of, summary_of
 from mockserver.check.options import deliver, read_target
 from mockserver.check.report import Problem, Report, Reproduction, Table, gathered
 from mockserver.exchange import Headers
@@ -27,13 +31,22 @@ _RULES = ("exercised", "request-valid", "retry-count", "retry-wait")
 _PLANNED = "planned-used"
 
 
-def teller(reports: Sequence[str]) -> Callable[[Ran], bool]:
-    """Give what tells of a run in these reports, and says whether something was wrong; a UsageError for no report."""
+def teller(reports: Sequence[str], *, coverage: bool = False) -> Callable[[Ran], bool]:
+    """Give what tells of a run in these reports, and says whether something was wrong; a UsageError for no report.
+
+    With `coverage` they tell how much of the contracts was exercised, too; without a report, stderr tells the totals.
+    """
     for each in reports:
         read_target(each)
 
     def tell(ran: Ran) -> bool:
         report = program_report(ran)
+        if coverage:
+            found = coverage_of(ran.contracts, (each for journal in ran.journals for each in journal))
+            report = joined(report, found)
+            if not reports:
+                click.echo(summary_of(found, report.subject), err=True)
+                return False
         with suppress(SystemExit):  # with which code it ends is the runner's to say
             deliver(report, reports)
         return bool(report.errors)
