@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.children import Cores, Stop, processor_seconds, say
@@ -17,15 +17,12 @@ STORE = ("--store", "sqlite:///sessions.db")
 SLICES = 2
 """How often so many workers are loaded for a second, in each round."""
 
-_SHARED = (
-    "one process writes to the file at a time, the others sleep and look again; "
-    "and what one has written the others must read anew"
-)
 _WHY = {
-    "SQLite": f"{_SHARED}; a single worker has its journal in memory, several have it in the file, "
+    "SQLite": "as without a journal; and one worker has its journal in memory, several have it in the file, "
     "so that each request writes twice",
-    "SQLite, no journal": _SHARED,
-    "Redis": "Redis, which is asked by all, runs on one core, here on that of the load",
+    "SQLite, no journal": "one process writes to the file at a time, the others sleep and look again; "
+    "what one has written the others read anew",
+    "Redis": "all ask one Redis, which has one core, here that of the load",
 }
 """Why the work is not done twice as fast by two."""
 
@@ -81,18 +78,18 @@ def _crews(name: str, options: Sequence[str], cores: Cores, plan: Plan) -> dict[
     return found
 
 
-def _on_every_core(subject: Subject, cores: Cores) -> Subject:
+def on_every_core(subject: Subject, cores: Cores) -> Subject:
     """Give a server that is started on all cores, though what starts it is on one."""
     code = (
         "import os, sys; os.sched_setaffinity(0, map(int, sys.argv[1].split(','))); os.execv(sys.argv[2], sys.argv[2:])"
     )
     every = ",".join(map(str, cores.every))
-    return Subject(subject.name, lambda port: [PYTHON, "-c", code, every, *subject.command(port)])
+    return replace(subject, command=lambda port: [PYTHON, "-c", code, every, *subject.command(port)])
 
 
 def _crew(subject: Subject, count: int, cores: Cores, plan: Plan) -> list[Crew]:
     """Start workers anew and load them, a slice after the other; they share all cores, one of them with the load."""
-    with serving(_on_every_core(subject, cores), cores) as running:
+    with serving(on_every_core(subject, cores), cores) as running:
         length = first_answer(subject.name, running).length
         pids = _pids(running.process.pid, count)
         wrk(subject, running.port, cores, plan.warm, length)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.children import Cores, Stop, say
 from benchmarks.figures import Aim, Figure, Row, Section, divided, series
+from benchmarks.growth_workers import on_every_core
 from benchmarks.kept import lacking, redis_server
 from benchmarks.measure import CONNECTIONS, Plan, Running, Subject, first_answer, mock_with, serving, wrk
 from benchmarks.processes import tree_seconds
@@ -37,17 +38,36 @@ def two_workers(cores: Cores, plan: Plan) -> Section:
     why = lacking()
     if why:
         return Section(NAME, [], [], [], notes=[f"**NOT MEASURED**: {why}."])
+    rows: list[Row] = []
+    figures: list[Figure] = []
     with redis_server(cores.load) as port:
-        found = _beside(_subjects(port), port, cores, plan)
-    spent = {name: series([each.processor_us for each in slices]) for name, slices in found.items()}
-    rates = {name: series([each.requests_per_second for each in slices]) for name, slices in found.items()}
-    sent = {name: series([each.commands for each in slices]) for name, slices in found.items()}
-    figures = [
-        Figure(PROCESSOR, "µs", 1, spent),
-        Figure("commands to Redis per request", "commands", 2, sent),
-        Figure("throughput over Redis", "requests/s", 0, rates),
+        for where, servers in _places(port, cores).items():
+            found = _beside(where, servers, port, cores, plan)
+            more = _figures(where, found)
+            spent = more[0].by_server
+            rows.append(
+                Row(PROCESSOR + where, ONE, divided(spent[TWO], spent[ONE]), None if where else SAME),
+            )
+            figures += more
+    return Section(NAME, rows, figures, _how(plan), _commands())
+
+
+def _places(redis: int, cores: Cores) -> Mapping[str, Sequence[Subject]]:
+    """Give the servers as they are usually placed, on all cores, and all on one."""
+    servers = _subjects(redis)
+    return {"": [on_every_core(each, cores) for each in servers], ", all on one core": servers}
+
+
+def _figures(where: str, found: Mapping[str, Sequence[Slice]]) -> list[Figure]:
+    def figure(name: str, unit: str, digits: int, field: str) -> Figure:
+        samples = {server: series([getattr(each, field) for each in slices]) for server, slices in found.items()}
+        return Figure(name + where, unit, digits, samples)
+
+    return [
+        figure(PROCESSOR, "µs", 1, "processor_us"),
+        figure("commands to Redis per request", "commands", 2, "commands"),
+        figure("throughput over Redis", "requests/s", 0, "requests_per_second"),
     ]
-    return Section(NAME, [Row(PROCESSOR, ONE, divided(spent[TWO], spent[ONE]), SAME)], figures, _how(plan), _commands())
 
 
 def _subjects(redis: int) -> Sequence[Subject]:
@@ -60,11 +80,11 @@ def _subjects(redis: int) -> Sequence[Subject]:
     return subject(ONE, 1), subject(TWO, 2)
 
 
-def _beside(servers: Sequence[Subject], redis: int, cores: Cores, plan: Plan) -> Mapping[str, list[Slice]]:
+def _beside(where: str, servers: Sequence[Subject], redis: int, cores: Cores, plan: Plan) -> Mapping[str, list[Slice]]:
     """Load both in turn, slice after slice, while both run; every other time in the opposite order."""
     found: dict[str, list[Slice]] = {each.name: [] for each in servers}
     for number in range(1, plan.sides + 1):
-        say(f"two workers: round {number} of {plan.sides}")
+        say(f"two workers{where}: round {number} of {plan.sides}")
         with ExitStack() as stack:
             running = {each: stack.enter_context(serving(each, cores)) for each in servers}
             lengths = {each: first_answer(each.name, running[each]).length for each in servers}
@@ -102,8 +122,9 @@ def _how(plan: Plan) -> Sequence[str]:
         f"{plan.sides} rounds; in each a mock with one worker and one with two start anew on one Redis, in databases "
         f"of their own, and are loaded in turn for {SECONDS} s, {plan.slices} times, over {CONNECTIONS} connections; "
         f"each call names one of {SESSIONS:,} sessions, drawn by chance.",
-        "All processes of the servers are on one core, the load and Redis on the other; "
-        "processor time is that of all processes of a server together.",
+        "The processes of the servers may use every core, as workers do; the load and Redis are on one of them. "
+        "A second row has all processes of the servers on the other one.",
+        "Processor time is that of all processes of a server together.",
     ]
 
 
