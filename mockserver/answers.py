@@ -65,14 +65,15 @@ class Answers:
         streams: bool = True,
     ) -> None:
         self.fixtures, self.source = fixtures, source
-        self._chance, self._simulations = chance, simulations
+        self._chance = chance
         self._pace, self._streams = pace, streams
         self._turns = {each for each in simulations if _is_stream(each)}
+        self._plays = simulations if source == "simulated" else {}
 
     def answer(self, call: Call, preference: Preference) -> Draft:
         """Give the answer; Unmet where no declared answer is as the caller prefers, RefusedError by what is played."""
         if preference is NONE:
-            simulated = self._simulations.get(call.operation) if self.source == "simulated" else None
+            simulated = self._plays.get(call.operation)
             return self._preferred(call, NONE) if simulated is None else self._played(call, simulated)
         draft = self._preferred(call, preference)
         generated = draft.source == "generated"
@@ -85,7 +86,7 @@ class Answers:
 
     def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
-        simulated = self._simulations.get(operation) if self.source == "simulated" else None
+        simulated = self._plays.get(operation)
         status = preference.code or operation.success
         reply = operation.reply(status)
         if reply is None or (status in BODILESS and status not in operation.exact):

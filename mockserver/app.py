@@ -10,9 +10,9 @@ from types import coroutine
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.exchange import Chunk, Delivery, Headers, Request, Response, Stream
+from mockserver.exchange import DEFAULT_SCOPE, Chunk, Delivery, Headers, Request, Response, Stream
 from mockserver.limits import LONGEST_TARGET, Refused, too_big, too_long
-from mockserver.scopes import OPENAPI, is_control
+from mockserver.scopes import CONTROL, OPENAPI, PREFIX, is_control
 from mockserver.wire import KEEP_ALIVE, RAW_SEND, hang_up, pieces
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -36,7 +36,13 @@ EXPOSED = (
 )
 """The header fields that a browser's script may read."""
 
+_OWN = (CONTROL, PREFIX)
+"""What a path begins with that may be one of the control routes."""
+
 log = logging.getLogger("mockserver")
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor; every request is one."""
 
 
 class Answering(Protocol):
@@ -83,40 +89,47 @@ class App:
         """Serve one connection's request."""
         if scope["type"] != "http":
             await _not_http(scope, receive, send)
-        elif is_control(_raw_path(scope)):
+            return
+        path = _raw_path(scope)
+        if path.startswith(_OWN) and is_control(path):
             await self._control(_at_root(scope), receive, send)
+            return
+        headers = Headers(scope["headers"])
+        if self._cors and b"origin" in headers:
+            await self._across_origins(scope, receive, send)
         else:
-            headers = Headers(scope["headers"])
-            if self._cors and headers.get(b"origin") is not None:
-                await self._across_origins(scope, receive, send)
-            else:
-                await self._serve(scope, receive, send, headers)
+            await self._answer(scope, receive, send, path, headers)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers | None = None) -> None:
-        started = time.perf_counter() if self._access_log else 0.0
-        method, headers = scope["method"], headers or Headers(scope["headers"])
-        path, query = _target(scope)
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that came from another origin."""
+        await self._answer(scope, receive, send, _raw_path(scope), Headers(scope["headers"]))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         if path == OPENAPI:
             await self._control(_at_root(scope), receive, send)
             return
-        body = too_long(path, query, headers) or await self._body(headers, receive)
+        started = time.perf_counter() if self._access_log else 0.0
+        method, query = scope["method"], scope["query_string"].decode("latin-1")
+        sent = too_long(path, query, headers) or self._at_once(headers, receive)
+        body = sent if isinstance(sent, bytes | tuple) else await sent
         if body is None:  # the client went away before it had sent all
             return
         if isinstance(body, bytes):
-            request = Request(method, path, query, headers, body, root=scope.get("root_path", ""))
+            request = _new(Request, (method, path, query, headers, body, DEFAULT_SCOPE, scope.get("root_path", "")))
             threaded = self._pool is not None and self._mock.waits
             response = await self._elsewhere(self._handle, request) if threaded else self._handle(request)
         else:
             response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
-        if response.delivery is not None:
-            await self._deliver(response, response.delivery, scope, receive, send)
+        status, fields, content, stream, delivery, _, _ = response
+        if delivery is not None:
+            await self._deliver(response, delivery, scope, receive, send)
         else:
-            await send(_head(response))
-            if response.stream is not None:
+            await send({"type": "http.response.start", "status": status, "headers": fields})
+            if stream is not None:
                 gone = _leaving(receive)
-                await self._tell(response.stream, gone, send)
+                await self._tell(stream, gone, send)
                 gone.cancel()
-            await send({"type": "http.response.body", "body": response.body})
+            await send({"type": "http.response.body", "body": content})
         if self._access_log:
             _log_access(method, path, query, response, time.perf_counter() - started)
 
@@ -177,12 +190,29 @@ class App:
             log.exception("the mock failed at the end of a stream")
             return b""
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes | Refused | None:
-        """Read the body, or say why not, if it is too long or too slow; None if the client went away."""
+    def _at_once(self, headers: Headers, receive: Receive) -> "bytes | Refused | Awaitable[bytes | Refused | None]":
+        """Give the body, or why it is refused, or, where it is not there yet, what it is to be awaited by.
+
+        Most bodies are there when they are asked for, and a timeout costs more than all else that is done here.
+        """
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > self._max_body:
             return too_big(self._max_body)
-        message, waiting = _begun(receive())
+        steps = receive().__await__()
+        try:
+            waiting = _ended(steps, steps.send(None))
+        except StopIteration as done:
+            message = done.value
+            body: bytes = message.get("body", b"")
+            if message.get("more_body") or message["type"] != "http.request" or len(body) > self._max_body:
+                return self._body(message, None, receive)
+            return body
+        return self._body({}, waiting, receive)
+
+    async def _body(
+        self, message: Message, waiting: Awaitable[Message] | None, receive: Receive
+    ) -> bytes | Refused | None:
+        """Read the body to its end, or say why not, if it is too long or too slow; None if the client went away."""
         if waiting is not None or message.get("more_body"):
             try:
                 async with asyncio.timeout(self._body_timeout):
@@ -228,11 +258,6 @@ class App:
         await self._crossing(scope, receive, send)
 
 
-def _target(scope: Scope) -> tuple[str, str]:
-    """Give path and query, both still percent-encoded."""
-    return _raw_path(scope), scope["query_string"].decode("latin-1")
-
-
 def _raw_path(scope: Scope) -> str:
     """Give the path below the place where the application is mounted, still percent-encoded."""
     raw, root = scope.get("raw_path"), scope.get("root_path")
@@ -255,18 +280,6 @@ def _log_access(method: str, path: str, query: str, response: Response, took: fl
     target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
     text = f"{method} {target} {response.status} {took * 1000:.1f} ms"
     print(f"{text}: {wrong}" if wrong else text, file=sys.stderr, flush=True)
-
-
-def _begun(message: Awaitable[Message]) -> tuple[Message, Awaitable[Message] | None]:
-    """Give what is there already, else ({}, what is to be waited for).
-
-    Most bodies are there when they are asked for, and a timeout costs more than all else that is done here.
-    """
-    steps = message.__await__()
-    try:
-        return {}, _ended(steps, steps.send(None))
-    except StopIteration as done:
-        return done.value, None
 
 
 @coroutine

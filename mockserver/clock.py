@@ -26,13 +26,14 @@ class Machine:
     """The machine's clock, as timestamps; what does not change within a second is written once a second."""
 
     def __init__(self) -> None:
-        self._written = (-1, "")
+        self._written = ("", "")
 
     def now(self) -> str:
         """Give the time now."""
-        seconds, nanoseconds = divmod(time_ns(), 1_000_000_000)
+        told = str(time_ns()).rjust(10, "0")
+        seconds = told[:-9]
         at, text = self._written
         if at != seconds:
-            text = timestamp(datetime.fromtimestamp(seconds, UTC))[:20]
+            text = timestamp(datetime.fromtimestamp(int(seconds), UTC))[:20]
             self._written = (seconds, text)
-        return f"{text}{nanoseconds // 1000:06d}"
+        return text + told[-9:-3]

@@ -154,10 +154,13 @@ class Mock:
         call = served.judges[operation].judge(request, path)
         if isinstance(call, Refusal):
             return Draft(call.status, call.value, findings=tuple(call.findings)), None
-        preference, wrong = read_preference(request.headers)
-        if wrong:
-            return _unmet(wrong[0].message, operation), None
-        taken = served.planner.take(call) if preference is NONE else None
+        preference, taken = NONE, None
+        if b"prefer" in request.headers:
+            preference, wrong = read_preference(request.headers)
+            if wrong:
+                return _unmet(wrong[0].message, operation), None
+        if preference is NONE:
+            taken = served.planner.take(call)
         draft = _answered(served, call, preference, taken)
         return (draft if not call.findings else draft._replace(findings=(*draft.findings, *call.findings))), taken
 

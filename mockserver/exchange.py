@@ -26,7 +26,7 @@ class Headers(dict[bytes, bytes]):
     __slots__ = ("raw",)
 
     def __init__(self, raw: RawHeaders = ()) -> None:
-        super().__init__(reversed(raw))
+        dict.__init__(self, reversed(raw))
         self.raw = raw
 
     def text(self, name: bytes) -> str | None:

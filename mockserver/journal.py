@@ -98,6 +98,8 @@ def redacted(headers: RawHeaders) -> RawHeaders:
 
 
 def _hidden(value: bytes) -> bytes:
+    if value.startswith(b"Bearer "):  # as the official clients write it
+        return b"Bearer [redacted]"
     scheme, space, _ = value.partition(b" ")
     return scheme + b" " + HIDDEN if space and scheme.lower() in (b"bearer", b"basic") else HIDDEN
 

@@ -145,7 +145,9 @@ class Planner:
 
     def entries(self, scope: str) -> Sequence[Entry]:
         """Give what is planned in a scope: what each scope begins with, then its own."""
-        kept = self.shelf.plan(scope)
+        return self._entries(scope, self.shelf.plan(scope))
+
+    def _entries(self, scope: str, kept: Sequence[Kept]) -> Sequence[Entry]:
         return (*self._base, *(self._entry(scope, each) for each in kept)) if kept else self._base
 
     def _entry(self, scope: str, kept: Kept) -> Entry:
@@ -162,11 +164,12 @@ class Planner:
 
         What ends comes first, in the order in which it was planned; then what does not, the latest first.
         """
-        scope = call.request.scope
-        entries = self.entries(scope)
-        if not entries:
-            return None
         request = call.request
+        scope = request.scope
+        kept = self.shelf.plan(scope)
+        if not kept and not self._base:
+            return None
+        entries = self._entries(scope, kept)
         parts = parts_of(call.path, request.query, request.headers.raw, request.body)
         ending = [(place, entry) for place, entry in enumerate(entries) if entry.total is not None]
         lasting = [(place, entry) for place, entry in enumerate(entries) if entry.total is None]

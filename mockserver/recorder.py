@@ -46,14 +46,11 @@ class Recorder:
         answer_size = len(answer)
         if findings:  # a refusal may quote what was sent
             answer, findings = veiled(headers.raw, answer, findings)
-        if size > longest or len(answer) > longest:
+        if size > longest or answer_size > longest:
             body, answer = _cut(body, longest), _cut(answer, longest)
-        raw = redacted(headers.raw)
-        request_part = (0, self._clock(), scope, method, path, query, raw, body, size, operation, contract, values)
-        exchange: Exchange = _new(
-            Exchange,
-            (*request_part, status, fields, answer, answer_size, source, findings, planned, faults),
-        )
+        came = (0, self._clock(), scope, method, path, query, redacted(headers.raw), body, size, operation, contract)
+        told = (values, status, fields, answer, answer_size, source, findings, planned, faults)
+        exchange: Exchange = _new(Exchange, came + told)
         number = self._shelf.record(exchange)
         if self._file is not None:
             self._file.write(exchange._replace(number=number))

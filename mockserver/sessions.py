@@ -12,10 +12,14 @@ from mockserver.contract import EVENT_STREAM, Operation
 from mockserver.errors import StoreError
 from mockserver.exchange import Finding, Json
 from mockserver.generate import identifier
+from mockserver.prefer import NONE
 from mockserver.stores import Change, Session, Store, titled
 from mockserver.turns import AT_ONCE, Pace, broken_off, job_metadata, paced, remembered, said, stopped
 from mockserver.turns import Step as Said
 from mockserver.validate import Call
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor; every answer is one."""
 
 PAGE_SIZE = 50
 """How many sessions a page of the list has by default (inferred; docs/upstream.md, "Paging")."""
@@ -236,7 +240,9 @@ def summary(session: Session, traits: Traits) -> Json:
 
 def _told(world: World, call: Call, session: Session) -> Draft:
     operation = call.operation
-    return Draft(operation.success, summary(session, world.traits[operation]), "application/json", "simulated")
+    value = summary(session, world.traits[operation])
+    draft: Draft = _new(Draft, (operation.success, value, "application/json", "simulated", (), (), NONE, False, None))
+    return draft
 
 
 def _touched(world: World, session: Session, **news: Json) -> Session:
