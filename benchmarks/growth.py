@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from statistics import median
 
 from benchmarks.children import Cores
 from benchmarks.environment import PYTHON, ROOT
@@ -24,6 +25,9 @@ from benchmarks.many import CALLS, INSIDE
 from benchmarks.measure import Plan
 from benchmarks.svg import Chart, Line, page
 
+SHARED = 0.9
+"""From this slope on, workers are said to share the work."""
+
 PICTURE = "docs/benchmarks/growth.svg"
 
 
@@ -45,7 +49,8 @@ def growth(cores: Cores, plan: Plan) -> Section:
 
 def _fit(curve: Curve) -> Fit:
     """Fit a curve; its figure at 0, where there is one, stands outside."""
-    fit = fitted({float(size): found.median for size, found in curve.points.items() if size})
+    noise = median(found.spread for found in curve.points.values())
+    fit = fitted({float(size): found.median for size, found in curve.points.items() if size}, noise)
     return replace(fit, order="-") if curve.unit == "requests/s" else fit
 
 
@@ -86,8 +91,15 @@ def _told(curve: Curve, fit: Fit) -> Sequence[str]:
         f"{fit.exponent:+.2f}",
         fit.order,
         f"{fit.residual:.1%}" if len(sizes) > 2 else "-",
-        curve.why if fit.order != "O(1)" and abs(fit.growth - 1) > STEADY else "",
+        curve.why if _falls_short(curve, fit) else "",
     )
+
+
+def _falls_short(curve: Curve, fit: Fit) -> bool:
+    """Say whether a throughput grows less, or a cost more, than it should: workers should share the work."""
+    if curve.unit == "requests/s":
+        return fit.exponent < (SHARED if curve.over == "workers" else -STEADY)
+    return fit.order != "O(1)" and fit.growth > 1 + STEADY
 
 
 def charts(curves: Sequence[Curve], fits: Sequence[Fit]) -> list[Chart]:
@@ -100,34 +112,37 @@ def charts(curves: Sequence[Curve], fits: Sequence[Fit]) -> list[Chart]:
             name,
             found[0][0].over,
             found[0][0].unit,
-            [Line(curve.line, [(size, each.median) for size, each in curve.points.items()]) for curve, _ in found],
-            "; ".join(_noted(curve, fit, alone=len(found) == 1) for curve, fit in found),
+            [Line(curve.line, _medians(curve), _noted(fit)) for curve, fit in found],
         )
         for name, found in by_chart.items()
     ]
 
 
-def _noted(curve: Curve, fit: Fit, *, alone: bool) -> str:
+def _medians(curve: Curve) -> list[tuple[float, float]]:
+    return [(size, found.median) for size, found in curve.points.items()]
+
+
+def _noted(fit: Fit) -> str:
     """Say in a few words how a curve grows."""
     order = f"slope {fit.exponent:.2f}" if fit.order == "-" else fit.order
-    text = f"{order}, {fit.growth:.2f} times"
-    return f"{text} from first to last" if alone else f"{curve.line}: {text}"
+    return f"{order}, {fit.growth:.2f} times from first to last"
 
 
 def _how(plan: Plan) -> Sequence[str]:
     return [
         "A figure is fitted, by least squares of the relative distances, with a constant and one of "
         f"{', '.join(ORDERS)}; one is believed where it leaves at most {BETTER:.0%} of the residual of "
-        f"a simpler one, which must be above {STEADY:.0%}. The residual is the root mean square of the distances. "
-        "The slope is that of the logarithms. A size of 0 is left out.",
+        f"a simpler one, which must be above {STEADY:.0%} and above the usual spread. "
+        "The residual is the root mean square of the distances. The slope is that of the logarithms. "
+        "A size of 0 is left out.",
         f"Workers: {plan.sides} rounds; in each, so many workers are started anew on an empty store and loaded "
         f"{SLICES} times for a second. They may use all cores, the load (and Redis) only the last one. "
         "Memory is PSS: what a worker shares with others is counted in parts.",
         f"Sessions: a process for each size, all on one core, are asked in turn, {plan.batches} times after "
         f"{UNCOUNTED} that are not counted, for {CALLS['title']} title calls of sessions drawn by chance; "
         "the time is processor time.",
-        f"Journal: mocks with each `--journal-size` are loaded in turn, {plan.slices} times for a second, after 2 s "
-        f"that fill it; in process as for sessions, after {TITLED:,} title calls.",
+        f"Journal: mocks with each `--journal-size` are loaded until it is full, then in turn, {plan.slices} times for "
+        f"a second; in process as for sessions, after {TITLED:,} title calls.",
         f"Operations: the contract of 2.6 with copies of its title call at paths of their own; {plan.sides} starts "
         f"and {plan.slices} seconds of load each, in turn. Memory is VmHWM after the first answer.",
         f"Streams: {plan.sides} rounds; for each number a server anew, and {FOLLOWED:,} turns in all, each of a new "

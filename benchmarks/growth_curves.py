@@ -14,13 +14,13 @@ from benchmarks.environment import ROOT
 from benchmarks.figures import Series, series
 from benchmarks.listening import follow_all, in_order
 from benchmarks.many import CALLS, asked, holding, told
-from benchmarks.measure import Plan, Subject, beside, first_answer, in_turn, mock_with, serving
+from benchmarks.measure import Plan, Subject, beside, first_answer, in_turn, mock_with, serving, wrk
 from mockserver.schema import load_document
 
 UNCOUNTED = 3
 """Batches that are not counted: after them the journal of every process is full."""
 
-JOURNALS = (0, 10, 1_000, 10_000)
+JOURNALS = (0, 10, 100, 1_000, 10_000)
 OPERATIONS = (7, 30, 120, 500, 2_000)
 STREAMS = (1, 10, 50, 200, 500, 1_000, 2_000)
 FOLLOWED = 2_000
@@ -78,10 +78,8 @@ def _batches(held: Mapping[int, Any], place: str, batches: int) -> Mapping[int, 
 
 def journal(cores: Cores, plan: Plan) -> list[Curve]:
     """Load mocks with journals of several sizes, each filled; and time calls in process beside full journals."""
-    servers = [mock_with(f"{size}", "--journal-size", str(size)) for size in JOURNALS]
-    say("growth: journals")
-    found = beside("growth: title with a journal", servers, cores, replace(plan, sides=1, warm=2))
-    rates = {int(name): series([each.requests_per_second for each in slices]) for name, slices in found.items()}
+    servers = {size: mock_with(f"a journal of {size}", "--journal-size", str(size)) for size in JOURNALS}
+    rates = _filled(servers, cores, plan)
     with ExitStack() as stack:
         held = {size: stack.enter_context(holding("title", TITLED, cores.server, 0, size)) for size in JOURNALS}
         memory = {size: series([told(each)["resident_mib"]]) for size, each in held.items()}
@@ -92,6 +90,28 @@ def journal(cores: Cores, plan: Plan) -> list[Curve]:
         Curve("Time of a title call with a full journal", "in the Handler", over, "µs", 1, times),
         Curve("Memory with a full journal", "resident", over, "MiB", 1, memory, _EXCHANGES),
     ]
+
+
+def _filled(servers: Mapping[int, Subject], cores: Cores, plan: Plan) -> Mapping[int, Series]:
+    """Fill the journals, then load the servers in turn, a second each time; give requests a second."""
+    found: dict[int, list[float]] = {size: [] for size in servers}
+    say("growth: title with a full journal")
+    with ExitStack() as stack:
+        running = {size: stack.enter_context(serving(each, cores)) for size, each in servers.items()}
+        lengths = {size: first_answer(each.name, running[size]).length for size, each in servers.items()}
+
+        def loaded(size: int) -> tuple[int, float]:
+            return wrk(servers[size], running[size].port, cores, 1, lengths[size])
+
+        for size in servers:
+            left = size
+            while left > 0:
+                left -= loaded(size)[0]
+        for turn in range(plan.slices):
+            for size in list(servers)[:: -1 if turn % 2 else 1]:
+                requests, seconds = loaded(size)
+                found[size].append(requests / seconds)
+    return {size: series(each) for size, each in found.items()}
 
 
 def operations(cores: Cores, plan: Plan) -> list[Curve]:

@@ -14,9 +14,9 @@ ORDERS: Mapping[str, Callable[[float], float]] = {
 """The orders that are tried, the simplest first: what a figure is made of beside a constant."""
 
 STEADY = 0.03
-"""With a residual up to this, nothing more than a constant is seen in a figure."""
+"""With a residual up to this, or to the noise, nothing more than a constant is seen in a figure."""
 
-BETTER = 0.6
+BETTER = 0.5
 """An order is believed rather than a simpler one if it leaves at most this part of that one's residual."""
 
 
@@ -34,23 +34,26 @@ class Fit:
     """The figure at the largest size divided by that at the smallest."""
 
 
-def fitted(points: Mapping[float, float]) -> Fit:
-    """Fit figures at sizes, size -> figure, all above 0: two sizes at least, and four to tell an order."""
+def fitted(points: Mapping[float, float], noise: float = 0.0) -> Fit:
+    """Fit figures at sizes, size -> figure, all above 0: two sizes at least, and four to tell an order.
+
+    `noise` is how far each of the figures may be off, as a part of it.
+    """
     sizes = sorted(points)
     figures = [points[size] for size in sizes]
     growth, exponent = figures[-1] / figures[0], _slope(sizes, figures)
     if len(sizes) < 4:
         return Fit("-", exponent, _power_residual(sizes, figures), growth)
     residuals = {name: _residual([order(size) for size in sizes], figures) for name, order in ORDERS.items()}
-    name = _believed(residuals)
+    name = _believed(residuals, max(STEADY, noise))
     return Fit(name, exponent, residuals[name], growth)
 
 
-def _believed(residuals: Mapping[str, float]) -> str:
-    """Give the simplest order that no other one betters by much."""
+def _believed(residuals: Mapping[str, float], steady: float) -> str:
+    """Give the simplest order that leaves no more than that, or that no other one betters by much."""
     best = "O(1)"
     for name, residual in residuals.items():
-        if residuals[best] > STEADY and residual <= BETTER * residuals[best]:
+        if residuals[best] > steady and residual <= BETTER * residuals[best]:
             best = name
     return best
 

@@ -272,8 +272,8 @@ def _chart(found: Soaked) -> Chart:
     note = (
         f"{found.grown:.3f} times from the first {found.window:.0f} s after {found.warm:.0f} s of warm-up to the last"
     )
-    line = Line("resident memory", found.memory[::step])
-    return Chart("Memory under load with faults", "seconds", "MiB", [line], note, dots=False)
+    line = Line("resident memory", found.memory[::step], note)
+    return Chart("Memory under load with faults", "seconds", "MiB", [line], dots=False)
 
 
 def _how(found: Soaked) -> Sequence[str]:

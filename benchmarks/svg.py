@@ -6,10 +6,10 @@ from html import escape
 from math import ceil, floor, log10
 from typing import NamedTuple
 
-WIDE, HIGH = 430, 300
+WIDE, HIGH = 430, 320
 """Size of one chart, in pixels."""
 
-LEFT, RIGHT, TOP, BOTTOM = 58, 16, 66, 46
+LEFT, RIGHT, TOP, BOTTOM = 58, 26, 92, 46
 """What stands around the field in which the lines are."""
 
 APART = 20.0
@@ -39,12 +39,17 @@ _CLASSES = "abc"
 Point = tuple[float, float]
 
 
+FEW = 8
+"""Up to so many different x stand at the side themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a chart: points by x."""
+    """One line of a chart: points by x, and what is said of it below the title."""
 
     name: str
     points: Sequence[Point]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,6 @@ class Chart:
     x: str
     y: str
     lines: Sequence[Line]
-    note: str = ""
-    """What is said below the title."""
     dots: bool = True
 
 
@@ -85,15 +88,15 @@ def page(charts: Sequence[Chart], described: str, columns: int = 2) -> str:
 
 
 def _chart(chart: Chart) -> Iterator[str]:
-    across = axis([x for line in chart.lines for x, _ in line.points], zero=False)
-    up = axis([y for line in chart.lines for _, y in line.points], zero=True)
+    across = across_axis([x for line in chart.lines for x, _ in line.points])
+    up = up_axis([y for line in chart.lines for _, y in line.points])
 
     def at(x: float, y: float) -> Point:
         return LEFT + across.place(x) * (WIDE - LEFT - RIGHT), HIGH - BOTTOM - up.place(y) * (HIGH - TOP - BOTTOM)
 
     yield _text(LEFT, 18, chart.title, "title")
-    yield _text(LEFT, 34, chart.note, "quiet")
     yield from _legend(chart.lines)
+    yield _text(8, TOP - 12, chart.y, "quiet")
     for tick in up.ticks:
         _, y = at(across.ticks[0], tick)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -101,19 +104,20 @@ def _chart(chart: Chart) -> Iterator[str]:
     for tick in across.ticks:
         x, _ = at(tick, up.ticks[0])
         yield _text(x, HIGH - BOTTOM + 16, short(tick), "quiet", "middle")
-    yield _text((LEFT + WIDE - RIGHT) / 2, HIGH - 12, f"{chart.x}; up: {chart.y}", "quiet", "middle")
+    yield _text((LEFT + WIDE - RIGHT) / 2, HIGH - 12, chart.x, "quiet", "middle")
     for name, line in zip(_CLASSES, chart.lines, strict=False):
         yield from _line(name, [(x, *at(x, y)) for x, y in line.points], dots=chart.dots)
 
 
 def _legend(lines: Sequence[Line]) -> Iterator[str]:
-    """Name the lines; a single one is named by the title."""
-    x = float(LEFT)
-    for name, line in zip(_CLASSES, lines, strict=False):
+    """Name the lines, one below the other; a single one is named by the title."""
+    for number, (name, line) in enumerate(zip(_CLASSES, lines, strict=False)):
+        y = 35 + 16 * number
         if len(lines) > 1:
-            yield f'<line class="line {name}" x1="{x:.0f}" x2="{x + 16:.0f}" y1="48" y2="48"/>'
-            yield _text(x + 21, 52, line.name)
-            x += 36 + 6.6 * len(line.name)
+            yield f'<line class="line {name}" x1="{LEFT}" x2="{LEFT + 16}" y1="{y - 4}" y2="{y - 4}"/>'
+            yield _text(LEFT + 21, y, f"{line.name}: {line.note}" if line.note else line.name, "quiet")
+        else:
+            yield _text(LEFT, y, line.note, "quiet")
 
 
 def _line(name: str, points: Sequence[tuple[float, float, float]], *, dots: bool) -> Iterator[str]:
@@ -129,22 +133,30 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
     return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def axis(values: Sequence[float], *, zero: bool) -> Axis:
-    """Make the scale of some values: logarithmic where they lie far apart, else linear, from 0 if `zero`."""
-    positive = [value for value in values if value > 0] or [1.0]
-    if max(positive) / min(positive) >= APART and min(values) >= 0:
-        return _logarithmic(min(positive), max(positive), with_zero=min(values) == 0)
-    return _linear(0.0 if zero else min(values), max(values))
+def across_axis(values: Sequence[float]) -> Axis:
+    """Make the scale of the x: few of them are its ticks; far apart they stand on a logarithmic one, 0 left of all."""
+    ticks = sorted(set(values))
+    if len(ticks) > FEW or len(ticks) < 2:
+        return _linear(min(values), max(values))
+    positive = [tick for tick in ticks if tick > 0]
+    if positive[-1] / positive[0] < APART or ticks[0] < 0:
+        return Axis(lambda value: (value - ticks[0]) / (ticks[-1] - ticks[0]), ticks)
+    return Axis(_logarithmic(log10(positive[0]), log10(positive[-1]), with_zero=ticks[0] == 0), ticks)
 
 
-def _logarithmic(least: float, most: float, *, with_zero: bool) -> Axis:
+def up_axis(values: Sequence[float]) -> Axis:
+    """Make the scale of the figures: logarithmic where they lie far apart, else from 0 on."""
+    least, most = min(values), max(values)
+    if least <= 0 or most / least < APART:
+        return _linear(min(0.0, least), most)
     low, high = floor(log10(least) + 1e-9), ceil(log10(most) - 1e-9)
+    return Axis(_logarithmic(low, high, with_zero=False), [10.0**power for power in range(low, high + 1)])
+
+
+def _logarithmic(low: float, high: float, *, with_zero: bool) -> Callable[[float], float]:
+    """Give the place of a value between two powers of ten; 0 stands one power below the least."""
     first = low - 1 if with_zero else low
-
-    def place(value: float) -> float:
-        return ((log10(value) if value > 0 else first) - first) / (high - first)
-
-    return Axis(place, [*([0.0] if with_zero else []), *(10.0**power for power in range(low, high + 1))])
+    return lambda value: ((log10(value) if value > 0 else first) - first) / (high - first)
 
 
 def _linear(low: float, high: float) -> Axis:

@@ -15,7 +15,7 @@ from benchmarks.figures import series
 from benchmarks.growth import charts, orders
 from benchmarks.growth_curves import OPERATIONS, Curve, made_contract
 from benchmarks.growth_fit import fitted
-from benchmarks.svg import Chart, Line, axis, page, short
+from benchmarks.svg import Axis, Chart, Line, across_axis, page, short, up_axis
 from mockserver.contract import own
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -73,6 +73,11 @@ def test_what_lies_far_from_every_order_has_a_large_residual() -> None:
     assert fitted(dict(zip(map(float, SIZES), (1, 9, 1, 9, 1, 9), strict=True))).residual > 0.3
 
 
+def test_no_order_is_seen_in_what_the_noise_explains() -> None:
+    figures = dict(zip(map(float, SIZES), (10.0, 10.1, 10.2, 10.9, 11.5, 12.4), strict=True))
+    assert [fitted(figures, noise).order for noise in (0.0, 0.02, 0.1)] == ["O(log n)", "O(log n)", "O(1)"]
+
+
 def test_a_falling_figure_is_no_growth() -> None:
     fit = fitted({float(size): 1_000.0 / size for size in SIZES})
     assert (fit.order, round(fit.exponent, 6)) == ("O(1)", -1.0)
@@ -100,14 +105,15 @@ def test_curves_of_one_name_share_a_chart_whose_note_tells_their_orders() -> Non
     fits = [fitted({size: each.median for size, each in found.points.items()}) for found in (first, second)]
     (chart,) = charts([first, second], fits)
     assert [line.name for line in chart.lines] == ["in process", "at the store"]
-    assert "in process: O(1)" in chart.note
-    assert "at the store: O(n)" in chart.note
+    assert [line.note.partition(",")[0] for line in chart.lines] == ["O(1)", "O(n)"]
 
 
 def test_every_word_of_a_picture_is_a_text_and_it_says_what_it_shows() -> None:
-    chart = Chart("A <title> & more", "sessions", "µs", [Line("a", [(1, 2), (10, 3)]), Line("b", [(1, 5), (10, 6)])])
+    chart = Chart(
+        "A <title> & more", "sessions", "µs", [Line("a", [(1, 2), (10, 3)], "flat"), Line("b", [(1, 5), (10, 6)])]
+    )
     svg = page([chart], "What <it> shows")
-    assert {"A <title> & more", "a", "b", "sessions; up: µs"} <= set(texts(svg))
+    assert {"A <title> & more", "a: flat", "b", "sessions", "µs"} <= set(texts(svg))
     assert parsed(svg).findtext(f"{SVG}title") == "What <it> shows"
 
 
@@ -139,9 +145,13 @@ def test_every_point_lies_inside_its_chart(points: list[tuple[float, float]]) ->
         assert 0 < float(dot.get("cy", -1)) < high
 
 
-@given(st.lists(st.floats(0.001, 1e9, allow_nan=False), min_size=1, max_size=8), st.booleans())
-def test_an_axis_keeps_order_and_covers_its_values(values: list[float], zero: bool) -> None:
-    made = axis(values, zero=zero)
+VALUES = st.lists(st.floats(0.001, 1e9, allow_nan=False), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize("make", [across_axis, up_axis])
+@given(values=VALUES)
+def test_an_axis_keeps_order_and_covers_its_values(make: Callable[[list[float]], Axis], values: list[float]) -> None:
+    made = make(values)
     places = [made.place(value) for value in sorted(values)]
     assert places == sorted(places)
     assert all(-1e-6 <= each <= 1 + 1e-6 for each in places)
@@ -149,10 +159,23 @@ def test_an_axis_keeps_order_and_covers_its_values(values: list[float], zero: bo
     assert made.place(made.ticks[-1]) == pytest.approx(1)
 
 
-def test_nothing_stands_left_of_all_on_a_logarithmic_axis() -> None:
-    made = axis([0, 10, 10_000], zero=False)
-    assert list(made.ticks) == [0, 10, 100, 1_000, 10_000]
-    assert (made.place(0), made.place(10)) == (0, 0.25)
+@given(VALUES)
+def test_figures_that_lie_near_each_other_stand_above_zero_so_that_their_ratio_is_seen(values: list[float]) -> None:
+    linear = max(values) / min(values) < 20
+    assert (up_axis(values).ticks[0] == 0) is linear
+
+
+def test_the_sizes_are_the_ticks_and_nothing_stands_left_of_all() -> None:
+    made = across_axis([0, 10, 100, 10_000])
+    assert list(made.ticks) == [0, 10, 100, 10_000]
+    assert [made.place(size) for size in made.ticks] == [0, 0.25, 0.5, 1]
+
+
+def test_workers_that_do_not_share_the_work_have_a_reason() -> None:
+    points = [{1: series([1000.0]), 2: series([rate])} for rate in (1100.0, 1950.0)]
+    curves = [Curve("Throughput", "SQLite", "workers", "requests/s", 0, each, "a lock") for each in points]
+    fits = [fitted({size: found.median for size, found in each.points.items()}) for each in curves]
+    assert [row[5] for row in orders(curves, fits).rows] == ["a lock", ""]
 
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.5, "0.5"), (20, "20"), (5_000, "5k"), (1_000_000, "1M")])
