@@ -48,11 +48,15 @@ class Verdict(NamedTuple):
 
 
 @cache
-def command() -> Path:
-    """Give its command; where it cannot be had the test is skipped loudly, in CI it fails."""
+def command() -> list[str]:
+    """Give its command; where it cannot be had the test is skipped loudly, in CI it fails.
+
+    Its script names the interpreter that was there when it was made, before the environment came to its place.
+    """
     name = f"{VERSION}-py{sys.version_info.major}.{sys.version_info.minor}"
     try:
-        return kept(CACHE / name, build) / "bin" / "st"
+        scripts = kept(CACHE / name, build) / "bin"
+        return [str(scripts / "python"), str(scripts / "st")]
     except UnavailableError as error:
         missing(error)
 
@@ -81,7 +85,7 @@ def judge(url: str, key: str, folder: Path) -> Verdict:
     options = ["--checks", "all", "--header", f"Authorization: Bearer {key}"]
     options += ["--report", "json", "--report-json-path", str(report)]
     done = subprocess.run(
-        [str(command()), "run", f"{url}/openapi.json", *options],
+        [*command(), "run", f"{url}/openapi.json", *options],
         cwd=folder,
         env=clean_environ() | {"NO_COLOR": "1"},
         capture_output=True,
