@@ -30,10 +30,10 @@ PLANTED: dict[str, Callable[[float], float]] = {
 }
 
 
-def noisy(figure: Callable[[float], float], seed: int) -> dict[float, float]:
-    """Give figures that are up to 2 % off."""
+def noisy(figure: Callable[[float], float], seed: int, off: float = 0.02) -> dict[float, float]:
+    """Give figures that are off by up to a part of them."""
     chance = Random(seed)
-    return {float(size): figure(size) * chance.uniform(0.98, 1.02) for size in SIZES}
+    return {float(size): figure(size) * chance.uniform(1 - off, 1 + off) for size in SIZES}
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -76,6 +76,11 @@ def test_what_lies_far_from_every_order_has_a_large_residual() -> None:
 def test_no_order_is_seen_in_what_the_noise_explains() -> None:
     figures = dict(zip(map(float, SIZES), (10.0, 10.1, 10.2, 10.9, 11.5, 12.4), strict=True))
     assert [fitted(figures, noise).order for noise in (0.0, 0.02, 0.1)] == ["O(log n)", "O(log n)", "O(1)"]
+
+
+def test_a_constant_amid_much_noise_is_seldom_taken_for_more() -> None:
+    found = [fitted(noisy(PLANTED["O(1)"], seed, off=0.1)).order for seed in range(200)]
+    assert found.count("O(1)") > 180
 
 
 def test_a_falling_figure_is_no_growth() -> None:
