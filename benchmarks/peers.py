@@ -113,15 +113,19 @@ def figures(found: Mapping[str, Measured]) -> list[Figure]:
 
     return [
         *(
-            figure(f"throughput, {count} connections", "requests/s", 0, partial(throughput, connections=count))
+            figure(f"throughput, {_over(count)}", "requests/s", 0, partial(throughput, connections=count))
             for count in CONNECTIONS
         ),
-        *(figure(f"median, {count} connections", "ms", 2, late(count, "p50_ms")) for count in CONNECTIONS),
-        *(figure(f"99th percentile, {count} connections", "ms", 2, late(count, "p99_ms")) for count in CONNECTIONS),
+        *(figure(f"median, {_over(count)}", "ms", 2, late(count, "p50_ms")) for count in CONNECTIONS),
+        *(figure(f"99th percentile, {_over(count)}", "ms", 2, late(count, "p99_ms")) for count in CONNECTIONS),
         figure("start", "ms", 0, lambda each: series(each.starts)),
         figure("memory, idle", "MiB", 0, lambda each: series(each.idle)),
         figure("memory, under load", "MiB", 0, lambda each: series(each.busy)),
     ]
+
+
+def _over(connections: int) -> str:
+    return "1 connection" if connections == 1 else f"{connections} connections"
 
 
 def ratios(found: Mapping[str, Measured]) -> Table:
