@@ -62,6 +62,7 @@ class Router:
 
     def __init__(self, contracts: Sequence[Contract]) -> None:
         self.contracts = tuple(contracts)
+        self._several = len(self.contracts) > 1
         self._versions = [_version(contract.name) for contract in contracts]
         shapes: dict[tuple[bool, ...], _Shape] = {}
         for index, contract in enumerate(contracts):
@@ -90,20 +91,16 @@ class Router:
             eras = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
             if eras is None:
                 return Match(allowed=taken_methods(leaf))
-            operation, withdrawn = self._choose(eras, headers)
+            stated = client_version(headers) if self._several else None
+            operation, withdrawn = (eras[0][1], None) if stated is None else self._choose(eras, stated)
             names = operation.names
             path_values = {names[0]: values[0]} if len(values) == 1 else dict(zip(names, values, strict=True))
             match: Match = _new(Match, (operation, path_values, _NOTHING, withdrawn))
             return match
         return NO_MATCH
 
-    def _choose(self, eras: Sequence[tuple[int, Operation]], headers: Headers) -> tuple[Operation, str | None]:
+    def _choose(self, eras: Sequence[tuple[int, Operation]], stated: Version) -> tuple[Operation, str | None]:
         """Choose the newest era not newer than the caller; of those that are all newer, the oldest."""
-        if len(eras) == 1 and len(self.contracts) == 1:
-            return eras[0][1], None
-        stated = client_version(headers)
-        if stated is None:
-            return eras[0][1], None
         index, operation = next((each for each in eras if self._versions[each[0]] <= stated), eras[-1])
         own = next((at for at, version in enumerate(self._versions) if version <= stated), index)
         return operation, self.contracts[own].name if own < index else None

@@ -1,7 +1,7 @@
 """Draft -> Response: no answer leaves that its contract does not allow."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from urllib.parse import quote
@@ -38,6 +38,7 @@ _new = tuple.__new__
 
 _SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _LONGEST = 400
+_NOTHING: Sequence[Finding] = ()
 _write_as_upstream = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -107,7 +108,7 @@ class Sealer:
         required = _required_fields(operation, reply) if reply is not None else ()
         return Place(name, tuple(headers), reply, media, required)
 
-    def judge(self, place: Place, draft: Draft) -> list[Finding]:
+    def judge(self, place: Place, draft: Draft) -> Sequence[Finding]:
         """Give what is wrong with an answer; an error of ours may stand where the contract says nothing."""
         media = place.media
         if media is None:
@@ -123,7 +124,7 @@ class Sealer:
             value = "".join(event_text(event) for event in value)
         if schema is not None and not schema.is_valid(value):
             return schema.explain(value, where="/body", fault="mock")
-        return _judge_events(media.item_schema, value) if media.item_schema is not None else []
+        return _judge_events(media.item_schema, value) if media.item_schema is not None else _NOTHING
 
 
 def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> Draft:
@@ -256,7 +257,7 @@ def _undeclared(place: Place, what: str) -> Finding:
     return Finding("", "declared", message, "mock", contract=place.pointer)
 
 
-def _broken(found: list[Finding]) -> Draft:
+def _broken(found: Sequence[Finding]) -> Draft:
     """Say loudly that an answer of ours broke the contract."""
     first = found[0]
     text = f"The mock's answer breaks the contract at {first.where or 'the root'}: {first.message} ({first.contract})."

@@ -255,17 +255,19 @@ class _UnbornError(Exception):
 
 def _changed(world: World, call: Call, change: Callable[[Session], Change]) -> Session:
     """Change the session of a call; one that create never issued comes to life, unless the world is strict."""
-    scope, session_id = call.request.scope, call.path["session_id"]
+    scope, session_id, strict = call.request.scope, call.path["session_id"], world.strict
     born = 0
 
     def step(old: Session | None, gone: bool) -> Change:
+        if old is not None and not strict:
+            return change(old)
         if old is None:
-            if gone or world.strict:
+            if gone or strict:
                 raise _unknown(call, deleted=gone)
             if not born:
                 raise _UnbornError
             old = Session(session_id, world.clock(), project_id=_project(call), born=born)
-        elif world.strict:
+        else:
             _check_project(call, old)
         return change(old)
 

@@ -169,8 +169,8 @@ class MemoryStore:
             if old is None:
                 world = self._world(scope, 1)
                 self._count += 1
-            world.seq += 1
-            new = placed(new, world.seq)
+            world.seq = seq = world.seq + 1
+            new = placed(new, seq)
             if old is not None and old.project_id is None and new.project_id is None:  # most changes, at once
                 world.sessions[session_id] = new
                 world.timeline.move(old.seq, new)
