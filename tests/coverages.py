@@ -220,6 +220,16 @@ def heard(draw: st.DrawFn) -> Exchange:
     )
 
 
+values_of_fields: st.SearchStrategy[Json] = st.recursive(
+    st.sampled_from([None, True, 0, 1, 2.5, 4, "", "a", "b", "x", "abcde", UUID, "2026-04-22T12:34:41Z"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "c", "d", "kind", "it", "z"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+"""Values of the schemas that the tests of drift draw, or nearly."""
+
 journals = st.lists(heard(), max_size=3)
 """Short journals."""
 

@@ -9,9 +9,9 @@ import pytest
 from mockserver.check.check_command import placed
 from mockserver.check.coverage import Coverage, Tally
 from mockserver.check.coverage_places import RULES
-from mockserver.check.coverage_report import GROUPS, Share, report_of, share, table_of, untouched
+from mockserver.check.coverage_report import GROUPS, Share, report_of, share
 from mockserver.check.coverage_run import Hearing, coverage_of, summary_of
-from mockserver.check.coverage_walk import Known, Place, places_of
+from mockserver.check.coverage_walk import places_of
 from mockserver.check.program import teller
 from mockserver.check.provider import Options, check
 from mockserver.check.target import at_url, of_handler
@@ -19,13 +19,11 @@ from mockserver.contract import Contract, own
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.exchange import Delivery, Headers, Json, Request, Response
-from mockserver.journal import Exchange
 from mockserver.runner import Allowed, Ran
 from mockserver.settings import ERAS, Settings
-from tests import drifts
-from tests.coverages import all_contracts, contract, coverage, of_schema, talk
-from tests.exchanges import exchange, journal
-from tests.strategies import ROOT, contract_of, own_document, write_document
+from tests.coverages import all_contracts, contract, coverage, of_schema
+from tests.exchanges import exchange
+from tests.strategies import contract_of, own_document, write_document
 from tests.talk import TITLE, ask
 
 # -- a count of its own: each place by its kind and JSON pointer -------------------------------------------------------
@@ -311,95 +309,6 @@ def test_a_program_that_is_run_is_told_its_coverage(capsys: pytest.CaptureFixtur
     assert "429 was never answered" in told.out
     teller(("markdown",))(ran)
     assert "Coverage" not in capsys.readouterr().out
-
-
-# -- the report --------------------------------------------------------------------------------------------------------
-
-HEARD: list[Exchange] = journal(
-    exchange(body=b'{"first_message": "x"}'),
-    exchange(contract="2.17", method="GET", path="/api/v1/chat", operation="list", body=b"", answer=b'{"items": []}'),
-)
-
-
-def test_every_place_that_was_not_touched_is_told_once_with_what_lies_below_it() -> None:
-    found = Tally(all_contracts()).add_all(HEARD).result()
-    each = untouched(found, each=True)
-    assert len(each) == len(found.untouched) == len({problem.cause for problem in each})
-    outermost = untouched(found)
-    assert len({problem.cause for problem in outermost}) == len(outermost)
-    below = sum(int(told.split("(")[-1].split()[0]) for told in (one.message for one in outermost) if " below)" in told)
-    alone = sum(len(problem.operation.split(", ")) for problem in outermost)
-    assert below + alone == len(found.untouched)
-    assert {problem.level for problem in outermost} == {"warning", "note"}
-
-
-def test_what_several_operations_share_is_told_once() -> None:
-    found = coverage(
-        [contract_of("2.17")],
-        *(talk("GET", path) for path in ("/api/v1/chat", "/api/v1/chat/s", "/api/v1/chat/s/summary")),
-    )
-    (told,) = (each for each in untouched(found) if each.message.startswith("the query parameter project_id"))
-    assert told.operation == "list, retrieve, get_summary"
-    assert told.contract == "2.17#/components/parameters/ProjectId"
-    (told,) = (each for each in untouched(found) if each.where == "/response/429")
-    assert told.contract == "2.17#/components/responses/TooManyRequests"
-
-
-def test_an_operation_of_two_contracts_is_told_apart() -> None:
-    calls = [exchange(contract=era, method="GET", path="/api/v1/chat", operation="list") for era in ("2.17", "2.8")]
-    report = report_of(Tally().add_all(calls).result(), "both")
-    rows = [row[0] for row in report.tables[0].rows]
-    assert {"list (2.17)", "list (2.8)", "all", "percent"} <= set(rows)
-    told = {each.operation for each in report.problems if "429" in each.message}
-    assert {"list (2.17)", "list (2.8)"} <= told
-    assert len({each.cause for each in report.problems}) == len(report.problems)
-
-
-@pytest.mark.parametrize(
-    ("touched", "all_", "percent"), [(0, 3, 0.0), (1, 3, 33.3), (2, 3, 66.6), (9999, 10000, 99.9), (3, 3, 100.0)]
-)
-def test_a_percentage_is_never_rounded_up(touched: int, all_: int, percent: float) -> None:
-    assert Share(touched, all_).percent == percent
-
-
-@pytest.mark.parametrize(("limit", "is_less"), [(0, False), (20, False), (20.000001, True), (100, True)])
-def test_what_is_less_than_was_asked_for_is_a_problem(limit: float, is_less: bool) -> None:
-    places = [Place("own", "make", "", "member", f"/{number}") for number in range(5)]
-    known = Known("/x", "x never came", "/x", ())
-    found = Coverage(("own",), dict.fromkeys(places, known), frozenset(places[:1]), exchanges=1)
-    report = report_of(found, "x", fail_under=limit)
-    assert [each.rule for each in report.errors] == ["fail-under"] * is_less
-    assert "fail-under" in report.rules
-    assert report_of(found, "x").errors == ()
-
-
-def test_no_exchange_is_a_warning_and_no_success() -> None:
-    report = report_of(Tally().result(), "nothing")
-    assert (report.problems[0].rule, report.problems[0].level) == ("something-heard", "warning")
-    assert [each.rule for each in report_of(Tally().result(), "nothing", fail_under=1).errors] == ["fail-under"]
-
-
-def test_what_is_whole_is_passed_and_what_is_nothing_has_no_column() -> None:
-    document = drifts.document({}, {"type": ["string", "null"]})
-    made = [talk("POST", "/things", status=200, answer=value) for value in ("x", None)]
-    report = report_of(coverage([contract(document)], *made), "x")
-    assert "make (own): types" in report.passed
-    assert "make (own): fields" not in report.passed
-    columns = ["", "operation", "statuses", "media types", "fields", "types", "all", "percent"]
-    assert list(report.tables[0].columns) == columns
-
-
-def test_bodies_that_were_cut_are_told() -> None:
-    found = Tally().add_all([exchange(answer_size=99)]).result()
-    assert report_of(found, "x").figures["with a cut body"] == 1
-    assert "--journal-body" in table_of(found).notes[0]
-    assert table_of(Tally().add_all([exchange()]).result()).notes == []
-
-
-def test_the_page_tells_every_kind() -> None:
-    page = (ROOT / "docs" / "coverage.md").read_text("utf-8")
-    for kind, sentence in RULES.items():
-        assert f"| `{kind}` | {sentence} |" in page
 
 
 def test_contracts_are_told_newest_first() -> None:

@@ -24,6 +24,7 @@ from mockserver.check.formats import FORMATS
 from mockserver.cli import main
 from mockserver.errors import MockserverError, StartError, UsageError
 from mockserver.journal import as_json
+from mockserver.live import running
 from tests.exchanges import exchange, journal
 from tests.strategies import ROOT, own_document, write_document
 from tests.test_check_formats import SCHEMA
@@ -108,7 +109,9 @@ def test_a_scope_of_a_mock_is_named_in_the_url(serve: Callable[..., str]) -> Non
     url = serve(seed=1)
     httpx.get(f"{url}/scope/ann/api/v1/chat", headers=KEY)
     assert told(url)["figures"]["exchanges"] == 0
-    assert told(f"{url}/scope/ann")["figures"]["exchanges"] == 1
+    found = told(f"{url}/scope/ann")["figures"]
+    assert found["exchanges"] == 1
+    assert found["touched"] > 1
 
 
 def test_to_count_a_mock_changes_nothing_in_its_journal(serve: Callable[..., str]) -> None:
@@ -207,6 +210,19 @@ def test_a_mock_that_may_not_be_asked_and_a_server_that_is_no_mock_are_told(serv
         run(serve(seed=1, control=False))
     with pytest.raises(StartError):
         run(serve(seed=1) + "/api")
+
+
+async def page(scope: Any, receive: Any, send: Any) -> None:
+    """Serve a page of HTML."""
+    del scope, receive
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+    await send({"type": "http.response.body", "body": b"<html></html>"})
+
+
+def test_another_server_is_told_to_be_no_mock() -> None:
+    with running(page) as url, pytest.raises(StartError, match="what runs there is no mock server") as caught:
+        run(url)
+    assert f"where: {url}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

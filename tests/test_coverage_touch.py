@@ -1,5 +1,6 @@
 """Each place goes from never touched to touched by exactly the exchange that is made for it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from mockserver.exchange import Json
 from mockserver.journal import Exchange
 from mockserver.settings import ERAS
 from tests import drifts, exchanges
-from tests.coverage_cases import BEYOND, CASES, LEFT_OUT, PARTS, TREE, of_type, things
+from tests.coverage_cases import BEYOND, CASES, TREE
+from tests.coverage_parts import LEFT_OUT, PARTS, of_type, things
 from tests.coverages import (
     JSON,
     all_contracts,
@@ -28,6 +30,7 @@ from tests.coverages import (
     of_schema,
     talk,
     told,
+    values_of_fields,
     with_value,
 )
 from tests.strategies import contract_of
@@ -168,6 +171,23 @@ def test_what_is_touched_is_counted_and_a_journal_alone_says_in_which_contracts(
 @given(one=heard())
 def test_an_exchange_touches_places_of_one_operation_of_one_contract(one: Exchange) -> None:
     assert len({(place.contract, place.operation) for place in touched([one])}) <= 1
+
+
+@given(made=drifts.drawn_documents, sent=values_of_fields, came=values_of_fields)
+def test_whatever_the_contract_what_is_touched_is_counted_and_what_is_right_breaks_nothing(
+    made: Json, sent: Json, came: Json
+) -> None:
+    it = contract(made)
+    heard = talk("POST", "/things", body=json.dumps(sent).encode(), status=200, answer=json.dumps(came).encode())
+    (operation,) = it.operations
+    places = places_of(it, operation)
+    touched = toucher_of(it).touched(operation, {}, heard)
+    assert {place.kind for place in touched - places.keys()} <= {"field-absent"}, "which another part may require"
+    assert operation.body is not None
+    if operation.body.schema.is_valid(sent):
+        assert {place.kind for place in touched if place.side == "request"}.isdisjoint({"violation"})
+    assert told(coverage([it], heard)) == told(coverage([contract(drifts.renamed(made))], heard))
+    assert len({(place.kind, known.where) for place, known in places.items()}) == len(places)
 
 
 @given(exchange=exchanges.exchanges, era=st.sampled_from(ERAS))

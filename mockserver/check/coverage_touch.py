@@ -183,7 +183,8 @@ class _Look:
         if not isinstance(node, dict) or depth > DEEPEST or mark in self._within:
             return
         self._within.add(mark)
-        for kind, tail in exercised(node, value) if right else broken(node, value):
+        hits = exercised(node, value) if right else () if side == "response" else broken(node, value)
+        for kind, tail in hits:
             self.hit(side, kind, join(pointer, *tail))
         if isinstance(value, dict):
             self.left_out(side, node, pointer, value)
