@@ -200,7 +200,7 @@ class App:
             return too_big(self._max_body)
         steps = receive().__await__()
         try:
-            waiting = _ended(steps, steps.send(None))
+            waiting = _ended(steps, next(steps))
         except StopIteration as done:
             message = done.value
             body: bytes = message.get("body", b"")
@@ -284,15 +284,17 @@ def _log_access(method: str, path: str, query: str, response: Response, took: fl
 
 @coroutine
 def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, Any, Message]:
-    """Await what was begun: `asked` is what it waits for first."""
+    """Await what was begun: `asked` is what it waits for first. Not every server's awaitable is a generator."""
     while True:
         try:
             try:
                 sent = yield asked
             except BaseException as error:
+                if not hasattr(steps, "throw"):
+                    raise
                 asked = steps.throw(error)
             else:
-                asked = steps.send(sent)
+                asked = next(steps) if sent is None else steps.send(sent)
         except StopIteration as done:
             message: Message = done.value
             return message

@@ -1,5 +1,6 @@
 """What is asked of the mock itself and set while it serves: the routes under `/__mock__/`, and `/openapi.json`."""
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -74,20 +75,24 @@ def _endpoint(mock: Mock, acts: dict[str, Act]) -> Callable[["Request"], Any]:
     """Make an endpoint of what a path does by method; it is done in a thread, since a store may wait."""
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
-    from starlette.responses import JSONResponse, Response
+    from starlette.responses import Response
 
     async def endpoint(request: "Request") -> Response:
-        if request.url.path not in (HEALTH, OPENAPI):
+        path = request.scope["path"]  # that of the request line: the path of request.url may be made up by its Host
+        if path not in (HEALTH, OPENAPI):
             if not mock.settings.control:
                 raise HTTPException(404, "The control routes are switched off (--no-control).")
             if why := refused(request.scope, remote=mock.settings.control_remote):
                 raise HTTPException(403, f"The control routes are refused: {why}.")
         name, named = _scope_of(request)
-        text = await _text(request, LONGEST_STATE if request.url.path.endswith("/state") else LONGEST)
+        text = await _text(request, LONGEST_STATE if path.endswith("/state") else LONGEST)
         asked = Asked(mock, LocalDesk(mock, name), named, dict(request.path_params), dict(request.query_params), text)
         method = "GET" if request.method == "HEAD" else request.method
         made = await run_in_threadpool(acts[method], asked)
-        return made if isinstance(made, Response) else JSONResponse(made)
+        if isinstance(made, Response):
+            return made
+        # Escapes tell what no UTF-8 can hold: half a surrogate pair in a plan, say.
+        return Response(json.dumps(made, separators=(",", ":")), media_type="application/json")
 
     return endpoint
 

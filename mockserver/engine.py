@@ -97,9 +97,10 @@ class Mock:
     def _recording(self) -> Callable[..., None] | None:
         """Give what remembers an exchange; None where there is no journal."""
         chosen = self.settings
-        if not chosen.journal_size:
+        if not chosen.journal_size and chosen.journal is None:
             return None
-        return Recorder(self.shelf, self.clock, chosen.journal_body, chosen.journal).record
+        shelf = self.shelf if chosen.journal_size else None
+        return Recorder(shelf, self.clock, chosen.journal_body, chosen.journal).record
 
     def _world(self) -> World:
         """Give what the simulation plays in."""

@@ -220,7 +220,10 @@ def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
         return [] if fits else [_difference(where, f"text with /{expected.pattern}/", received)]
     if callable(expected):
         name = getattr(expected, "__name__", repr(expected))
-        fits = received is not NOTHING and bool(expected(received))
+        try:
+            fits = received is not NOTHING and bool(expected(received))
+        except Exception as error:  # a test's own function
+            return [_difference(where, f"what {name} accepts, which raised {error!r}", received)]
         return [] if fits else [_difference(where, f"what {name} accepts", received)]
     if isinstance(expected, Mapping):
         return _differ_mapping(expected, received, where)

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from mockserver.clock import Clock
@@ -19,10 +20,11 @@ _new = tuple.__new__
 
 
 class Recorder:
-    """Makes exchanges of requests and answers, and keeps them."""
+    """Makes exchanges of requests and answers, and keeps them; without a shelf, in the file alone."""
 
-    def __init__(self, shelf: Shelf, clock: Clock, longest: int, file: Path | None) -> None:
+    def __init__(self, shelf: Shelf | None, clock: Clock, longest: int, file: Path | None) -> None:
         self._shelf, self._clock, self._longest = shelf, clock, longest
+        self._numbers = count(1)
         self._file = None if file is None else JournalFile(file)
 
     def record(
@@ -51,7 +53,7 @@ class Recorder:
         came = (0, self._clock(), scope, method, path, query, redacted(headers.raw), body, size, operation, contract)
         told = (values, status, fields, answer, answer_size, source, findings, planned, faults)
         exchange: Exchange = _new(Exchange, came + told)
-        number = self._shelf.record(exchange)
+        number = self._shelf.record(exchange) if self._shelf is not None else next(self._numbers)
         if self._file is not None:
             self._file.write(exchange._replace(number=number))
 

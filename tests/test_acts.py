@@ -230,6 +230,13 @@ def test_an_answer_is_planned_changed_and_taken_back(ask: Controlled) -> None:
         assert ask.status == 404
 
 
+def test_a_plan_of_half_a_surrogate_pair_is_shown_as_it_was_planned(ask: Controlled) -> None:
+    half = b'{"operation": "set_title", "when": {"body": {"first_message": "\\ud800"}}, "status": 429}'
+    ask("POST", "plan", half)
+    (told,) = ask("GET", "plan")["planned"]
+    assert (ask.status, told["when"]["body"]) == (200, {"first_message": "\ud800"})
+
+
 def test_an_answer_of_the_file_is_shown_and_stays(serve: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text('[{"operation": "delete", "status": 503}]', "utf-8")
     with controlled(serve(seed=0, plan=tmp_path / "plan.json")) as ask:

@@ -232,6 +232,13 @@ def test_another_machine_is_let_in_by_an_option_and_a_web_site_is_not() -> None:
     assert ask("GET", "/__mock__/journal", THERE, {"sec-fetch-site": "cross-site"}, control_remote=True).status == 403
 
 
+@pytest.mark.parametrize("host", ["mock.example/__mock__/health?", "127.0.0.1/__mock__/health#", "x/openapi.json?"])
+def test_no_host_makes_a_control_route_one_that_is_free(host: str) -> None:
+    assert ask("GET", "/__mock__/journal", THERE, {"host": host}).status == 403
+    assert ask("GET", "/__mock__/journal", HERE, {"host": host}).status == 403
+    assert ask("GET", "/__mock__/journal", HERE, {"host": host}, control=False).status == 404
+
+
 @pytest.mark.parametrize("client", [HERE, THERE, None])
 def test_without_control_there_is_the_health_alone(client: tuple[str, int] | None) -> None:
     assert ask("GET", HEALTH, client, control=False).status == 200

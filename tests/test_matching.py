@@ -413,6 +413,14 @@ def test_a_difference_says_what_was_expected_and_what_was_received(asked: Any, s
     assert found(body(sent), "set_title", first_message=asked) == [said]
 
 
+def test_a_function_that_fails_accepts_nothing_and_the_difference_says_how_it_failed() -> None:
+    def strict(message: str) -> bool:
+        raise KeyError(message)
+
+    said = "/body/first_message: expected what strict accepts, which raised KeyError('x'), received \"x\""
+    assert found(body({"first_message": "x"}), "set_title", first_message=strict) == [said]
+
+
 def test_every_difference_is_told() -> None:
     parts = parts_of({"session_id": "a"}, "", [], b'{"first_message": "y"}')
     assert differences(read(session_id="b", project_id="p", first_message="x"), parts) == [

@@ -151,6 +151,15 @@ def test_the_file_has_a_line_for_each_exchange_as_the_journal_has_it(tmp_path: P
     assert PLANTED not in path.read_text()
 
 
+def test_the_file_has_all_though_nothing_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    mock = Mock(Settings(contract="2.6", seed=1, journal=path, journal_size=0))
+    for _ in range(2):
+        ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}, authorization=KEY)
+    assert [(each["number"], each["operation"]) for each in lines(path)] == [(1, "set_title"), (2, "set_title")]
+    assert list(mock.shelf.exchanges("default")) == []
+
+
 def test_the_line_is_there_before_the_answer(serve: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     url = serve(contract="2.6", seed=1, journal=path)

@@ -140,7 +140,7 @@ def test_the_wheel_needs_neither_the_tools_of_the_tests_nor_a_client_of_redis(in
 
 
 def test_the_installed_command_finds_the_lines_of_a_contract(installed: Path, tmp_path: Path) -> None:
-    command = [installed / "mockserver", "drift", "2.6", "2.8", "--report", "github"]
+    command: list[str | Path] = [installed / "mockserver", "drift", "2.6", "2.8", "--report", "github"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert re.search(r"file=schemas/llamacloud-chat/2\.6\.yaml,line=[1-9][0-9]+", done.stdout), done.stdout[:500]
