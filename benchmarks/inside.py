@@ -2,7 +2,8 @@
 
 `inside.py hold <create|title> <count> [<before> [<journal size>]]` answers that many requests and tells the memory that
 they took, as JSON; then, for each line `<place> <operation> <calls>` that it reads, the seconds that one call took in
-the mean. `before` is how many requests are answered before the memory is first read.
+the mean; a place is the store, the handler, or the ASGI app.
+`before` is how many requests are answered before the memory is first read.
 `inside.py save <count> <file>` writes a state with that many sessions.
 `inside.py count <operation> <count> <calls>` makes that many calls in the Handler among that many sessions, for
 callgrind to count.
@@ -12,12 +13,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from mockserver.engine import Mock
 from mockserver.exchange import Headers, Request
+from mockserver.serving import make_app
 from mockserver.sessions import write_token
 from mockserver.settings import Settings
 from mockserver.state import dump_state
@@ -113,6 +116,27 @@ def _at_store(store: Store, operation: str) -> Callable[[Any], object]:
     return lambda place: store.page(SCOPE, None, place, PAGE + 1)
 
 
+def _at_app(mock: Mock) -> Callable[[Request], object]:
+    """Give what makes one call of the ASGI application, whose server has the whole request already."""
+    app = make_app(mock.settings, mock)
+
+    async def send(_: Any) -> None:
+        pass
+
+    def call(ask: Request) -> None:
+        message = {"type": "http.request", "body": ask.body, "more_body": False}
+
+        async def receive() -> Any:
+            return message
+
+        raw, headers = ask.path.encode(), list(ask.headers.raw)
+        scope = {"type": "http", "method": ask.method, "path": ask.path, "raw_path": raw, "query_string": b""}
+        with suppress(StopIteration):
+            app({**scope, "root_path": "", "headers": headers}, receive, send).send(None)
+
+    return call
+
+
 def _arguments(store: Store, operation: str, calls: int, chance: Random) -> Sequence[Any]:
     """Give what each call is about: ids, or places in the order."""
     if operation == "title":
@@ -137,6 +161,8 @@ def timed(mock: Mock, place: str, operation: str, calls: int, chance: Random) ->
         call = _at_store(store, operation)
     else:
         call, arguments = mock.handle, [_REQUESTS[operation](each) for each in arguments]
+    if place == "app":
+        call = _at_app(mock)
     began = time.process_time()
     for each in arguments:
         call(each)

@@ -18,8 +18,8 @@ WORSE = 0.05
 PATH_TOLD = (
     "The path of a title call, by processor time: the server and its event loop (uvicorn, httptools, the socket) are "
     "what the bare ASGI callable takes,\n"
-    "the Handler what it takes in process without a server, and the edge the rest: "
-    "reading the request from ASGI, and writing the answer to it."
+    "the rest is that of the Handler and of the edge (reading the request from ASGI, and writing the answer to it), "
+    "in the proportion that they have in process without a server."
 )
 
 MANY = 7

@@ -43,12 +43,12 @@ def figure(sections: Sequence[Section], section: str, measure: str) -> Mapping[s
 def path(sections: Sequence[Section]) -> list[Part]:
     """Divide the processor time of a title call among the parts of its path; nothing where it was not measured."""
     spent = figure(sections, title.NAME, title.PROCESSOR)
-    alone = figure(sections, title.NAME, title.HANDLER)
-    if title.OURS not in spent or title.BARE not in spent or title.OURS not in alone:
+    handler, app = (figure(sections, title.NAME, name) for name in (title.HANDLER, title.APP))
+    if title.OURS not in spent or title.BARE not in spent or title.OURS not in handler or title.OURS not in app:
         return []
-    whole = spent[title.OURS].median
-    server, handler = spent[title.BARE].median, alone[title.OURS].median
-    parts = ((SERVER, server), (HANDLER, handler), (EDGE, whole - server - handler))
+    whole, server = spent[title.OURS].median, spent[title.BARE].median
+    share = handler[title.OURS].median / app[title.OURS].median
+    parts = ((SERVER, server), (HANDLER, (whole - server) * share), (EDGE, (whole - server) * (1 - share)))
     return [Part(name, each, each / whole) for name, each in parts]
 
 

@@ -33,6 +33,7 @@ def titled(whole: float, bare: float, handler: float, ratio: float = 1.5) -> Sec
     figures = [
         figure(title.PROCESSOR, {title.OURS: whole, title.PLAIN: 50.0, title.BARE: bare}),
         figure(title.HANDLER, {title.OURS: handler}),
+        figure(title.APP, {title.OURS: whole - bare}),
         figure(title.START, {title.OURS: 200.0, title.BARE: 100.0}, "ms"),
     ]
     rows = [
