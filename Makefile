@@ -37,7 +37,7 @@ test: packages lint types $(READY) ## lint, types and all tests (under five minu
 test-all: packages lint types $(READY) ## the same with many more drawn cases
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: packages $(READY) ## check the mock by itself, by released clients and by Schemathesis, served in every way
+check: packages $(READY) ## check the mock by itself, released clients and Schemathesis, served in every way (ten minutes)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -p tests.self_check_table tests/test_self_check.py $(ARGS)
 
 lint: $(READY) ## ruff: rules and formatting

@@ -19,7 +19,7 @@ from mockserver.errors import UsageError
 from mockserver.settings import ERAS, SOURCES, Settings, Source
 from tests.grid import ASKED, FACTORS, KEY, SENSELESS, STATELESS, UNRULED, Configuration, arguments, covering, grid
 from tests.self_check_table import Checked, table
-from tests.strategies import operations
+from tests.strategies import ROOT, operations
 from tests.test_self_check import LITTLE, MUCH, Part, parts
 
 DEFAULT = Configuration(*(values[0] for values in FACTORS.values()))
@@ -152,3 +152,9 @@ def test_the_table_adds_up_what_was_checked() -> None:
         ("check", "b", "1", "7", "1", "0"),
         ("all", "", "3", "15", "3", "2"),
     ]
+
+
+def test_the_page_says_how_many_configurations_there_are() -> None:
+    text = (ROOT / "docs" / "ci.md").read_text("utf-8")
+    assert f"These are {len(grid())} configurations" in text
+    assert f"a choice of {len(parts(thorough=False))} in which every pair" in text
