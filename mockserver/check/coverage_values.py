@@ -8,7 +8,7 @@ from mockserver.check.coverage_walk import below
 from mockserver.exchange import Json
 from mockserver.schema import join, lookup
 
-DEEPEST = 100
+DEEPEST = 250
 """How deep a value, or a schema of schemas, is looked into."""
 
 Hit: TypeAlias = tuple[Kind, tuple[str | int, ...]]
