@@ -102,8 +102,8 @@ def create(world: World, call: Call) -> Draft:
 
 def set_title(world: World, call: Call) -> Draft:
     """Give a session its title from its first message."""
-    title = title_of(call.body["first_message"], world.title_length)
-    return _told(world, call, _changed(world, call, lambda old: titled(old, world.clock(), title)))
+    title, clock = title_of(call.body["first_message"], world.title_length), world.clock
+    return _told(world, call, _changed(world, call, lambda old: titled(old, clock(), title)))
 
 
 def get_summary(world: World, call: Call) -> Draft:

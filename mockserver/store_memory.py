@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
 from mockserver.errors import StoreFullError
-from mockserver.stores import MOST_GONE, MOST_SCOPES, MOST_SESSIONS, Counters, Events, Found, Session, Step, placed
+from mockserver.stores import MOST_GONE, MOST_SCOPES, MOST_SESSIONS, Counters, Events, Found, Session, Step
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor, which every change of a session pays for."""
 
 _BLOCK = 8
 """The sequence numbers that differ only in so many low bits stand together."""
@@ -170,7 +173,7 @@ class MemoryStore:
                 world = self._world(scope, 1)
                 self._count += 1
             world.seq = seq = world.seq + 1
-            new = placed(new, seq)
+            new = _new(Session, (*new[:-1], seq))
             if old is not None and old.project_id is None and new.project_id is None:  # most changes, at once
                 world.sessions[session_id] = new
                 world.timeline.move(old.seq, new)
