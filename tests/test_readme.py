@@ -81,6 +81,12 @@ def test_the_drift_of_the_readme_has_the_lines_that_the_readme_shows() -> None:
     assert [line for line in output.splitlines() if line != "..." and line not in lines] == []
 
 
+def test_the_coverage_of_the_readme_is_that_of_the_page_on_coverage() -> None:
+    _, output = shown("mockserver coverage")
+    lines = (ROOT / "docs" / "coverage.md").read_text("utf-8").splitlines()
+    assert [line for line in output.splitlines() if line not in lines and line != "..."] == []
+
+
 def test_the_readme_tells_how_many_servers_the_check_is_tried_on() -> None:
     _, output = shown("mockserver mutants")
     text = f"mutants {len(BROKEN)}, killed {len(BROKEN)}, missed 0, odd but right {len(ODD)}, false alarms 0"
