@@ -141,6 +141,7 @@ async def _driven(running: Running, told: Path, seconds: float) -> Soaked:
     say(f"soak: {GONE:,} sessions made and deleted")
     _fill_gone(port)
     sessions = _control(port, "GET", "health")["sessions"]
+    await asyncio.sleep(1)  # by then it knows that these connections are closed
     before = _held(pid, told)
     _control(port, "POST", "plan", [each.spec() for each in PLANNED])
     say(f"soak: {warm + seconds:.0f} s")

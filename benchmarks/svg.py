@@ -137,7 +137,7 @@ def across_axis(values: Sequence[float]) -> Axis:
     """Make the scale of the x: few of them are its ticks; far apart they stand on a logarithmic one, 0 left of all."""
     ticks = sorted(set(values))
     if len(ticks) > FEW or len(ticks) < 2:
-        return _linear(min(values), max(values))
+        return _linear(min(values), max(values), 7)
     positive = [tick for tick in ticks if tick > 0]
     if positive[-1] / positive[0] < APART or ticks[0] < 0:
         return Axis(lambda value: (value - ticks[0]) / (ticks[-1] - ticks[0]), ticks)
@@ -159,8 +159,9 @@ def _logarithmic(low: float, high: float, *, with_zero: bool) -> Callable[[float
     return lambda value: ((log10(value) if value > 0 else first) - first) / (high - first)
 
 
-def _linear(low: float, high: float) -> Axis:
-    step = _step((high - low) / 5 or 1.0)
+def _linear(low: float, high: float, most: int = 5) -> Axis:
+    """Make an even scale with about so many parts, between round numbers."""
+    step = _step((high - low) / most or 1.0)
     bottom, top = floor(low / step + 1e-9) * step, ceil(high / step - 1e-9) * step
     top = top if top > bottom else bottom + step
     count = round((top - bottom) / step)
