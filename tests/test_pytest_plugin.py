@@ -1,6 +1,7 @@
 """The fixtures as a test author uses them: in suites that pytest runs."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -354,7 +355,7 @@ def test_a_server_that_does_not_run_is_told(pytester: pytest.Pytester) -> None:
 # -- many tests, many processes --------------------------------------------------------------------------------------
 
 MANY = """
-@pytest.mark.parametrize("number", range(500))
+@pytest.mark.parametrize("number", range({half}))
 @pytest.mark.parametrize("fixture", ["mockserver", "mockserver_live"])
 def test_nothing_of_another_is_seen(request, fixture, number):
     mock = request.getfixturevalue(fixture)
@@ -375,9 +376,9 @@ def pytest_collection_modifyitems(items):
 """
 
 
-def run_many(folder: Path, arguments: Sequence[str]) -> str:
-    """Run a suite of a thousand tests, shuffled, in 8 processes."""
-    (folder / "test_many.py").write_text(HEAD + MANY, "utf-8")
+def run_many(folder: Path, arguments: Sequence[str], count: int = 1_000) -> str:
+    """Run a suite of so many tests, shuffled, in 8 processes."""
+    (folder / "test_many.py").write_text(HEAD + MANY.replace("{half}", str(count // 2)), "utf-8")
     (folder / "conftest.py").write_text(SHUFFLED, "utf-8")
     others = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "faker", "anyio", "pytester")]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "8", *others, *arguments]
@@ -389,9 +390,10 @@ def test_a_thousand_tests_in_any_order_on_eight_processes_share_nothing(tmp_path
     assert "1000 passed" in run_many(tmp_path, [])
 
 
-def test_a_thousand_tests_on_one_server_share_nothing_either(tmp_path: Path) -> None:
+def test_many_tests_on_one_server_share_nothing_either(tmp_path: Path) -> None:
+    count = 1_000 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 300
     with running(make_app(Settings(seed=9))) as url:
-        assert "1000 passed" in run_many(tmp_path, [f"--mockserver-url={url}"])
+        assert f"{count} passed" in run_many(tmp_path, [f"--mockserver-url={url}"], count)
 
 
 # -- weight ----------------------------------------------------------------------------------------------------------
