@@ -52,6 +52,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     print(summary(results, all_of_it=not options.only))
+    failed = [each.name for each in results.sections if each.failed]
     written = as_json(results)
     _draw(results, written, CACHE)
     if not options.only and (options.write or not options.quick):
@@ -59,6 +60,9 @@ def main() -> None:
         REPORT.write_text(as_markdown(results), "utf-8")
         _draw(results, written)
         say("written: BENCHMARKS.md, benchmarks/results.json, the pictures in docs")
+    if failed:
+        print(f"benchmarks: not measured: {', '.join(failed)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _draw(results: Results, written: str, folder: Path = ROOT) -> None:
@@ -106,7 +110,7 @@ def measured(plan: Plan, command: str, names: Sequence[str], *, count: bool) -> 
     prepare()
     cores = usable_cores()
     os.sched_setaffinity(0, {cores.load})
-    sections = [SECTIONS[name](cores, plan) for name in names]
+    sections = [section(name, cores, plan) for name in names]
     counted = instructions(plan.calls, cores) if count else None
     return Results(
         taken=datetime.now(UTC).date().isoformat(),
@@ -118,6 +122,18 @@ def measured(plan: Plan, command: str, names: Sequence[str], *, count: bool) -> 
         sections=sections,
         instructions=None if counted is None else Instructions(counted, _committed(host)),
     )
+
+
+def section(name: str, cores: Cores, plan: Plan) -> Section:
+    """Measure a section; one that fails stands in the report as such, and costs no other its figures."""
+    try:
+        return SECTIONS[name](cores, plan)
+    except (Stop, OSError, RuntimeError, ValueError, LookupError) as error:
+        why = str(error).strip() or type(error).__name__
+        say(f"{name} FAILED: {why}")
+        return Section(
+            name, (), (), ["It failed."], notes=[f"**NOT MEASURED**: {why.splitlines()[0][:300]}"], failed=True
+        )
 
 
 SECTIONS: Mapping[str, Callable[[Cores, Plan], Section]] = {

@@ -109,6 +109,8 @@ class Section:
     tables: Sequence[Table] = ()
     pictures: Mapping[str, str] = field(default_factory=dict)
     """SVG by the place, relative to the project, at which it is kept."""
+    failed: bool = False
+    """Whether it could not be measured, of which a note tells."""
 
 
 def divided(ours: Series, theirs: Series) -> Series:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import in_tests, peers, title, workers
-from benchmarks.__main__ import DAILY, SECTIONS, chosen
+from benchmarks.__main__ import DAILY, SECTIONS, chosen, section
+from benchmarks.children import Cores, Stop
 from benchmarks.environment import Machine
 from benchmarks.figures import Aim, Figure, Row, Section, Table, series
 from benchmarks.measure import FULL, QUICK
@@ -191,3 +193,12 @@ def test_a_quick_run_leaves_out_what_is_slow_unless_it_is_asked_for_or_written()
 def test_a_whole_run_measures_everything_that_a_target_needs() -> None:
     assert {"title", "peers", "workers", "tests"} <= set(SECTIONS)
     assert FULL.peer_sides * FULL.peer_rounds >= 5
+
+
+def test_a_section_that_fails_is_told_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> Section:
+        raise Stop("the server answered wrongly\nand so on")
+
+    monkeypatch.setitem(vars(sys.modules["benchmarks.__main__"]), "SECTIONS", {"title": failing})
+    made = section("title", Cores(0, 1), QUICK)
+    assert (made.failed, made.rows, made.notes) == (True, (), ["**NOT MEASURED**: the server answered wrongly"])
