@@ -16,6 +16,7 @@ from benchmarks.children import Cores, Stop, end_on_signals, say, usable_cores
 from benchmarks.environment import CACHE, ROOT, Machine, check_flags, machine, prepare, versions
 from benchmarks.figures import Section
 from benchmarks.growth import growth
+from benchmarks.imports import imports
 from benchmarks.in_tests import in_tests
 from benchmarks.kept import stores
 from benchmarks.many import many_sessions
@@ -138,6 +139,7 @@ def section(name: str, cores: Cores, plan: Plan) -> Section:
 
 SECTIONS: Mapping[str, Callable[[Cores, Plan], Section]] = {
     "title": title,
+    "imports": imports,
     "peers": other_tools,
     "workers": two_workers,
     "many": many_sessions,

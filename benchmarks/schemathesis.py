@@ -23,7 +23,7 @@ VERSION = "4.32.5"
 VENV = CACHE / "schemathesis"
 COMMAND = VENV / "bin" / "st"
 KEY = "any-key"
-LONGEST = 15
+LONGEST = 10
 """Seconds that it may take for one server; what it has not found by then is missed."""
 
 PATIENCE = 2

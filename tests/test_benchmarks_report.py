@@ -18,6 +18,7 @@ from benchmarks.__main__ import DAILY, SECTIONS, chosen, section
 from benchmarks.children import Cores, Stop
 from benchmarks.environment import Machine
 from benchmarks.figures import Aim, Figure, Row, Section, Table, series
+from benchmarks.imports import by_package
 from benchmarks.measure import FULL, QUICK
 from benchmarks.picture import ANSWERS, MEASURE, PLACE, SECTION, bars, drawn
 from benchmarks.report import Results, as_json, as_markdown
@@ -193,6 +194,12 @@ def test_a_quick_run_leaves_out_what_is_slow_unless_it_is_asked_for_or_written()
 def test_a_whole_run_measures_everything_that_a_target_needs() -> None:
     assert {"title", "peers", "workers", "tests"} <= set(SECTIONS)
     assert FULL.peer_sides * FULL.peer_rounds >= 5
+
+
+def test_the_time_of_a_package_is_that_of_its_modules() -> None:
+    told = "import time: self [us] | cumulative | imported package\nimport time:       100 |        100 |   a.b\n"
+    told += "import time:        20 |        120 | a\nready\nimport time:         3 |          3 |     b\n"
+    assert by_package(told) == {"a": 120, "b": 3}
 
 
 def test_a_section_that_fails_is_told_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,18 @@ def answers_html(handler: Handler) -> Handler:
     return handle
 
 
+def test_a_method_in_allow_is_read_as_it_is_written() -> None:
+    mock = Mock(Settings(contract="2.6", seed=1))
+
+    def handle(request: Request) -> Response:
+        response = mock.handle(request)
+        allowed = dict(response.headers).get(b"allow")
+        return response if allowed is None else with_header(response, "allow", allowed.decode().lower())
+
+    report = checked(mock, handle, examples=0, state=False)
+    assert {each.rule for each in report.problems} == {"allow-told"}
+
+
 # -- findings --------------------------------------------------------------------------------------------------------
 
 

@@ -147,6 +147,9 @@ HEADERS: Sequence[Mutant] = (
     named("no-challenge", "a 401 does not say how", _header("www-authenticate", None, status=401), "required-headers"),
     named("no-allow", "a 405 does not say Allow", _header("allow", None, status=405), "allow-told"),
     named("wrong-allow", "Allow names the wrong methods", _header("allow", "PATCH", status=405), "allow-told"),
+    named(
+        "allow-lower", "Allow writes the methods in lower case", _header("allow", "get, post", status=405), "allow-told"
+    ),
     named("allow-less", "Allow leaves a method out", _header("allow", "OPTIONS", status=405), "allow-told"),
     named("405-is-404", "a wrong method is not found", _status(404, status=405), "method-refused"),
     named("405-is-200", "a wrong method is taken", _status(200, status=405), "method-refused"),

@@ -418,7 +418,7 @@ def allow_told(probe: Probe) -> Iterator[Broken]:
     """A 405 says in Allow which methods the path takes."""
     if probe.kind != "other method" or probe.answer.status != 405:
         return
-    told = {each.strip().upper() for each in (probe.answer.headers.text(b"allow") or "").split(",") if each.strip()}
+    told = {each.strip() for each in (probe.answer.headers.text(b"allow") or "").split(",") if each.strip()}
     declared = {each.method for each in probe.contract.operations if each.path == probe.operation.path}
     if not declared <= told <= taken_methods(declared):
         yield Broken("Allow is not right", "/response/header/allow", sorted(declared), sorted(told))
