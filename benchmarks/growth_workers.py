@@ -17,14 +17,17 @@ STORE = ("--store", "sqlite:///sessions.db")
 SLICES = 2
 """How often so many workers are loaded for a second, in each round."""
 
+_TURNS = "one process writes to the file at a time, the others sleep and look again; what one has written the others read anew"
+_TWICE = (
+    "as without a journal; and one worker has its journal in memory, several have it in the file, "
+    "so that each request writes twice"
+)
 _WHY = {
-    "SQLite": "as without a journal; and one worker has its journal in memory, several have it in the file, "
-    "so that each request writes twice",
-    "SQLite, no journal": "one process writes to the file at a time, the others sleep and look again; "
-    "what one has written the others read anew",
-    "Redis": "all ask one Redis, which has one core, here that of the load",
+    **{("SQLite", unit): _TWICE for unit in ("requests/s", "µs")},
+    **{("SQLite, no journal", unit): _TURNS for unit in ("requests/s", "µs")},
+    ("Redis", "requests/s"): "all ask one Redis, which has one core, here that of the load",
 }
-"""Why the work is not done twice as fast by two."""
+"""Why the work is not done twice as fast by two, or costs more, by store and unit."""
 
 WORKER = b"multiprocessing.spawn"
 """What stands in the command line of a worker."""
@@ -62,7 +65,7 @@ def _curves(chart: str, unit: str, digits: int, found: dict[str, dict[int, list[
         points: dict[int, Series] = {
             count: series([getattr(each, field) for each in crews]) for count, crews in by_count.items()
         }
-        yield Curve(chart, store, "workers", unit, digits, points, "" if unit == "MiB" else _WHY[store])
+        yield Curve(chart, store, "workers", unit, digits, points, _WHY.get((store, unit), ""))
 
 
 def _crews(name: str, options: Sequence[str], cores: Cores, plan: Plan) -> dict[int, list[Crew]]:
