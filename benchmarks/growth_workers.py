@@ -17,7 +17,7 @@ STORE = ("--store", "sqlite:///sessions.db")
 SLICES = 2
 """How often so many workers are loaded for a second, in each round."""
 
-_TURNS = "one process writes to the file at a time, the others sleep and look again; what one has written the others read anew"
+_TURNS = "one process writes to the file at a time, the others sleep, look again, and read anew what was written"
 _TWICE = (
     "as without a journal; and one worker has its journal in memory, several have it in the file, "
     "so that each request writes twice"
