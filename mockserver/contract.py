@@ -175,6 +175,8 @@ class _Reader:
     def __init__(self, document: Json, name: str, file: str, bundled: bool) -> None:
         self.document, self.name, self.file, self.bundled = document, name, file, bundled
         self.checked: set[str] = set()
+        self.schemas: dict[str, Schema] = {}
+        """What several places refer to is one schema, whose validator is made once."""
         self.at = ""
         """The place that was read last, for what goes wrong there in no foreseen way."""
 
@@ -375,8 +377,9 @@ class _Reader:
 
     def schema(self, pointer: str) -> Schema:
         check_schema(self.document, pointer, self.checked)
-        schema = Schema(self.document, pointer, self.name)
-        if not self.bundled:
+        made = Schema(self.document, pointer, self.name)
+        schema = self.schemas.setdefault(made.pointer, made)
+        if not self.bundled and schema is made:
             self.at = pointer
             schema.is_valid(None)  # a schema that no validator can be made of is told at start
         return schema

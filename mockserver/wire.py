@@ -103,7 +103,7 @@ async def hang_up(send: Any, gone: Awaitable[None], *, reset: bool) -> None:
     if reset:
         await asyncio.sleep(SETTLE)
         sock = connection.get_extra_info("socket")
-        if sock is not None:
+        if sock is not None and not connection.is_closing():  # the client may have gone meanwhile
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.abort()
     else:

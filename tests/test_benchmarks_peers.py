@@ -233,7 +233,7 @@ def test_what_cannot_run_here_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ("told", "reason"),
     [
         ("npm error code E404\nnpm error 404 - GET https://example.org/x", "npm error code E404"),
-        ("npm warn a\nnpm error see https://example.org/x in /root/log", "npm error see <address> in <path>"),
+        ("npm warn a\nnpm error see https://example.org/x in /srv/log", "npm error see <address> in <path>"),
         (
             "ERROR: No matching distribution found for connexion==9\n",
             "ERROR: No matching distribution found for connexion==9",

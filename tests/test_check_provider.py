@@ -13,9 +13,10 @@ import pytest
 
 from mockserver.check.cases import Case, verdict_of
 from mockserver.check.check_command import command, placed
+from mockserver.check.probe_rules import PROBES
 from mockserver.check.provider import Options, check
 from mockserver.check.report import Report
-from mockserver.check.rules import PROBES, SHAPE
+from mockserver.check.rules import SHAPE
 from mockserver.check.sabotage import answers, body_of, fields, is_call, plain, with_header
 from mockserver.check.state_rules import STATE
 from mockserver.check.target import of_app, of_handler

@@ -757,3 +757,16 @@ def test_a_schema_that_no_answer_can_hold_is_refused_at_start(more: Json, tmp_pa
     document["components"]["schemas"]["Note"]["required"].append("odd")
     with pytest.raises(ContractError, match=r"notes\.json#"):
         Mock(Settings(contract=str(write_document(tmp_path, document))))
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_what_several_places_refer_to_is_one_schema(era: str) -> None:
+    contract = contract_of(era)
+    found = [
+        media.schema
+        for operation in contract.operations
+        for reply in operation.replies.values()
+        for media in reply.media
+        if media.schema is not None
+    ]
+    assert len({id(each) for each in found}) == len({each.pointer for each in found}) < len(found) / 3

@@ -250,7 +250,7 @@ def test_the_command_line_loads_the_engine_only_when_it_serves() -> None:
 
 
 def sources() -> list[Path]:
-    return [*sorted(PACKAGE.glob("*.py")), ROOT / "hatch_build.py"]
+    return [*sorted(PACKAGE.rglob("*.py")), ROOT / "hatch_build.py"]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.stem))
@@ -265,7 +265,7 @@ def test_a_module_has_at_most_400_lines_and_a_function_50(path: Path) -> None:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.stem))
 def test_a_module_opens_with_one_sentence(path: Path) -> None:
     opening = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    assert re.match(r"[A-Z`].*[.:]$", opening.splitlines()[0]), opening
+    assert re.match(r"[A-Z`].*[.:?]$", opening.splitlines()[0]), opening
 
 
 def test_every_module_has_a_file_of_tests() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mockserver.check.mutants import BROKEN, ODD, judge, run
+from mockserver.check.probe_rules import PROBES
 from mockserver.check.report import Report
-from mockserver.check.rules import PROBES, SHAPE
+from mockserver.check.rules import SHAPE
 from mockserver.check.sabotage import Mutant
 from mockserver.check.state_rules import STATE
 from tests.test_cli import run as command

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from mockserver.check.mutants import BROKEN, ODD
+from tests.clients.conftest import missing
+from tests.clients.environments import CACHE, UnavailableError, environment
+from tests.clients.releases import PYTHON_2_7
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -85,6 +88,21 @@ def test_the_coverage_of_the_readme_is_that_of_the_page_on_coverage() -> None:
     _, output = shown("mockserver coverage")
     lines = (ROOT / "docs" / "coverage.md").read_text("utf-8").splitlines()
     assert [line for line in output.splitlines() if line not in lines and line != "..."] == []
+
+
+def test_the_check_of_a_client_in_the_readme_says_what_the_readme_shows() -> None:
+    command, output = shown("mockserver check-client")
+    try:
+        environment(PYTHON_2_7)
+    except UnavailableError as error:
+        missing(error)
+    told = subprocess.run(
+        [Path(sys.executable).parent / "mockserver", *shlex.split(command.partition("|")[0])[1:], "--cache", CACHE],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert [told[0], told[-1]] == output.splitlines()[:2]
 
 
 def test_the_readme_tells_how_many_servers_the_check_is_tried_on() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from mockserver.app import Scope, Send
 from mockserver.exchange import Chunk, Stream
 from mockserver.live import running
-from mockserver.wire import changed, connection_of, first_bytes, first_events, hang_up, pieces, slowed
+from mockserver.wire import SETTLE, changed, connection_of, first_bytes, first_events, hang_up, pieces, slowed
 
 each_protocol = pytest.mark.parametrize("http", ["h11", "httptools"])
 texts = st.lists(st.binary(min_size=1, max_size=6), max_size=6)
@@ -172,6 +173,22 @@ def test_a_connection_is_ended_as_it_is_told_by_every_implementation_and_no_othe
     assert app.over
     assert was_reset is reset
     assert data == b"" if body is None else data.endswith(b"\r\n\r\n" + body)
+    assert caplog.records == []
+
+
+@each_protocol
+def test_a_client_that_leaves_before_it_is_reset_leaves_no_traceback(
+    http: Literal["h11", "httptools"], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Ender(reset=True, body=None)
+    with running(app, http=http, shutdown_timeout=1) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port)), timeout=5) as connection:
+                connection.sendall(b"GET /end HTTP/1.1\r\nhost: mock\r\n\r\n")
+                time.sleep(SETTLE / 10)
+        time.sleep(3 * SETTLE)
+    assert app.over
     assert caplog.records == []
 
 

@@ -11,6 +11,7 @@ from mockserver.check.sabotage import (
     plain,
     values,
 )
+from mockserver.check.sabotage_list import is_paging, own_pages, paged, twos
 from mockserver.check.sabotage_state import (
     TIME,
     also,
@@ -22,13 +23,10 @@ from mockserver.check.sabotage_state import (
     deleted_titled,
     first_stop,
     history,
-    is_paging,
     limited,
     mixed_under_load,
     next_title,
     one_turn,
-    own_pages,
-    paged,
     reads_write,
     repeated_ids,
     repeated_in_a_row,
@@ -37,7 +35,6 @@ from mockserver.check.sabotage_state import (
     title_once,
     title_resets,
     turned_around,
-    twos,
     undead,
     unkept,
     without_indexes,

@@ -1,5 +1,6 @@
-"""Does a client keep the contract, and survive what it allows? Its calls are made in its own environment, against a
-mock that plays what is planned for each.
+"""Does a client keep the contract, and survive what it allows?
+
+Its calls are made in its own environment, against a mock that plays what is planned for each.
 """
 
 import json

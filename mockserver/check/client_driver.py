@@ -1,5 +1,4 @@
-"""Runs in a client's own environment, on the standard library and the client alone: JSON lines of orders in, of
-outcomes out.
+"""Runs in a client's own environment, on the standard library and the client alone: lines of orders in, outcomes out.
 
 An order asks for a description ({"do": "describe"}) or for calls ({"do": "call", "calls": [...]}), one after the
 other. A call names the resource ("chat", "beta.chat"), the method, its arguments, the kind of client (asynchronous,

@@ -1,6 +1,4 @@
-"""Values at the edges of a schema: bare, full, null, empty, long, odd; few of them, in which every edge of every
-field stands once.
-"""
+"""Values at the edges of a schema: bare, full, null, empty, long, odd; every edge of every field stands in one."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

@@ -10,10 +10,11 @@ from typing import Any
 from mockserver.check.boundaries import boundaries
 from mockserver.check.cases import Case, Verdict, request_of, verdict_of
 from mockserver.check.draw import drawn_cases
+from mockserver.check.probe_rules import PROBES, Probe, rules_told
 from mockserver.check.probes import probes
 from mockserver.check.report import Problem, Report, gathered
 from mockserver.check.reproduce import reproduction
-from mockserver.check.rules import PROBES, Broken, Probe, Seen, looked_at, rules_told
+from mockserver.check.rules import Broken, Seen, looked_at
 from mockserver.check.state_rules import STATE
 from mockserver.check.target import Target
 from mockserver.check.world import ROUTES, LackingError, World
