@@ -264,8 +264,22 @@ class Slice:
 
 
 def beside(what: str, servers: Sequence[Subject], cores: Cores, plan: Plan) -> dict[str, list[Slice]]:
-    """Load servers in turn, slice after slice, while all of them run; every other time in the opposite order."""
-    found: dict[str, list[Slice]] = {each.name: [] for each in servers}
+    """Load servers in turn, a second each time, while all of them run."""
+    return in_slices(what, servers, cores, plan, _slice)
+
+
+def in_slices(
+    what: str,
+    servers: Sequence[Subject],
+    cores: Cores,
+    plan: Plan,
+    take: Callable[[Subject, Running, Cores, int], T],
+) -> dict[str, list[T]]:
+    """Load servers in turn, slice after slice, while all of them run; every other time in the opposite order.
+
+    `take` loads one, whose answers have the given length, and says what it did. Answers are checked before and after.
+    """
+    found: dict[str, list[T]] = {each.name: [] for each in servers}
     for number in range(1, plan.sides + 1):
         say(f"{what}: round {number} of {plan.sides}")
         with ExitStack() as stack:
@@ -275,7 +289,7 @@ def beside(what: str, servers: Sequence[Subject], cores: Cores, plan: Plan) -> d
                 wrk(each, running[each].port, cores, plan.warm, lengths[each])
             for turn in range(plan.slices):
                 for each in servers[:: -1 if turn % 2 else 1]:
-                    found[each.name].append(_slice(each, running[each], cores, lengths[each]))
+                    found[each.name].append(take(each, running[each], cores, lengths[each]))
             for each in servers:
                 checked(each.name, ask(running[each].port))
     return found

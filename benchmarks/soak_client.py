@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import cycle
 from random import Random
 from typing import Any
@@ -86,7 +87,7 @@ class Clients:
         while not self.stopping:
             line = TitleLine(self, loop.create_future())
             try:
-                await loop.create_connection(lambda line=line: line, "127.0.0.1", self.port)  # type: ignore[misc]
+                await loop.create_connection(partial(_itself, line), "127.0.0.1", self.port)
                 await line.ended
             except OSError as error:
                 self.tally.count("", f"title: {error!r}")
@@ -145,6 +146,10 @@ class Clients:
         kind = stream_kind(answer, lost, left=left)
         self.tally.count(kind, f"stream: {lost} {answer!r}")
         return "left" if left else kind
+
+
+def _itself(line: "TitleLine") -> "TitleLine":
+    return line
 
 
 class TitleLine(asyncio.Protocol):

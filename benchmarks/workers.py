@@ -2,14 +2,14 @@
 
 import socket
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
-from benchmarks.children import Cores, Stop, say
+from benchmarks.children import Cores, Stop
 from benchmarks.figures import Aim, Figure, Row, Section, divided, series
 from benchmarks.growth_workers import on_every_core
 from benchmarks.kept import lacking, redis_server
-from benchmarks.measure import CONNECTIONS, Plan, Running, Subject, first_answer, mock_with, serving, wrk
+from benchmarks.measure import CONNECTIONS, Plan, Running, Subject, in_slices, mock_with, wrk
 from benchmarks.processes import tree_seconds
 
 NAME = "Two workers"
@@ -42,7 +42,7 @@ def two_workers(cores: Cores, plan: Plan) -> Section:
     figures: list[Figure] = []
     with redis_server(cores.load) as port:
         for where, servers in _places(port, cores).items():
-            found = _beside(where, servers, port, cores, plan)
+            found = in_slices(f"two workers{where}", servers, cores, plan, partial(_slice, port))
             more = _figures(where, found)
             spent = more[0].by_server
             rows.append(
@@ -80,23 +80,8 @@ def _subjects(redis: int) -> Sequence[Subject]:
     return subject(ONE, 1), subject(TWO, 2)
 
 
-def _beside(where: str, servers: Sequence[Subject], redis: int, cores: Cores, plan: Plan) -> Mapping[str, list[Slice]]:
-    """Load both in turn, slice after slice, while both run; every other time in the opposite order."""
-    found: dict[str, list[Slice]] = {each.name: [] for each in servers}
-    for number in range(1, plan.sides + 1):
-        say(f"two workers{where}: round {number} of {plan.sides}")
-        with ExitStack() as stack:
-            running = {each: stack.enter_context(serving(each, cores)) for each in servers}
-            lengths = {each: first_answer(each.name, running[each]).length for each in servers}
-            for each in servers:
-                wrk(each, running[each].port, cores, plan.warm, lengths[each])
-            for turn in range(plan.slices):
-                for each in servers[:: -1 if turn % 2 else 1]:
-                    found[each.name].append(_slice(each, running[each], redis, cores, lengths[each]))
-    return found
-
-
-def _slice(subject: Subject, running: Running, redis: int, cores: Cores, length: int) -> Slice:
+def _slice(redis: int, subject: Subject, running: Running, cores: Cores, length: int) -> Slice:
+    """Load one, and count what its processes and a Redis did meanwhile."""
     before, sent = tree_seconds(running.process.pid), commands_sent(redis)
     requests, seconds = wrk(subject, running.port, cores, SECONDS, length)
     spent, sent = tree_seconds(running.process.pid) - before, commands_sent(redis) - sent

@@ -1,7 +1,7 @@
 """A pytest plugin for `make check`: a table at the end of what was checked, with cases and findings."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,7 +28,8 @@ _found: list[Checked] = []
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what a test says that it checked."""
     if report.when == "call":
-        _found.extend(Checked(*value) for name, value in report.user_properties if name == CHECKED)  # type: ignore[misc]
+        told: list[tuple[str, Any]] = list(report.user_properties)
+        _found.extend(Checked(*value) for name, value in told if name == CHECKED)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -369,7 +369,7 @@ def test_the_example_on_the_page_is_what_the_command_says(tmp_path: Path, monkey
         url = re.findall(r"http://127\.0\.0\.1:\d+", server.stdout.readline())[0]
         for start in ("curl -s ", "curl -si "):
             asked, _ = shown(start)
-            subprocess.run(asked.replace("http://127.0.0.1:4010", url), shell=True, capture_output=True, check=True)  # noqa: S602  # the README's own words
+            subprocess.run(asked.replace("http://127.0.0.1:4010", url), shell=True, capture_output=True, check=True)  # noqa: S602  # calls that the README shows
     finally:
         server.terminate()
         server.communicate(timeout=20)
