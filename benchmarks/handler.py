@@ -3,8 +3,12 @@
 import sys
 
 from mockserver.engine import Mock
-from mockserver.exchange import Headers, Request
+from mockserver.exchange import Request
+from mockserver.fields import HeaderTable
 from mockserver.settings import Settings
+
+
+_TABLE = HeaderTable()
 
 
 def request(path: str, body: str) -> Request:
@@ -15,7 +19,7 @@ def request(path: str, body: str) -> Request:
         (b"content-type", b"application/json"),
         (b"authorization", b"Bearer any-key"),
     ]
-    return Request("POST", path, "", Headers(fields), body.encode())
+    return Request("POST", path, "", _TABLE.headers(fields), body.encode())
 
 
 def main() -> None:

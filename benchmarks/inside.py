@@ -19,7 +19,8 @@ from random import Random
 from typing import Any
 
 from mockserver.engine import Mock
-from mockserver.exchange import Headers, Request
+from mockserver.exchange import Request
+from mockserver.fields import HeaderTable
 from mockserver.serving import make_app
 from mockserver.sessions import write_token
 from mockserver.settings import Settings
@@ -33,6 +34,7 @@ PAGE = 50
 TIME = "2026-04-22T12:34:41.342245"
 TITLED = json.dumps({"first_message": "How do I rotate the keys of an index without any downtime?"}).encode()
 TITLE = "How do I rotate the keys of an index without any d..."
+_TABLE = HeaderTable()
 WARM = 2_000
 """Calls before the memory is first read, so that all is loaded by then."""
 
@@ -45,7 +47,7 @@ def request(method: str, path: str, body: bytes = b"", query: str = "") -> Reque
         (b"content-type", b"application/json"),
         (b"authorization", b"Bearer any-key"),
     ]
-    return Request(method, path, query, Headers(fields), body)
+    return Request(method, path, query, _TABLE.headers(fields), body)
 
 
 def title_request(session_id: str) -> Request:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from mockserver.exchange import DEFAULT_SCOPE, Chunk, Delivery, Headers, Request, Response, Stream
+from mockserver.fields import HeaderTable, known
 from mockserver.limits import LONGEST_TARGET, Refused, too_big, too_long
 from mockserver.scopes import CONTROL, OPENAPI, PREFIX, is_control
 from mockserver.wire import KEEP_ALIVE, RAW_SEND, hang_up, pieces
@@ -36,7 +37,7 @@ EXPOSED = (
 )
 """The header fields that a browser's script may read."""
 
-_OWN = (CONTROL, PREFIX)
+_OWN = (CONTROL, PREFIX, OPENAPI)
 """What a path begins with that may be one of the control routes."""
 
 log = logging.getLogger("mockserver")
@@ -82,6 +83,7 @@ class App:
         self._mock, self._control = mock, control
         self._max_body, self._body_timeout = max_body, body_timeout
         self._cors, self._access_log = cors, access_log
+        self._table = HeaderTable()
         self._crossing: Application | None = None
         self._pool = ThreadPoolExecutor(mock.threads, "mockserver") if mock.threads else None
 
@@ -90,32 +92,20 @@ class App:
         if scope["type"] != "http":
             await _not_http(scope, receive, send)
             return
-        path = _raw_path(scope)
-        if path.startswith(_OWN) and is_control(path):
-            await self._control(_at_root(scope), receive, send)
-            return
-        headers = Headers(scope["headers"])
-        if self._cors and b"origin" in headers:
-            await self._across_origins(scope, receive, send)
-        else:
-            await self._answer(scope, receive, send, path, headers)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request that came from another origin."""
-        await self._answer(scope, receive, send, _raw_path(scope), Headers(scope["headers"]))
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
-        if path == OPENAPI:
-            await self._control(_at_root(scope), receive, send)
+        raw_path, root = scope.get("raw_path"), scope.get("root_path", "")
+        path = _path(scope) if raw_path is None or root else raw_path.decode("latin-1")
+        headers = self._table.headers(scope["headers"])
+        if (path.startswith(_OWN) or b"origin" in headers) and await self._beside(path, headers, scope, receive, send):
             return
         started = time.perf_counter() if self._access_log else 0.0
         method, query = scope["method"], scope["query_string"].decode("latin-1")
-        sent = too_long(path, query, headers) or self._at_once(headers, receive)
+        size = len(path) + len(query) + (headers.known or known(headers)).size
+        sent = (too_long(path, query, headers) if size > LONGEST_TARGET else None) or self._at_once(headers, receive)
         body = sent if isinstance(sent, bytes | tuple) else await sent
         if body is None:  # the client went away before it had sent all
             return
         if isinstance(body, bytes):
-            request = _new(Request, (method, path, query, headers, body, DEFAULT_SCOPE, scope.get("root_path", "")))
+            request = _new(Request, (method, path, query, headers, body, DEFAULT_SCOPE, root))
             threaded = self._pool is not None and self._mock.waits
             response = await self._elsewhere(self._handle, request) if threaded else self._handle(request)
         else:
@@ -132,6 +122,17 @@ class App:
             await send({"type": "http.response.body", "body": content})
         if self._access_log:
             _log_access(method, path, query, response, time.perf_counter() - started)
+
+    async def _beside(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Hand a request to the control routes, or to what lets other origins in; say whether it was one for them."""
+        control = is_control(path)
+        if not control and self._cors and b"origin" in headers and RAW_SEND not in scope:
+            await self._across_origins(scope, receive, send)
+            return True
+        if control or path == OPENAPI:
+            await self._control(_at_root(scope), receive, send)
+            return True
+        return False
 
     def _handle(self, request: Request) -> Response:
         try:
@@ -195,8 +196,7 @@ class App:
 
         Most bodies are there when they are asked for, and a timeout costs more than all else that is done here.
         """
-        declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared[:20]) > self._max_body:
+        if known(headers).length > self._max_body:
             return too_big(self._max_body)
         steps = receive().__await__()
         try:
@@ -248,7 +248,7 @@ class App:
 
             any_ = ["*"]
             self._crossing = CORSMiddleware(
-                self._serve,
+                self,
                 allow_origins=any_,
                 allow_methods=any_,
                 allow_headers=any_,
@@ -258,7 +258,7 @@ class App:
         await self._crossing(scope, receive, send)
 
 
-def _raw_path(scope: Scope) -> str:
+def _path(scope: Scope) -> str:
     """Give the path below the place where the application is mounted, still percent-encoded."""
     raw, root = scope.get("raw_path"), scope.get("root_path")
     path: str = quote(scope["path"]) if raw is None else raw.decode("latin-1")
@@ -271,7 +271,7 @@ def _at_root(scope: Scope) -> Scope:
     if not root:
         return scope
     path = scope["path"].removeprefix(root)
-    return {**scope, "path": path, "raw_path": _raw_path(scope).encode("latin-1"), "root_path": ""}
+    return {**scope, "path": path, "raw_path": _path(scope).encode("latin-1"), "root_path": ""}
 
 
 def _log_access(method: str, path: str, query: str, response: Response, took: float) -> None:

@@ -30,10 +30,11 @@ class Machine:
 
     def now(self) -> str:
         """Give the time now."""
-        told = str(time_ns()).rjust(10, "0")
-        seconds = told[:-9]
-        at, text = self._written
-        if at != seconds:
+        told = str(time_ns())
+        seconds, (at, text) = told[:-9], self._written
+        if at != seconds or not at:
+            told = told.rjust(10, "0")
+            seconds = told[:-9]
             text = timestamp(datetime.fromtimestamp(int(seconds), UTC))[:20]
             self._written = (seconds, text)
         return text + told[-9:-3]

@@ -17,9 +17,11 @@ from mockserver.contract import Contract, Operation, bundled, own
 from mockserver.eras import NO_MATCH, Match, Router
 from mockserver.errors import ContractError, PlanError, StoreError, StoreFullError, UsageError
 from mockserver.exchange import DEFAULT_SCOPE, Finding, Headers, Json, Request, Response, Stream
+from mockserver.fields import known, same_key
 from mockserver.fixtures import Fixtures
 from mockserver.plan import Planner, Taken, read_plan
 from mockserver.prefer import NONE, Preference, read_preference
+from mockserver.quick import Parts, Quick, quick_of
 from mockserver.recorder import Recorder
 from mockserver.scopes import BAD_SCOPE, HEADER, PREFIX, placed
 from mockserver.seal import Sealer
@@ -42,6 +44,8 @@ class Served:
     judges: dict[Operation, Judge]
     sealer: Sealer
     planner: Planner
+    quick: Quick | None
+    """What answers plain calls at once, where it can."""
 
 
 _SAFE = ":/%#?=@[]!$&'()*+,;~"
@@ -92,7 +96,9 @@ class Mock:
                 _check(contract, judges)
         base = () if self.settings.plan is None else read_plan(self.settings.plan)
         planner = Planner(self.shelf, operations, self._random, answers.names, base)
-        return Served(contracts, _router(contracts), answers, judges, Sealer(contracts[0]), planner)
+        router, sealer = _router(contracts), Sealer(contracts[0])
+        quick = quick_of(Parts(router, judges, sealer, world, self.shelf, self._kept), self.settings)
+        return Served(contracts, router, answers, judges, sealer, planner, quick)
 
     def _recording(self) -> Callable[..., None] | None:
         """Give what remembers an exchange; None where there is no journal."""
@@ -136,6 +142,8 @@ class Mock:
             if wrong is not None:
                 return self._kept(request, NO_MATCH, Draft(400, {"detail": BAD_SCOPE}, findings=(wrong,)), None)
             before = path[: len(path) - len(request.path)]
+        if served.quick is not None and (response := served.quick.answer(request)) is not None:
+            return response
         match = served.router.match(request.method, request.path, request.headers)
         try:
             if match.operation is None:
@@ -218,11 +226,10 @@ class Mock:
         """Refuse a missing or wrong key in upstream's texts (docs/upstream.md, "Authentication")."""
         if not operation.secured or not self.settings.auth:
             return None
-        scheme, _, key = (headers.get(b"authorization") or b"").partition(b" ")
-        key = key.strip()
-        if scheme.lower() != b"bearer" or not key:
+        key = known(headers).key
+        if not key:
             return _unauthorized("Not authenticated", operation)
-        if self._key is not None and not _equal(key, self._key):
+        if self._key is not None and not same_key(key, self._key):
             return _unauthorized("Invalid authentication token", operation)
         return None
 
@@ -286,13 +293,6 @@ def describe(contracts: Sequence[Contract]) -> str:
     count = len({operation.id for contract in contracts for operation in contract.operations})
     kind = f"auto ({names})" if len(contracts) > 1 else names
     return f"contract {kind}, {count} operation{'s' if count != 1 else ''}"
-
-
-def _equal(key: bytes, right: bytes) -> bool:
-    """Compare keys in a time that tells nothing of the right one."""
-    from hmac import compare_digest
-
-    return compare_digest(key, right)
 
 
 def _answered(served: Served, call: Call, preference: Preference, taken: Taken | None) -> Draft:

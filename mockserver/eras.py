@@ -8,11 +8,7 @@ from urllib.parse import unquote
 
 from mockserver.contract import Contract, Operation, taken_methods
 from mockserver.exchange import Headers
-
-Version = tuple[int, ...]
-
-_USER_AGENT = re.compile(rb"^(?:Async)?LlamaCloud/(?:Python|JS) (\d+)\.(\d+)")
-_PACKAGE = re.compile(rb"^(\d+)\.(\d+)")
+from mockserver.fields import Version, known
 
 
 class Match(NamedTuple):
@@ -91,7 +87,7 @@ class Router:
             eras = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
             if eras is None:
                 return Match(allowed=taken_methods(leaf))
-            stated = client_version(headers) if self._several else None
+            stated = known(headers).version if self._several else None
             operation, withdrawn = (eras[0][1], None) if stated is None else self._choose(eras, stated)
             names = operation.names
             path_values = {names[0]: values[0]} if len(values) == 1 else dict(zip(names, values, strict=True))
@@ -104,22 +100,6 @@ class Router:
         index, operation = next((each for each in eras if self._versions[each[0]] <= stated), eras[-1])
         own = next((at for at, version in enumerate(self._versions) if version <= stated), index)
         return operation, self.contracts[own].name if own < index else None
-
-
-def client_version(headers: Headers) -> Version | None:
-    """Give the (major, minor) that the official Python or TypeScript client states about itself, else None.
-
-    Both say it in User-Agent and in X-Stainless-Package-Version. Source: docs/upstream.md, "Client headers".
-    """
-    name = headers.get(b"user-agent")
-    agent = _USER_AGENT.match(name) if name is not None and b"LlamaCloud" in name else None
-    if agent is None:
-        if headers.get(b"x-stainless-lang") not in (b"python", b"js"):
-            return None
-        agent = _PACKAGE.match(headers.get(b"x-stainless-package-version") or b"")
-    if agent is None or max(map(len, agent.groups())) > 9:
-        return None
-    return int(agent[1]), int(agent[2])
 
 
 def _version(name: str) -> Version:

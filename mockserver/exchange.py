@@ -20,14 +20,16 @@ Blame: TypeAlias = Literal["client", "contract", "plan", "store", "mock"]
 class Headers(dict[bytes, bytes]):
     """Header fields of a message, names in lower case; of equal names the first counts, as in Starlette.
 
-    Not to be changed once made. `raw` holds the fields as they came, all of them, in order.
+    Not to be changed once made. `raw` holds the fields as they came, all of them, in order;
+    `known` what was found out of them (`mockserver.fields`), or None.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ("known", "raw")
 
     def __init__(self, raw: RawHeaders = ()) -> None:
         dict.__init__(self, reversed(raw))
         self.raw = raw
+        self.known: Any = None
 
     def text(self, name: bytes) -> str | None:
         """Give the first field called `name` (lower case) as text, or None."""

@@ -7,12 +7,8 @@ from dataclasses import asdict, fields, replace
 from typing import NamedTuple
 
 from mockserver.exchange import Finding, Json, RawHeaders
+from mockserver.fields import HIDDEN, SECRETS
 from mockserver.matching import Parts, parts_of
-
-SECRETS = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"api-key"))
-"""The header fields whose values are never remembered."""
-
-HIDDEN = b"[redacted]"
 
 COUNTER = b"x-stainless-retry-count"
 """The header in which the official clients count the attempts of a call. Source: docs/upstream.md, "Retries"."""
@@ -88,20 +84,58 @@ class Exchange(NamedTuple):
         return text
 
 
+class Kind(NamedTuple):
+    """What the exchanges of many calls have in common."""
+
+    method: str
+    operation: str
+    contract: str
+    status: int
+    source: str
+    answer_headers: RawHeaders
+    """Those of the answer, but for its length."""
+    name: str
+    """The name of the value in the path."""
+    segment: int
+    """Which segment of the path it is."""
+
+
+class Brief(NamedTuple):
+    """An exchange of such a kind, by what it has of its own, which is kept at less cost."""
+
+    at: str
+    path: str
+    headers: RawHeaders
+    body: bytes
+    answer: bytes
+    kind: Kind
+
+    def in_full(self, scope: str) -> Exchange:
+        """Give it as an exchange of a scope."""
+        at, path, headers, body, answer, kind = self
+        return Exchange(
+            number=0,
+            at=at,
+            scope=scope,
+            method=kind.method,
+            path=path,
+            query="",
+            headers=headers,
+            body=body,
+            size=len(body),
+            operation=kind.operation,
+            contract=kind.contract,
+            values={kind.name: path.split("/")[kind.segment]},
+            status=kind.status,
+            answer_headers=[*kind.answer_headers, (b"content-length", b"%d" % len(answer))],
+            answer=answer,
+            answer_size=len(answer),
+            source=kind.source,
+        )
+
+
 Call = list[Exchange]
 """The attempts of one call, in order."""
-
-
-def redacted(headers: RawHeaders) -> RawHeaders:
-    """Give header fields without secrets; the scheme of a key stays."""
-    return [field if field[0] not in SECRETS else (field[0], _hidden(field[1])) for field in headers]
-
-
-def _hidden(value: bytes) -> bytes:
-    if value.startswith(b"Bearer "):  # as the official clients write it
-        return b"Bearer [redacted]"
-    scheme, space, _ = value.partition(b" ")
-    return scheme + b" " + HIDDEN if space and scheme.lower() in (b"bearer", b"basic") else HIDDEN
 
 
 def veiled(headers: RawHeaders, body: bytes, findings: tuple[Finding, ...]) -> tuple[bytes, tuple[Finding, ...]]:

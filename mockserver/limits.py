@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from mockserver.exchange import Headers
+from mockserver.fields import known
 
 Refused: TypeAlias = tuple[int, str]
 """The status and the reason of a request that was not read to its end."""
@@ -18,7 +19,7 @@ def too_long(path: str, query: str, headers: Headers) -> Refused | None:
     """Refuse a target or headers that are too long."""
     if len(path) + len(query) > LONGEST_TARGET:
         return 414, f"Path and query are longer than {LONGEST_TARGET} bytes."
-    if len(b"".join(map(b"".join, headers.raw))) > LONGEST_HEADERS:
+    if known(headers).size > LONGEST_HEADERS:
         return 431, f"The headers are longer than {LONGEST_HEADERS} bytes."
     return None
 

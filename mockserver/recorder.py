@@ -12,7 +12,8 @@ from pathlib import Path
 from mockserver.clock import Clock
 from mockserver.errors import JournalError
 from mockserver.exchange import Json, Request, Response
-from mockserver.journal import Exchange, as_json, redacted, veiled
+from mockserver.fields import known, redacted
+from mockserver.journal import Exchange, as_json, veiled
 from mockserver.shelves import Shelf
 
 _new = tuple.__new__
@@ -50,7 +51,7 @@ class Recorder:
             answer, findings = veiled(headers.raw, answer, findings)
         if size > longest or answer_size > longest:
             body, answer = _cut(body, longest), _cut(answer, longest)
-        came = (0, self._clock(), scope, method, path, query, redacted(headers.raw), body, size, operation, contract)
+        came = (0, self._clock(), scope, method, path, query, known(headers).redacted, body, size, operation, contract)
         told = (values, status, fields, answer, answer_size, source, findings, planned, faults)
         exchange: Exchange = _new(Exchange, came + told)
         number = self._shelf.record(exchange) if self._shelf is not None else next(self._numbers)

@@ -1,7 +1,7 @@
 """JSON Schema 2020-12 over one document: references, validators, and why a value breaks its schema."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -211,13 +211,19 @@ class Schema:
     def is_valid(self, value: Json) -> bool:
         """Say whether `value` holds; a value that is no JSON (a lone surrogate, bytes) does not."""
         if self._fast is None:
-            import jsonschema_rs
-
-            self._fast = jsonschema_rs.Draft202012Validator(self.rooted(), validate_formats=True)
+            self.compiled()
         try:
             return bool(self._fast.is_valid(value))
         except ValueError:
             return False
+
+    def compiled(self) -> Callable[[Json], bool]:
+        """Give what says whether a value holds, with a ValueError for one that is no JSON."""
+        if self._fast is None:
+            import jsonschema_rs
+
+            self._fast = jsonschema_rs.Draft202012Validator(self.rooted(), validate_formats=True)
+        return cast("Callable[[Json], bool]", self._fast.is_valid)
 
     def errors(self, value: Json) -> "list[ValidationError]":
         """Give what jsonschema says of `value`; of a union, what it says of the branch that was likely meant."""

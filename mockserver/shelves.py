@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from mockserver.errors import PlanError
 from mockserver.exchange import Json
-from mockserver.journal import Exchange
+from mockserver.journal import Brief, Exchange
 from mockserver.settings import MOST_EXCHANGES
 
 MOST_JOURNALS = 1_000
@@ -68,12 +68,12 @@ class Shelf(Protocol):
 
 
 class _Journal:
-    """The exchanges of a scope, each packed if it can be, and how many there ever were."""
+    """The exchanges of a scope, as they are kept, and how many there ever were."""
 
     __slots__ = ("kept", "total")
 
     def __init__(self, most: int) -> None:
-        self.kept: deque[bytes | Exchange] = deque(maxlen=most)
+        self.kept: deque[bytes | Brief | Exchange] = deque(maxlen=most)
         self.total = 0
 
 
@@ -92,7 +92,9 @@ def _packed(exchange: Exchange) -> bytes | Exchange:
         return exchange
 
 
-def _unpacked(kept: bytes | Exchange) -> Exchange:
+def _unpacked(kept: bytes | Brief | Exchange, scope: str) -> Exchange:
+    if isinstance(kept, Brief):
+        return kept.in_full(scope)
     return Exchange(*marshal.loads(kept)) if isinstance(kept, bytes) else kept  # noqa: S302  # of this process's own making
 
 
@@ -111,7 +113,10 @@ class MemoryShelf:
 
     def record(self, exchange: Exchange) -> int:
         """Remember an exchange."""
-        scope, kept = exchange.scope, _packed(exchange)
+        return self.keep(exchange.scope, _packed(exchange))
+
+    def keep(self, scope: str, kept: bytes | Brief | Exchange) -> int:
+        """Remember an exchange of a scope in one of the forms in which it can be kept, and give its number."""
         with self._lock:
             journal = self._journals.get(scope)
             if journal is None:
@@ -131,7 +136,7 @@ class MemoryShelf:
             if journal is None:
                 return []
             first = journal.total - len(journal.kept) + 1
-            return [_unpacked(each)._replace(number=number) for number, each in enumerate(journal.kept, first)]
+            return [_unpacked(each, scope)._replace(number=number) for number, each in enumerate(journal.kept, first)]
 
     def scopes(self) -> Sequence[str]:
         """Name the scopes of which something is kept."""

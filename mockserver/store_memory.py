@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
+from mockserver.clock import Clock
 from mockserver.errors import StoreFullError
 from mockserver.stores import MOST_GONE, MOST_SCOPES, MOST_SESSIONS, Counters, Events, Found, Session, Step
 
@@ -181,6 +182,18 @@ class MemoryStore:
                 world.keep(old, new)
             if turn is not None:
                 world.turns.setdefault(session_id, {})[turn[0]] = turn[1]
+            return new
+
+    def retitle(self, scope: str, session_id: str, title: str, clock: Clock) -> Session | None:
+        """Give a session its title, as a change would; None, and nothing was done, if it has a project or is none."""
+        with self._lock:
+            world = self._worlds.get(scope)
+            old = None if world is None else world.sessions.get(session_id)
+            if world is None or old is None or old[6] is not None:
+                return None
+            world.seq = seq = world.seq + 1
+            new = world.sessions[session_id] = _new(Session, (session_id, clock(), title, *old[3:-1], seq))
+            world.timeline.move(old[-1], new)
             return new
 
     def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:

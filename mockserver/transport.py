@@ -9,6 +9,7 @@ import anyio.to_thread
 import httpx
 
 from mockserver.exchange import Delivery, Handler, Headers, Request, Response, Stream
+from mockserver.fields import HeaderTable
 from mockserver.scopes import OPENAPI, is_control
 from mockserver.wire import KEEP_ALIVE, pieces
 
@@ -26,11 +27,11 @@ class Wait(NamedTuple):
     own: bool = True
 
 
-def as_request(request: httpx.Request, body: bytes) -> Request:
+def as_request(request: httpx.Request, body: bytes, table: HeaderTable) -> Request:
     """Give the request as the edge of a server would."""
     path, _, query = request.url.raw_path.decode("latin-1").partition("?")
     raw = [(name.lower(), value) for name, value in request.headers.raw]
-    return Request(request.method, path, query, Headers(raw), body)
+    return Request(request.method, path, query, table.headers(raw), body)
 
 
 def waits_of(stream: Stream) -> Iterator[Wait]:
@@ -176,11 +177,11 @@ class HandlerTransport(httpx.BaseTransport):
     """Sends the requests of a sync client to a Handler; those for the control routes go to `beside`."""
 
     def __init__(self, handler: Handler, beside: Handler | None = None) -> None:
-        self._handler, self._beside = handler, beside
+        self._handler, self._beside, self._table = handler, beside, HeaderTable()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        asked = as_request(request, request.read())
+        asked = as_request(request, request.read(), self._table)
         beside = self._beside if _is_beside(asked.path) else None
         response = (beside or self._handler)(asked)
         answer = _Answer(request, response)
@@ -202,10 +203,11 @@ class AsyncHandlerTransport(httpx.AsyncBaseTransport):
         waits: Callable[[], bool] = lambda: False,
     ) -> None:
         self._handler, self._beside, self._waits = handler, beside, waits
+        self._table = HeaderTable()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        asked = as_request(request, await request.aread())
+        asked = as_request(request, await request.aread(), self._table)
         if self._beside is not None and _is_beside(asked.path):
             response = await anyio.to_thread.run_sync(self._beside, asked)
         elif self._waits():

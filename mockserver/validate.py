@@ -28,7 +28,7 @@ PARSING_FAILED = "There was an error parsing the body"
 
 _UNSENT = object()
 _NO_QUERY: Mapping[str, Json] = {}
-_scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_once"]
+scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_once"]
 """Reads the value that a text begins with, and says where it ends; what comes before and after is the caller's."""
 
 _new = tuple.__new__
@@ -61,15 +61,15 @@ class Refusal:
 class Judge:
     """Judges the requests of one operation. The quick way says yes; only what is not plainly right is explained."""
 
-    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_plain", "_strict")
+    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_strict", "plain")
 
     def __init__(self, operation: Operation, *, strict: bool = False) -> None:
         self._strict = strict
         order = ("path", "query", "header", "cookie")
         self._operation = operation
         self._parameters = sorted(operation.parameters, key=lambda each: order.index(each.location))
-        self._plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
-        self._plain = self._plain and not any(each.required for each in self._parameters if each.location != "path")
+        self.plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
+        self.plain = self.plain and not any(each.required for each in self._parameters if each.location != "path")
         self._models: dict[str, Model] = {}
         self._body_models: dict[bool, Model] = {}
 
@@ -93,12 +93,12 @@ class Judge:
             sent = body = _read_body(request)
             if isinstance(body, Refusal):
                 return self._placed(body)
-            if self._plain and not request.query and _is_plain(raw) and declared.schema.is_valid(body):
+            if self.plain and not request.query and _is_plain(raw) and declared.schema.is_valid(body):
                 call: Call = _new(Call, (request, self._operation, path, _NO_QUERY, body, (), ()))
                 return call
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
-        details = [] if self._plain and not request.query else self._read_parameters(request, path, values, lax)
+        details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
         if declared is not None and not _plainly_right(declared, body, request.body):
             taken, more = self._take_body(declared, body, len(request.body))
             if not more and body is not _UNSENT:
@@ -243,7 +243,7 @@ def _read_body(request: Request) -> Json:
         if body.isascii() and b"\0" not in body:
             text = body.decode("ascii")
             try:
-                value, end = _scan(text, 0)
+                value, end = scan(text, 0)
             except StopIteration:  # there is no value, or white space before it
                 end = -1
             if end == len(text):

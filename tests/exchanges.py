@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mockserver.exchange import Finding, RawHeaders
-from mockserver.journal import COUNTER, SECRETS, Exchange
+from mockserver.fields import SECRETS
+from mockserver.journal import COUNTER, Exchange
 from tests.strategies import any_text, json_values
 from tests.talk import TITLE
 

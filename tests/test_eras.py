@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from mockserver.contract import read_contract
 from mockserver.engine import Mock
-from mockserver.eras import Match, Router, client_version
+from mockserver.eras import Match, Router
 from mockserver.exchange import Headers
+from mockserver.fields import client_version
 from mockserver.settings import ERAS, Settings
 from tests.strategies import BODIES, contract_of, every_operation, operations, target
 from tests.talk import MESSAGE, TITLE, ask, header, value

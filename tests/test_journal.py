@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mockserver.engine import Mock
 from mockserver.exchange import Finding, Headers, Request
+from mockserver.fields import HIDDEN, redacted
 from mockserver.har import as_har
-from mockserver.journal import COUNTER, HIDDEN, Exchange, as_json, calls_of, from_json, redacted
+from mockserver.journal import COUNTER, Exchange, as_json, calls_of, from_json
 from mockserver.settings import Settings
 from tests.exchanges import exchange, exchanges, journal
 from tests.strategies import own_document, write_document

@@ -12,7 +12,8 @@ from mockserver.check.coverage_walk import Place, below, media_schema, parameter
 from mockserver.check.streams import parse
 from mockserver.contract import EVENT_STREAM, Contract, Operation, is_json
 from mockserver.exchange import Headers, Json
-from mockserver.journal import HIDDEN, Exchange
+from mockserver.fields import HIDDEN
+from mockserver.journal import Exchange
 from mockserver.schema import Schema, join, lookup, resolve
 from mockserver.validate import readings
 

@@ -1,0 +1,79 @@
+"""Equal header fields are one object, on which stands what they say; what cannot be held is read each time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.exchange import Headers
+from mockserver.fields import LONGEST_SET, MOST_SETS, HeaderTable, Known, client_version, known, redacted, same_key
+
+fields = st.lists(
+    st.tuples(
+        st.sampled_from([b"authorization", b"content-length", b"content-type", b"prefer", b"user-agent", b"x-a"]),
+        st.sampled_from([b"", b"5", b"application/json", b"Bearer key", b"bearer  k ", b"LlamaCloud/Python 2.7.0"])
+        | st.binary(max_size=20),
+    ),
+    max_size=6,
+)
+
+
+@given(st.lists(fields, max_size=8))
+def test_equal_fields_are_one_object_and_others_another(sets: list[list[tuple[bytes, bytes]]]) -> None:
+    table = HeaderTable()
+    given_ = [table.headers(list(raw)) for raw in sets]
+    for raw, headers in zip(sets, given_, strict=True):
+        assert list(headers.raw) == raw
+        assert headers == Headers(raw)
+        assert known(headers) == known(Headers(raw))
+        assert table.headers(list(raw)) == headers
+    for one, first in zip(sets, given_, strict=True):
+        for other, second in zip(sets, given_, strict=True):
+            assert (first is second) == (one == other)
+
+
+def test_no_more_sets_are_held_than_the_table_has_room_for() -> None:
+    table = HeaderTable()
+    for number in range(MOST_SETS * 3):
+        table.headers([(b"x", b"%d" % number)])
+    assert len(table) <= MOST_SETS
+
+
+def test_long_fields_are_not_held() -> None:
+    table = HeaderTable()
+    raw = [(b"x", b"y" * LONGEST_SET)]
+    assert table.headers(raw) == table.headers(raw)
+    assert len(table) == len(HeaderTable())
+
+
+def test_fields_that_a_server_gives_as_lists_are_read_all_the_same() -> None:
+    headers = HeaderTable().headers([[b"x-a", b"1"], [b"x-b", b"2"]])  # type: ignore[list-item]  # as ASGI allows
+    assert headers == {b"x-a": b"1", b"x-b": b"2"}
+
+
+def test_what_fields_say_is_told() -> None:
+    raw = [(b"authorization", b"Bearer k"), (b"content-length", b"17"), (b"content-type", b"application/json")]
+    hidden = [(b"authorization", b"Bearer [redacted]"), *raw[1:]]
+    assert known(Headers(raw)) == Known(sum(len(name + value) for name, value in raw), 17, None, b"k", hidden, True)
+
+
+@pytest.mark.parametrize("length", [b"", b"-5", b"x", b"\xb2", b"5 "])
+def test_a_length_that_is_no_number_says_nothing(length: bytes) -> None:
+    assert known(Headers([(b"content-length", length)])).length == 0
+
+
+def test_a_preference_or_another_type_is_not_plain() -> None:
+    usual = (b"content-type", b"application/json")
+    assert known(Headers([usual])).plain
+    assert not known(Headers([usual, (b"prefer", b"code=404")])).plain
+    assert not known(Headers([(b"content-type", b"application/json;charset=utf-8")])).plain
+    assert not known(Headers()).plain
+
+
+def test_a_key_is_compared_whole() -> None:
+    assert same_key(b"key", b"key")
+    assert not same_key(b"ke", b"key")
+
+
+def test_secrets_are_hidden_and_versions_read() -> None:
+    assert redacted([(b"cookie", b"a=b"), (b"accept", b"*/*")]) == [(b"cookie", b"[redacted]"), (b"accept", b"*/*")]
+    assert client_version(Headers([(b"user-agent", b"LlamaCloud/JS 2.8.0")])) == (2, 8)
