@@ -7,7 +7,6 @@ from mockserver.exchange import Request
 from mockserver.fields import HeaderTable
 from mockserver.settings import Settings
 
-
 _TABLE = HeaderTable()
 
 

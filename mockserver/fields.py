@@ -52,7 +52,7 @@ def known(headers: Headers) -> Known:
             int(length[:20]) if length.isdigit() else 0,
             client_version(headers),
             _key(headers),
-            redacted(raw),
+            tuple(redacted(raw)),
             headers.get(b"content-type") == b"application/json" and b"prefer" not in headers,
         )
     return found

@@ -66,7 +66,7 @@ def test_an_exchange_is_remembered_as_it_was() -> None:
         method="POST",
         path="/a%20b",
         query="x=1",
-        headers=[(b"accept", b"*/*")],
+        headers=((b"accept", b"*/*"),),
         body=b"{}",
         size=2,
         operation="set_title",
