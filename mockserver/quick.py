@@ -4,7 +4,7 @@ It answers as the engine does, or it does nothing, and the engine answers; a pro
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -29,6 +29,9 @@ _LENGTHS = [(b"content-length", b"%d" % size) for size in range(4_096)]
 
 _MOST_VERSIONS = 100
 """Of how many versions of clients it is remembered which contract answers them."""
+
+_UNKNOWN: Any = object()
+"""Stands for a version of which it was not asked yet."""
 
 _new = tuple.__new__
 """Makes a named tuple in half the time of its own constructor."""
@@ -81,16 +84,17 @@ class Quick:
         facts, session_id = headers.known or known(headers), path[_FIRST:_LAST]
         if path[:_FIRST] != _BEFORE or path[_LAST:] != _AFTER or method != "POST" or query or not facts.plain:
             return None
-        if "/" in session_id or "%" in session_id or not session_id or b"\\" in raw or not raw.isascii():
+        if "/" in session_id or "%" in session_id or not session_id or b"\\" in raw:
             return None
         version = facts.version
-        route = self._routes[version] if version in self._routes else self._route(headers, version)
+        route = self._routes.get(version, _UNKNOWN)
+        route = self._route(headers, version) if route is _UNKNOWN else route
         # key, request, plan
         if route is None or (self._auth and not self._is_allowed(facts.key)) or self._shelf.plan(scope):
             return None
         operation, takes, tells, common, traits, kind = route
-        text = raw.decode()
         try:
+            text = raw.decode()
             body, end = scan(text, 0)
             if end != len(text) or not takes(body):
                 return None

@@ -1,5 +1,6 @@
 """A plain title call is answered as the engine answers it, and whatever is not plain is left to the engine."""
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -41,6 +42,11 @@ BODIES = [
         b'{"first_message": ""}',
     ],
     *[b'{"first_message": "a\x00"}', b'{"first_message": "\n"}', b"[" * 100_000, b"1" * 5_000, b"\xff\xfe{\x00}\x00"],
+    *[
+        '{"first_message": "x é 😀"}'.encode(kind)
+        for kind in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be")
+    ],
+    *[b'{"first_message": "\xed\xa0\x80"}', b'{"first_message": "\xe9"}', b'{"a": 1, "a": 2, "first_message": "x"}'],
     b'{"first_message": "' + b"x" * 300 + b'"}',
 ]
 
@@ -68,7 +74,9 @@ titles = st.builds(
     st.sampled_from([TITLE] * 8 + PATHS),
     st.sampled_from([""] * 6 + ["project_id=p1", "x=1"]),
     st.sampled_from([BODIES[0]] * 8 + BODIES)
-    | st.builds(lambda text: b'{"first_message": "%b"}' % text.encode(), st.text("abc \t\x7f~'/", max_size=60)),
+    | st.builds(
+        lambda text: b'{"first_message": "%b"}' % text.encode(), st.text("abc \t\x7f~'/é😀\ufeff", max_size=60)
+    ),
     st.sampled_from([{}] * 6 + [*FIELDS]),
 )
 AROUND: Sequence[Any] = [
@@ -187,14 +195,15 @@ def title(mock: Mock, path: str = TITLE, body: bytes = BODIES[0], query: str = "
     return Request("POST", path, query, Headers(raw), body)
 
 
-@pytest.mark.parametrize("era", ["auto", *(era for era in ERAS if era == "2.6")])
-def test_a_plain_title_call_is_answered_at_once(era: str) -> None:
+@pytest.mark.parametrize("era", ["auto", "2.6"])
+@pytest.mark.parametrize("message", [MESSAGE, "Où sont les données de cet été ? 😀", "x" * 1_000])
+def test_a_plain_title_call_is_answered_at_once(era: str, message: str) -> None:
     mock = Mock(Settings(contract=era))
-    request = title(mock)
+    request = title(mock, body=json.dumps({"first_message": message}, ensure_ascii=False).encode())
     assert mock.served.quick is not None
     answered = mock.served.quick.answer(request)
     assert answered is not None
-    assert answered.status == 200
+    assert json.loads(answered.body)["generated_title"] == message[:50] + "..."
     assert len(mock.shelf.exchanges("default")) == 2
 
 
@@ -208,6 +217,8 @@ def test_a_plain_title_call_is_answered_at_once(era: str) -> None:
         {"body": b'{"first_message": 5}'},
         {"body": b'{"first_message": "\\ud83d"}'},
         {"body": b'{"first_message": "x"} '},
+        {"body": '{"first_message": "x"}'.encode("utf-16")},
+        {"body": b'{"first_message": "\xe9"}'},
         {"authorization": "Basic x"},
         {"content_type": "text/plain"},
         {"prefer": "code=422"},
