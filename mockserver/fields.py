@@ -78,7 +78,7 @@ class HeaderTable:
         try:
             found = self._sets.get(fields)
         except TypeError:  # a server that gives each field as a list
-            return Headers(raw)
+            return Headers(fields)
         if found is None:
             found = Headers(fields)
             if known(found).size > LONGEST_SET:

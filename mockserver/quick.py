@@ -27,7 +27,7 @@ _FIRST, _LAST = len(_BEFORE), -len(_AFTER)
 _LENGTHS = [(b"content-length", b"%d" % size) for size in range(4_096)]
 """The header fields of the lengths that most answers have."""
 
-_MOST_VERSIONS = 100
+MOST_VERSIONS = 100
 """Of how many versions of clients it is remembered which contract answers them."""
 
 _UNKNOWN: Any = object()
@@ -130,7 +130,7 @@ class Quick:
         """Find out what a version's title calls have in common; None where they are for the engine."""
         match = self._parts.router.match("POST", f"{_BEFORE}x{_AFTER}", headers)
         route = None if match.operation is None or match.withdrawn else self._made(match.operation)
-        if len(self._routes) >= _MOST_VERSIONS:
+        if len(self._routes) >= MOST_VERSIONS:
             self._routes.clear()
         self._routes[version] = route
         return route

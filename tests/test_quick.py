@@ -8,15 +8,21 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
+from mockserver.eras import Router
 from mockserver.errors import PlanError
 from mockserver.exchange import Headers, Json, Request, Response
+from mockserver.live import running
+from mockserver.quick import MOST_VERSIONS
+from mockserver.serving import make_app
 from mockserver.settings import ERAS, Settings
 from mockserver.stores import Change, Session
+from mockserver.transport import BASE_URL, HandlerTransport
 from tests.strategies import json_values
 from tests.talk import MESSAGE, TITLE, ask, whole
 
@@ -269,3 +275,37 @@ def test_of_more_clients_than_it_remembers_it_knows_each_all_the_same() -> None:
         mock.served, old = engine, mock.served
         assert mock.handle(request).headers == response.headers
         mock.served = old
+        assert len(vars(mock.served.quick)["_routes"]) <= MOST_VERSIONS
+
+
+def only_quick() -> Mock:
+    """Give a mock with a session, in which nothing but the quick way knows an operation."""
+    mock = Mock(Settings(seed=0))
+    ask(mock.handle, "POST", TITLE, {"first_message": "x"})
+    mock.served = replace(mock.served, router=Router([]))
+    return mock
+
+
+OFFICIAL = {
+    "authorization": "Bearer any-key",
+    "accept": "application/json",
+    "user-agent": "LlamaCloud/Python 2.7.0",
+    "x-stainless-lang": "python",
+    "x-stainless-package-version": "2.7.0",
+    "x-stainless-retry-count": "0",
+}
+"""Header fields as the official client sends them. Source: docs/upstream.md, "Client headers"."""
+
+
+def test_a_client_in_process_is_answered_at_once() -> None:
+    with httpx.Client(transport=HandlerTransport(only_quick().handle), base_url=BASE_URL) as client:
+        for _ in range(2):
+            assert client.post(TITLE, json={"first_message": MESSAGE}, headers=OFFICIAL).status_code == 200
+
+
+def test_a_client_of_a_server_is_answered_at_once() -> None:
+    mock = only_quick()
+    with running(make_app(mock.settings, mock)) as url, httpx.Client(base_url=url) as client:
+        for _ in range(2):
+            assert client.post(TITLE, json={"first_message": MESSAGE}, headers=OFFICIAL).status_code == 200
+        assert client.get("/api/v1/chat/ses-abc123").status_code == 404  # which only the engine plays
