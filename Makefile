@@ -38,7 +38,7 @@ test-all: packages lint types $(READY) ## the same with many more drawn cases
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: packages $(READY) ## check the mock by itself, released clients and Schemathesis, served in every way (ten minutes)
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -p tests.self_check_table tests/test_self_check.py $(ARGS)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -p tests.self_check_table tests/check/test_self_check.py $(ARGS)
 
 lint: $(READY) ## ruff: rules and formatting
 	$(BIN)/ruff check --quiet .

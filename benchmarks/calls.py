@@ -20,8 +20,8 @@ from llama_cloud import AsyncLlamaCloud, LlamaCloud
 from pytest_httpserver import HTTPServer
 
 from mockserver.engine import Mock
-from mockserver.suite import LiveServer
-from mockserver.testing import MockServer, open_mock
+from mockserver.testing.pytest_fixtures import LiveServer
+from mockserver.testing.server import MockServer, open_mock
 
 SESSION = "ses-abc123"
 PATH = f"/api/v1/chat/{SESSION}/title"

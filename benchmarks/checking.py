@@ -12,7 +12,7 @@ from benchmarks.children import Cores, output, say
 from benchmarks.environment import MOCKSERVER, PYTHON, ROOT
 from benchmarks.figures import Aim, Figure, Row, Section, divided, series
 from benchmarks.measure import Plan, first_answer, mock_with, serving
-from mockserver.check.mutants import BROKEN, ODD
+from mockserver.check.mutants.run import BROKEN, ODD
 
 CASES = 2_000
 OURS, OTHER = "mockserver check", f"Schemathesis {schemathesis.VERSION}"
@@ -20,10 +20,13 @@ CLIENTS = ROOT / ".cache" / "clients"
 
 _IN_PROCESS = """\
 import json, sys, time
-from mockserver.check.check_command import contracts_of, placed
-from mockserver.check.provider import Options, check
+from mockserver.check.provider.command import contracts_of
+from mockserver.check.provider.command import placed
+from mockserver.check.provider.run import Options
+from mockserver.check.provider.run import check
 from mockserver.check.target import of_handler
-from mockserver.engine import Mock, read_contracts
+from mockserver.engine import Mock
+from mockserver.engine import read_contracts
 from mockserver.settings import Settings
 
 began = time.perf_counter()

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import reference
 from benchmarks.children import Stop, output, say
 from benchmarks.peers_table import IN_TESTS
-from mockserver.live import make_server
+from mockserver.server.uvicorn import make_server
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "bench"

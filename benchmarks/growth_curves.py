@@ -15,7 +15,7 @@ from benchmarks.figures import Series, series
 from benchmarks.listening import follow_all, in_order
 from benchmarks.many import CALLS, asked, holding, told
 from benchmarks.measure import Plan, Subject, beside, first_answer, in_turn, mock_with, serving, wrk
-from mockserver.schema import load_document
+from mockserver.contract.schema import load_document
 
 UNCOUNTED = 3
 """Batches that are not counted: after them the journal of every process is full."""

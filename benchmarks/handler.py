@@ -3,8 +3,7 @@
 import sys
 
 from mockserver.engine import Mock
-from mockserver.exchange import Request
-from mockserver.fields import HeaderTable
+from mockserver.messages import HeaderTable, Request
 from mockserver.settings import Settings
 
 _TABLE = HeaderTable()

@@ -33,7 +33,7 @@ def imports(cores: Cores, plan: Plan) -> Section:
     how = [
         f"{rounds} starts of `mockserver serve` under `python -X importtime`, to the line that says that it is ready; "
         "each package with all its modules, without what it imports from others.",
-        "Which modules a start loads is held by tests (`tests/test_house.py`), on their names and not on time.",
+        "Which modules a start loads is held by tests (`tests/project/test_house.py`), on their names and not on time.",
     ]
     return Section("Imports of a start", rows, figures, how, [" ".join(map(str, _command()))], tables=[_table(found)])
 

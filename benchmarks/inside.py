@@ -18,15 +18,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from mockserver.apis.llamacloud_chat.sessions import write_token
 from mockserver.engine import Mock
-from mockserver.exchange import Request
-from mockserver.fields import HeaderTable
-from mockserver.serving import make_app
-from mockserver.sessions import write_token
+from mockserver.messages import HeaderTable, Request
 from mockserver.settings import Settings
-from mockserver.state import dump_state
-from mockserver.store_memory import MemoryStore
-from mockserver.stores import Change, Session, Store
+from mockserver.store.base import Change, Session, Store
+from mockserver.store.memory import MemoryStore
+from mockserver.store.snapshot import dump_state
+from mockserver.testing.server import make_app
 
 ROOT = "/api/v1/chat"
 SCOPE = "default"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mockserver.contract import bundled
+from mockserver.contract.openapi import bundled
 
 ERA = "2.6"
 """The contract that has the title call."""

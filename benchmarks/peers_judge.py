@@ -8,8 +8,8 @@ from typing import NamedTuple
 from benchmarks.measure import MESSAGE, PATH, SESSION
 from benchmarks.peers_documents import ERA
 from mockserver.check.target import Answer, at_url
-from mockserver.contract import Operation, bundled
-from mockserver.exchange import Headers, Request
+from mockserver.contract.openapi import Operation, bundled
+from mockserver.messages import Headers, Request
 
 PATIENCE = 2.0
 """How long an answer may take, in seconds."""

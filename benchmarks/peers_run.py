@@ -45,8 +45,8 @@ def app() -> Any:
 
 def _mock() -> Any:
     """Make the mock."""
-    from mockserver.serving import make_app
     from mockserver.settings import Settings
+    from mockserver.testing.server import make_app
 
     return make_app(Settings(seed=0))
 

@@ -82,7 +82,7 @@ def bare(body: bytes) -> Application:
 
 
 def configured(app: Application) -> uvicorn.Config:
-    """Configure uvicorn as `mockserver.live.make_server` does; where they differ, nothing is measured."""
+    """Configure uvicorn as `mockserver.server.uvicorn.make_server` does; where they differ, nothing is measured."""
     return uvicorn.Config(
         app,
         ws="none",

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from benchmarks.children import output, say
 from benchmarks.environment import CACHE, ROOT
-from mockserver.check.sabotage import Mutant
+from mockserver.check.mutants.mutators import Mutant
 from mockserver.engine import Mock
-from mockserver.exchange import Handler, Request, Response
-from mockserver.live import running
-from mockserver.serving import make_app
+from mockserver.messages import Handler, Request, Response
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
+from mockserver.testing.server import make_app
 
 VERSION = "4.32.5"
 VENV = CACHE / "schemathesis"

@@ -20,16 +20,16 @@ from mockserver.errors import MockserverError, UsageError
 from mockserver.settings import Settings
 
 CHECKS = {
-    "check": "mockserver.check.check_command",
-    "check-client": "mockserver.check.client_command",
-    "matrix": "mockserver.check.matrix_command",
-    "drift": "mockserver.check.drift_command",
-    "mutants": "mockserver.check.mutants_command",
-    "coverage": "mockserver.check.coverage_command",
+    "check": "mockserver.check.provider.command",
+    "check-client": "mockserver.check.client.command",
+    "matrix": "mockserver.check.client.matrix_command",
+    "drift": "mockserver.check.drift.command",
+    "mutants": "mockserver.check.mutants.run",
+    "coverage": "mockserver.check.coverage.report",
 }
 """The checking commands, each in a module of its own that is loaded when it is called; its command is `command`."""
 
-PROGRAM = "mockserver.check.program"
+PROGRAM = "mockserver.check.client.traffic"
 """What makes reports on a program that is run, loaded when there shall be one."""
 
 
@@ -117,12 +117,12 @@ class _Moment(click.ParamType[datetime]):
 @_settings_options
 def serve(**options: Any) -> None:
     """Serve the API on a socket until it is stopped."""
-    from mockserver.live import address, bind, end_quietly, serve_many
+    from mockserver.server.uvicorn import address, bind, end_quietly, serve_many
 
     end_quietly()
     from mockserver.data import is_packed
-    from mockserver.live import serve as serve_app
-    from mockserver.serving import make_app, start_mock
+    from mockserver.server.uvicorn import serve as serve_app
+    from mockserver.testing.server import make_app, start_mock
 
     warn_of_unknown_variables()
     settings = Settings(**options)
@@ -173,7 +173,7 @@ def run(
 
     Write -- before the command. Its environment points clients at the mock, on a free port unless one is given.
     """
-    from mockserver.runner import Allowed, run_command
+    from mockserver.testing.run import Allowed, run_command
 
     source = click.get_current_context().get_parameter_source("port")
     settings = Settings(**options)

@@ -9,29 +9,41 @@ from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import quote
 
-from mockserver.answers import Answers, Draft, RefusedError, Unmet, check_made
+from mockserver.answer.choose import Answers, Draft, RefusedError, Unmet, check_made
+from mockserver.answer.errors import _unauthorized, _unkept, _unmade, _unmatched, _unmet
+from mockserver.answer.fixtures import Fixtures
+from mockserver.answer.prefer import NONE, Preference, read_preference
+from mockserver.answer.render import Sealer
+from mockserver.apis.llamacloud_chat.sessions import World
+from mockserver.apis.llamacloud_chat.simulation import simulations
 from mockserver.clock import clock_of
-from mockserver.contract import Contract, Operation, bundled, own
-from mockserver.eras import NO_MATCH, Match, Router
-from mockserver.errors import ContractError, PlanError, StoreError, StoreFullError, UsageError
-from mockserver.exchange import DEFAULT_SCOPE, Finding, Headers, Json, Request, Response, Stream
-from mockserver.fields import known, same_key
-from mockserver.fixtures import Fixtures
-from mockserver.plan import Planner, Taken, read_plan
-from mockserver.prefer import NONE, Preference, read_preference
-from mockserver.quick import Parts, Quick, quick_of
-from mockserver.recorder import Recorder
-from mockserver.scopes import BAD_SCOPE, HEADER, PREFIX, placed
-from mockserver.seal import Sealer
-from mockserver.sessions import World
+from mockserver.contract.openapi import Contract, Operation, bundled, own
+from mockserver.contract.router import NO_MATCH, Match, Router
+from mockserver.endpoint import Parts, Quick, quick_of
+from mockserver.errors import ContractError, PlanError, StoreError, UsageError
+from mockserver.journal.recorder import Recorder
+from mockserver.messages import (
+    BAD_SCOPE,
+    DEFAULT_SCOPE,
+    HEADER,
+    PREFIX,
+    Finding,
+    Headers,
+    Json,
+    Request,
+    Response,
+    Stream,
+    known,
+    placed,
+    same_key,
+)
+from mockserver.request.validate import Call, Judge, Refusal
 from mockserver.settings import ERAS, Settings
-from mockserver.simulation import simulations
-from mockserver.state import open_shelf, open_store
-from mockserver.stores import Store
-from mockserver.turns import Pace, event_text
-from mockserver.validate import Call, Judge, Refusal
+from mockserver.sse import Pace, event_text
+from mockserver.store.base import Store
+from mockserver.store.snapshot import open_shelf, open_store
+from mockserver.stub.rules import Planner, Taken, _misplanned, read_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,6 @@ class Served:
     planner: Planner
     quick: Quick | None
     """What answers plain calls at once, where it can."""
-
-
-_SAFE = ":/%#?=@[]!$&'()*+,;~"
-"""What stays as it is in the path of a redirect."""
 
 
 _judge = lru_cache(maxsize=256)(Judge)
@@ -335,61 +343,3 @@ def _written_out(response: Response, stream: Stream, value: Json) -> Response:
     if parts and not parts[-1] and isinstance(value, list):
         parts.append(event_text(value[-1]).encode())
     return response._replace(body=b"".join(parts), stream=None)
-
-
-def _misplanned(text: str, taken: Taken) -> Draft:
-    finding = Finding("", "plan", f"{taken.entry}: {text}", "plan")
-    return Draft(500, {"detail": finding.message}, findings=(finding,))
-
-
-def _unmatched(router: Router, request: Request, match: Match, before: str) -> Draft:
-    """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is.
-
-    `before` is what stood before the path: a scope.
-    """
-    methods = ", ".join(sorted(match.allowed))
-    allow = (b"allow", methods.encode())
-    if match.allowed and request.method == "OPTIONS":
-        return Draft(204, None, None, headers=(allow,))
-    if match.allowed:
-        message = f"{request.method} is not served here; {methods} are."
-        finding = Finding("/method", "method", message, "client", received=request.method)
-        return Draft(405, {"detail": "Method Not Allowed"}, headers=(allow,), findings=(finding,))
-    other = request.path.rstrip("/") if request.path.endswith("/") else request.path + "/"
-    known = router.match(request.method, other, request.headers)
-    if known.operation is not None or known.allowed:
-        target = before + other + ("?" + request.query if request.query else "")
-        return Draft(307, None, None, headers=((b"location", quote(target.encode("latin-1"), safe=_SAFE).encode()),))
-    message = f"No operation has the path {request.path or '/'}; /openapi.json lists those that there are."
-    finding = Finding("/path", "path", message, "client", received=request.path)
-    return Draft(404, {"detail": "Not Found"}, findings=(finding,))
-
-
-def _unauthorized(text: str, operation: Operation) -> Draft:
-    message = f"{text}: send the header Authorization: Bearer <key>."
-    finding = Finding("/header/authorization", "key", message, "client", contract=operation.place)
-    headers = ((b"www-authenticate", b"Bearer"),)
-    return Draft(401, {"detail": text}, headers=headers, findings=(finding,))
-
-
-def _unmet(message: str, operation: Operation) -> Draft:
-    finding = Finding("/header/prefer", "preference", message, "client", contract=operation.place)
-    return Draft(400, {"detail": message}, findings=(finding,))
-
-
-def told(error: StoreError) -> str:
-    """Tell in a line that the store failed, and why."""
-    return f"{error.what}: {error.why}" if error.why else f"{error.what}; {error.mend}"
-
-
-def _unkept(error: StoreError) -> Draft:
-    """Say that the store failed, and why; the official clients ask again, unless it is full."""
-    text = told(error)
-    headers = ((b"x-should-retry", b"false"),) if isinstance(error, StoreFullError) else ()
-    return Draft(503, {"detail": text}, headers=headers, findings=(Finding("", "store", text, "store"),))
-
-
-def _unmade(error: ContractError, operation: Operation) -> Draft:
-    place = operation.contract + error.where
-    finding = Finding("", "generate", f"{error.what}: {error.why}.", "contract", contract=place)
-    return Draft(500, {"detail": f"{error.what} ({place}); {error.mend}"}, findings=(finding,))

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
+from mockserver.contract.schema import join
 from mockserver.errors import PlanError
-from mockserver.exchange import Json, RawHeaders
-from mockserver.schema import join
+from mockserver.messages import Json, RawHeaders
 
 PARTS = ("path", "query", "headers", "body")
 """The parts of a request that can be asked for."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mockserver.testing import MockServer
+    from mockserver.testing.server import MockServer
 
 _KEY: "pytest.StashKey[list[MockServer]]" = pytest.StashKey()
 _LIVE: "pytest.StashKey[Any]" = pytest.StashKey()
@@ -49,7 +49,7 @@ def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str,
     The test fails at its end if its client sent something that the contract forbids, or if a planned answer was never
     used; `mockserver.allow_invalid()` and `mockserver.allow_unused()` allow it.
     """
-    from mockserver import suite
+    from mockserver.testing import pytest_fixtures as suite
 
     with suite.world(request, mockserver_settings) as server:
         request.node.stash.setdefault(_KEY, []).append(server)
@@ -62,7 +62,7 @@ def mockserver_live(
     request: pytest.FixtureRequest, mockserver: "MockServer", monkeypatch: pytest.MonkeyPatch
 ) -> "Iterator[MockServer]":
     """Give the same mock on a real socket, and point the environment there: `LlamaCloud()` reaches it unchanged."""
-    from mockserver import suite
+    from mockserver.testing import pytest_fixtures as suite
 
     with suite.on_a_socket(request, mockserver, _LIVE):
         for name, value in mockserver.environ().items():

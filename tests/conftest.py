@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from mockserver.app import App
 from mockserver.engine import Mock
-from mockserver.live import running
-from mockserver.serving import make_app
+from mockserver.server.asgi import App
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
+from mockserver.testing.server import make_app
 
 hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, derandomize=True)

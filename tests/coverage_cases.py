@@ -1,6 +1,6 @@
 """Values, each with exactly what it touches of a schema."""
 
-from mockserver.exchange import Json
+from mockserver.messages import Json
 from tests.coverages import UUID
 
 TREE = {

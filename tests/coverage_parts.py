@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mockserver.exchange import Headers, Json
+from mockserver.messages import Headers, Json
 from tests import drifts
 
 PATH = "/paths/~1things/post"

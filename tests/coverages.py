@@ -6,14 +6,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mockserver.check.coverage import Coverage, Tally
-from mockserver.check.coverage_touch import Talk
-from mockserver.check.coverage_walk import Known, Place
-from mockserver.check.drift_rules import Direction
-from mockserver.contract import EVENT_STREAM, Contract, Operation, read_contract
-from mockserver.exchange import Headers, Json
-from mockserver.journal import Exchange
-from mockserver.schema import lookup
+from mockserver.check.coverage.count import Coverage, Tally
+from mockserver.check.coverage.targets import Known, Place
+from mockserver.check.coverage.visit import Talk
+from mockserver.check.drift.rules import Direction
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, read_contract
+from mockserver.contract.schema import lookup
+from mockserver.journal.exchange import Exchange
+from mockserver.messages import Headers, Json
 from mockserver.settings import ERAS
 from tests import drifts, exchanges
 from tests.strategies import bodies, body_values, contract_of, json_values, near, operations, queries, target

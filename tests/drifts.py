@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from mockserver.check.drift import Description, drift
-from mockserver.check.drift_rules import RULES, Change, Direction, Severity
-from mockserver.exchange import Json
-from mockserver.schema import lookup
+from mockserver.check.drift.operations import Description, drift
+from mockserver.check.drift.rules import RULES, Change, Direction, Severity
+from mockserver.contract.schema import lookup
+from mockserver.messages import Json
 
 GONE = object()
 """Stands for what an edit takes away."""

@@ -4,9 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mockserver.exchange import Finding, RawHeaders
-from mockserver.fields import SECRETS
-from mockserver.journal import COUNTER, Exchange
+from mockserver.journal.exchange import COUNTER, Exchange
+from mockserver.messages import SECRETS, Finding, RawHeaders
 from tests.strategies import any_text, json_values
 from tests.talk import TITLE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.schemathesis import VERSION
-from mockserver.exchange import Json
+from mockserver.messages import Json
 from tests.clients.conftest import missing
 from tests.clients.environments import PIP, ROOT, UnavailableError, clean_environ, kept
 

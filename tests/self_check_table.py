@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mockserver.check.formats import as_terminal
-from mockserver.check.report import Report, Table
+from mockserver.check.report.formats import as_terminal
+from mockserver.check.report.model import Report, Table
 
 CHECKED = "checked"
 """The name of the property of a test that says what it checked."""

@@ -6,8 +6,8 @@ Called with the store's URL, a name of its own, and how many turns to write.
 import sys
 from functools import partial
 
-from mockserver.state import open_store
-from mockserver.stores import Change, Session
+from mockserver.store.base import Change, Session
+from mockserver.store.snapshot import open_store
 
 SCOPE, ID = "shared", "ses-1"
 

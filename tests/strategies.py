@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from mockserver.contract import Contract, Media, Operation, bundled
-from mockserver.exchange import Json
-from mockserver.generate import generate
-from mockserver.schema import Schema
+from mockserver.answer.generate import generate
+from mockserver.contract.openapi import Contract, Media, Operation, bundled
+from mockserver.contract.schema import Schema
+from mockserver.messages import Json
 from mockserver.settings import ERAS
 from tests.talk import MESSAGE
 

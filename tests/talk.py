@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from mockserver.exchange import Handler, Headers, Json, Request, Response
+from mockserver.messages import Handler, Headers, Json, Request, Response
 
 TITLE = "/api/v1/chat/ses-abc123/title"
 MESSAGE = "What were the main findings in Q3?"

@@ -16,7 +16,7 @@ import pytest
 
 from mockserver.cli import read_pyproject, ready_lines
 from mockserver.engine import Mock
-from mockserver.live import bind
+from mockserver.server.uvicorn import bind
 from mockserver.settings import Settings
 from tests.talk import KEY, MESSAGE, TITLE
 

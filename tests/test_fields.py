@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.exchange import Headers
-from mockserver.fields import LONGEST_SET, MOST_SETS, HeaderTable, Known, client_version, known, redacted, same_key
+from mockserver.messages import (
+    LONGEST_SET,
+    MOST_SETS,
+    Headers,
+    HeaderTable,
+    Known,
+    client_version,
+    known,
+    redacted,
+    same_key,
+)
 
 fields = st.lists(
     st.tuples(

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.contract.schema import join, lookup
 from mockserver.errors import PlanError
-from mockserver.exchange import Json
 from mockserver.matching import (
     ANY,
     DEEPEST,
@@ -29,7 +29,7 @@ from mockserver.matching import (
     read_when,
     told,
 )
-from mockserver.schema import join, lookup
+from mockserver.messages import Json
 from tests.strategies import json_values, paths_in, put, wild_values
 
 KNOWN = {

@@ -14,7 +14,7 @@ import pytest
 
 from mockserver.data import API, data_dir
 from mockserver.engine import Mock
-from mockserver.live import running
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.watch import watch, watched
 from tests.conftest import app_of

@@ -9,9 +9,9 @@ from functools import cache
 
 import pytest
 
-from mockserver.check.drift import Description
-from mockserver.check.environments import RELEASES
-from mockserver.check.package import read_package
+from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
+from mockserver.check.client.environments import RELEASES
+from mockserver.check.drift.operations import Description
 from tests.strategies import ROOT
 
 WHEELS = ROOT / ".cache" / "wheels"

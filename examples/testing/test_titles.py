@@ -4,7 +4,7 @@ import httpx
 import pytest
 from titles import AnswerCutOffError, Titles
 
-from mockserver.testing import MockServer
+from mockserver.testing.server import MockServer
 
 MESSAGE = "What were the main findings in Q3?"
 

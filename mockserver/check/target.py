@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from mockserver.errors import StartError
-from mockserver.exchange import Delivery, Handler, Headers, Request
+from mockserver.messages import Delivery, Handler, Headers, Request
 
 LONGEST_ANSWER = 16_777_216
 """How many bytes of an answer are read."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-from mockserver.exchange import Json
+from mockserver.messages import Json
 from tests.clients.environments import clean_environ
 
 Way: TypeAlias = Literal["plain", "raw", "streaming", "with", "same", "pages", "guide"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.check.environments import UnavailableError, environment, interpreter, kept
-from mockserver.exchange import Json
+from mockserver.check.client.environments import UnavailableError, environment, interpreter, kept
+from mockserver.messages import Json
 from tests.clients import defects
 from tests.clients import environments as others
 from tests.clients.conftest import missing

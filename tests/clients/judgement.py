@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote
 
 from jsonschema import Draft202012Validator
 
-from mockserver.exchange import Json
-from mockserver.schema import load_document
+from mockserver.contract.schema import load_document
+from mockserver.messages import Json
 from tests.clients.calls import Exchange
 
 SCHEMAS = Path(__file__).parents[2] / "schemas" / "llamacloud-chat"

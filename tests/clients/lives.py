@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mockserver.exchange import Json
+from mockserver.messages import Json
 
 GONE_INDEX = "idx-gone"
 """The index that the server of these tests cannot query."""

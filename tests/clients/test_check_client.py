@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pytest
 from click.testing import CliRunner, Result
 
-from mockserver.check.client import own_era
-from mockserver.check.client_cases import KINDS
-from mockserver.check.client_command import command
-from mockserver.check.client_judge import RULES
-from mockserver.check.environments import interpreter
-from mockserver.contract import bundled
+from mockserver.check.client.cases import KINDS
+from mockserver.check.client.checks import RULES
+from mockserver.check.client.command import command
+from mockserver.check.client.environments import interpreter
+from mockserver.check.client.run import own_era
+from mockserver.contract.openapi import bundled
 from mockserver.errors import StartError, UsageError
-from mockserver.exchange import Json
+from mockserver.messages import Json
 from tests.clients.checked import released, reported
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"

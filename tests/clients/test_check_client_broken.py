@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
-from mockserver.check.client import Choice, check_client
-from mockserver.check.client_cases import Kind
-from mockserver.check.client_process import Driver
-from mockserver.check.client_report import client_report
-from mockserver.check.client_result import Result, verdict_of
-from mockserver.exchange import Json
-from mockserver.suite import LiveServer
+from mockserver.check.client.cases import Kind
+from mockserver.check.client.process import Driver
+from mockserver.check.client.report import client_report
+from mockserver.check.client.result import Result, verdict_of
+from mockserver.check.client.run import Choice, check_client
+from mockserver.messages import Json
+from mockserver.testing.pytest_fixtures import LiveServer
 from tests.clients.checked import Broken
 from tests.clients.defects import DEFECTS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mockserver.check.client_cases import (
+from mockserver.check.client.cases import (
     KINDS,
     Case,
     Side,
@@ -15,12 +15,12 @@ from mockserver.check.client_cases import (
     scripts,
     success_media,
 )
-from mockserver.check.client_edges import fields
-from mockserver.check.client_trouble import error_bodies, errors, lasting, outside, retries, words
-from mockserver.contract import Operation, bundled
+from mockserver.check.client.errors import error_bodies, errors, lasting, outside, retries, words
+from mockserver.check.client.values import fields
+from mockserver.contract.openapi import Operation, bundled
 from mockserver.engine import Mock
 from mockserver.settings import ERAS, Settings
-from mockserver.turns import script
+from mockserver.sse import script
 from tests.strategies import ROOT
 
 OPERATIONS = [each for era in ERAS for each in bundled(era).operations]

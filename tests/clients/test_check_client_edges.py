@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.check.client_edges import ABSENT, EXTRA, Edge, edges, full, packed
-from mockserver.contract import Operation, bundled
-from mockserver.exchange import Json
-from mockserver.schema import Schema
+from mockserver.check.client.values import ABSENT, EXTRA, Edge, edges, full, packed
+from mockserver.contract.openapi import Operation, bundled
+from mockserver.contract.schema import Schema
+from mockserver.messages import Json
 from mockserver.settings import ERAS
 
 OPERATIONS = [each for era in ERAS for each in bundled(era).operations]

@@ -6,14 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.check.environments import (
-    PINS,
-    RELEASES,
-    UnavailableError,
-    default_cache,
-    environment,
-    kept,
-)
+from mockserver.check.client.environments import PINS, RELEASES, UnavailableError, default_cache, environment, kept
 from mockserver.errors import UsageError
 from tests.strategies import ROOT
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from mockserver.check.program import UNSEEN, program_report, teller
-from mockserver.check.report import Problem, Report
+from mockserver.check.client.traffic import UNSEEN, program_report, teller
+from mockserver.check.report.model import Problem, Report
 from mockserver.errors import UsageError
-from mockserver.journal import Exchange
-from mockserver.runner import Allowed, Ran
+from mockserver.journal.exchange import Exchange
+from mockserver.testing.run import Allowed, Ran
 from tests.clients.checked import released
 from tests.strategies import ROOT
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.exchange import Json
-from mockserver.testing import MockServer, open_mock
+from mockserver.messages import Json
+from mockserver.testing.server import MockServer, open_mock
 from tests.clients.calls import Outcome, Way
 from tests.clients.conftest import Drive
 from tests.clients.environments import ROOT

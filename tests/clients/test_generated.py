@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from mockserver.engine import Mock
-from mockserver.live import running
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.clients.calls import Outcome, Way
 from tests.clients.cases import WAYS

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
-from mockserver.exchange import Json
-from mockserver.live import running
+from mockserver.messages import Json
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.clients import cases
 from tests.clients.calls import Outcome

@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mockserver.check.client import Choice
-from mockserver.check.environments import RELEASES, UnavailableError
-from mockserver.check.matrix import run_matrix
-from mockserver.check.matrix_changes import DOES, SAYS, Change, said
-from mockserver.check.matrix_command import command
-from mockserver.check.matrix_html import as_html
-from mockserver.check.matrix_report import matrix_report
-from mockserver.check.report import Problem, Report, Table
+from mockserver.check.client.environments import RELEASES, UnavailableError
+from mockserver.check.client.matrix import run_matrix
+from mockserver.check.client.matrix_command import command
+from mockserver.check.client.matrix_report import DOES, SAYS, Change, as_html, matrix_report, said
+from mockserver.check.client.run import Choice
+from mockserver.check.report.model import Problem, Report, Table
 from mockserver.errors import UsageError
-from mockserver.exchange import Json
+from mockserver.messages import Json
 from tests.clients.checked import released, reported
 from tests.clients.environments import CACHE
 

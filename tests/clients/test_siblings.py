@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
-from mockserver.live import running
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.clients import cases
 from tests.clients.calls import Driver, Way

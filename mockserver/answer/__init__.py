@@ -1,0 +1,1 @@
+"""Choose, generate and render answers."""

@@ -1,0 +1,240 @@
+"""The answer of an operation that is not simulated: canned, documented or generated."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from random import Random
+from typing import NamedTuple, TypeAlias
+
+from mockserver.answer.fixtures import Fixtures, canned_media
+from mockserver.answer.generate import generate
+from mockserver.answer.prefer import NONE, Preference
+from mockserver.apis.llamacloud_chat.turns import arranged
+from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply
+from mockserver.contract.schema import Schema
+from mockserver.errors import ContractError
+from mockserver.messages import Finding, Json, Stream
+from mockserver.request.validate import Call
+from mockserver.settings import Source
+from mockserver.sse import AT_ONCE, Pace, Step, paced, script, text_stream
+
+BODILESS = (204, 205, 304)
+"""Statuses whose answers have no body, as HTTP says; a range or a default that has one does not stand for them."""
+
+Simulation: TypeAlias = Callable[[Call], "Draft | None"]
+"""A function that plays an operation; None where its contract, one of the user's own, does not allow what it says."""
+
+
+class Draft(NamedTuple):
+    """An answer before it is validated and written out; `media` None is an answer without a body."""
+
+    status: int
+    value: Json = None
+    media: str | None = "application/json"
+    source: str = "mock"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    applied: Preference = NONE
+    """What of the request's wishes was done."""
+    drawn: bool = False
+    """Whether chance had a part in it."""
+    stream: Stream | None = None
+    """How the value leaves, where it is a stream of events: a list of them, or the text of all."""
+
+
+class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
+    """A preference that cannot be met; its text lists what can."""
+
+
+class RefusedError(Exception):
+    """A call that its session does not allow."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self.draft = draft
+
+
+class Answers:
+    """Chooses the answer of a call: by the caller's preference, else by the order of sources."""
+
+    def __init__(
+        self,
+        fixtures: Fixtures,
+        source: Source,
+        chance: Callable[[Call, Preference], Random],
+        simulations: Mapping[Operation, Simulation],
+        pace: Pace = AT_ONCE,
+        streams: bool = True,
+    ) -> None:
+        self.fixtures, self.source = fixtures, source
+        self._chance = chance
+        self._pace, self._streams = pace, streams
+        self._turns = {each for each in simulations if _is_stream(each)}
+        self._plays = simulations if source == "simulated" else {}
+
+    def answer(self, call: Call, preference: Preference) -> Draft:
+        """Give the answer; Unmet where no declared answer is as the caller prefers, RefusedError by what is played."""
+        if preference is NONE:
+            simulated = self._plays.get(call.operation)
+            return self._preferred(call, NONE) if simulated is None else self._played(call, simulated)
+        draft = self._preferred(call, preference)
+        generated = draft.source == "generated"
+        done = replace(
+            preference,
+            dynamic=preference.dynamic if preference.dynamic is generated and not preference.example else None,
+            seed=preference.seed if draft.drawn else None,
+        )
+        return draft._replace(applied=done)
+
+    def _preferred(self, call: Call, preference: Preference) -> Draft:
+        operation = call.operation
+        simulated = self._plays.get(operation)
+        status = preference.code or operation.success
+        reply = operation.reply(status)
+        if reply is None or (status in BODILESS and status not in operation.exact):
+            declared = ", ".join(operation.replies)
+            raise Unmet(
+                f"{operation.id} has no answer {status} in contract {operation.contract}; declared are {declared}."
+            )
+        if preference.example is not None:
+            return self._example(call, preference, simulated)
+        generated = preference.dynamic is True or (self.source == "generated" and preference.dynamic is None)
+        if generated:
+            return self._generated(call, status, reply, preference)
+        if simulated is not None and status == operation.success:
+            return self._played(call, simulated)
+        return self._static(call, status, reply, preference)
+
+    def _played(self, call: Call, simulated: Simulation) -> Draft:
+        """Play an operation, or answer as if it were not played, where the contract does not allow what was played."""
+        if call.operation in self._turns:
+            own = self.fixtures.named(call.operation, call.operation.success)
+            call = call._replace(script=script(own[""])) if "" in own else call
+        draft = simulated(call)
+        if draft is not None:
+            return draft
+        status = call.operation.success
+        reply = call.operation.reply(status)
+        if reply is None:
+            raise Unmet(f"{call.operation.id} has no answer {status}.")
+        return self._static(call, status, reply, NONE)
+
+    def examples(self, operation: Operation) -> Iterator[tuple[int, str, Draft]]:
+        """Give every answer of an operation that has a name, canned before documented: status, name, answer."""
+        statuses = sorted(operation.exact, key=lambda status: (status != operation.success, status))
+        for status in statuses:
+            for name, value in self.fixtures.named(operation, status).items():
+                media = canned_media(operation.exact[status])
+                yield status, name, Draft(status, value, media.type if media else None, "canned")
+            for media in operation.exact[status].media:
+                for name, value in media.examples.items():
+                    yield status, name, Draft(status, value, media.type, "documented")
+
+    def names(self, operation: Operation) -> Iterator[tuple[int, str]]:
+        """Give the status and the name of every answer of an operation that has a name."""
+        return ((status, name) for status, name, _ in self.examples(operation))
+
+    def _example(self, call: Call, preference: Preference, simulated: Simulation | None) -> Draft:
+        operation = call.operation
+        available = [each for each in self.examples(operation) if preference.code in (None, each[0])]
+        for status, name, draft in available:
+            if name == preference.example:
+                if draft.media != EVENT_STREAM:
+                    return draft
+                played = None
+                if simulated is not None and draft.source == "canned" and status == operation.success:
+                    played = simulated(call._replace(script=script(draft.value)))
+                return played if played is not None else self._told(draft, call, preference)
+        names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
+        raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
+
+    def _told(self, draft: Draft, call: Call, preference: Preference) -> Draft:
+        """Give a stream that is not played its pace: a script its own, a text none."""
+        if draft.media != EVENT_STREAM:
+            return draft
+        if isinstance(draft.value, str):
+            return draft._replace(stream=text_stream(draft.value))
+        steps = script(draft.value) if draft.source == "canned" else [Step(event) for event in draft.value]
+        told = paced(steps, self._pace, self._chance(call, preference))
+        return draft._replace(value=[step.event for step in steps], stream=told)
+
+    def _media(self, reply: Reply) -> Media | None:
+        """Give the representation that is sent: a stream where one is declared and wanted, else the first."""
+        others = [media for media in reply.media if media.type != EVENT_STREAM]
+        return others[0] if others and not self._streams else reply.preferred
+
+    def _canned(self, call: Call, status: int, reply: Reply) -> tuple[Media | None, Mapping[str, Json]]:
+        """Give the canned answers of a status; a script is none where no stream is wanted."""
+        media = canned_media(reply)
+        if media is None or (media.type == EVENT_STREAM and not self._streams):
+            return None, {}
+        return media, self.fixtures.named(call.operation, status)
+
+    def _static(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
+        """Give a canned answer, else a documented one, else a generated one."""
+        media = self._media(reply)
+        if media is None:
+            return Draft(status, None, None, "documented")
+        documented = Draft(status, next(iter(media.examples.values()), None), media.type, "documented")
+        if media.examples and self.source == "documented":
+            return self._told(documented, call, preference)
+        like, canned = self._canned(call, status, reply)
+        if like is not None and ("" in canned or (canned and self.source == "canned")):
+            name = "" if "" in canned else self._chance(call, preference).choice(sorted(canned))
+            draft = Draft(status, canned[name], like.type, "canned", drawn=name != "")
+            return self._told(draft, call, preference)
+        if media.examples:
+            return self._told(documented, call, preference)
+        return self._generated(call, status, reply, preference)
+
+    def _generated(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
+        media, rng = self._media(reply), self._chance(call, preference)
+        if media is None:
+            return Draft(status, None, None, "generated")
+        if media.item_schema is not None:
+            draft = Draft(status, _events(media.item_schema, rng), media.type, "generated", drawn=True)
+            return self._told(draft, call, preference)
+        if media.type == EVENT_STREAM:  # nothing is said of its events
+            return Draft(status, "", media.type, "generated", drawn=True, stream=text_stream(""))
+        value = generate(media.schema, rng, call.path) if media.schema is not None else {}
+        if media.schema is not None and not media.schema.is_valid(value):  # an id that is not as this contract has ids
+            value = generate(media.schema, self._chance(call, preference))
+        return Draft(status, value, media.type, "generated", drawn=True)
+
+
+def _is_stream(operation: Operation) -> bool:
+    reply = operation.reply(operation.success)
+    media = canned_media(reply) if reply is not None else None
+    return media is not None and media.type == EVENT_STREAM
+
+
+def _events(schema: Schema, rng: Random) -> list[Json]:
+    """Make some events, in a turn's order, that end with a stop if there is such an event."""
+    events = [generate(schema, rng) for _ in range(rng.randint(3, 8))]
+    more = (generate(schema, rng) for _ in range(100))
+    if not all(isinstance(event, dict) for event in events):
+        return events
+    if not any(event.get("type") == "stop" for event in events):
+        events += [event for event in more if event.get("type") == "stop"][:1]
+    made = arranged(events)
+    return made if all(schema.is_valid(event) for event in made) else events
+
+
+def check_made(operation: Operation) -> None:
+    """Refuse, with its place, a reply of a user's contract for which no value can be made."""
+    for reply in operation.replies.values():
+        for schema in reply.required_headers.values():
+            if schema is not None:
+                generate(schema, Random(0))
+        media = reply.preferred
+        if media is None or media.schema is None or media.examples:
+            continue
+        for seed in range(5):
+            value = generate(media.schema, Random(seed))
+            if not media.schema.is_valid(value):
+                finding = media.schema.explain(value)[0]
+                raise ContractError(
+                    "no value can be made for an answer",
+                    where="#" + finding.contract.partition("#")[2],
+                    why=f"of what was tried, at {finding.where or 'the root'}: {finding.message}",
+                    mend="give the answer an example",
+                )

@@ -1,0 +1,186 @@
+"""Canned answers: files found by name, each serving the contracts whose operation it satisfies."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
+from mockserver.contract.schema import lookup, resolve, unwritable
+from mockserver.data import API, data_dir
+from mockserver.errors import FixtureError, UsageError
+from mockserver.messages import Finding, Json
+from mockserver.sse import script
+
+Canned: TypeAlias = dict[int, dict[str, Json]]
+"""The canned answers of one operation: status -> name -> value; the unnamed one is called ""."""
+
+_NAME = re.compile(r"(?P<status>[1-5]\d\d)(?:\.(?P<name>[^/]+))?\.json")
+
+
+class Fixtures:
+    """The canned answers: the user's own, judged at once, and the bundled ones, read when first asked for.
+
+    A fixture serves every contract whose operation it satisfies. One of the user's that satisfies none is a
+    FixtureError; that each bundled one satisfies some is for the tests to show. Of equal names the user's wins.
+    """
+
+    def __init__(self, contracts: Sequence[Contract], folder: Path | None) -> None:
+        self._bundled = {each for contract in contracts if contract.bundled for each in contract.operations}
+        self._own = {} if folder is None else _read_own(folder, contracts)
+        self._all: dict[Operation, Canned] = {}
+
+    def named(self, operation: Operation, status: int) -> Mapping[str, Json]:
+        """Give the canned answers of an operation and status by name."""
+        if operation not in self._all:
+            self._all[operation] = self._read(operation)
+        return self._all[operation].get(status, {})
+
+    def check(self) -> None:
+        """Read and judge the bundled fixtures, all of them: those of a checkout may have been edited."""
+        for name in {operation.id for operation in self._bundled}:
+            owners = [operation for operation in self._bundled if operation.id == name]
+            for path in sorted((data_dir() / "fixtures" / API / name).glob("*.json")):
+                status, _ = _status_and_name(path)
+                value = _read_file(path)
+                if not any(_serves(operation, status, value) for operation in owners):
+                    raise _unserved(path, owners, status, value)
+
+    def _read(self, operation: Operation) -> Canned:
+        canned: Canned = {}
+        if operation in self._bundled:
+            for path in sorted((data_dir() / "fixtures" / API / operation.id).glob("*.json")):
+                status, name = _status_and_name(path)
+                value = _read_file(path)
+                if _serves(operation, status, value):
+                    canned.setdefault(status, {})[name] = value
+        for status, own in self._own.get(operation, {}).items():
+            canned.setdefault(status, {}).update(own)
+        return canned
+
+
+def _read_own(folder: Path, contracts: Sequence[Contract]) -> dict[Operation, Canned]:
+    """Read `<operation>/<status>[.<name>].json` below a folder."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {str(folder)!r}", mend="name a folder of fixtures")
+    found: dict[Operation, Canned] = {}
+    below = folder / API if (folder / API).is_dir() else folder
+    for path in sorted(below.glob("*.json")):
+        raise FixtureError(
+            "a fixture is in no operation's folder",
+            where=str(path),
+            why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
+            mend="name the folder above with --fixtures, or move the file",
+        )
+    for path in sorted(below.glob("[!.]*/[!.]*")):
+        owners = [each for contract in contracts for each in contract.operations if each.id == path.parent.name]
+        if not owners:
+            known = ", ".join(sorted({each.id for contract in contracts for each in contract.operations}))
+            raise FixtureError(
+                f"a fixture is for an operation {path.parent.name!r} that there is not",
+                where=str(path),
+                why=f"the operations are {known}",
+                mend="rename its folder",
+            )
+        status, name = _status_and_name(path)
+        value = _read_file(path)
+        serving = [each for each in owners if _serves(each, status, value)]
+        if not serving:
+            raise _unserved(path, owners, status, value)
+        for operation in serving:
+            found.setdefault(operation, {}).setdefault(status, {})[name] = value
+    return found
+
+
+def _status_and_name(path: Path) -> tuple[int, str]:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        raise FixtureError(
+            "a fixture has a name that says nothing",
+            where=str(path),
+            why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
+            mend="rename it, or move it out of the folder",
+        )
+    return int(match["status"]), match["name"] or ""
+
+
+def _read_file(path: Path) -> Json:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FixtureError("a fixture is not JSON", where=str(path), why=str(error)) from error
+    if why := unwritable(value):
+        raise FixtureError("a fixture holds what JSON cannot", where=str(path), why=why)
+    return value
+
+
+def canned_media(reply: Reply) -> Media | None:
+    """Give the representation of a reply that a fixture holds: a stream as its script, else JSON."""
+    media = reply.preferred
+    if media is not None and media.type == EVENT_STREAM:
+        return media
+    return next((media for media in reply.media if is_json(media.type)), None)
+
+
+def _serves(operation: Operation, status: int, value: Json) -> bool:
+    reply = operation.reply(status)
+    media = canned_media(reply) if reply else None
+    if media is None:
+        return False
+    if media.type == EVENT_STREAM:
+        return _script_finding(media, value) is None
+    return media.schema is None or media.schema.is_valid(value)
+
+
+def _script_finding(media: Media, value: Json) -> Finding | None:
+    """Find what is wrong with a scripted turn: its shape, or an event that the contract does not allow."""
+    try:
+        steps = script(value)
+    except ValueError as error:
+        where, message = error.args
+        return Finding(where, "script", message, "client", expected="a scripted turn", received=lookup(value, where))
+    for index, step in enumerate(steps):
+        known = _event_types(media)
+        if known and step.event["type"] not in known:
+            kind, where = step.event["type"], f"/{index}/event/type"
+            return Finding(where, "script", f"there is no event of type {kind!r}", "client", known, kind)
+        if media.item_schema is not None and not media.item_schema.is_valid(step.event):
+            return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
+    return None
+
+
+def _event_types(media: Media) -> list[str]:
+    """Name the types of a stream's events, where its contract tells them apart by name."""
+    if media.item_schema is None or not isinstance(media.item_schema.node, dict):
+        return []
+    _, node = resolve(media.item_schema.document, media.item_schema.pointer)
+    return list(node.get("discriminator", {}).get("mapping", {})) if isinstance(node, dict) else []
+
+
+def _unserved(path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:
+    """Say why a fixture serves none of its operations, by the newest contract that declares its status."""
+    for operation in owners:
+        reply = operation.reply(status)
+        media = canned_media(reply) if reply else None
+        finding = None
+        if media is not None and media.type == EVENT_STREAM:
+            finding = _script_finding(media, value)
+        elif media is not None and media.schema is not None:
+            finding = media.schema.explain(value)[0]
+        if finding is not None:
+            return FixtureError(
+                "a fixture breaks the contract",
+                where=f"{path}#{finding.where}",
+                why=f"expected {json.dumps(finding.expected, default=str)}, "
+                f"received {json.dumps(finding.received)}: {finding.message}"
+                + (f" ({finding.contract})" if finding.contract else ""),
+                mend="correct the fixture, or serve a contract that allows it",
+            )
+    declared = ", ".join(map(str, sorted(owners[0].exact)))
+    return FixtureError(
+        f"no contract declares a JSON answer {status} here",
+        where=str(path),
+        why=f"{owners[0].id} declares {declared}",
+        mend="rename the fixture to a declared status",
+    )

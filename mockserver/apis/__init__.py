@@ -1,0 +1,1 @@
+"""The API packs that are built in."""

@@ -1,0 +1,1 @@
+"""The API pack of LlamaCloud's chat."""

@@ -1,0 +1,1 @@
+"""What `mockserver check` knows of LlamaCloud's chat beyond its contract."""

@@ -1,0 +1,201 @@
+"""A server as the rules of state see it: the operations of a chat, called one after the other, with a trail."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, NamedTuple, TypeAlias
+
+from mockserver.check.provider.cases import UNSENT, Case, Verdict, request_of, verdict_of
+from mockserver.check.provider.checks import Broken, Seen
+from mockserver.check.target import Target
+from mockserver.contract.openapi import Contract, Operation
+from mockserver.contract.schema import join
+from mockserver.messages import Json, Request
+
+ROUTES: Mapping[tuple[str, str], str] = {
+    ("POST", "/api/v1/chat"): "create",
+    ("GET", "/api/v1/chat"): "list",
+    ("GET", "/api/v1/chat/{session_id}"): "retrieve",
+    ("DELETE", "/api/v1/chat/{session_id}"): "delete",
+    ("GET", "/api/v1/chat/{session_id}/summary"): "get_summary",
+    ("POST", "/api/v1/chat/{session_id}/title"): "set_title",
+    ("POST", "/api/v1/chat/{session_id}/messages/stream"): "stream",
+}
+"""The chat's operations by what they do, whatever a contract calls them."""
+
+MESSAGE = "What were the main findings in Q3?"
+
+
+class LackingError(Exception):
+    """A rule of state cannot be looked at: an operation is not there, or does not do the least of what it must."""
+
+
+class World:
+    """Calls the chat's operations and keeps the trail; each answer is shown to `observe`, which judges its shape."""
+
+    def __init__(
+        self,
+        target: Target,
+        operations: Sequence[tuple[Contract, Operation]],
+        key: str | None,
+        patience: float,
+        observe: Callable[[Seen], bool],
+        chance: Random,
+    ) -> None:
+        self.target, self.key, self.patience, self.observe, self.chance = target, key, patience, observe, chance
+        self.plays = {
+            ROUTES[operation.method, operation.path]: (contract, operation)
+            for contract, operation in operations
+            if (operation.method, operation.path) in ROUTES
+        }
+        self.trail: list[Request] = []
+        self.misshapen = False
+        """Whether the shape of an answer was wrong, which then tells more than what follows from it."""
+
+    def can(self, *plays: str) -> bool:
+        """Say whether operations are there."""
+        return all(play in self.plays for play in plays)
+
+    def need(self, *plays: str) -> None:
+        """LackingError where an operation is not there."""
+        lacking = [play for play in plays if play not in self.plays]
+        if lacking:
+            raise LackingError(f"there is no {lacking[0]}")
+
+    def call(
+        self,
+        play: str,
+        session_id: str = "",
+        body: Json = UNSENT,
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        may_be_refused: bool = False,
+    ) -> Seen:
+        """Call an operation; the answer is looked at, and the request stands on the trail."""
+        self.need(play)
+        contract, operation = self.plays[play]
+        case = Case(f"{play} of a session", operation, {"session_id": session_id} if session_id else {}, query, body)
+        request = request_of(case, self.key)
+        self.trail.append(request)
+        verdict = Verdict("either") if may_be_refused else verdict_of(case)
+        seen = Seen(case, request, verdict, self.target.ask(request), contract, self.patience)
+        self.misshapen |= self.observe(seen)
+        return seen
+
+    def value(self, play: str, session_id: str = "", body: Json = UNSENT, query: Sequence[tuple[str, str]] = ()) -> Any:
+        """Call an operation that must succeed, and give its value; LackingError where it does not."""
+        seen = self.call(play, session_id, body, query)
+        value = seen.value
+        if not seen.is_success or not isinstance(value, dict):
+            raise LackingError(f"{play} gave {seen.answer.status}")
+        return value
+
+    def create(self, *index_ids: str, **more: Json) -> str:
+        """Make a session, and give its id."""
+        body = {"index_ids": list(index_ids) or None, **more}
+        made = self.value("create", body={name: value for name, value in body.items() if value is not None})
+        if not isinstance(made.get("session_id"), str):
+            raise LackingError("create gave no id")
+        return str(made["session_id"])
+
+    def text(self) -> str:
+        """Give a message that no other call had."""
+        return f"{MESSAGE} ({self.chance.randrange(10**9)})"
+
+    def all_listed(self, query: Sequence[tuple[str, str]] = (), most: int = 50) -> list[list[Json]]:
+        """Give the pages of the list, each as its items; at most so many."""
+        pages: list[list[Json]] = []
+        token: str | None = None
+        for _ in range(most):
+            more = [("page_token", token)] if token else []
+            told = self.value("list", query=[*query, *more])
+            items = told.get("items")
+            pages.append(items if isinstance(items, list) else [])
+            token = told.get("next_page_token")
+            if not token:
+                break
+            if not isinstance(token, str):
+                raise LackingError("the token of a page is no text")
+        return pages
+
+    def listed(self, session_id: str) -> Json:
+        """Give a session as the list has it, looked for from its beginning; None where it is not there."""
+        for page in self.all_listed([("page_size", "100")]):
+            for item in page:
+                if isinstance(item, dict) and item.get("session_id") == session_id:
+                    return item
+        return None
+
+
+REPEATS = 30
+"""How often a call is repeated, in search of faults that show only sometimes."""
+
+AT_ONCE = 16
+"""How many calls are made at once."""
+
+MOST_PAGES = 300
+"""How many pages of a list are read."""
+
+INDEX, OTHER = "idx-check-1", "idx-check-2"
+FIELDS = ("session_id", "generated_title", "last_updated_at", "job_metadata", "index_ids", "shared_access")
+READERS = ("get_summary", "retrieve", "list")
+
+LookAtState: TypeAlias = Callable[[World], Iterator[Broken]]
+
+
+class StateRule(NamedTuple):
+    """A rule of state: its name, its sentence, the operation it is told under, and what looks."""
+
+    name: str
+    sentence: str
+    operation: str
+    look: LookAtState
+
+
+STATE: dict[str, StateRule] = {}
+"""The rules of state, by name."""
+
+
+def state_rule(name: str, operation: str) -> Callable[[LookAtState], LookAtState]:
+    """Make a function a rule of state; the first line of its docstring is its sentence."""
+
+    def add(look: LookAtState) -> LookAtState:
+        STATE[name] = StateRule(name, (look.__doc__ or "").strip().splitlines()[0], operation, look)
+        return look
+
+    return add
+
+
+def readings(world: World, session_id: str) -> Iterator[tuple[str, Json]]:
+    """Give a session as each operation that reads has it."""
+    for play in READERS:
+        if not world.can(play):
+            continue
+        if play == "list":
+            yield play, world.listed(session_id)
+        else:
+            seen = world.call(play, session_id)
+            yield play, seen.value if seen.is_success else None
+
+
+def differing(world: World, session_id: str, expected: dict[str, Json]) -> Iterator[Broken]:
+    """Tell where a reader has another value of a field than expected."""
+    for play, value in readings(world, session_id):
+        if not isinstance(value, dict):
+            yield Broken(f"{play} does not know the session", f"/response/{play}", "the session", value)
+            continue
+        for name, wanted in expected.items():
+            if value.get(name) != wanted:
+                message = f"{play} has another {name} than was written"
+                yield Broken(message, join("/response", play, name), wanted, value.get(name))
+
+
+def turn(world: World, session_id: str, prompt: str = MESSAGE) -> Seen:
+    """Play a turn."""
+    return world.call("stream", session_id, {"index_ids": [INDEX], "prompt": prompt})
+
+
+def unit(told: str) -> float:
+    """Give the least by which a time in ISO 8601 can move, in seconds: it is told in so many digits."""
+    fraction = re.search(r":[0-9]{2}\.([0-9]+)", told)
+    return 10.0 ** -len(fraction[1]) if fraction else 1.0

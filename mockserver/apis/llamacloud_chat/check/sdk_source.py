@@ -1,0 +1,254 @@
+"""What a release of the official Python client says of the API, read in its source files, written as a contract."""
+
+import ast
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from mockserver.apis.llamacloud_chat.check.sdk_types import PACKAGE, Field, Module, Schemas, Sources, last_name, unknown
+from mockserver.check.drift.operations import CALLS, Description
+from mockserver.contract.resolved import UNKNOWN
+from mockserver.errors import ContractError, UsageError
+from mockserver.messages import Json
+
+RESOURCES = ("chat", "beta.chat")
+"""Where a client keeps the chat, the newest home first. Source: docs/upstream.md, "Eras"."""
+
+VERBS = {"_get": "get", "_post": "post", "_put": "put", "_patch": "patch", "_delete": "delete", "_get_api_list": "get"}
+"""The methods by which a resource sends, and those of HTTP that they mean."""
+
+_NONE = ("None", "NoneType")
+
+
+def read_package(place: Path, name: str) -> Description:
+    """Give what an installed release says of itself, from a site-packages folder, an environment or a wheel.
+
+    `name` is what it is called in reports. A UsageError says that there is no such package, a ContractError which
+    part of it is not understood.
+    """
+    root = find_root(place)
+    sources = Sources(root)
+    schemas = Schemas(sources)
+    paths: dict[str, dict[str, Json]] = {}
+    for resource in RESOURCES:
+        module = _module(sources, resource)
+        for call in _calls(module) if module is not None else ():
+            made = _operation(call, schemas)
+            found = paths.setdefault(call.path, {}).setdefault(call.verb, made | {CALLS: {}})
+            found[CALLS][f"{resource}.{call.name}"] = made
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": PACKAGE, "version": read_version(sources)},
+        "paths": paths,
+        "components": {"schemas": schemas.components},
+    }
+    return Description(name, document, is_client=True)
+
+
+def find_root(place: Path) -> Traversable:
+    """Give the folder of the package in a site-packages folder, an environment, a wheel, or itself."""
+    if place.is_file() and zipfile.is_zipfile(place):
+        found: list[Traversable] = [zipfile.Path(place) / PACKAGE]
+    else:
+        folders = [place, place / "Lib" / "site-packages", *sorted(place.glob("lib/python*/site-packages"))]
+        found = [each / PACKAGE for each in folders]
+        found += [place] if place.name == PACKAGE else []
+    for each in found:
+        if (each / "_version.py").is_file():
+            return each
+    raise UsageError(
+        f"there is no package {PACKAGE} in {place}",
+        mend="name a site-packages folder, an environment, or a wheel: client:.venv, client:llama_cloud-2.19.0.whl",
+    )
+
+
+def read_version(sources: Sources) -> str:
+    """Give the version that a package states."""
+    module = sources.module("_version")
+    value = module.aliases.get("__version__") if module is not None else None
+    return str(value.value) if isinstance(value, ast.Constant) else "unknown"
+
+
+def _module(sources: Sources, resource: str) -> Module | None:
+    """Give the module of a resource, which is in a folder of its own where it holds others."""
+    last = resource.rpartition(".")[2]
+    return sources.module(f"resources.{resource}.{last}") or sources.module(f"resources.{resource}")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A method of a resource, and the request that it sends."""
+
+    module: Module
+    function: ast.FunctionDef
+    request: ast.Call
+    verb: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.function.name
+
+    def said(self, key: str) -> ast.expr | None:
+        """Give what the request says by a keyword, by itself or among its options."""
+        for each in (self.request, _keyword(self.request, "options")):
+            found = _keyword(each, key) if isinstance(each, ast.Call) else None
+            if found is not None:
+                return found
+        return None
+
+
+def _calls(module: Module) -> Iterator[Call]:
+    """Give the methods of the resource that is not asynchronous."""
+    for each in module.classes.values():
+        if "SyncAPIResource" in map(last_name, each.bases):
+            for node in each.body:
+                request = _request(node) if isinstance(node, ast.FunctionDef) else None
+                if isinstance(node, ast.FunctionDef) and request is not None:
+                    yield _call(module, node, request)
+
+
+def _request(function: ast.FunctionDef) -> ast.Call | None:
+    """Give the call by which a method sends its request."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VERBS:
+            return node
+    return None
+
+
+def _call(module: Module, function: ast.FunctionDef, request: ast.Call) -> Call:
+    path = _path(request.args[0]) if request.args else None
+    if path is None:
+        raise ContractError(
+            f"the path of {function.name} is not understood",
+            where=f"{PACKAGE}/{module.name.replace('.', '/')}.py, line {function.lineno}",
+            why=f"the request is {ast.unparse(request)[:80]}",
+        )
+    method = _keyword(request, "method")
+    verb = str(method.value) if isinstance(method, ast.Constant) else VERBS[_attribute(request)]
+    return Call(module, function, request, verb.lower(), path)
+
+
+def _attribute(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _path(node: ast.expr) -> str | None:
+    """Give the template of a path: a text, an f-string, or a call that fills in a template."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.Call) and last_name(node.func) == "path_template" and node.args:
+        return _path(node.args[0])
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            f"{{{ast.unparse(each.value)}}}" if isinstance(each, ast.FormattedValue) else str(_path(each))
+            for each in node.values
+        )
+    return None
+
+
+def _keyword(call: ast.expr | None, key: str) -> ast.expr | None:
+    keywords = call.keywords if isinstance(call, ast.Call) else []
+    return next((each.value for each in keywords if each.arg == key), None)
+
+
+def _operation(call: Call, schemas: Schemas) -> Json:
+    """Write a method as an operation of a contract."""
+    made: dict[str, Json] = {"operationId": call.name}
+    text = (ast.get_docstring(call.function) or "").partition("\n\nArgs:")[0]
+    if text:
+        made["description"] = " ".join(text.split())
+    for each in call.function.decorator_list:
+        if isinstance(each, ast.Call) and last_name(each.func) == "deprecated":
+            reason = each.args[0] if each.args else None
+            made["deprecated"] = True
+            made["x-deprecated"] = str(reason.value) if isinstance(reason, ast.Constant) else ""
+    made["parameters"] = [*_path_parameters(call, schemas), *_query_parameters(call, schemas)]
+    body = _body(call, schemas)
+    return made | ({} if body is None else {"requestBody": body}) | {"responses": {"2XX": _reply(call, schemas)}}
+
+
+def _path_parameters(call: Call, schemas: Schemas) -> Iterator[Json]:
+    arguments = _arguments(call, schemas)
+    for name in re.findall(r"\{([^{}]+)\}", call.path):
+        schema = arguments[name].schema if name in arguments else {UNKNOWN: name}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(call: Call, schemas: Schemas) -> Iterator[Json]:
+    for each in _sent(call, "query", schemas) or ():
+        yield {"name": each.name, "in": "query", "required": each.required, "schema": each.schema}
+
+
+def _body(call: Call, schemas: Schemas) -> Json:
+    """Give the body that a method sends; None where it sends none."""
+    node = call.said("body")
+    if node is None:
+        return None
+    fields = _sent(call, "body", schemas)
+    if fields is None:
+        return {"content": {"application/json": {"schema": unknown(node)}}}
+    needed = [each.name for each in fields if each.required]
+    schema: Json = {"type": "object", "properties": {each.name: each.schema for each in fields}}
+    schema |= {"required": needed} if needed else {}
+    return {"required": bool(needed), "content": {"application/json": {"schema": schema}}}
+
+
+def _sent(call: Call, key: str, schemas: Schemas) -> list[Field] | None:
+    """Give what a method sends in its query or body: the names as they are written, the types as they are declared.
+
+    None where it sends none, or sends it in a way that is not understood.
+    """
+    node = call.said(key)
+    types = None
+    if isinstance(node, ast.Call) and last_name(node.func) == "maybe_transform" and len(node.args) == 2:
+        node, types = node.args
+    if not isinstance(node, ast.Dict):
+        return None
+    names = [each.value for each in node.keys if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    declared = _arguments(call, schemas) | _declared(call, types, schemas)
+    return [declared.get(name, Field(name, {UNKNOWN: name}, required=False)) for name in names]
+
+
+def _declared(call: Call, types: ast.expr | None, schemas: Schemas) -> dict[str, Field]:
+    """Give the fields of the class that declares what a method sends: `chat_create_params.ChatCreateParams`."""
+    module = call.module
+    if isinstance(types, ast.Attribute):
+        source, name = module.imports.get(last_name(types.value), ("", ""))
+        found = schemas.sources.module(f"{source}.{name}")
+        if found is None:
+            return {}
+        module = found
+    owner = schemas.sources.find(module, last_name(types))
+    if owner is None or not isinstance(owner[1], ast.ClassDef):
+        return {}
+    return schemas.fields(owner[0], owner[1], {})
+
+
+def _arguments(call: Call, schemas: Schemas) -> dict[str, Field]:
+    """Give the arguments of a method, which must be given where they have no default."""
+    told = call.function.args
+    plain = [*told.posonlyargs, *told.args]
+    optional = {each.arg for each in plain[len(plain) - len(told.defaults) :]}
+    optional |= {each.arg for each, value in zip(told.kwonlyargs, told.kw_defaults, strict=True) if value is not None}
+    return {
+        each.arg: Field(each.arg, schemas.of(each.annotation, call.module, {}), each.arg not in optional)
+        for each in (*plain, *told.kwonlyargs)
+        if each.arg != "self"
+    }
+
+
+def _reply(call: Call, schemas: Schemas) -> Json:
+    """Give what a success brings: a model, a page of them, nothing, or what the method does not say."""
+    node = call.said("page") or call.said("cast_to")
+    if isinstance(node, ast.Call) and last_name(node.func) == "cast" and len(node.args) == 2:
+        node = node.args[1]
+    if last_name(node) in _NONE:
+        return {"description": ""}
+    if node is None or last_name(node) in ("object", "Any"):
+        return {"description": "", UNKNOWN: "" if node is None else ast.unparse(node)}
+    return {"description": "", "content": {"application/json": {"schema": schemas.of(node, call.module, {})}}}

@@ -1,0 +1,1 @@
+"""Check clients: play answers to a real client and judge how it copes."""

@@ -1,0 +1,271 @@
+"""What is played to a client, and what must come of it: calls of each operation, each with its planned answers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from mockserver.check.client.values import ABSENT, alternatives, branches, edges, fields, full, packed
+from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Parameter, is_json
+from mockserver.contract.schema import Schema, resolve
+from mockserver.messages import Json
+from mockserver.sse import script
+
+Kind: TypeAlias = Literal["request", "answer", "event", "page", "error", "retry", "outside"]
+
+KINDS: Mapping[Kind, str] = {
+    "request": "arguments at their edges",
+    "answer": "answers of success at their edges",
+    "event": "streams with every event at its edges",
+    "page": "a list of several pages",
+    "error": "every documented error",
+    "retry": "answers that are retried, or must not be",
+}
+"""The kinds of answer that are judged, each in a few words."""
+
+Way: TypeAlias = Literal["plain", "raw", "streamed", "pages", "events"]
+
+IDS = (
+    "ses-abc123",
+    "a/b",
+    "a b/../c?d#e",
+    "..%2f%00",
+    "...",
+    "?first_message=x&y",
+    "\x00\n\x7f",
+    "sitzung-äöü-会议-🦙",
+    "x" * 300,
+)
+"""Ids that must reach the server as they are."""
+
+LARGEST = 2**63
+"""The largest number that is put in a query."""
+
+TOKEN = "token/+&= ?#ü"  # noqa: S105  # of a page
+FINAL: Sequence[tuple[str, Mapping[str, Json]]] = (
+    ("no token", {}),
+    ("a null token", {"next_page_token": None}),
+    ("an empty token", {"next_page_token": ""}),
+)
+"""How a last page says that it is the last. Source: docs/upstream.md, "Paging"."""
+
+
+class Case(NamedTuple):
+    """One call, the answers that are planned for it (none: the usual), and what must come of it."""
+
+    kind: Kind
+    name: str
+    operation: Operation
+    arguments: Mapping[str, Json]
+    answers: Sequence[Mapping[str, Any]] = ()
+    way: Way = "plain"
+    raises: str = ""
+    """The exception that must come of it; "" for a value."""
+    attempts: int = 1
+    """How many requests a call must make."""
+    waits: Sequence[tuple[float, float]] = ()
+    """How long it must wait before each further attempt: at least, at most, in seconds."""
+    pages: int = 1
+    """How many calls of the operation it takes."""
+    look: str = ""
+    """Which place of the value is told, where it is only observed."""
+    timeout: float | None = None
+    """Seconds that the client shall wait for an answer."""
+
+
+class Side(NamedTuple):
+    """An operation, and the names of the arguments that the client's method takes."""
+
+    operation: Operation
+    names: frozenset[str]
+
+
+def success_media(operation: Operation) -> Media | None:
+    """Give the JSON that an operation answers with on success; None where that has no JSON body."""
+    reply = operation.reply(operation.success)
+    return next((media for media in reply.media if is_json(media.type)), None) if reply is not None else None
+
+
+def stream_media(operation: Operation) -> Media | None:
+    """Give the stream of events that an operation answers with; None where it is none."""
+    reply = operation.reply(operation.success)
+    return next((media for media in reply.media if media.type == EVENT_STREAM), None) if reply is not None else None
+
+
+@lru_cache(maxsize=256)
+def is_listing(operation: Operation) -> bool:
+    """Say whether an operation lists by pages, as upstream's do."""
+    media, names = success_media(operation), {each.name for each in operation.parameters}
+    value = full(media.schema) if media is not None and media.schema is not None else None
+    return isinstance(value, dict) and {"items", "next_page_token"} <= value.keys() and "page_token" in names
+
+
+def usual_way(operation: Operation) -> Way:
+    """Give the way in which an operation is called as upstream shows it."""
+    return "events" if stream_media(operation) is not None else "plain"
+
+
+def kinds_of(operation: Operation) -> list[Kind]:
+    """Give the kinds of answer that an operation has."""
+    kinds: list[Kind] = ["request", "answer"]
+    kinds += ["event"] if stream_media(operation) is not None else []
+    kinds += ["page"] if is_listing(operation) else []
+    return [*kinds, "error", "retry"]
+
+
+# -- arguments -------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def usual(side: Side) -> Mapping[str, Json]:
+    """Give plain arguments: those that must be given."""
+    made: dict[str, Json] = {}
+    for each in side.operation.parameters:
+        if each.required and each.name in side.names:
+            made[each.name] = IDS[0] if _is_free(each) else _values(each)[0]
+    body = _object_schema(side.operation)
+    if body is not None:
+        value = full(body)
+        made |= {key: value[key] for key in body.node.get("required", ()) if key in side.names}
+    return made
+
+
+def _object_schema(operation: Operation) -> Schema | None:
+    """Give the schema of an operation's body, where that is an object with named fields."""
+    body = operation.body
+    for place in branches(body.schema.document, body.schema.pointer) if body is not None else ():
+        _, node = resolve(body.schema.document, place) if body is not None else ("", None)
+        if body is not None and isinstance(node, dict) and node.get("properties"):
+            return Schema(body.schema.document, place, body.schema.name)
+    return None
+
+
+def _is_free(parameter: Parameter) -> bool:
+    """Say whether a parameter is a text without limits."""
+    node = parameter.schema.node
+    return isinstance(node, dict) and node.get("type") == "string" and not node.keys() & {"format", "pattern", "enum"}
+
+
+def _values(parameter: Parameter) -> list[Json]:
+    """Give the edges of a parameter, as a user of the client would write them."""
+    if parameter.location == "path" and _is_free(parameter):
+        return list(IDS)
+    found = alternatives(parameter.schema.document, parameter.schema.pointer)
+    fitting = [each for each in found if not isinstance(each, dict | list | float)]
+    return [each for each in fitting if not isinstance(each, int) or abs(each) <= LARGEST]
+
+
+def requests(side: Side) -> Iterator[Case]:
+    """Call with every edge of every argument."""
+    operation, way = side.operation, usual_way(side.operation)
+    edges_of: dict[str, list[Json]] = {}
+    for each in operation.parameters:
+        if each.name in side.names and each.location in ("path", "query"):
+            edges_of[each.name] = [*_values(each), *([] if each.required else [ABSENT])]
+    body = _object_schema(operation)
+    if body is not None:
+        edges_of |= {k: v for k, v in fields(body.document, body.pointer).items() if k in side.names}
+    yield Case("request", "what must be given", operation, usual(side), way=way)
+    for number, row in enumerate(packed(edges_of), 1):
+        yield Case("request", f"edges {number}", operation, row, way=way)
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def answers(side: Side, drawn: int, seed: int) -> Iterator[Case]:
+    """Answer with success, at every edge."""
+    operation, media = side.operation, success_media(side.operation)
+    given = usual(side)
+    if media is None or media.schema is None:
+        if stream_media(operation) is None:
+            yield Case("answer", "no content", operation, given, ({"status": operation.success},))
+        return
+    for edge in edges(media.schema, drawn, seed):
+        yield Case("answer", edge.name, operation, given, ({"body": edge.value},))
+    if stream_media(operation) is None:
+        for way in ("raw", "streamed"):
+            yield Case("answer", way, operation, given, ({"body": full(media.schema)},), way)
+        for name in media.examples:
+            yield Case("answer", f"example {name}", operation, given, ({"example": name},))
+
+
+def pages(side: Side) -> Iterator[Case]:
+    """Go through lists of several pages, which end in every way that there is."""
+    media = success_media(side.operation)
+    if media is None or media.schema is None or not is_listing(side.operation):
+        return
+    page = full(media.schema)
+    items = page["items"]
+    given = {**usual(side), **({"page_size": 2} if "page_size" in side.names else {})}
+    for name, end in FINAL:
+        bodies = [{"items": items, "next_page_token": "t1"}, {"items": items[:1], "next_page_token": TOKEN}]
+        bodies.append({"items": items, **end})
+        planned = [{"body": body} for body in bodies]
+        yield Case("page", name, side.operation, given, planned, "pages", pages=len(planned))
+    empty: list[Mapping[str, Json]] = [{"body": {"items": []}}]
+    yield Case("page", "none at all", side.operation, given, empty, "pages")
+
+
+# -- streams ---------------------------------------------------------------------------------------------------------
+
+
+def events(side: Side, drawn: int, seed: int) -> Iterator[Case]:
+    """Answer with streams in which every event stands at its edges."""
+    media = stream_media(side.operation)
+    if media is None:
+        return
+    given = usual(side)
+    for name in scripts(side.operation):
+        yield Case("event", name, side.operation, given, ({"example": name},), "events")
+    for number in range(1, drawn + 1):
+        planned = {"dynamic": True, "seed": seed + number}
+        yield Case("event", f"drawn {number}", side.operation, given, (planned,), "events")
+
+
+@lru_cache(maxsize=64)
+def scripts(operation: Operation) -> Mapping[str, Json]:
+    """Make turns in which every edge of every event stands once, by name: scripts, as fixtures hold them."""
+    media = stream_media(operation)
+    schema = media.item_schema if media is not None else None
+    if schema is None:
+        return {}
+    made = [edge for edge in edges(schema) if isinstance(edge.value, dict) and "type" in edge.value]
+    stops = [edge.value for edge in made if edge.value["type"] == "stop"]
+    others = [edge.value for edge in made if edge.value["type"] not in ("stop", "user_input")]
+    turns: dict[str, Json] = {}
+    for number, stop in enumerate(stops, 1):
+        told = [*arranged(others), stop] if number == 1 else [stop]
+        turns[f"{operation.contract}-edges-{number}"] = [{"event": each, "after_ms": 0} for each in told]
+    return {name: turn for name, turn in turns.items() if _is_script(turn)}
+
+
+def _is_script(turn: Json) -> bool:
+    try:
+        return bool(script(turn))
+    except ValueError:
+        return False
+
+
+def arranged(found: Sequence[Json]) -> list[Json]:
+    """Bring events of every kind into an order that a turn can have.
+
+    A result follows its call; after the pieces of a text comes the whole of it, and each whole text by itself.
+    """
+    made: list[Json] = []
+    for whole in ("thinking", "text"):
+        pieces = [each for each in found if each["type"] == f"{whole}_delta"]
+        if pieces:
+            said = "".join(each["content"] for each in pieces)
+            made += [*pieces, {"type": whole, "content": said}]
+        made += [each for each in found if each["type"] == whole]
+    calls = [each for each in found if each["type"] == "tool_call"]
+    for each in (each for each in found if each["type"] == "tool_result"):
+        call = next(
+            (call for call in calls if (call["call_id"], call["name"]) == (each["call_id"], each["name"])), None
+        )
+        like = {"type": "tool_call", "arguments": {}, "name": each["name"], "call_id": each["call_id"]}
+        made += [call or like, each]
+    return [*made, *calls, *(each for each in found if each["type"] not in _KNOWN)]
+
+
+_KNOWN = frozenset("thinking_delta text_delta thinking text tool_call tool_result".split())

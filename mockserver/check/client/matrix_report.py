@@ -1,0 +1,328 @@
+"""A matrix as a report: the table of verdicts, what changed from release to release, and what is wrong."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from itertools import pairwise
+from typing import NamedTuple
+
+from mockserver.check.client.checks import RULES
+from mockserver.check.client.matrix import Row
+from mockserver.check.client.report import Answer, gathered
+from mockserver.check.client.report import problems as problems_of
+from mockserver.check.client.result import HANDLED, MISHANDLED, UNEXERCISED, Place, Result, verdict_of
+from mockserver.check.report.formats import shown
+from mockserver.check.report.model import Problem, Report, Table
+from mockserver.messages import Json
+
+SAYS, DOES = "says", "does"
+
+
+class Change(NamedTuple):
+    """One change; `seen` is whether the release says it of itself, or does it."""
+
+    release: str
+    seen: str
+    text: str
+
+
+def changes(rows: Sequence[Row]) -> list[Change]:
+    """Compare each release with the one before it."""
+    there = [row for row in rows if row.unavailable is None]
+    found: list[Change] = []
+    for before, after in pairwise(there):
+        found += [Change(after.release, SAYS, text) for text in said(before.surface, after.surface)]
+        found += [Change(after.release, DOES, text) for text in done(before, after)]
+    return found
+
+
+# -- what a release says of itself -----------------------------------------------------------------------------------
+
+
+def said(before: Json, after: Json) -> Iterator[str]:
+    """Tell what changed between two descriptions."""
+    old, new = before["doors"], after["doors"]
+    for door in new.keys() - old.keys():
+        yield f"the resource {door} is new, with {', '.join(new[door]['methods'])}"
+    for door in old.keys() - new.keys():
+        yield f"the resource {door} is gone"
+    for door in (door for door in new if door in old):
+        yield from _methods(door, old[door]["methods"], new[door]["methods"])
+        yield from _models(door, old[door]["models"], new[door]["models"])
+
+
+def _methods(door: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    yield from (f"{door}: the method {name} is new" for name in new if name not in old)
+    yield from (f"{door}: the method {name} is gone" for name in old if name not in new)
+    both = [name for name in new if name in old]
+    deprecated: dict[str, list[str]] = {}
+    for name in both:
+        yield from _parameters(f"{door}.{name}", old[name]["parameters"], new[name]["parameters"])
+        if old[name]["returns"] != new[name]["returns"]:
+            yield f"{door}.{name} gives {new[name]['returns']}, before {old[name]['returns']}"
+        if new[name]["deprecated"] != old[name]["deprecated"]:
+            deprecated.setdefault(new[name]["deprecated"] or "", []).append(name)
+    for text, names in deprecated.items():
+        which = "every method" if len(names) == len(new) else ", ".join(names)
+        yield f"{door}: {which} is {f'deprecated: {text}' if text else 'deprecated no more'}"
+
+
+def _parameters(place: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    for name, each in new.items():
+        if name not in old:
+            yield f"{place}: the {_need(each)} parameter {name} is new"
+        elif each["required"] != old[name]["required"]:
+            yield f"{place}: the parameter {name} is {_need(each)} now"
+        elif each["type"] != old[name]["type"]:
+            yield f"{place}: the parameter {name} is {each['type']}, before {old[name]['type']}"
+    yield from (f"{place}: the parameter {name} is gone" for name in old if name not in new)
+
+
+def _need(each: Json) -> str:
+    return "required" if each["required"] else "optional"
+
+
+def _models(door: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    yield from (f"{door}: the model {name} is new" for name in new if name not in old)
+    yield from (f"{door}: the model {name} is gone" for name in old if name not in new)
+    found: dict[str, list[str]] = {}
+    for name in (name for name in new if name in old):
+        for text in _fields(old[name], new[name]):
+            found.setdefault(text, []).append(name)
+    for text, names in found.items():
+        yield f"{door}: {text} in {', '.join(names)}"
+
+
+def _fields(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    for name, each in new.items():
+        if name not in old:
+            yield f"the {_need(each)} field {name} is new"
+        elif each["required"] != old[name]["required"]:
+            yield f"the field {name} is {_need(each)} now"
+        elif each["type"] != old[name]["type"]:
+            if sorted(_parts(each["type"])) == sorted(_parts(old[name]["type"])):
+                first, last = _parts(each["type"])[0], _parts(old[name]["type"])[0]
+                yield f"the classes of {name} are in another order, with {first} before {last},"
+            else:
+                yield f"the field {name} is {each['type']}, before {old[name]['type']},"
+    yield from (f"the field {name} is gone" for name in old if name not in new)
+
+
+def _parts(text: str) -> list[str]:
+    """Give the names in a type, without those that hold the others."""
+    return [name for name in re.findall(r"\w+(?!\w*\[)", text) if name]
+
+
+# -- what it does ----------------------------------------------------------------------------------------------------
+
+
+def done(before: Row, after: Row) -> Iterator[str]:
+    """Tell what changed in what two releases did against their own contracts."""
+    if before.own is None or after.own is None:
+        return
+    yield from _verdicts(before, after)
+    yield from _warnings(before.own.warnings, after.own.warnings)
+    yield from _looked(gathered(before.own.looked), gathered(after.own.looked))
+
+
+def _verdicts(before: Row, after: Row) -> Iterator[str]:
+    if before.own is None or after.own is None:
+        return
+    for key, tally in after.own.tallies.items():
+        old = before.own.tallies.get(key)
+        if old is not None and verdict_of(old) != verdict_of(tally):
+            place, kind = key
+            yield f"{place}: {kind} is {verdict_of(tally)}, before {verdict_of(old)}"
+
+
+def _warnings(old: Mapping[Place, set[str]], new: Mapping[Place, set[str]]) -> Iterator[str]:
+    found: dict[str, list[Place]] = {}
+    for place, texts in new.items():
+        for text in texts - old.get(place, set()) if place in old else ():
+            found.setdefault(text, []).append(place)
+    for text, places in found.items():
+        yield f"{_told(places)}: calls warn: {text}"
+
+
+def _looked(old: Mapping[Answer, tuple[str, str]], new: Mapping[Answer, tuple[str, str]]) -> Iterator[str]:
+    """Tell what becomes of answers outside the contract, where that is another; alike ones together."""
+    found: dict[tuple[str, str, str, str], list[Place]] = {}
+    for (what, spot), texts in new.items():
+        earlier = old.get((what, spot), texts)
+        for kind, was, now in zip(("loose", "strict"), earlier, texts, strict=True):
+            if was != now:
+                found.setdefault((what, kind, was, now), []).append(spot.place)
+    for (what, kind, was, now), places in found.items():
+        yield f"{_told(places)}: {what} becomes {now} in a {kind} client, before {was}"
+
+
+def _told(places: Sequence[Place]) -> str:
+    found = list(dict.fromkeys(map(str, places)))
+    return ", ".join(found[:2]) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
+
+
+WRONG, SILENT = MISHANDLED.upper(), UNEXERCISED.upper()
+
+
+def matrix_report(rows: Sequence[Row], contracts: Sequence[str], seconds: float) -> Report:
+    """Make the report on a matrix."""
+    found = changes(rows)
+    results = {id(each.tallies): each for row in rows for each in row.results.values()}.values()
+    return Report(
+        command="matrix",
+        subject=f"{len(rows)} release{'s' * (len(rows) != 1)} of llama-cloud, contracts {', '.join(contracts)}",
+        problems=tuple(problems(rows)),
+        figures={
+            "calls": sum(each.calls for each in results),
+            "requests": sum(each.requests for each in results),
+            "changes": len(found),
+            "seconds": round(seconds, 1),
+        },
+        tables=(verdict_table(rows, contracts), change_table(found)),
+        rules=RULES,
+        passed=tuple(
+            f"{row.release} {name} {place} {kind}"
+            for row in rows
+            for name, result in row.results.items()
+            for (place, kind), tally in result.tallies.items()
+            if verdict_of(tally) == HANDLED
+        ),
+    )
+
+
+def verdict_table(rows: Sequence[Row], contracts: Sequence[str]) -> Table:
+    """Give a row for each release and a column for each contract."""
+    made = [[row.release, *own_cells(row), *(cell(row, name) for name in contracts)] for row in rows]
+    notes = [
+        "auto is the era that the release was made from.",
+        f"{HANDLED}: what the client sends, what its user gets and what it tries again is as it must be.",
+        f"{SILENT}: the client has no method for the operation, so that nothing could be judged.",
+    ]
+    return Table("Releases and contracts", ("release", "era", "resources", *contracts), made, notes)
+
+
+def own_cells(row: Row) -> list[str]:
+    """Tell the era of a release, and where it keeps how many methods."""
+    own = row.own
+    if row.surface is None:
+        return ["", ""]
+    doors = row.surface["doors"].items()
+    told = ", ".join(f"{door} ({len(each['methods'])}{_deprecated(each['methods'])})" for door, each in doors)
+    return ["" if own is None else own.era, told]
+
+
+def _deprecated(methods: Mapping[str, Mapping[str, str | None]]) -> str:
+    return ", deprecated" if methods and all(each["deprecated"] for each in methods.values()) else ""
+
+
+def cell(row: Row, contract: str) -> str:
+    """Tell the verdict on a release and a contract in a few words."""
+    result = row.results.get(contract)
+    if result is None:
+        return "NOT RUN"
+    by_operation = {verdict: operations(result, verdict) for verdict in (MISHANDLED, UNEXERCISED)}
+    parts = []
+    if wrong := by_operation[MISHANDLED]:
+        variants = {each.variant.strict for each in result.broken.values()}
+        kind = " by strict clients" if variants == {True} else ""
+        parts.append(f"{WRONG}: {', '.join(wrong)}{kind}")
+    if silent := by_operation[UNEXERCISED]:
+        parts.append(f"{SILENT}: {', '.join(silent)}")
+    return "; ".join(parts) or HANDLED
+
+
+def operations(result: Result, verdict: str) -> list[str]:
+    """Name the operations of which some kind of answer has a verdict."""
+    found = [place.operation for (place, _), tally in result.tallies.items() if verdict_of(tally) == verdict]
+    return list(dict.fromkeys(found))
+
+
+def change_table(found: Sequence[Change]) -> Table:
+    """Give a row for each change."""
+    made = [[each.release, each.seen, each.text] for each in found]
+    notes = [
+        "says: the package says so of itself: its methods, their parameters, its models.",
+        "does: it was seen in calls against the release's own contract, or outside it.",
+    ]
+    return Table("What changed from one release to the next", ("since", "seen", "what"), made, notes)
+
+
+def problems(rows: Sequence[Row]) -> Iterator[Problem]:
+    """Give what is wrong; what a release makes of another era's contract is told, and fails nothing.
+
+    One cause in several releases is one problem.
+    """
+    found: dict[tuple[str, ...], tuple[Problem, list[str]]] = {}
+    for row in rows:
+        for name, result in row.results.items():
+            for each in problems_of(result):
+                level = each.level if row.is_own(name) else "warning"
+                key: tuple[str, ...] = (name, level, *each.cause, each.message if each.level == "warning" else "")
+                before = found.get(key)
+                made = each if before is None else replace(before[0], count=before[0].count + each.count)
+                found[key] = (replace(made, level=level), [*(before[1] if before else []), row.release])
+    for key, (problem, releases) in found.items():
+        first, last = releases[0], releases[-1]
+        span = first if first == last else f"{first} to {last}"
+        yield replace(problem, message=f"{span} against {key[0]}: {problem.message}")
+
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { border: 1px solid #ccc; padding: .3rem .6rem; text-align: left; vertical-align: top; }
+th { background: #f3f3f3; }
+.good { background: #e3f4e3; } .bad { background: #f9dcdc; } .silent { background: #fbf0d0; }
+.note { color: #666; margin: .2rem 0; }
+pre { background: #f6f6f6; padding: .6rem; overflow-x: auto; }
+"""
+
+
+def as_html(report: Report) -> str:
+    """Write a report as a page."""
+    count = len(report.errors)
+    verdict = "nothing wrong" if not count else f"{count} problem{'s' * (count != 1)}"
+    title = escape(f"{report.command}: {report.subject}")
+    figures = ", ".join(f"{escape(name)} <b>{escape(_plain(value))}</b>" for name, value in report.figures.items())
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
+        f'<h1>{title}</h1><p class="{"bad" if count else "good"}">{verdict}</p><p>{figures}</p>',
+        *(line for table in report.tables for line in _table(table)),
+    ]
+    if report.problems:
+        parts += ["<h2>Problems</h2>", *(line for each in report.problems for line in _problem(each))]
+    return "\n".join([*parts, "</body></html>"]) + "\n"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else shown(value)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"<h2>{escape(table.title)}</h2><table>"
+    yield "<tr>" + "".join(f"<th>{escape(name)}</th>" for name in table.columns) + "</tr>"
+    for row in table.rows:
+        yield "<tr>" + "".join(f"<td{_colour(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+    yield "</table>"
+    yield from (f'<p class="note">{escape(note)}</p>' for note in table.notes)
+
+
+def _colour(cell: str) -> str:
+    for begin, name in ((HANDLED, "good"), (WRONG, "bad"), ("NOT RUN", "bad"), (SILENT, "silent")):
+        if cell.startswith(begin):
+            return f' class="{name}"'
+    return ""
+
+
+def _problem(problem: Problem) -> Iterator[str]:
+    kind = f"the {problem.fault}'s fault" if problem.level == "error" else problem.level
+    yield f"<h3>{escape(problem.rule)} {escape(problem.operation)} ({escape(kind)})</h3>"
+    yield f"<p>{escape(problem.message)}</p>"
+    if problem.where:
+        yield f'<p class="note">{escape(problem.where)}, in {problem.count} cases</p>'
+    if problem.reproduction is not None:
+        again = f"{problem.reproduction.curl}\n\n{problem.reproduction.python}"
+        yield f"<details><summary>again</summary><pre>{escape(again)}</pre></details>"

@@ -1,0 +1,100 @@
+"""A client's process: the driver script, which runs in the client's own environment and makes its calls."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mockserver.errors import StartError
+from mockserver.messages import Json
+
+PATIENCE = 60.0
+"""Seconds that one call may take before the client is said to hang."""
+
+
+class Lost(Exception):  # noqa: N818  # it is what happens to a client, and is told as such
+    """The client's process ended, or did not answer."""
+
+
+class Driver:
+    """A process that makes the calls of one client."""
+
+    def __init__(self, python: Path) -> None:
+        self.python = python
+        self._asked: float | None = None
+        self._over = threading.Event()
+        self._process = self._start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        script = Path(__file__).parents[2] / "apis" / "llamacloud_chat" / "check" / "sdk_driver.py"
+        try:
+            return subprocess.Popen(  # noqa: S603  # the interpreter that the user named, or one of our own making
+                [str(self.python), "-I", str(script)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=clean_environ(),
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise StartError("the client cannot be run", where=str(self.python), why=str(error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._process.kill()
+        self._process.communicate()
+
+    def _watch(self) -> None:
+        """End the process once it does not answer any more."""
+        while not self._over.wait(1.0):
+            asked = self._asked
+            if asked is not None and time.monotonic() - asked > PATIENCE:
+                self._process.kill()
+
+    def describe(self) -> Json:
+        """Give what the client says of itself; a StartError where there is none."""
+        try:
+            return self.ask({"do": "describe"})
+        except Lost as lost:
+            mend = "name the interpreter of an environment that has llama-cloud with the chat, 2.6.0 or later"
+            raise StartError("the client cannot be used", where=str(self.python), why=str(lost), mend=mend) from lost
+
+    def ask(self, order: Mapping[str, Json]) -> Json:
+        """Give an order, and what comes back; Lost where nothing does, and the process is begun anew."""
+        process, self._asked = self._process, time.monotonic()
+        try:
+            if process.stdin is None or process.stdout is None:
+                raise Lost("it has no pipes")
+            process.stdin.write(json.dumps(order) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except OSError as error:
+            line = f"{error}"
+        finally:
+            self._asked = None
+        if line.startswith(("{", "[")):
+            return json.loads(line)
+        process.kill()
+        _, said = process.communicate()
+        self._process = self._start()
+        last = [each for each in said.splitlines() if each.strip()][-1:]
+        raise Lost(f"its process ended, or did not answer in {PATIENCE:g} s" + "".join(f": {each}" for each in last))
+
+
+def clean_environ() -> dict[str, str]:
+    """Give the variables of this process without those that would configure a client or send it elsewhere."""
+    unwanted = ("LLAMA_", "MOCKSERVER_", "TEST_API_")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(unwanted) and not name.lower().endswith("_proxy")
+    }

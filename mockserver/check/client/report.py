@@ -1,0 +1,224 @@
+"""What a client did, as a report: verdicts, problems, and what was only looked at."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from mockserver.check.client.cases import KINDS
+from mockserver.check.client.checks import RULES
+from mockserver.check.client.result import (
+    HANDLED,
+    MISHANDLED,
+    UNEXERCISED,
+    Broken,
+    Looked,
+    Place,
+    Result,
+    Tally,
+    verdict_of,
+)
+from mockserver.check.report.model import Problem, Report, Reproduction, Table
+
+_MANY = 3
+"""More operations than this are counted."""
+
+_LONGEST_PLAN = 4_000
+"""How many characters of a planned answer a reproduction shows."""
+
+
+def client_report(result: Result) -> Report:
+    """Make the report on one client and one contract."""
+    against = result.contract if result.contract == result.era else f"{result.contract} ({result.era})"
+    tables = [verdict_table(result)]
+    if result.looked:
+        tables.append(looked_table(result.looked))
+    return Report(
+        command="check-client",
+        subject=f"llama-cloud {result.release} against contract {against}",
+        problems=tuple(problems(result)),
+        figures={
+            "Python": result.surface["python"],
+            "calls": result.calls,
+            "requests": result.requests,
+            **{verdict: result.count(verdict) for verdict in (HANDLED, MISHANDLED, UNEXERCISED)},
+            "looked at": len(result.looked),
+        },
+        tables=tuple(tables),
+        rules=RULES,
+        passed=tuple(
+            f"{place} {kind}" for (place, kind), each in result.tallies.items() if verdict_of(each) == HANDLED
+        ),
+    )
+
+
+# -- problems --------------------------------------------------------------------------------------------------------
+
+
+def problems(result: Result) -> Iterator[Problem]:
+    """Give what was mishandled, and what was never exercised."""
+    for each in result.broken.values():
+        fault = each.fault
+        yield Problem(
+            rule=fault.rule,
+            fault=fault.side,
+            message=f"{fault.message} (first seen with {each.case.kind} {each.case.name!r}, {each.variant} client)",
+            operation=str(each.place),
+            where=fault.where,
+            expected=fault.expected,
+            received=fault.received,
+            contract=fault.contract or each.case.operation.place,
+            reproduction=reproduction(each, result),
+            count=each.times,
+        )
+    yield from unexercised(result)
+
+
+def unexercised(result: Result) -> Iterator[Problem]:
+    """Say loudly what could not be judged; that nothing could is an error, a method that is not there a warning."""
+    nothing = all(not each.exercised for each in result.tallies.values())
+    if nothing:
+        why = "the client has no method for any operation of the contract"
+        yield Problem("exercised", "client", f"nothing was judged: {why}", contract=result.era)
+    for place, tallies in by_place(result).items():
+        why = next((each.why for _, each in tallies if each.why), "")
+        if why:
+            message = f"NEVER EXERCISED: {why}, which contract {result.era} has"
+            yield Problem("exercised", "client", message, str(place), level="warning")
+
+
+def by_place(result: Result) -> dict[Place, list[tuple[str, Tally]]]:
+    """Give the tallies of each operation."""
+    pairs = groupby(result.tallies.items(), lambda pair: pair[0][0])
+    return {place: [(kind, tally) for (_, kind), tally in group] for place, group in pairs}
+
+
+def reproduction(broken: Broken, result: Result) -> Reproduction | None:
+    """Say how to see it again: what to plan on a served mock, and the call; None where that is too long to show."""
+    case, place = broken.case, broken.place
+    plan = json.dumps({"operation": case.operation.id, "answers": list(case.answers)}, ensure_ascii=False)
+    if len(plan) > _LONGEST_PLAN or any("edges" in str(each.get("example")) for each in case.answers):
+        return None
+    quoted = plan.replace("'", "'\\''")
+    served = f"mockserver serve --answers documented --contract {result.era}"
+    asked = f"curl -s http://127.0.0.1:4010/__mock__/plan -H 'content-type: application/json' -d '{quoted}'"
+    kind = "AsyncLlamaCloud" if broken.variant.asynchronous else "LlamaCloud"
+    strict = ", _strict_response_validation=True" if broken.variant.strict else ""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in case.arguments.items())
+    more = f", timeout={case.timeout}" if case.timeout is not None else ""
+    lines = [
+        f"# {served}" + (", with the plan of the curl command" if case.answers else ""),
+        f"from llama_cloud import {kind}",
+        "",
+        f'client = {kind}(base_url="http://127.0.0.1:4010", api_key="any-key"{strict})',
+        _call(broken, f"{place}({arguments}{more})"),
+    ]
+    return Reproduction(f"# {served}\n{asked}" if case.answers else f"# {served}", "\n".join(lines))
+
+
+def _call(broken: Broken, text: str) -> str:
+    """Write a call in the way in which it was made."""
+    awaited = "await " if broken.variant.asynchronous else ""
+    door, _, call = text.partition("(")
+    resource, _, method = door.rpartition(".")
+    match broken.case.way:
+        case "events" | "streamed":
+            context = "async with" if broken.variant.asynchronous else "with"
+            body = "list(response.iter_lines())" if broken.case.way == "events" else "response.parse()"
+            return (
+                f"{context} client.{resource}.with_streaming_response.{method}({call} as response:\n    print({body})"
+            )
+        case "raw":
+            return f"print({awaited}client.{resource}.with_raw_response.{method}({call}.parse())"
+        case "pages":
+            return f"print([each {'async ' if awaited else ''}for each in client.{door}({call}])"
+        case _:
+            return f"print({awaited}client.{door}({call})"
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+def cell(tally: Tally | None) -> str:
+    """Tell the verdict on a kind of answer; "" where the operation has no such kind."""
+    if tally is None:
+        return ""
+    verdict = verdict_of(tally)
+    if verdict == UNEXERCISED:
+        return verdict.upper()
+    return f"{verdict} {tally.cases}" if verdict == HANDLED else f"{verdict.upper()} {tally.wrong} of {tally.cases}"
+
+
+def verdict_table(result: Result) -> Table:
+    """Give a row for each operation and a column for each kind of answer."""
+    rows = []
+    for place, tallies in by_place(result).items():
+        found = dict(tallies)
+        rows.append([str(place), *(cell(found.get(kind)) for kind in KINDS)])
+    notes = [f"{kind}: {text}." for kind, text in KINDS.items()]
+    return Table("Verdicts", ("operation", *KINDS), rows, [*notes, *deprecations(result)])
+
+
+def deprecations(result: Result) -> Iterator[str]:
+    """Tell what the client warned of at its calls."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for place, texts in result.warnings.items():
+        for text in sorted(texts):
+            told.setdefault((place.door, text), []).append(place.operation)
+    for (door, text), operations in told.items():
+        yield f"{door} warns at {len(operations)} of its operations: {text}"
+
+
+def looked_table(looked: Mapping[Looked, str]) -> Table:
+    """Give a row for each answer outside the contract, and those alike in one."""
+    rows: dict[tuple[str, str, str], list[Spot]] = {}
+    for (what, spot), (loose, strict) in gathered(looked).items():
+        rows.setdefault((what, loose, strict), []).append(spot)
+    order = list(dict.fromkeys(what for what, _, _ in rows))
+    made = [
+        [what, told(spots), loose, strict]
+        for (what, loose, strict), spots in sorted(rows.items(), key=lambda row: order.index(row[0][0]))
+    ]
+    columns = ("answer", "where", "what a loose client makes of it", "a strict one")
+    return Table("Outside the contract: looked at, not judged", columns, made)
+
+
+class Spot(NamedTuple):
+    """An operation, with the field that is broken in its answer, if it is one."""
+
+    place: Place
+    field: str
+
+
+Answer = tuple[str, Spot]
+"""An answer outside the contract: what is wrong with it, and where."""
+
+
+def gathered(looked: Mapping[Looked, str]) -> dict[Answer, tuple[str, str]]:
+    """Give for each answer what a loose client and what a strict one makes of it, async ones where they differ."""
+    found: dict[Answer, dict[tuple[bool, bool], str]] = {}
+    for (place, case, variant), text in looked.items():
+        what, _, field = case.partition(" /")
+        found.setdefault((what, Spot(place, field)), {})[variant.strict, variant.asynchronous] = text
+    return {answer: (_both(texts, strict=False), _both(texts, strict=True)) for answer, texts in found.items()}
+
+
+def _both(texts: Mapping[tuple[bool, bool], str], *, strict: bool) -> str:
+    sync, other = texts.get((strict, False), ""), texts.get((strict, True))
+    return sync if other in (None, sync) else f"{sync}; async: {other}"
+
+
+def told(spots: Sequence[Spot]) -> str:
+    """Name places in short: an operation once for all its doors, with the field, or the number of its fields."""
+    fields: dict[str, set[str]] = {}
+    for place, field in spots:
+        fields.setdefault(place.operation, set()).update([field] if field else [])
+    if len(fields) > _MANY and not any(fields.values()):
+        return f"{', '.join(list(fields)[:2])} and {len(fields) - 2} more"
+    return ", ".join(_counted(*each) for each in fields.items())
+
+
+def _counted(operation: str, names: Collection[str]) -> str:
+    if len(names) > 1:
+        return f"{operation} ({len(names)} fields)"
+    return " ".join([operation, *names])

@@ -1,0 +1,273 @@
+"""Does a client keep the contract, and survive what it allows?
+
+Its calls are made in its own environment, against a mock that plays what is planned for each.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from mockserver.check.client.cases import (
+    Case,
+    Kind,
+    Side,
+    answers,
+    events,
+    kinds_of,
+    pages,
+    requests,
+    scripts,
+    success_media,
+)
+from mockserver.check.client.checks import Fault, Told, attempts_of, judge, seen_text
+from mockserver.check.client.errors import error_bodies, errors, lasting, late, outside, retries, words
+from mockserver.check.client.process import Driver, Lost
+from mockserver.check.client.result import LOOSE, STRICT, Broken, Looked, Place, Result, Tally, Variant
+from mockserver.contract.openapi import Contract, Operation
+from mockserver.control.admin import LocalDesk
+from mockserver.engine import Mock, read_contracts
+from mockserver.errors import UsageError
+from mockserver.journal.exchange import Exchange
+from mockserver.messages import Json
+from mockserver.settings import ERAS, Settings
+from mockserver.testing.pytest_fixtures import LiveServer
+
+KEY = "the-key-of-this-check"
+"""The key that the client is given; the mock takes no other."""
+
+DRAWN = 4
+"""How many drawn answers an operation gets, beside those at the edges."""
+
+AT_A_TIME = 16
+"""How many cases are planned, and then played, at once."""
+
+LONGEST_BODY = 10_000_000
+
+
+def own_era(version: str) -> str:
+    """Give the newest era that is not newer than a release; of one whose version cannot be read, the newest."""
+    try:
+        own = tuple(int(part) for part in version.split(".")[:2])
+    except ValueError:
+        return ERAS[0]
+    return next((era for era in ERAS if tuple(map(int, era.split("."))) <= own), ERAS[-1])
+
+
+def contract_for(name: str, version: str) -> Contract:
+    """Give the contract that a release is held to: by "auto" that of its own era."""
+    return read_contracts(own_era(version) if name == "auto" else name)[0]
+
+
+class Choice(NamedTuple):
+    """What of the check is played."""
+
+    drawn: int = DRAWN
+    seed: int = 0
+    brief: bool = False
+    """Whether only what tells a contract that fits from one that does not is played."""
+    operations: Sequence[str] = ()
+    """Only these operations; all where there are none."""
+    kinds: Sequence[Kind] = ()
+    """Only these kinds of answer; all where there are none."""
+
+
+Planned = tuple[Place, Case, Variant]
+"""A case, of which operation, and to which of the clients it is played."""
+
+
+@dataclass(slots=True)
+class Player:
+    """Plays the cases of one contract to one client."""
+
+    driver: Driver
+    url: str
+    mock: Mock
+    result: Result
+    tell: Callable[[Result], None] = lambda _: None
+
+    def play_all(self, cases: Iterator[Planned]) -> None:
+        """Play cases, some at a time, each in a world of its own."""
+        while batch := list(islice(cases, AT_A_TIME)):
+            self.play(batch)
+            self.tell(self.result)
+
+    def play(self, batch: Sequence[Planned]) -> None:
+        """Play some cases, and keep what came of them; one after the other, where the client was lost in them."""
+        desks = [LocalDesk(self.mock, f"case-{number}") for number in range(len(batch))]
+        for desk, (_, case, _) in zip(desks, batch, strict=True):
+            desk.forget()
+            if case.answers:
+                desk.put({"operation": case.operation.id, "answers": list(case.answers)})
+        orders = [self._order(desk.scope, *each) for desk, each in zip(desks, batch, strict=True)]
+        try:
+            outcomes = [Told(**each) for each in self.driver.ask({"do": "call", "calls": orders})]
+        except Lost as lost:
+            if len(batch) > 1:
+                for each in batch:
+                    self.play([each])
+                return
+            error: Json = {"name": "Lost", "bases": [], "message": str(lost), "places": []}
+            outcomes = [Told(None, {**error, "status": None, "body": None}, (), (), 0.0)]
+        for desk, each, told in zip(desks, batch, outcomes, strict=True):
+            self._take(*each, told, desk.exchanges())
+
+    def _order(self, scope: str, place: Place, case: Case, variant: Variant) -> Json:
+        return {
+            "base_url": f"{self.url}/scope/{scope}",
+            "key": KEY,
+            "resource": place.door,
+            "method": place.operation,
+            "arguments": dict(case.arguments) if case.timeout is None else {**case.arguments, "timeout": case.timeout},
+            "way": case.way,
+            **variant._asdict(),
+        }
+
+    def _take(self, place: Place, case: Case, variant: Variant, told: Told, exchanges: Sequence[Exchange]) -> None:
+        """Judge what came of a case, or look at it."""
+        self.result.calls += 1
+        self.result.requests += len(exchanges)
+        self.result.warnings.setdefault(place, set()).update(told.warnings)
+        if case.kind == "outside":
+            count = attempts_of(told, exchanges) if case.way != "pages" else 1
+            self.result.looked[Looked(place, case.name, variant)] = seen_text(case, told, exchanges, count)
+        else:
+            door = self.result.surface["doors"][place.door]
+            self._keep(place, case, variant, judge(case, told, exchanges, door), came=bool(exchanges))
+
+    def _keep(self, place: Place, case: Case, variant: Variant, found: Sequence[Fault], *, came: bool) -> None:
+        tally = self.result.tallies.setdefault((place, case.kind), Tally())
+        tally.cases += 1
+        tally.exercised += came
+        tally.wrong += bool(found)
+        for fault in found:
+            where = "/".join("*" if part.isdigit() else part for part in fault.where.split("/"))
+            cause = (fault.rule, *place, where, case.kind if fault.rule == "exercised" else "")
+            before = self.result.broken.get(cause)
+            made = Broken(fault, place, case, variant)
+            self.result.broken[cause] = made if before is None else before._replace(times=before.times + 1)
+
+
+def check_client(
+    driver: Driver, surface: Json, name: str, live: LiveServer, choice: Choice, tell: Callable[[Result], None]
+) -> Result:
+    """Play all cases of a contract ("auto", an era or a file) to a client that described itself so."""
+    contract = contract_for(name, surface["version"])
+    result = Result(surface["version"], name, contract.name, surface)
+    operations = chosen(contract, choice.operations)
+    with (
+        mocked(contract.name if contract.bundled else name, operations, choice.seed) as mock,
+        live.serving(mock) as url,
+    ):
+        player = Player(driver, url, mock, result, tell)
+        for door, described in surface["doors"].items():
+            schemas: set[str] = set()
+            for number, operation in enumerate(operations):
+                place, method = Place(door, operation.id), described["methods"].get(operation.id)
+                if method is None:
+                    lacking(result, place, operation)
+                    continue
+                side = Side(operation, frozenset(method["parameters"]))
+                pointer = body_pointer(operation)
+                cases = played(side, choice, patient=number == 0, new=pointer not in schemas)
+                player.play_all((place, case, variant) for case, variant in cases)
+                schemas.add(pointer)
+    return result
+
+
+def chosen(contract: Contract, names: Sequence[str]) -> list[Operation]:
+    """Give the operations of a contract that are named, all where none is; a UsageError for one that no era has."""
+    known = {each.id for one in (contract, *read_contracts("auto")) for each in one.operations}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"there is no operation {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
+    return [each for each in contract.operations if not names or each.id in names]
+
+
+def body_pointer(operation: Operation) -> str:
+    """Give the place of the schema of an operation's success."""
+    media = success_media(operation)
+    return "" if media is None or media.schema is None else media.schema.pointer
+
+
+def lacking(result: Result, place: Place, operation: Operation) -> None:
+    """Note that a client has no method for an operation."""
+    for kind in kinds_of(operation):
+        result.tallies[place, kind] = Tally(why=f"{place.door} has no method {place.operation}")
+
+
+Cases = Iterator[tuple[Case, Variant]]
+
+
+def played(side: Side, choice: Choice, *, patient: bool, new: bool) -> Cases:
+    """Give what is played for an operation, and to which of the clients.
+
+    Whether a client is strict has a part in what it makes of a success, and in nothing else. `patient` plays what
+    takes its time, too; `new` what breaks one field of an answer, where no operation before had the same.
+    """
+    drawn, seed = choice.drawn, choice.seed
+    parts: list[tuple[Kind, Iterator[Case], Callable[[Iterator[Case]], Cases]]] = [
+        ("request", requests(side), _to_loose),
+        ("answer", answers(side, drawn, seed), _to_all),
+        ("event", events(side, drawn, seed), _to_all),
+        ("page", pages(side), _to_all),
+        ("error", errors(side), _to_loose),
+    ]
+    if choice.brief:
+        parts = [(kind, cases, _in_turn) for kind, cases, _ in parts]
+    else:
+        parts += [("error", error_bodies(side), _to_sync), ("retry", retries(side), _to_loose)]
+        parts += [("retry", each(side), _to_sync) for each in (lasting, words)]
+        parts += [("retry", late(side), _to_loose)] if patient else []
+        parts += [("outside", outside(side, slowly=patient, bodies=new), _to_all)]
+    for kind, cases, to in parts:
+        if not choice.kinds or kind in choice.kinds:
+            yield from to(cases)
+
+
+def _to_sync(cases: Iterator[Case]) -> Cases:
+    return ((case, LOOSE) for case in cases)
+
+
+def _to_loose(cases: Iterator[Case]) -> Cases:
+    return ((case, variant) for case in cases for variant in (LOOSE, Variant(True, False)))
+
+
+def _in_turn(cases: Iterator[Case]) -> Cases:
+    """Give the cases to a strict client and to a loose one in turn."""
+    return ((case, LOOSE if number % 2 else STRICT) for number, case in enumerate(cases))
+
+
+def _to_all(cases: Iterator[Case]) -> Cases:
+    """Give each case to both clients that wait, and to one of the two others in turn."""
+    for number, case in enumerate(cases):
+        yield from ((case, variant) for variant in (LOOSE, STRICT, Variant(True, number % 2 == 1)))
+
+
+@contextmanager
+def mocked(name: str, operations: Sequence[Operation], seed: int) -> Iterator[Mock]:
+    """Make the mock of a contract, with the turns that are to be streamed as fixtures of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for operation in operations:
+            for script, turn in scripts(operation).items():
+                folder = Path(scratch) / operation.id
+                folder.mkdir(exist_ok=True)
+                (folder / f"{operation.success}.{script}.json").write_text(json.dumps(turn), "utf-8")
+        settings = Settings(
+            contract=name,
+            answers="documented",
+            seed=seed,
+            api_key=KEY,
+            fixtures=Path(scratch),
+            journal_size=1_000,
+            journal_body=LONGEST_BODY,
+            max_body=LONGEST_BODY,
+        )
+        mock = Mock(settings)
+        try:
+            yield mock
+        finally:
+            mock.store.close()

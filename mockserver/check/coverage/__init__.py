@@ -1,0 +1,1 @@
+"""How much of a contract some traffic exercised."""

@@ -1,0 +1,160 @@
+"""`mockserver drift A B`: what has changed from one contract to another, and whom does it break?"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+import click
+
+from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
+from mockserver.check.client.environments import default_cache, environment
+from mockserver.check.drift.operations import Description, Drift, drift
+from mockserver.check.drift.rules import ORDER, RULES, Change, verdict
+from mockserver.check.report.model import Level, Problem, Report, Side, Table
+from mockserver.check.report.options import deliver, report_option
+from mockserver.contract.openapi import DEEPEST, bundled
+from mockserver.contract.schema import load_document
+from mockserver.errors import ContractError, UsageError
+from mockserver.settings import ERAS
+
+Limit: TypeAlias = Literal["breaking", "risky", "never"]
+"""From which severity on a change fails the run."""
+
+LIMITS: tuple[Limit, ...] = ("breaking", "risky", "never")
+
+CLIENT = "client:"
+"""What a release of a client, or the place of its package, is written after."""
+
+
+class Source(NamedTuple):
+    """One of the two that are compared, and the file that it was read from, where it is a user's own contract."""
+
+    description: Description
+    own: Path | None = None
+
+
+@click.command("drift")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option(
+    "--fail-on",
+    type=click.Choice(LIMITS),
+    default="breaking",
+    show_default=True,
+    help="What ends the run with 1: breaking changes, risky ones with them, or none.",
+)
+@click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
+@report_option
+def command(before: str, after: str, fail_on: Limit, cache: Path | None, reports: Sequence[str]) -> None:
+    """Tell each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
+
+    A and B may each be a bundled contract (2.6, 2.8, 2.17), a file with OpenAPI 3.1, a release of the official Python
+    client (client:2.16.0), or a place where one is: an environment, a site-packages folder, a wheel (client:PATH).
+    """
+    a, b = read_source(before, cache), read_source(after, cache)
+    deliver(report_of(a.description, b.description, fail_on), reports, b.own or a.own)
+
+
+def read_source(text: str, cache: Path | None = None) -> Source:
+    """Read what is named on the command line; a UsageError says what can be named, a ContractError what is wrong."""
+    if text in ERAS:
+        return Source(Description(text, bundled(text).document))
+    if text.startswith(CLIENT):
+        named = text.removeprefix(CLIENT)
+        is_release = re.fullmatch(r"\d+(\.\w+)+", named) and not Path(named).exists()
+        return Source(read_package(environment(named, cache) if is_release else Path(named), text))
+    path = Path(text)
+    if not path.is_file():
+        raise UsageError(
+            f"{text!r} is nothing that can be compared",
+            why=f"it is neither one of {', '.join(ERAS)}, nor a file, nor a client's release",
+            mend="name a bundled contract, a file with OpenAPI 3.1, or client:2.16.0",
+        )
+    return Source(read_own(path), path)
+
+
+def read_own(path: Path) -> Description:
+    """Read a user's own document; a ContractError names the place in it that is not understood.
+
+    It need not be one that can be served: whatever OpenAPI 3.1 says of calls can be compared.
+    """
+    document = load_document(path, deepest=DEEPEST)
+    told = document.get("openapi") if isinstance(document, dict) else None
+    if not str(told or "").startswith("3.1."):
+        raise ContractError(
+            "the document is not OpenAPI 3.1",
+            where=f"{path}#/openapi",
+            why=f"it says {told!r}",
+            mend="convert it; OpenAPI 3.0 differs in nullable, exclusiveMinimum and examples",
+        )
+    if not isinstance(document.get("paths"), dict):
+        raise ContractError("the document has no paths", where=f"{path}#/paths", mend="describe an operation")
+    found = Description(str(path), document)
+    try:
+        drift(found, found)  # all of it is looked at, so what is wrong is told of this document, and not of both
+    except ContractError as error:
+        where = f"{path}{error.where}" if error.where.startswith("#") else error.where
+        raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+    except RecursionError as error:
+        raise ContractError("the document is nested too deeply", where=str(path)) from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ContractError(
+            "the document is not formed as OpenAPI 3.1 asks",
+            where=str(path),
+            why=f"{type(error).__name__}: {error}",
+            mend="let a validator of OpenAPI check it",
+        ) from error
+    return found
+
+
+def report_of(a: Description, b: Description, fail_on: Limit) -> Report:
+    """Compare two descriptions, and make a report of it."""
+    found = drift(a, b)
+    counts = Counter(change.severity for change in found.changes)
+    return Report(
+        command="drift",
+        subject=f"{a.name} -> {b.name}",
+        problems=tuple(_problem(change, a, b, fail_on) for change in found.changes),
+        figures={"version": verdict(found.changes)} | {name: counts[name] for name in ORDER},
+        tables=_tables(found, a, b),
+        rules={name: rule.sentence for name, rule in RULES.items()},
+        passed=tuple(f"{name} unchanged" for name in found.unchanged),
+    )
+
+
+def _problem(change: Change, a: Description, b: Description, fail_on: Limit) -> Problem:
+    fault: Side = "client" if b.is_client else "contract"
+    here, pointer = (a, change.before) if change.after is None else (b, change.after)
+    moved = change.before is not None and change.after is not None and change.before != change.after
+    return Problem(
+        rule=change.rule,
+        fault=fault,
+        message=f"{change.severity}: {change.message}" + (f" (was {a.name}#{change.before})" if moved else ""),
+        operation=", ".join(change.operations),
+        where=change.where,
+        expected=change.was,
+        received=change.now,
+        contract=f"{here.name}#{pointer}",
+        level=level_of(change, fail_on),
+    )
+
+
+def level_of(change: Change, fail_on: Limit) -> Level:
+    """Say how much a change weighs: an error fails the run."""
+    if fail_on != "never" and ORDER.index(change.severity) <= ORDER.index(fail_on):
+        return "error"
+    return "note" if change.severity == "harmless" else "warning"
+
+
+def _tables(found: Drift, a: Description, b: Description) -> tuple[Table, ...]:
+    names = dict.fromkeys(name for change in found.changes for name in change.operations)
+    rows = []
+    for name in names:
+        counts = Counter(change.severity for change in found.changes if name in change.operations)
+        rows.append((name, *(str(counts[severity]) for severity in ORDER)))
+    notes = [f"unchanged: {', '.join(found.unchanged)}"] if found.unchanged else []
+    if a.is_client or b.is_client:
+        notes.append("What a client's package does not say (docs/drift.md) was not compared.")
+    return (Table("Changes by operation", ("operation", *ORDER), rows, notes),)

@@ -1,0 +1,1 @@
+"""Check the check: known-bad and unusual servers."""

@@ -1,0 +1,382 @@
+"""The rules of an answer's shape, which hold for any server: each one function, with its sentence."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+from mockserver.check.provider.cases import Case, Verdict, pointer_of
+from mockserver.check.report.model import Level, Side
+from mockserver.check.target import Answer
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
+from mockserver.contract.schema import Schema, join
+from mockserver.messages import Json, Request
+from mockserver.sse import Event, parse
+
+BODILESS = (204, 205, 304)
+"""Statuses whose answers have no body, as HTTP says."""
+
+UNDECODED: Any = object()
+"""Stands for a body that is no JSON."""
+
+
+class Seen(NamedTuple):
+    """One request and what came back, with all that a rule may look at."""
+
+    case: Case
+    request: Request
+    verdict: Verdict
+    answer: Answer
+    contract: Contract
+    patience: float
+    """Seconds that an answer may take."""
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that was called."""
+        return self.case.operation
+
+    @property
+    def reply(self) -> Reply | None:
+        """What the contract says of this status."""
+        return self.operation.reply(self.answer.status)
+
+    @property
+    def media(self) -> Media | None:
+        """What the contract says of this representation."""
+        reply = self.reply
+        kind = self.answer.media_type
+        return next((media for media in reply.media if media.type == kind), None) if reply is not None else None
+
+    @property
+    def value(self) -> Json:
+        """The body, decoded; UNDECODED where it is no JSON."""
+        try:
+            return json.loads(self.answer.body)
+        except (ValueError, RecursionError):
+            return UNDECODED
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the server took the request."""
+        return 200 <= self.answer.status < 300
+
+
+class Broken(NamedTuple):
+    """How a rule was broken: what, where, what was expected and what came."""
+
+    message: str
+    where: str = ""
+    expected: Json = None
+    received: Json = None
+    contract: str = ""
+    fault: Side = "server"
+    level: Level = "error"
+
+
+Look: TypeAlias = Callable[[Seen], Iterator[Broken]]
+"""Looks at one answer."""
+
+
+class Rule(NamedTuple):
+    """A rule: its name, its sentence, and what looks."""
+
+    name: str
+    sentence: str
+    look: Look
+    claims: bool = False
+    """Whether it holds only for a server that keeps sessions."""
+
+
+SHAPE: dict[str, Rule] = {}
+"""The rules of shape, by name, in the order in which they are looked at."""
+
+
+def rule(name: str, *, claims: bool = False) -> Callable[[Look], Look]:
+    """Make a function a rule; the first line of its docstring is its sentence."""
+
+    def add(look: Look) -> Look:
+        SHAPE[name] = Rule(name, (look.__doc__ or "").strip().splitlines()[0], look, claims)
+        return look
+
+    return add
+
+
+def looked_at(seen: Seen, *, keeps_state: bool = True) -> Iterator[tuple[Rule, Broken]]:
+    """Look at an answer by every rule; where nothing came back, only that is told.
+
+    What the HTTP client would not send says nothing of the server.
+    """
+    if seen.answer.failure == "unsent":
+        return
+    for each in SHAPE.values():
+        if each.claims and not keeps_state:
+            continue
+        for broken in each.look(seen):
+            yield each, broken
+        if seen.answer.failure and each.name == "framing":
+            return
+
+
+@rule("in-time")
+def in_time(seen: Seen) -> Iterator[Broken]:
+    """An answer comes in time."""
+    if seen.answer.failure == "timeout":
+        received = f"{seen.answer.seconds:.1f} s"
+        yield Broken("no complete answer came in time", "/response", f"within {seen.patience:g} s", received)
+
+
+@rule("framing")
+def framing(seen: Seen) -> Iterator[Broken]:
+    """A connection is answered, and a body has the length that its head says."""
+    if seen.answer.failure in ("protocol", "connection"):
+        yield Broken(f"the answer broke off: {seen.answer.told}", "/response", "a whole answer", seen.answer.failure)
+    if seen.answer.failure:
+        return
+    declared = seen.answer.headers.text(b"content-length")
+    if seen.request.method == "HEAD" or seen.answer.status in BODILESS:
+        return
+    if declared is not None and declared != str(len(seen.answer.body)):
+        yield Broken("the length is not as it says", "/response/header/content-length", len(seen.answer.body), declared)
+
+
+@rule("no-server-error")
+def no_server_error(seen: Seen) -> Iterator[Broken]:
+    """No request makes a server fail."""
+    if seen.answer.status >= 500:
+        received = seen.answer.status
+        yield Broken(f"the server failed with {received}", "/response/status", "less than 500", received)
+
+
+@rule("status-declared")
+def status_declared(seen: Seen) -> Iterator[Broken]:
+    """The status is one that the contract declares."""
+    if seen.reply is None and seen.answer.status < 500:
+        declared = ", ".join(seen.operation.replies)
+        message = f"the status {seen.answer.status} is not declared"
+        place = _replies(seen.operation)
+        if seen.answer.status >= 400 and not any(status >= 400 for status in seen.operation.exact):
+            message += ", as is no refusal at all"
+            yield Broken(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
+        else:
+            yield Broken(message, "/response/status", declared, seen.answer.status, place)
+
+
+def _replies(operation: Operation) -> str:
+    return f"{operation.place}/responses"
+
+
+@rule("media-type")
+def media_type(seen: Seen) -> Iterator[Broken]:
+    """The content type is one that the contract declares for the status."""
+    reply = seen.reply
+    if reply is None or not reply.media or seen.request.method == "HEAD":
+        return
+    if seen.media is None:
+        declared = ", ".join(media.type for media in reply.media)
+        received = seen.answer.headers.text(b"content-type")
+        message = f"the content type {received!r} is not declared for {seen.answer.status}"
+        yield Broken(
+            message, "/response/header/content-type", declared, received, f"{seen.operation.contract}#{reply.pointer}"
+        )
+
+
+@rule("charset")
+def charset(seen: Seen) -> Iterator[Broken]:
+    """A text is in the character set that it says, and JSON is in UTF-8."""
+    kind = seen.answer.headers.text(b"content-type") or ""
+    named = re.search(r'charset\s*=\s*"?([^";\s]+)', kind, re.IGNORECASE)
+    if named and named[1].lower() not in ("utf-8", "utf8"):
+        yield Broken("the character set is another", "/response/header/content-type", "utf-8", named[1])
+    if is_json(seen.answer.media_type) or seen.answer.media_type.startswith("text/"):
+        try:
+            seen.answer.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield Broken(f"the body is not in UTF-8: {error.reason}", "/response/body", "UTF-8", error.start)
+
+
+@rule("no-body")
+def no_body(seen: Seen) -> Iterator[Broken]:
+    """Where none is declared, and where HTTP has none, there is no body."""
+    status, reply = seen.answer.status, seen.reply
+    declared = seen.answer.headers.text(b"content-length")
+    if seen.request.method == "HEAD":
+        declared = None  # that of GET's
+    elif status not in BODILESS and (reply is None or reply.media):
+        return
+    if seen.answer.body or declared not in (None, "0"):
+        received = seen.answer.body[:100].decode("utf-8", "replace") or f"a length of {declared}"
+        yield Broken(f"the answer {status} has a body", "/response/body", "no body", received)
+
+
+@rule("body-parses")
+def body_parses(seen: Seen) -> Iterator[Broken]:
+    """A body that is said to be JSON is JSON, and says each field once."""
+    if not is_json(seen.answer.media_type) or seen.request.method == "HEAD":
+        return
+    try:
+        json.loads(seen.answer.body, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        received = seen.answer.body[:200].decode("utf-8", "replace")
+        yield Broken(f"the body is no JSON: {error}", "/response/body", "JSON", received)
+
+
+def _once(pairs: list[tuple[str, Json]]) -> Json:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"a field stands twice: {max(names, key=names.count)!r}")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+@rule("body-schema")
+def body_schema(seen: Seen) -> Iterator[Broken]:
+    """A body holds the schema that the contract gives it."""
+    media = seen.media
+    if media is None or media.schema is None or media.type == EVENT_STREAM or not is_json(media.type):
+        return
+    value = seen.value
+    if value is not UNDECODED and not media.schema.is_valid(value):
+        yield from _explained(media.schema, value, "/response/body")
+
+
+def _explained(schema: Schema, value: Json, where: str) -> Iterator[Broken]:
+    for finding in schema.explain(value, where=where):
+        yield Broken(finding.message, finding.where, finding.expected, finding.received, finding.contract)
+
+
+@rule("accepts-valid")
+def accepts_valid(seen: Seen) -> Iterator[Broken]:
+    """A request that the contract allows is taken."""
+    if seen.verdict.expected != "valid" or seen.is_success or seen.answer.status >= 500:
+        return
+    if seen.answer.status == 404 and seen.operation.names:  # what the path names may not be there
+        return
+    message = f"a valid request was refused with {seen.answer.status} ({seen.case.name})"
+    told = seen.answer.body[:300].decode("utf-8", "replace")
+    yield Broken(message, "/response/status", f"{seen.operation.success}", told, seen.operation.place)
+
+
+@rule("refuses-invalid")
+def refuses_invalid(seen: Seen) -> Iterator[Broken]:
+    """A request that the contract forbids is refused."""
+    if seen.verdict.expected not in ("invalid", "malformed") or not 200 <= seen.answer.status < 400:
+        return
+    where = pointer_of(seen.verdict.places[0]) if seen.verdict.places else "/request/body"
+    message = f"an invalid request was taken ({seen.case.name})"
+    yield Broken(message, where, "a refusal", seen.answer.status, seen.operation.place)
+
+
+@rule("refusal-declared")
+def refusal_declared(seen: Seen) -> Iterator[Broken]:
+    """An invalid request is refused with the status that the contract declares for it."""
+    if seen.verdict.expected != "invalid" or not 400 <= seen.answer.status < 500:
+        return
+    declared = next((status for status in (422, 400) if seen.operation.reply(status) is not None), None)
+    if declared is not None and seen.answer.status != declared:
+        message = f"an invalid request was refused with {seen.answer.status} ({seen.case.name})"
+        yield Broken(message, "/response/status", declared, seen.answer.status, seen.operation.place)
+
+
+@rule("refusal-place")
+def refusal_place(seen: Seen) -> Iterator[Broken]:
+    """A refusal names the place that is wrong, where its form has room for it."""
+    if seen.verdict.expected != "invalid" or seen.answer.status != 422:
+        return
+    value, media = seen.value, seen.media
+    if media is None or media.schema is None or '"loc"' not in json.dumps(media.schema.rooted()):
+        return
+    entries = value.get("detail") if isinstance(value, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(each, dict) and "loc" in each for each in entries):
+        if not isinstance(value, dict) or "detail" not in value:
+            expected = [pointer_of(place) for place in seen.verdict.places]
+            yield Broken(f"the refusal names no place ({seen.case.name})", "/response/body/detail", expected, value)
+        return
+    if not all(isinstance(each["loc"], list) for each in entries):  # that its form is wrong is told already
+        return
+    named = [tuple(each["loc"]) for each in entries]
+    if not any(_same_place(one, other) for one in named for other in seen.verdict.places):
+        expected = [pointer_of(place) for place in seen.verdict.places]
+        message = f"the refusal names another place than the wrong one ({seen.case.name})"
+        yield Broken(message, "/response/body/detail", expected, [join("/request", *loc) for loc in named])
+
+
+def _same_place(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Say whether two places are the same, or one stands above the other; numbers in text are not told apart."""
+    shorter = min(len(one), len(other))
+    if shorter < 1 or (one[:1] != other[:1]):
+        return False
+    if other[:1] == ("body",) and len(other) == 2 and isinstance(other[1], int):  # a place in text that is no JSON
+        return True
+    return one[:shorter] == other[:shorter] and (shorter > 1 or len(one) == len(other) == 1)
+
+
+@rule("echoes-path", claims=True)
+def echoes_path(seen: Seen) -> Iterator[Broken]:
+    """An answer that tells a value of the path tells the one that was asked for."""
+    if not seen.is_success or not is_json(seen.answer.media_type):
+        return
+    value = seen.value
+    for name, sent in seen.case.path.items():
+        if isinstance(value, dict) and isinstance(value.get(name), str) and value[name] != sent:
+            message = f"{name} is another than the one that was asked for"
+            yield Broken(message, join("/response/body", name), sent, value[name])
+
+
+@rule("required-headers")
+def required_headers(seen: Seen) -> Iterator[Broken]:
+    """The header fields that the contract requires are there, and hold their schemas."""
+    reply = seen.reply
+    for name, schema in (reply.required_headers if reply is not None else {}).items():
+        where = join("/response/header", name)
+        told = seen.answer.headers.text(name.encode())
+        if told is None:
+            yield Broken(
+                f"the header field {name} is missing",
+                where,
+                name,
+                None,
+                f"{seen.operation.contract}#{reply.pointer}" if reply else "",
+            )
+        elif schema is not None and not schema.is_valid(told) and not schema.is_valid(_number(told)):
+            yield from _explained(schema, told, where)
+
+
+def _number(text: str) -> Json:
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else text
+
+
+def events_of(seen: Seen) -> list[Event]:
+    """Give the events of an answer that is a stream; none for any other, and where the framing is wrong."""
+    found, wrong = parse(seen.answer.body) if _is_stream(seen) else ([], "")
+    return [] if wrong else found
+
+
+def _is_stream(seen: Seen) -> bool:
+    return seen.answer.media_type == EVENT_STREAM and seen.is_success and not seen.answer.failure
+
+
+@rule("stream-framing")
+def stream_framing(seen: Seen) -> Iterator[Broken]:
+    """A stream is framed as server-sent events, with one line of JSON for each."""
+    if _is_stream(seen):
+        _, wrong = parse(seen.answer.body)
+        if wrong:
+            yield Broken(f"the stream is not framed: {wrong}", "/response/body", "server-sent events")
+
+
+@rule("stream-event-schema")
+def stream_event_schema(seen: Seen) -> Iterator[Broken]:
+    """Each event of a stream holds the schema of its events."""
+    media = seen.media
+    if not _is_stream(seen) or media is None or media.item_schema is None:
+        return
+    for index, event in enumerate(events_of(seen)):
+        if not media.item_schema.is_valid(event.data):
+            kind = event.data.get("type") if isinstance(event.data, dict) else None
+            for finding in media.item_schema.explain(event.data, where="/response/body"):
+                where = finding.where.replace("/response/body", f"/response/body/{kind or index}", 1)
+                yield Broken(finding.message, where, finding.expected, finding.received, finding.contract)

@@ -1,0 +1,161 @@
+"""Requests drawn by hypothesis, valid and invalid; what shows a problem is shrunk to the least that still shows it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from random import Random
+from typing import Any, Protocol
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky, FlakyFailure
+
+from mockserver.answer.generate import generate
+from mockserver.check.provider.boundaries import body_variants, variants
+from mockserver.check.provider.cases import UNSENT, Case
+from mockserver.check.report.model import Problem
+from mockserver.contract.openapi import Operation
+from mockserver.messages import Json
+
+MOST_CAUSES = 10
+"""How many different problems are shrunk for one operation."""
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+class _FoundError(Exception):
+    """A drawn request shows a problem that was not known."""
+
+
+class Findings(Protocol):
+    """What keeps problems."""
+
+    @property
+    def causes(self) -> set[tuple[str, str, str, str]]:
+        """What was found so far."""
+
+    def keep(self, found: Iterable[Problem], cases: int = 1) -> None:
+        """Keep problems."""
+
+
+def drawn_cases(
+    operation: Operation,
+    path: Mapping[str, str],
+    count: int,
+    chance: int,
+    examine: Callable[[Case], list[Problem]],
+    findings: Findings,
+) -> None:
+    """Draw so many requests, and have each examined; of each problem the least request that shows it is kept."""
+    left = count
+    for number in range(MOST_CAUSES):
+        hunt = _Hunt(examine, findings.causes)
+        run = seed(chance * 1_000 + number)(_settings(left)(given(cases(operation, path))(hunt.look)))
+        with suppress(_FoundError, Flaky, FlakyFailure, ExceptionGroup):
+            run()
+        if hunt.shown is None:
+            return
+        findings.keep([hunt.shown], 0)
+        left -= hunt.used
+        if left <= 0:
+            return
+
+
+class _Hunt:
+    """Looks for one problem that was not known, and then only for that one, while hypothesis shrinks its request."""
+
+    def __init__(self, examine: Callable[[Case], list[Problem]], known: set[tuple[str, str, str, str]]) -> None:
+        self._examine, self._known = examine, known
+        self.shown: Problem | None = None
+        """The problem as the last request showed it, which is the least one in the end."""
+        self.used = 0
+        """How many requests were drawn before the problem."""
+
+    def look(self, case: Case) -> None:
+        """Examine one request; an exception tells that it shows the problem."""
+        found = self._examine(case)
+        if self.shown is None:
+            self.used += 1
+            self.shown = next((each for each in found if each.cause not in self._known), None)
+            if self.shown is None:
+                return
+        else:
+            cause = self.shown.cause
+            again = next((each for each in found if each.cause == cause), None)
+            if again is None:
+                return
+            self.shown = again
+        raise _FoundError
+
+
+def _settings(count: int) -> settings:
+    return settings(
+        max_examples=max(1, count),
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[Case]":
+    """Give requests of an operation: as its schemas say, or with one part that is something else."""
+    boundary = [variant.value for variant in body_variants(operation)]
+    parameters = [each for each in operation.parameters if each.location == "query"]
+    odd: dict[str, list[str]] = {
+        each.name: [
+            str(variant.value)
+            for variant in variants(each.schema.document, each.schema.pointer, each.name)
+            if isinstance(variant.value, str | int | float)
+        ]
+        for each in parameters
+    }
+
+    @st.composite
+    def draw(make: Any) -> Case:
+        body: Json = UNSENT
+        if operation.body is not None:
+            body = make(_bodies(operation, boundary))
+        query = [(name, make(st.sampled_from(odd[name]) | TEXT)) for name in make(_some(sorted(odd)))]
+        return Case("drawn", operation, path, tuple(query), body)
+
+    return draw()
+
+
+def _some(names: list[str]) -> "st.SearchStrategy[list[str]]":
+    """Give a choice of names, most often none."""
+    if not names:
+        return st.just([])
+    return st.lists(st.sampled_from(names), unique=True, max_size=2) | st.just([])
+
+
+def _bodies(operation: Operation, boundary: list[Json]) -> "st.SearchStrategy[Json]":
+    """Give bodies: made from the schema, a boundary, or one with a field that is something else."""
+    schema = operation.body.schema if operation.body is not None else None
+
+    @st.composite
+    def made(make: Any) -> Json:
+        chance: Random = make(st.randoms(use_true_random=False))
+        return generate(schema, chance) if schema is not None else None
+
+    @st.composite
+    def changed(make: Any) -> Json:
+        value = make(made())
+        if not isinstance(value, dict) or not value:
+            return value
+        key = make(st.sampled_from(sorted(value)))
+        return {**value, key: make(_anything(value[key]))}
+
+    return made() | changed() | st.sampled_from(boundary)
+
+
+def _anything(like: Json) -> "st.SearchStrategy[Json]":
+    """Give a value for a field: of its own type most often, of any other now and then."""
+    leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
+    any_ = st.recursive(leaves, lambda below: st.lists(below, max_size=3) | st.dictionaries(TEXT, below, max_size=3))
+    if isinstance(like, str):
+        return TEXT | st.text(st.characters(codec="utf-8"), min_size=40, max_size=1_100) | any_
+    if isinstance(like, list):
+        return st.lists(TEXT, max_size=12) | any_
+    return any_

@@ -1,0 +1,1 @@
+"""Findings as reports in several formats."""

@@ -1,0 +1,52 @@
+"""Where in a contract's file a place stands: file and line, for annotations of code."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mockserver.contract.schema import join
+from mockserver.data import API, data_dir
+from mockserver.settings import ERAS
+
+
+class Spot(NamedTuple):
+    """A line of a file, from 1 on; `file` is relative to the project where it is one of ours."""
+
+    file: str
+    line: int
+
+
+def spot(place: str, own: Path | None = None) -> Spot | None:
+    """Give the spot of `<contract>#<pointer>`; None where there is no such file. `own` is a user's contract."""
+    name, _, pointer = place.partition("#")
+    path, told = own, str(own)
+    if name in ERAS:
+        path = data_dir() / "schemas" / API / f"{name}.yaml"
+        told = f"schemas/{API}/{name}.yaml"
+    if path is None or not path.is_file():
+        return None
+    lines = _lines(path)
+    while pointer and pointer not in lines:
+        pointer = pointer.rpartition("/")[0]
+    return Spot(told, lines.get(pointer, 1))
+
+
+@lru_cache(maxsize=8)
+def _lines(path: Path) -> dict[str, int]:
+    """Give the line of every place of a YAML or JSON file."""
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found: dict[str, int] = {}
+    root = yaml.compose(path.read_text("utf-8"), loader)
+    stack: list[tuple[str, Any, int]] = [("", root, 1)]
+    while stack:
+        pointer, node, line = stack.pop()
+        found[pointer] = line
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                stack.append((join(pointer, key.value), value, key.start_mark.line + 1))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                stack.append((join(pointer, index), value, value.start_mark.line + 1))
+    return found

@@ -1,0 +1,87 @@
+"""What all checking commands have in common: where their reports go, and with which exit code they end."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from mockserver.check.report.formats import FORMATS
+from mockserver.check.report.model import Report
+from mockserver.errors import StartError, UsageError
+
+
+class Target(NamedTuple):
+    """A format of a report, and the file it goes to; no file is stdout."""
+
+    format: str
+    file: Path | None
+
+
+def read_target(text: str) -> Target:
+    """Read FORMAT or FORMAT=FILE; a UsageError names the formats."""
+    name, equals, file = text.partition("=")
+    if name not in FORMATS or (equals and not file):
+        raise UsageError(f"{text!r} is no report", mend=f"write FORMAT or FORMAT=FILE; {', '.join(FORMATS)}")
+    return Target(name, Path(file) if file else None)
+
+
+def _checked(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a report that cannot be meant before anything is done."""
+    for text in value:
+        read_target(text)
+    return value
+
+
+def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option that says where its report goes."""
+    text = f"A report: FORMAT or FORMAT=FILE, of {', '.join(FORMATS)}; may be repeated.  [default: terminal]"
+    return click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help=text, callback=_checked)(
+        command
+    )
+
+
+def deliver(report: Report, reports: Sequence[str], own: Path | None = None) -> None:
+    """Write a report to where it shall go, and end: with 0 where nothing is wrong, else with 1.
+
+    `own` is the path of a user's own contract, for the places in it. A StartError where a file cannot be written.
+    """
+    for target in [read_target(text) for text in reports] or [Target("terminal", None)]:
+        text = FORMATS[target.format](report, own)
+        if target.file is None:
+            click.echo(text, nl=False)
+            continue
+        try:
+            target.file.parent.mkdir(parents=True, exist_ok=True)
+            target.file.write_text(text, "utf-8")
+        except OSError as error:
+            raise StartError("a report cannot be written", where=str(target.file), why=str(error)) from error
+    sys.exit(1 if report.errors else 0)
+
+
+class Progress:
+    """Tells on stderr how far a run has come: a line that changes on a terminal, lines now and then elsewhere."""
+
+    def __init__(self, every: float = 5.0, *, quiet: bool = False) -> None:
+        self._every, self._quiet = every, quiet
+        self._live = sys.stderr.isatty()
+        self._last = 0.0
+        self._width = 0
+
+    def tell(self, now: float, text: str) -> None:
+        """Tell where the run is; `now` is in seconds on any clock that goes on."""
+        if self._quiet or now - self._last < (0.1 if self._live else self._every):
+            return
+        self._last = now
+        if self._live:
+            print(f"\r{text.ljust(self._width)}", end="", file=sys.stderr, flush=True)
+            self._width = len(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live and self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
+            self._width = 0

@@ -1,0 +1,1 @@
+"""Read an OpenAPI document into a Contract."""

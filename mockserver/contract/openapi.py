@@ -1,0 +1,398 @@
+"""An OpenAPI 3.1 document as an immutable Contract: operations, parameters, bodies, replies, examples."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+from mockserver.contract.schema import Schema, check_schema, join, load_document, resolve
+from mockserver.data import API, data_dir
+from mockserver.errors import ContractError
+from mockserver.messages import Json
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+PATH_KEYS = (*METHODS, "parameters", "summary", "description", "servers")
+"""What a path may say."""
+
+DEEPEST = 200
+"""How deep a user's document may be nested."""
+
+EVENT_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One declared parameter; `location` is path, query, header or cookie."""
+
+    name: str
+    location: str
+    required: bool
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The JSON body that an operation takes."""
+
+    required: bool
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One representation of a reply: its media type, its schema if it has one, its examples by name."""
+
+    type: str
+    schema: Schema | None
+    examples: Mapping[str, Json]
+    item_schema: Schema | None = None
+    """What each event of a stream satisfies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One declared reply of an operation; `status` is "200", "4XX" or "default"."""
+
+    status: str
+    media: tuple[Media, ...]
+    pointer: str
+    evidence: str
+    required_headers: Mapping[str, Schema | None]
+    """The header fields that must be there, names in lower case, with their schemas."""
+
+    @property
+    def preferred(self) -> Media | None:
+        """The representation that is sent: a stream where one is declared, else the first; None for no body."""
+        streams = [media for media in self.media if media.type == EVENT_STREAM]
+        return next(iter(streams or self.media), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One operation of one contract; `contract` is the contract's name, `pointer` the place in its document.
+
+    An operation is equal to itself only, so that what is compiled for it can be kept under it.
+    """
+
+    id: str
+    contract: str
+    method: str
+    path: str
+    pointer: str
+    parameters: tuple[Parameter, ...]
+    body: Body | None
+    replies: Mapping[str, Reply]
+    secured: bool
+    exact: Mapping[int, Reply]
+    """The replies of one status each."""
+    success: int
+    """The first declared status of success; 200 where only a range or a default is declared."""
+    names: tuple[str, ...]
+    """The parameters of the path, in its order."""
+    allow: str
+    """The methods that the path takes, as the header Allow says them."""
+
+    def reply(self, status: int) -> Reply | None:
+        """Give the declared reply for a status: the exact one, else its range, else the default."""
+        return self.exact.get(status) or self.replies.get(f"{status // 100}XX") or self.replies.get("default")
+
+    @property
+    def place(self) -> str:
+        """The operation's place, as `<contract>#<pointer>`."""
+        return f"{self.contract}#{self.pointer}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contract:
+    """A contract: its name (an era, or a file's name), its document, its operations, its shared replies.
+
+    As an operation, it is equal to itself only.
+    """
+
+    name: str
+    title: str
+    document: Json
+    operations: tuple[Operation, ...]
+    replies: Mapping[str, Reply]
+    """The replies under components/responses, by name: those of no operation stand here."""
+    file: str
+    bundled: bool = False
+
+
+def bundled(era: str) -> Contract:
+    """Give the bundled contract of an era ("2.6", "2.8", "2.17"); it is read once, and anew when its file changes."""
+    folder = data_dir() / "schemas" / API
+    packed = folder / f"{era}.json"
+    path = packed if packed.exists() else folder / f"{era}.yaml"
+    stat = path.stat()
+    return _bundled(era, path, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=6)
+def _bundled(era: str, path: Path, _: tuple[int, int]) -> Contract:
+    return read_contract(load_document(path), name=era, file=path.name, bundled=True)
+
+
+def own(path: Path) -> Contract:
+    """Give the contract of a user's own document; a ContractError names the place that cannot be served."""
+    return read_contract(load_document(path, deepest=DEEPEST), name=path.stem, file=path.name)
+
+
+def read_contract(document: Json, *, name: str, file: str, bundled: bool = False) -> Contract:
+    """Make a Contract of a parsed document; that the examples of a bundled one hold is for the tests to show."""
+    reader = _Reader(document, name, file, bundled)
+    try:
+        return reader.contract()
+    except ContractError as error:
+        where = f"{file}{error.where}" if error.where.startswith("#") else error.where or file
+        raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+    except Exception as error:
+        raise ContractError(
+            "the document is not formed as OpenAPI 3.1 asks",
+            where=f"{file}#{reader.at}, or below",
+            why=f"{type(error).__name__}: {getattr(error, 'message', error)}",
+            mend="let a validator of OpenAPI check it",
+        ) from error
+
+
+def is_json(media_type: str) -> bool:
+    """Say whether a media type carries JSON, as upstream's framework decides it."""
+    main, _, sub = media_type.partition("/")
+    return main == "application" and (sub == "json" or sub.endswith("+json"))
+
+
+def taken_methods(methods: Iterable[str]) -> frozenset[str]:
+    """Give the methods that a path takes: those with an operation, OPTIONS, and HEAD where GET is."""
+    found = frozenset(methods) | {"OPTIONS"}
+    return found | {"HEAD"} if "GET" in found else found
+
+
+class _Reader:
+    """Reads one document; every refusal names its place in it."""
+
+    def __init__(self, document: Json, name: str, file: str, bundled: bool) -> None:
+        self.document, self.name, self.file, self.bundled = document, name, file, bundled
+        self.checked: set[str] = set()
+        self.schemas: dict[str, Schema] = {}
+        """What several places refer to is one schema, whose validator is made once."""
+        self.at = ""
+        """The place that was read last, for what goes wrong there in no foreseen way."""
+
+    def contract(self) -> Contract:
+        document = self.document
+        if not isinstance(document, dict):
+            raise ContractError(
+                "the document is not OpenAPI 3.1", where="#/openapi", why=f"it is a {type(document).__name__}"
+            )
+        if not str(document.get("openapi", "")).startswith("3.1."):
+            found = document.get("openapi", document.get("swagger"))
+            raise ContractError(
+                "the document is not OpenAPI 3.1",
+                where="#/openapi",
+                why=f"it says {found!r}",
+                mend="convert it; OpenAPI 3.0 differs in nullable, exclusiveMinimum and examples",
+            )
+        if not isinstance(document.get("paths"), dict) or not document["paths"]:
+            raise ContractError("the document has no paths", where="#/paths", mend="describe an operation")
+        for key in document.get("components", {}).get("schemas", {}):
+            check_schema(document, join("/components/schemas", key), self.checked)
+        operations = tuple(self.operations())
+        if not operations:
+            raise ContractError("the document has no operations", where="#/paths", mend="describe one")
+        seen: set[str] = set()
+        for operation in operations:
+            if operation.id in seen:
+                raise ContractError(f"the operationId {operation.id!r} stands twice", where="#" + operation.pointer)
+            seen.add(operation.id)
+        info = document.get("info", {})
+        names = document.get("components", {}).get("responses", {})
+        shared = {key: self.reply(key, join("/components/responses", key)) for key in names}
+        return Contract(
+            self.name,
+            str(info.get("title", self.name)),
+            document,
+            operations,
+            MappingProxyType(shared),
+            self.file,
+            self.bundled,
+        )
+
+    def operations(self) -> Iterator[Operation]:
+        alike: dict[str, str] = {}
+        for path, item in self.document["paths"].items():
+            pointer = self.at = join("/paths", path)
+            other = alike.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), path)
+            if other != path:
+                raise ContractError(f"the paths {other!r} and {path!r} are the same", where="#" + pointer)
+            if not isinstance(item, dict) or "$ref" in item:
+                raise ContractError("a path must be described in place", where="#" + pointer)
+            self.check_template(path, pointer)
+            for key in item:
+                if key not in PATH_KEYS and not key.startswith("x-"):
+                    raise ContractError(
+                        f"a path has no {key!r}",
+                        where="#" + join(pointer, key),
+                        why=f"its methods are {', '.join(METHODS)}",
+                        mend="correct it, or begin the name of your own with x-",
+                    )
+            for method in METHODS:
+                if method in item:
+                    yield self.operation(path, method, item)
+
+    def check_template(self, path: str, pointer: str) -> None:
+        bad = [part for part in path.split("/") if "{" in part and not re.fullmatch(r"\{[^{}]+\}", part)]
+        if not path.startswith("/") or bad:
+            raise ContractError(
+                f"the path {path!r} cannot be served",
+                where="#" + pointer,
+                why="a path begins with / and a parameter fills a whole segment",
+            )
+
+    def operation(self, path: str, method: str, item: Json) -> Operation:
+        pointer = self.at = join("/paths", path, method)
+        node = item[method]
+        parameters = self.parameters(join("/paths", path), item, pointer, node)
+        names = tuple(re.findall(r"\{([^}]+)\}", path))
+        declared = {parameter.name for parameter in parameters if parameter.location == "path"}
+        if set(names) != declared:
+            raise ContractError(
+                f"the path's parameters {sorted(names)} are not the declared ones {sorted(declared)}",
+                where="#" + pointer,
+                mend="declare each parameter of the path with in: path",
+            )
+        replies = {
+            str(status).upper() if str(status) != "default" else "default": self.reply(
+                str(status), join(pointer, "responses", status)
+            )
+            for status in node.get("responses") or {}
+        }
+        if not replies:
+            raise ContractError("the operation declares no responses", where="#" + join(pointer, "responses"))
+        exact = {int(key): reply for key, reply in replies.items() if key.isdigit()}
+        return Operation(
+            id=node.get("operationId", f"{method} {path}"),
+            contract=self.name,
+            method=method.upper(),
+            path=path,
+            pointer=pointer,
+            parameters=parameters,
+            body=self.body(join(pointer, "requestBody")) if "requestBody" in node else None,
+            replies=MappingProxyType(replies),
+            secured=self.secured(node.get("security", self.document.get("security", [])), pointer),
+            exact=MappingProxyType(exact),
+            success=min((status for status in exact if 200 <= status < 300), default=200),
+            names=names,
+            allow=", ".join(sorted(taken_methods(each.upper() for each in METHODS if each in item))),
+        )
+
+    def parameters(self, path_pointer: str, item: Json, pointer: str, node: Json) -> tuple[Parameter, ...]:
+        places = [join(path_pointer, "parameters", index) for index in range(len(item.get("parameters", [])))]
+        places += [join(pointer, "parameters", index) for index in range(len(node.get("parameters", [])))]
+        found = {}
+        for parameter in map(self.parameter, places):
+            found[parameter.location, parameter.name] = parameter
+        return tuple(found.values())
+
+    def parameter(self, pointer: str) -> Parameter:
+        self.at = pointer
+        pointer, node = resolve(self.document, pointer)
+        location = node.get("in")
+        default_style = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
+        if location not in default_style or "name" not in node:
+            raise ContractError("a parameter needs a name and an in", where="#" + pointer)
+        explodes = location in ("query", "cookie")
+        usual = node.get("style", default_style[location]) == default_style[location]
+        if not usual or node.get("explode", explodes) is not explodes or "schema" not in node:
+            raise ContractError(
+                f"the parameter {node['name']!r} cannot be served",
+                where="#" + pointer,
+                why="parameters are served in OpenAPI's default style, with a schema",
+            )
+        name = node["name"].lower() if location == "header" else node["name"]
+        required = bool(node.get("required", False))
+        return Parameter(name, location, required, self.schema(join(pointer, "schema")))
+
+    def body(self, pointer: str) -> Body:
+        pointer, node = resolve(self.document, pointer)
+        for media_type, media in (node.get("content") or {}).items():
+            if is_json(media_type):
+                place = join(pointer, "content", media_type, "schema")
+                if "schema" not in media:
+                    raise ContractError("a request body needs a schema", where="#" + place)
+                return Body(bool(node.get("required", False)), self.schema(place))
+        raise ContractError(
+            "the request body cannot be served",
+            where="#" + join(pointer, "content"),
+            why="only JSON bodies are served",
+        )
+
+    def reply(self, status: str, pointer: str) -> Reply:
+        in_operation = not pointer.startswith("/components/")
+        if in_operation and not re.fullmatch(r"[1-5](\d\d|XX|xx)|default", status):
+            raise ContractError(f"{status!r} is no status", where="#" + pointer)
+        pointer, node = resolve(self.document, pointer)
+        content = node.get("content") or {}
+        media = tuple(self.media(name, join(pointer, "content", name)) for name in content)
+        evidence = node.get("x-evidence", self.document.get("info", {}).get("x-evidence", "documented"))
+        headers = {}
+        for name in node.get("headers") or {}:
+            place, header = resolve(self.document, join(pointer, "headers", name))
+            if header.get("required"):
+                headers[name.lower()] = self.schema(join(place, "schema")) if "schema" in header else None
+        return Reply(status, media, pointer, evidence, MappingProxyType(headers))
+
+    def media(self, media_type: str, pointer: str) -> Media:
+        self.at = pointer
+        _, node = resolve(self.document, pointer)
+        if not is_json(media_type) and not media_type.startswith("text/"):
+            raise ContractError(
+                f"answers of type {media_type} cannot be served",
+                where="#" + pointer,
+                why="answers are served as JSON or as text",
+            )
+        schema = self.schema(join(pointer, "schema")) if "schema" in node else None
+        item = self.schema(join(pointer, "x-item-schema")) if "x-item-schema" in node else None
+        examples = {"example": node["example"]} if "example" in node else {}
+        for name in node.get("examples", {}):
+            place, example = resolve(self.document, join(pointer, "examples", name))
+            if "value" not in example:
+                raise ContractError("an example needs a value in place", where="#" + place)
+            examples[name] = example["value"]
+        for name, value in examples.items():
+            self.check_example(schema, name, value, pointer)
+        return Media(media_type, schema, MappingProxyType(examples), item)
+
+    def check_example(self, schema: Schema | None, name: str, value: Json, pointer: str) -> None:
+        if self.bundled or schema is None or schema.is_valid(value):
+            return
+        finding = schema.explain(value)[0]
+        raise ContractError(
+            f"the example {name!r} breaks its own schema",
+            where="#" + pointer,
+            why=f"at {finding.where or 'the root'}: {finding.message} ({finding.contract})",
+            mend="correct the example or the schema",
+        )
+
+    def schema(self, pointer: str) -> Schema:
+        check_schema(self.document, pointer, self.checked)
+        made = Schema(self.document, pointer, self.name)
+        schema = self.schemas.setdefault(made.pointer, made)
+        if not self.bundled and schema is made:
+            self.at = pointer
+            schema.is_valid(None)  # a schema that no validator can be made of is told at start
+        return schema
+
+    def secured(self, requirements: Json, pointer: str) -> bool:
+        schemes = self.document.get("components", {}).get("securitySchemes", {})
+        for requirement in requirements or []:
+            for name in requirement:
+                scheme = schemes.get(name, {})
+                if (scheme.get("type"), str(scheme.get("scheme")).lower()) != ("http", "bearer"):
+                    raise ContractError(
+                        f"the security scheme {name!r} cannot be served",
+                        where="#" + join(pointer, "security"),
+                        why="keys are served as HTTP bearer authentication",
+                    )
+        return bool(requirements) and {} not in requirements

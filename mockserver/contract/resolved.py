@@ -1,0 +1,339 @@
+"""Schemas as they are compared: references followed, allOf gathered, null told apart, whatever their names."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import NamedTuple
+
+from mockserver.contract.schema import ASSERTIONS, NESTED, NESTED_LISTS, NESTED_MAPS, NOTES, check_schema, join, lookup
+from mockserver.messages import Json
+
+UNKNOWN = "x-unknown"
+"""Marks what a description does not tell; the value says what stands there instead."""
+
+UNIONS = ("oneOf", "anyOf")
+
+_EMPTY: tuple[Json, ...] = ({}, [], True)
+_RESTRICTING = (ASSERTIONS | NESTED | NESTED_LISTS | NESTED_MAPS) - {"$defs", *UNIONS, "allOf"}
+_DEEPEST = 12
+
+
+class Said(NamedTuple):
+    """What a schema says by a keyword: where, and what."""
+
+    pointer: str
+    value: Json
+
+
+class Piece(NamedTuple):
+    """One schema object of those that together are one schema."""
+
+    pointer: str
+    node: Mapping[str, Json]
+
+
+class Union(NamedTuple):
+    """A oneOf or anyOf of two members or more, null not counted."""
+
+    kind: str
+    pointer: str
+    members: tuple[str, ...]
+    discriminator: Said | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A schema: the pieces that must all hold, outermost first, the types that may be, and the unions.
+
+    `types` are the types of JSON but null, number always with integer; None is any. `null` says whether null may be.
+    """
+
+    pointers: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    types: frozenset[str] | None
+    null: bool
+    unions: tuple[Union, ...]
+    is_shut: bool
+    """Whether nothing at all is allowed."""
+    is_unknown: bool
+    words: Mapping[str, list[Said]]
+    """What the pieces say, by keyword."""
+
+    @property
+    def pointer(self) -> str:
+        """The place of the schema, as it is told."""
+        return self.pointers[0]
+
+    @property
+    def is_any(self) -> bool:
+        """Whether everything is allowed."""
+        if self.is_shut or self.unions or not self.null:
+            return False
+        return not self._restricts
+
+    @property
+    def is_union(self) -> bool:
+        """Whether it is a union, and no more than that."""
+        return len(self.unions) == 1 and not self._restricts
+
+    @property
+    def _restricts(self) -> bool:
+        """Whether it says more than its unions."""
+        return any(
+            key in _RESTRICTING and (key in ("const", "enum", "contains") or value not in _EMPTY)
+            for piece in self.pieces
+            for key, value in piece.node.items()
+        )
+
+
+_NOTHING: list[Said] = []
+
+
+def said(view: View, key: str) -> list[Said]:
+    """Give all that the pieces of a schema say by a keyword, outermost first."""
+    return view.words.get(key, _NOTHING)
+
+
+def first(view: View, key: str) -> Said | None:
+    """Give what the outermost piece that has the keyword says by it."""
+    return next(iter(said(view, key)), None)
+
+
+def spot(view: View, key: str) -> str:
+    """Give the place of a keyword; where the schema does not have it, its own."""
+    found = first(view, key)
+    return view.pointer if found is None else found.pointer
+
+
+def properties(view: View) -> dict[str, tuple[str, ...]]:
+    """Give the named fields: for each, the places of the schemas that must all hold; none for a field only required."""
+    found: dict[str, tuple[str, ...]] = {}
+    for pointer, value in said(view, "properties"):
+        for name in value:
+            found[name] = (*found.get(name, ()), join(pointer, name))
+    for name in required(view):
+        found.setdefault(name, ())
+    return found
+
+
+def required(view: View) -> dict[str, str]:
+    """Give the fields that must be there, each with the place that says so."""
+    return {name: pointer for pointer, value in reversed(said(view, "required")) for name in value}
+
+
+def values(view: View) -> dict[str, Json] | None:
+    """Give the values that an enum or const allows, null not counted, by their keys; None where there is neither."""
+    lists = [value for _, value in said(view, "enum")] + [[value] for _, value in said(view, "const")]
+    if not lists:
+        return None
+    kept = {key_of(value): value for value in lists[0] if value is not None}
+    for others in lists[1:]:
+        kept = {key: value for key, value in kept.items() if key in map(key_of, others)}
+    return kept
+
+
+def key_of(value: Json) -> str:
+    """Give a text that two values share when JSON Schema calls them equal: 1 and 1.0, but neither 1 and true."""
+    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Say whether JSON Schema calls two values equal."""
+    return one is other or (one == other if isinstance(one, str) else key_of(one) == key_of(other))
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return {key: _plain(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def type_of(value: Json) -> str:
+    """Give the type of a value: integer for a whole number, however it is written."""
+    if isinstance(value, float) and value.is_integer():
+        return "integer"
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+def types_text(types: frozenset[str] | None) -> str:
+    """Write types as a schema would."""
+    if types is None:
+        return "any"
+    return " or ".join(sorted(types - {"integer"} if "number" in types else types)) or "nothing"
+
+
+def masked(view: View) -> View:
+    """Give a member of a union without its null: whether null may be is told of the union."""
+    return replace(view, null=False) if view.null else view
+
+
+def everything(pointer: str) -> View:
+    """Give the schema that allows everything, for a place where none stands."""
+    return _view((pointer,), (), (), null=True)
+
+
+class Views:
+    """The schemas of one document as they are compared; each is made once."""
+
+    def __init__(self, document: Json) -> None:
+        self.document = document
+        self._made: dict[tuple[str, ...], View] = {}
+        self._open: set[tuple[str, ...]] = set()
+        self._checked: set[str] = set()
+        self._prints: dict[tuple[str, int], str] = {}
+
+    def of(self, *pointers: str) -> View:
+        """Give the schema in which all of these hold, the first of them the outermost.
+
+        A ContractError names what is not understood.
+        """
+        if pointers in self._made:
+            return self._made[pointers]
+        if pointers in self._open:
+            return _view(pointers, (), (), null=False)  # a schema that is itself, and says no more
+        for each in pointers:
+            check_schema(self.document, each, self._checked)
+        self._open.add(pointers)
+        gathered = _Gathered(self)
+        nulls = [gathered.gather(each) for each in pointers]
+        self._open.discard(pointers)
+        made = self._made[pointers] = _view(pointers, tuple(gathered.pieces), tuple(gathered.unions), null=all(nulls))
+        return made
+
+    def fingerprint(self, pointer: str, depth: int = _DEEPEST) -> str:
+        """Give a digest that equal schemas share, whatever they and those that they refer to are called.
+
+        What is only noted (descriptions and the like) does not count; below 12 references nothing does.
+        """
+        key = pointer, depth
+        if key not in self._prints:
+            self._prints[key] = ""
+            self._prints[key] = self._digest(lookup(self.document, pointer), depth)
+        return self._prints[key]
+
+    def digests(self, view: View, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """Give what a schema says by some keywords, without names and notes; what restricts nothing is left out."""
+        return [
+            (key, json.dumps(self._bare(key, value, _DEEPEST), sort_keys=True))
+            for key in keys
+            for _, value in said(view, key)
+            if key == "contains" or value not in _EMPTY
+        ]
+
+    def _digest(self, node: Json, depth: int) -> str:
+        if not isinstance(node, dict):
+            return str(node)
+        bare = {
+            key: self._bare(key, value, depth)
+            for key, value in node.items()
+            if key == "$ref" or (key not in NOTES and not key.startswith("x-"))
+        }
+        if bare.keys() == {"$ref"}:
+            return str(bare["$ref"])
+        if bare.keys() == {"allOf"} and len(bare["allOf"]) == 1:
+            return str(bare["allOf"][0])
+        return sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
+
+    def _bare(self, key: str, value: Json, depth: int) -> Json:
+        """Give what a keyword says, without names and notes."""
+        if key == "$ref":
+            return self.fingerprint(value[1:], depth - 1) if depth else ""
+        if key in NESTED:
+            return self._digest(value, depth)
+        if key in NESTED_LISTS:
+            digests = [self._digest(each, depth) for each in value]
+            return digests if key == "prefixItems" else sorted(digests)
+        if key in NESTED_MAPS:
+            return {name: self._digest(each, depth) for name, each in value.items()}
+        if key in ("enum", "required", "type") and isinstance(value, list):
+            return sorted(map(key_of, value))
+        return key_of(value)
+
+
+class _Gathered:
+    """What stands in a schema, gathered."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self.pieces: list[Piece] = []
+        self.unions: list[Union] = []
+        self.seen: set[str] = set()
+
+    def gather(self, pointer: str) -> bool:
+        """Take a schema and all that must hold with it; say whether it allows null."""
+        if pointer in self.seen:
+            return True
+        self.seen.add(pointer)
+        node = lookup(self.views.document, pointer)
+        if isinstance(node, bool):
+            self.pieces.append(Piece(pointer, {} if node else {"not": {}}))
+            return node
+        self.pieces.append(Piece(pointer, node))
+        null = _allows_null(node)
+        if "$ref" in node:
+            null &= self.gather(node["$ref"][1:])
+        for index in range(len(node.get("allOf", ()))):
+            null &= self.gather(join(pointer, "allOf", index))
+        for kind in UNIONS:
+            if kind in node:
+                null &= self.union(kind, pointer, node)
+        return null
+
+    def union(self, kind: str, pointer: str, node: Mapping[str, Json]) -> bool:
+        """Take a union; one of a single member and null is that member."""
+        members = [join(pointer, kind, index) for index in range(len(node[kind]))]
+        bare = [each for each in members if _is_null(self.views.of(each))]
+        left = tuple(each for each in members if each not in bare)
+        if not left:
+            return self.gather(bare[0])
+        if len(left) == 1:
+            return self.gather(left[0]) or bool(bare)
+        tag = Said(join(pointer, "discriminator"), node["discriminator"]) if "discriminator" in node else None
+        self.unions.append(Union(kind, join(pointer, kind), left, tag))
+        return bool(bare) or any(self.views.of(each).null for each in left)
+
+
+def _view(pointers: tuple[str, ...], pieces: tuple[Piece, ...], unions: tuple[Union, ...], *, null: bool) -> View:
+    types: frozenset[str] | None = None
+    for piece in pieces:
+        own = _types(piece.node)
+        types = own if types is None else types if own is None else types & own
+    shut = any(piece.node.get("not") in ({}, True) for piece in pieces)
+    unknown = any(UNKNOWN in piece.node for piece in pieces)
+    words: dict[str, list[Said]] = {}
+    for piece in pieces:
+        for key, value in piece.node.items():
+            words.setdefault(key, []).append(Said(join(piece.pointer, key), value))
+    return View(pointers, pieces, types, null and not shut, unions, shut, unknown, words)
+
+
+def _types(node: Mapping[str, Json]) -> frozenset[str] | None:
+    """Give the types that a piece allows, null not counted; None for all."""
+    found: set[str] | None = None
+    if "type" in node:
+        told = node["type"] if isinstance(node["type"], list) else [node["type"]]
+        found = {*told, "integer"} if "number" in told else set(told)
+    for allowed in _listed(node):
+        kinds = {type_of(value) for value in allowed}
+        found = kinds if found is None else found & kinds
+    return None if found is None else frozenset(found - {"null"})
+
+
+def _listed(node: Mapping[str, Json]) -> Iterable[list[Json]]:
+    if "enum" in node:
+        yield node["enum"]
+    if "const" in node:
+        yield [node["const"]]
+
+
+def _allows_null(node: Mapping[str, Json]) -> bool:
+    told = node.get("type", "null")
+    return "null" in (told if isinstance(told, list) else [told]) and all(None in each for each in _listed(node))
+
+
+def _is_null(view: View) -> bool:
+    return view.null and view.types == frozenset()

@@ -1,0 +1,309 @@
+"""JSON Schema 2020-12 over one document: references, validators, and why a value breaks its schema."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from mockserver.errors import ContractError
+from mockserver.messages import Blame, Finding, Json
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+NESTED = frozenset(
+    "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
+    "unevaluatedProperties".split()
+)
+"""Keywords that hold one schema."""
+
+NESTED_LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
+"""Keywords that hold a list of schemas."""
+
+NESTED_MAPS = frozenset("$defs dependentSchemas patternProperties properties".split())
+"""Keywords that hold schemas by name."""
+
+ASSERTIONS = frozenset(
+    "const dependentRequired enum exclusiveMaximum exclusiveMinimum format maxContains maxItems maxLength "
+    "maxProperties maximum minContains minItems minLength minProperties minimum multipleOf pattern "
+    "required type uniqueItems".split()
+)
+"""Keywords that restrict a value by themselves."""
+
+NOTES = frozenset(
+    "$comment $ref contentEncoding contentMediaType default deprecated description discriminator example "
+    "examples externalDocs readOnly title writeOnly xml".split()
+)
+"""Keywords that refer or describe."""
+
+KEYWORDS = NESTED | NESTED_LISTS | NESTED_MAPS | ASSERTIONS | NOTES
+
+
+def load_document(path: Path, deepest: int = 0) -> Json:
+    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says where it cannot be read.
+
+    `deepest` is how deep YAML may be nested (its parser has a limit that ends the process); 0 does not look.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(
+            "the contract cannot be read", where=str(path), why=str(error), mend="name a readable UTF-8 file"
+        ) from error
+    document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text, deepest)
+    if why := unwritable(document):
+        raise ContractError("the contract holds what JSON cannot", where=str(path), why=why)
+    return document
+
+
+def _parse_json(path: Path, text: str) -> Json:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ContractError("the contract is not JSON", where=str(path), why=str(error)) from error
+
+
+def _parse_yaml(path: Path, text: str, deepest: int) -> Json:
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]  # the C loader is there only where libyaml is
+        yaml_implicit_resolvers = {  # noqa: RUF012  # the name and form that PyYAML gives
+            first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+            for first, pairs in base.yaml_implicit_resolvers.items()
+        }
+
+    try:
+        if deepest and _is_deeper(yaml.parse(text, Loader), deepest):
+            raise ContractError(f"the contract is nested deeper than {deepest} levels", where=str(path))
+        return yaml.load(text, Loader)  # noqa: S506  # both bases are safe loaders
+    except yaml.YAMLError as error:
+        raise ContractError("the contract is not YAML", where=str(path), why=str(error)) from error
+
+
+def _is_deeper(events: Iterable[Any], deepest: int) -> bool:
+    """Say whether YAML is nested deeper than that, from its events, which are read without recursion."""
+    depth = 0
+    for event in events:
+        depth += type(event).__name__.endswith(("SequenceStartEvent", "MappingStartEvent"))
+        depth -= type(event).__name__.endswith(("SequenceEndEvent", "MappingEndEvent"))
+        if depth > deepest:
+            return True
+    return False
+
+
+def unwritable(value: Json) -> str:
+    """Say why a parsed value cannot be written as JSON (NaN, half a surrogate pair, YAML's own types); "" if it can."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return str(error)
+    return ""
+
+
+def join(pointer: str, *parts: str | int) -> str:
+    """Extend a JSON pointer by reference tokens, escaped as RFC 6901 says."""
+    return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def lookup(document: Json, pointer: str) -> Json:
+    """Give what a JSON pointer names; KeyError where it names nothing."""
+    node = document
+    for token in pointer.split("/")[1:]:
+        token = token.replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(token)] if isinstance(node, list) else node[token]
+        except (IndexError, ValueError, TypeError) as error:
+            raise KeyError(pointer) from error
+    return node
+
+
+def resolve(document: Json, pointer: str) -> tuple[str, Json]:
+    """Follow the local reference that may stand at `pointer`; give the final place and what stands there."""
+    node = lookup(document, pointer)
+    seen = {pointer}
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        target = node["$ref"]
+        if not target.startswith("#/components/"):
+            raise ContractError(
+                f"the reference {target!r} cannot be followed",
+                where="#" + pointer,
+                why="only references into the document's own components are served",
+                mend="bundle the document into one file, with what is shared under components",
+            )
+        pointer = target[1:]
+        if pointer in seen:
+            raise ContractError(f"the reference {target!r} leads to itself", where="#" + pointer)
+        seen.add(pointer)
+        try:
+            node = lookup(document, pointer)
+        except KeyError:
+            raise ContractError(f"the reference {target!r} names nothing", where="#" + pointer) from None
+    return pointer, node
+
+
+def subschemas(node: Json, pointer: str) -> Iterator[tuple[str, Json]]:
+    """Give the schemas that stand directly in a schema, with their places."""
+    for key, value in node.items():
+        if key in NESTED:
+            yield join(pointer, key), value
+        elif key in NESTED_LISTS:
+            yield from ((join(pointer, key, index), item) for index, item in enumerate(value))
+        elif key in NESTED_MAPS:
+            yield from ((join(pointer, key, name), item) for name, item in value.items())
+
+
+def check_schema(document: Json, pointer: str, seen: set[str]) -> None:
+    """Refuse, with its place, any keyword or shape that is not fully understood, in a schema and all below."""
+    if pointer not in seen:
+        _check_node(document, pointer, lookup(document, pointer), seen)
+
+
+def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> None:
+    if pointer in seen or isinstance(node, bool):
+        return
+    seen.add(pointer)
+    if not isinstance(node, dict):
+        raise ContractError("a schema must be an object or a boolean", where="#" + pointer)
+    for key in node:
+        if key not in KEYWORDS and not key.startswith("x-"):
+            raise ContractError(
+                f"the schema keyword {key!r} is not known",
+                where="#" + join(pointer, key),
+                why="a keyword that is only half understood would let wrong answers pass",
+                mend="nullable: true is written as type: [..., 'null'] in OpenAPI 3.1"
+                if key == "nullable"
+                else "use JSON Schema 2020-12's keywords, or begin the name of your own with x-",
+            )
+    if "$ref" in node:
+        target, found = resolve(document, pointer)
+        _check_node(document, target, found, seen)
+    try:
+        below = list(subschemas(node, pointer))
+    except (AttributeError, TypeError):
+        raise ContractError("a keyword holds no schemas where it must", where="#" + pointer) from None
+    for place, each in below:
+        _check_node(document, place, each, seen)
+
+
+class Schema:
+    """One schema of a document: it says yes or no at once, and explains a no at leisure."""
+
+    __slots__ = ("_fast", "document", "name", "node", "pointer")
+
+    def __init__(self, document: Json, pointer: str, name: str) -> None:
+        self.document, self.name = document, name
+        self.pointer, self.node = pointer, lookup(document, pointer)
+        if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference that says no more than its target
+            self.pointer, self.node = resolve(document, pointer)
+        self._fast: Any = None
+
+    def rooted(self) -> Json:
+        """Give the schema as a document of its own: itself, with the components that it refers to."""
+        if isinstance(self.node, bool):
+            return self.node
+        return {
+            **self.node,
+            "components": {"schemas": self.document.get("components", {}).get("schemas", {})},
+        }
+
+    def is_valid(self, value: Json) -> bool:
+        """Say whether `value` holds; a value that is no JSON (a lone surrogate, bytes) does not."""
+        if self._fast is None:
+            self.compiled()
+        try:
+            return bool(self._fast.is_valid(value))
+        except ValueError:
+            return False
+
+    def compiled(self) -> Callable[[Json], bool]:
+        """Give what says whether a value holds, with a ValueError for one that is no JSON."""
+        if self._fast is None:
+            import jsonschema_rs
+
+            self._fast = jsonschema_rs.Draft202012Validator(self.rooted(), validate_formats=True)
+        return cast("Callable[[Json], bool]", self._fast.is_valid)
+
+    def errors(self, value: Json) -> "list[ValidationError]":
+        """Give what jsonschema says of `value`; of a union, what it says of the branch that was likely meant."""
+        from jsonschema import Draft202012Validator
+
+        checker = Draft202012Validator.FORMAT_CHECKER
+        judge = Draft202012Validator(self.rooted(), format_checker=checker)
+        return [leaf for error in judge.iter_errors(value) for leaf in likeliest(error)]
+
+    def explain(self, value: Json, *, where: str = "", fault: Blame = "mock") -> list[Finding]:
+        """Give what is wrong with `value`, each with its place in the value and in the contract."""
+        found = [self._finding(error, where, fault) for error in self.errors(value)]
+        return found if found or self.is_valid(value) else [self._finding_of_the_fast(value, where, fault)]
+
+    def _finding_of_the_fast(self, value: Json, where: str, fault: Blame) -> Finding:
+        """Say what only the fast validator sees: formats that jsonschema does not know here, lone surrogates."""
+        try:
+            error = next(iter(self._fast.iter_errors(value)))
+        except ValueError as reason:
+            return Finding(where, "json", f"is no value of JSON: {reason}", fault, contract=self.place())
+        path = [part for part in error.schema_path if part != "$ref"]
+        return Finding(
+            where=join(where, *error.instance_path),
+            rule=str(error.kind.name),
+            message=error.message,
+            fault=fault,
+            expected={error.kind.name: error.kind.value},
+            received=error.instance,
+            contract=self.place(path),
+        )
+
+    def place(self, path: Sequence[str | int] = ()) -> str:
+        """Name a place below this schema, references followed, as `<contract>#<pointer>`."""
+        pointer, node = self.pointer, self.node
+        for part in path:
+            if isinstance(node, dict) and part not in node:
+                pointer, node = resolve(self.document, pointer)
+            pointer, node = join(pointer, part), node[part]
+        return f"{self.name}#{pointer}"
+
+    def _finding(self, error: "ValidationError", where: str, fault: Blame) -> Finding:
+        message = _of_no_type(error) or error.message
+        return Finding(
+            where=join(where, *error.absolute_path),
+            rule=str(error.validator),
+            message=message if len(message) < 300 else message[:297] + "...",
+            fault=fault,
+            expected={str(error.validator): error.validator_value},
+            received=error.instance,
+            contract=self.place(list(error.absolute_schema_path)),
+        )
+
+
+def _of_no_type(error: "ValidationError") -> str:
+    """Say of a value that is of no type of a union which there are; nothing of any other error."""
+    below = list(error.context or ())
+    if not below or any(each.validator != "type" or each.path for each in below):
+        return ""
+    kinds = [cast("str | list[str]", each.validator_value) for each in below]
+    names = list(dict.fromkeys(name for kind in kinds for name in ([kind] if isinstance(kind, str) else kind)))
+    return f"{error.instance!r} is not of type {', '.join(map(repr, names))}"
+
+
+def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:
+    """Give the errors of the branch of a union that was most likely meant; of anything else, itself."""
+    branches: dict[int, list[ValidationError]] = {}
+    for below in error.context or ():
+        branches.setdefault(int(below.schema_path[0]), []).append(below)
+    if not branches:
+        return [error]
+    best = min(branches.values(), key=_distance)
+    if _distance(best)[0] == 2:
+        return [error]
+    return [leaf for below in best for leaf in likeliest(below)]
+
+
+def _distance(errors: list["ValidationError"]) -> tuple[int, int]:
+    """Say how far a value is from a branch: 2 its whole type is wrong, 1 its tag is, 0 only parts are."""
+    if any(error.validator == "type" and len(error.path) == 0 for error in errors):
+        return 2, len(errors)
+    if any(error.validator in ("const", "enum") for error in errors):
+        return 1, len(errors)
+    return 0, len(errors)

@@ -1,0 +1,1 @@
+"""The Admin API: routes, access, and a client for them."""

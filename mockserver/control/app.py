@@ -1,0 +1,123 @@
+"""What is asked of the mock itself and set while it serves: the routes under `/__mock__/`, and `/openapi.json`."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mockserver.answer.errors import told
+from mockserver.control.access import HEALTH, refused
+from mockserver.control.admin import LocalDesk
+from mockserver.control.routes import TABLE, Act, Asked
+from mockserver.engine import Mock
+from mockserver.errors import MockserverError, StoreError
+from mockserver.messages import BAD_SCOPE, DEFAULT_SCOPE, HEADER, OPENAPI, PREFIX, Headers, is_scope
+from mockserver.server.asgi import Application, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+LONGEST = 1_048_576
+"""Longest body of a control request, in bytes."""
+
+LONGEST_STATE = 268_435_456
+"""Longest state that is restored, in bytes."""
+
+
+class Control:
+    """The control routes as an ASGI application; Starlette is loaded when the first request comes."""
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+        self._app: Application | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if self._app is None:
+            self._app = _routes(self._mock)
+        await self._app(_placed(scope), receive, send)
+
+
+def _placed(scope: Scope) -> Scope:
+    """Give a request for a control route below a scope's path as one at the root, in that scope."""
+    path = scope["path"]
+    if not path.startswith(PREFIX):
+        return scope
+    name, _, rest = path[len(PREFIX) :].partition("/")
+    return {**scope, "path": "/" + rest, "raw_path": ("/" + rest).encode(), "mockserver.scope": name}
+
+
+def _routes(mock: Mock) -> Application:
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    async def plain(_: "Request", error: Exception) -> "Response":
+        if isinstance(error, StoreError):
+            return JSONResponse({"detail": told(error)}, 503, {"x-mock-fault": "store"})
+        if isinstance(error, MockserverError):
+            parts = {"detail": error.what, "where": error.where, "why": error.why, "mend": error.mend}
+            return JSONResponse({name: text for name, text in parts.items() if text}, 400)
+        if not isinstance(error, HTTPException):
+            raise error
+        return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+    by_path: dict[str, dict[str, Act]] = {}
+    for method, path, act in TABLE:
+        by_path.setdefault(path, {})[method] = act
+    routes = [Route(path, _endpoint(mock, acts), methods=list(acts)) for path, acts in by_path.items()]
+    return Starlette(routes=routes, exception_handlers={HTTPException: plain, MockserverError: plain})
+
+
+def _endpoint(mock: Mock, acts: dict[str, Act]) -> Callable[["Request"], Any]:
+    """Make an endpoint of what a path does by method; it is done in a thread, since a store may wait."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException
+    from starlette.responses import Response
+
+    async def endpoint(request: "Request") -> Response:
+        path = request.scope["path"]  # that of the request line: the path of request.url may be made up by its Host
+        if path not in (HEALTH, OPENAPI):
+            if not mock.settings.control:
+                raise HTTPException(404, "The control routes are switched off (--no-control).")
+            if why := refused(request.scope, remote=mock.settings.control_remote):
+                raise HTTPException(403, f"The control routes are refused: {why}.")
+        name, named = _scope_of(request)
+        text = await _text(request, LONGEST_STATE if path.endswith("/state") else LONGEST)
+        asked = Asked(mock, LocalDesk(mock, name), named, dict(request.path_params), dict(request.query_params), text)
+        method = "GET" if request.method == "HEAD" else request.method
+        made = await run_in_threadpool(acts[method], asked)
+        if isinstance(made, Response):
+            return made
+        # Escapes tell what no UTF-8 can hold: half a surrogate pair in a plan, say.
+        return Response(json.dumps(made, separators=(",", ":")), media_type="application/json")
+
+    return endpoint
+
+
+def _scope_of(request: "Request") -> tuple[str, bool]:
+    """Give the scope that a control request is about, and whether it names one: by its path, or by its header."""
+    from starlette.exceptions import HTTPException
+
+    name = request.scope.get("mockserver.scope") or Headers(request.scope["headers"]).text(HEADER)
+    name = request.path_params.get("name", name)
+    if name is None:
+        return DEFAULT_SCOPE, False
+    if not is_scope(name):
+        raise HTTPException(400, f"{name!r} names no scope. {BAD_SCOPE}.")
+    return str(name), True
+
+
+async def _text(request: "Request", longest: int) -> bytes:
+    """Read a body, up to a limit."""
+    from starlette.exceptions import HTTPException
+
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > longest:
+            raise HTTPException(413, f"The body is longer than {longest} bytes.")
+    return b"".join(parts)

@@ -1,0 +1,1 @@
+"""Exchanges remembered, verified and exported."""

@@ -1,0 +1,265 @@
+"""What went over the wire: exchanges as they are remembered, and the calls that their attempts belong to."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from typing import NamedTuple
+
+from mockserver.matching import Parts, parts_of
+from mockserver.messages import HIDDEN, SECRETS, Finding, Json, RawHeaders
+
+COUNTER = b"x-stainless-retry-count"
+"""The header in which the official clients count the attempts of a call. Source: docs/upstream.md, "Retries"."""
+
+STATEFUL = frozenset(("session", "locked"))
+"""Rules of findings that are no breach of the contract: the request is right, what it asks for is not there."""
+
+
+class Exchange(NamedTuple):
+    """One request and its answer; secrets are redacted, long bodies cut.
+
+    `size` and `answer_size` are those of the bodies as they came. An answer's body is that before any damage that is
+    done on the way; a stream is written out.
+    """
+
+    number: int
+    """Its place in the journal of its scope, from 1 on."""
+    at: str
+    """When it came, as a timestamp in upstream's form."""
+    scope: str
+    method: str
+    path: str
+    query: str
+    headers: RawHeaders
+    body: bytes
+    size: int
+    operation: str
+    """The operationId; "" for none."""
+    contract: str
+    """The contract that answered, with the place in it."""
+    values: Mapping[str, Json]
+    """The values of the path, by name."""
+    status: int
+    answer_headers: RawHeaders
+    answer: bytes
+    answer_size: int
+    source: str
+    """Where the answer comes from: simulated, canned, documented, generated, mock."""
+    findings: tuple[Finding, ...] = ()
+    planned: int = 0
+    """The number of the planned answer; 0 for none."""
+    faults: tuple[Json, ...] = ()
+    """What was done to the answer on purpose."""
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of its call it is, from 0 on, as the client counts."""
+        text = next((value for name, value in self.headers if name == COUNTER), b"0")
+        return int(text) if text.isdigit() and len(text) < 4 else 0
+
+    @property
+    def parts(self) -> Parts:
+        """The request, taken apart."""
+        return parts_of(self.values, self.query, self.headers, self.body)
+
+    @property
+    def violations(self) -> tuple[Finding, ...]:
+        """What of the request the contract forbids."""
+        return tuple(each for each in self.findings if each.fault == "client" and each.rule not in STATEFUL)
+
+    def __str__(self) -> str:
+        """Tell it in a line."""
+        target = self.path + ("?" + self.query if self.query else "")
+        text = f"#{self.number} {self.method} {target} -> {self.status}"
+        if self.operation:
+            text += f" ({self.operation}, {self.contract.partition('#')[0]}, {self.source})"
+        if self.attempt:
+            text += f", attempt {self.attempt + 1}"
+        if self.planned:
+            text += f", planned answer {self.planned}"
+        if self.faults:
+            text += f", with {', '.join(str(each) for each in self.faults)}"
+        return text
+
+
+class Kind(NamedTuple):
+    """What the exchanges of many calls have in common."""
+
+    method: str
+    operation: str
+    contract: str
+    status: int
+    source: str
+    answer_headers: RawHeaders
+    """Those of the answer, but for its length."""
+    name: str
+    """The name of the value in the path."""
+    segment: int
+    """Which segment of the path it is."""
+
+
+class Brief(NamedTuple):
+    """An exchange of such a kind, by what it has of its own, which is kept at less cost."""
+
+    at: str
+    path: str
+    headers: RawHeaders
+    body: bytes
+    answer: bytes
+    kind: Kind
+
+    def in_full(self, scope: str) -> Exchange:
+        """Give it as an exchange of a scope."""
+        at, path, headers, body, answer, kind = self
+        return Exchange(
+            number=0,
+            at=at,
+            scope=scope,
+            method=kind.method,
+            path=path,
+            query="",
+            headers=headers,
+            body=body,
+            size=len(body),
+            operation=kind.operation,
+            contract=kind.contract,
+            values={kind.name: path.split("/")[kind.segment]},
+            status=kind.status,
+            answer_headers=[*kind.answer_headers, (b"content-length", b"%d" % len(answer))],
+            answer=answer,
+            answer_size=len(answer),
+            source=kind.source,
+        )
+
+
+Call = list[Exchange]
+"""The attempts of one call, in order."""
+
+
+def veiled(headers: RawHeaders, body: bytes, findings: tuple[Finding, ...]) -> tuple[bytes, tuple[Finding, ...]]:
+    """Give a refusal's body and findings without the secrets of its request, which they may quote.
+
+    A contract of the user's own may declare a cookie, say, and refuse it.
+    """
+    for secret in set(_secrets(headers)):
+        body = body.replace(_quoted(secret), _quoted(HIDDEN.decode()))
+    return body, tuple(map(_veiled, findings))
+
+
+def _veiled(finding: Finding) -> Finding:
+    secret = finding.where.lower().startswith(_SECRET_PLACES)
+    return replace(finding, received=HIDDEN.decode()) if secret else finding
+
+
+_SECRET_PLACES = ("/cookie/", *(f"/header/{name.decode()}" for name in SECRETS))
+
+
+def _secrets(headers: RawHeaders) -> Iterator[str]:
+    for name, value in headers:
+        if name in SECRETS:
+            text = value.decode("latin-1")
+            yield text
+            yield from (part.strip().partition("=")[2] for part in text.split(";"))
+
+
+def _quoted(text: str) -> bytes:
+    """Write what a refusal says that it was given."""
+    return b'"input":' + json.dumps(text, ensure_ascii=False).encode()
+
+
+def calls_of(exchanges: Sequence[Exchange]) -> list[Call]:
+    """Gather the attempts of each call: the same request again, counted on by the client.
+
+    Where several calls could go on, as those of a client that asks for the same in several threads, the latest does.
+    """
+    made: list[Call] = []
+    waiting: dict[tuple[object, ...], list[Call]] = {}
+    for each in exchanges:
+        same = (each.method, each.path, each.query, each.body, each.size)
+        before = waiting.get((*same, each.attempt))
+        if each.attempt and before:
+            call = before.pop()
+        else:
+            call = []
+            made.append(call)
+        call.append(each)
+        waiting.setdefault((*same, each.attempt + 1), []).append(call)
+    return made
+
+
+def as_json(exchange: Exchange) -> Json:
+    """Write an exchange as JSON: bodies as text, or as base64 where they are none."""
+    return {
+        "number": exchange.number,
+        "at": exchange.at,
+        "scope": exchange.scope,
+        "operation": exchange.operation or None,
+        "contract": exchange.contract,
+        "source": exchange.source,
+        "attempt": exchange.attempt,
+        "request": {
+            "method": exchange.method,
+            "path": exchange.path,
+            "query": exchange.query,
+            "values": dict(exchange.values),
+            "headers": _fields_json(exchange.headers),
+            **_body_json(exchange.body, exchange.size),
+        },
+        "answer": {
+            "status": exchange.status,
+            "headers": _fields_json(exchange.answer_headers),
+            **_body_json(exchange.answer, exchange.answer_size),
+        },
+        "findings": [asdict(each) for each in exchange.findings],
+        "planned": exchange.planned or None,
+        "faults": list(exchange.faults),
+    }
+
+
+def from_json(value: Json) -> Exchange:
+    """Read an exchange."""
+    request, answer = value["request"], value["answer"]
+    names = {each.name for each in fields(Finding)}
+    return Exchange(
+        number=value["number"],
+        at=value["at"],
+        scope=value["scope"],
+        method=request["method"],
+        path=request["path"],
+        query=request["query"],
+        headers=_read_fields(request["headers"]),
+        body=_read_body(request),
+        size=request["size"],
+        operation=value["operation"] or "",
+        contract=value["contract"],
+        values=request["values"],
+        status=answer["status"],
+        answer_headers=_read_fields(answer["headers"]),
+        answer=_read_body(answer),
+        answer_size=answer["size"],
+        source=value["source"],
+        findings=tuple(Finding(**{k: v for k, v in each.items() if k in names}) for each in value["findings"]),
+        planned=value["planned"] or 0,
+        faults=tuple(value["faults"]),
+    )
+
+
+def _fields_json(headers: RawHeaders) -> Json:
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+
+
+def _read_fields(headers: Json) -> RawHeaders:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _body_json(body: bytes, size: int) -> Json:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode("ascii"), "size": size}
+    return {"body": text, "size": size}
+
+
+def _read_body(message: Json) -> bytes:
+    return base64.b64decode(message["base64"]) if "base64" in message else str(message["body"]).encode()

@@ -1,0 +1,188 @@
+"""Whether what was expected of a client happened: how often, in which order, and what came nearest."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from mockserver.errors import PlanError
+from mockserver.journal.exchange import Call, Exchange, calls_of
+from mockserver.matching import ANY, Difference, Fields, When, differences, read_when, told
+from mockserver.messages import Json
+
+NEAREST = 3
+"""How many exchanges are shown that came near."""
+
+Expected: TypeAlias = tuple[str, When]
+"""An operation, and what is expected of its request."""
+
+
+class Verdict(NamedTuple):
+    """Whether it happened as expected; `message` says what did not, with the nearest that did."""
+
+    ok: bool
+    message: str
+    calls: int
+    """How many calls matched."""
+
+
+class Times(NamedTuple):
+    """How often a call is expected; no `most` is no bound."""
+
+    least: int = 1
+    most: int | None = None
+
+    def allow(self, count: int) -> bool:
+        """Say whether a count is as expected."""
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    def leave_open(self, least: int, most: int | None) -> bool:
+        """Say whether of some count, at least `least` and at most `most`, it is open if it is as expected."""
+        never = (self.most is not None and least > self.most) or (most is not None and most < self.least)
+        always = least >= self.least and (self.most is None or (most is not None and most <= self.most))
+        return not never and not always
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return f"at least {_count(self.least)}"
+        if self.least == self.most:
+            return "never" if self.least == 0 else _count(self.least)
+        return f"at most {_count(self.most)}" if self.least == 0 else f"{self.least} to {self.most} times"
+
+
+def read_times(given: Json) -> Times:
+    """Read how often: a whole number, {"at_least": n, "at_most": m}, or None for at least once."""
+    if given is None:
+        return Times()
+    if isinstance(given, Mapping) and given and not given.keys() - {"at_least", "at_most"}:
+        least, most = given.get("at_least", 0), given.get("at_most")
+    else:
+        least = most = given
+    if not _is_count(least) or not (most is None or _is_count(most)) or (most is not None and most < least):
+        mend = 'write a whole number, or {"at_least": 1, "at_most": 3}'
+        raise PlanError(f"{given!r} does not say how often", mend=mend)
+    return Times(least, most)
+
+
+def _is_count(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _count(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
+    """Read an operation's name, or {"operation": ..., "when": {...}}."""
+    if isinstance(value, str):
+        value = {"operation": value}
+    if not isinstance(value, Mapping) or value.keys() - {"operation", "when"} or "operation" not in value:
+        raise PlanError(
+            "an expectation cannot be read", why=f"it is {value!r}", mend='write {"operation": "set_title"}'
+        )
+    when = {} if value.get("when") is None else value["when"]
+    if not isinstance(when, Mapping):
+        raise PlanError("what is expected of a request is names and values", why=f"it is {when!r}")
+    return str(value["operation"]), read_when(str(value["operation"]), when, known)
+
+
+def verify(exchanges: Sequence[Exchange], expected: Expected, times: Times, attempts: Times | None = None) -> Verdict:
+    """Say whether calls were made as often as expected; attempts of one call count once.
+
+    With `attempts`, each of these calls must have had so many. Where that hangs on what the journal has not kept, old
+    exchanges or the ends of bodies, it cannot be said.
+    """
+    operation, when = expected
+    made = calls_of(exchanges)
+    calls = [call for call in made if _matches(call[0], operation, when)]
+    gone, cut = _forgotten(exchanges), [call[0] for call in made if _unsure(call[0], operation, when)]
+    most = None if gone else len(calls) + len(cut)
+    if (unsaid := _unsaid(gone, cut)) and (attempts is not None or times.leave_open(len(calls), most)):
+        return Verdict(False, unsaid, len(calls))
+    what = f"{operation}{told(when)}"
+    if not times.allow(len(calls)):
+        happened = "never happened" if not calls else f"happened {_count(len(calls))}"
+        lines = [f"expected {times}: {what}; it {happened}."]
+        if len(calls) < times.least:
+            lines += nearest(exchanges, operation, when)
+        else:
+            lines += ["these did:", *(f"  {call[0]}" for call in calls[:10])]
+        return Verdict(False, "\n".join(lines), len(calls))
+    wrong = [call for call in calls if attempts is not None and not attempts.allow(len(call))]
+    if wrong:
+        lines = [f"expected {attempts} to be attempted: {what}; there were calls of {_lengths(wrong)} attempts:"]
+        lines += [f"  {each}" for call in wrong for each in call]
+        return Verdict(False, "\n".join(lines), len(calls))
+    return Verdict(True, "", len(calls))
+
+
+def _lengths(calls: Sequence[Call]) -> str:
+    return ", ".join(str(len(call)) for call in calls)
+
+
+def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) -> Verdict:
+    """Say whether calls were made one after the other; others may stand between them."""
+    gone, at = _forgotten(exchanges), 0
+    calls = [call for call in calls_of(exchanges) if not gone or not call[0].attempt]  # of others it is not known when
+    for index, (operation, when) in enumerate(expected):
+        found = next((i for i in range(at, len(calls)) if _matches(calls[i][0], operation, when)), None)
+        if found is None:
+            cut = [call[0] for call in calls if any(_unsure(call[0], *each) for each in expected)]
+            if unsaid := _unsaid(gone, cut):
+                return Verdict(False, unsaid, index)
+            after = f", after {expected[index - 1][0]}" if index else ""
+            lines = [f"expected as number {index + 1} of the order{after}: {operation}{told(when)}; it did not happen."]
+            lines += ["the calls were:", *(f"  {call[0]}" for call in calls)] if calls else ["nothing was called."]
+            return Verdict(False, "\n".join(lines), index)
+        at = found + 1
+    return Verdict(True, "", len(expected))
+
+
+def _forgotten(exchanges: Sequence[Exchange]) -> int:
+    """Count the exchanges that the journal has let go of."""
+    return exchanges[0].number - 1 if exchanges else 0
+
+
+def _matches(exchange: Exchange, operation: str, when: When) -> bool:
+    return not _unsure(exchange, operation, when) and not distance(exchange, operation, when)
+
+
+def _unsure(exchange: Exchange, operation: str, when: When) -> bool:
+    """Say whether an exchange would match, were its body as expected, whose end is not kept."""
+    if "body" not in when or len(exchange.body) == exchange.size:
+        return False
+    return not distance(exchange, operation, {part: value for part, value in when.items() if part != "body"})
+
+
+def _unsaid(gone: int, cut: Sequence[Exchange]) -> str:
+    """Say why something cannot be said; nothing if all is kept."""
+    if gone:
+        return f"it cannot be said: the journal has let go of its {gone} oldest exchanges; raise --journal-size."
+    if cut:
+        lines = ["it cannot be said: of these bodies the journal keeps the beginning only; raise --journal-body."]
+        return "\n".join([*lines, *(f"  {each}" for each in cut[:NEAREST])])
+    return ""
+
+
+def distance(exchange: Exchange, operation: str, when: When) -> list[Difference]:
+    """Say how an exchange differs from what is expected; nothing for a match."""
+    found = differences(when, exchange.parts)
+    if operation not in (ANY, exchange.operation):
+        found.insert(0, Difference("/operation", operation, exchange.operation or "none"))
+    return found
+
+
+def nearest(exchanges: Sequence[Exchange], operation: str, when: When) -> list[str]:
+    """Show the exchanges that differ least, field by field."""
+    if not exchanges:
+        return ["nothing was called."]
+    far = [(distance(each, operation, when), each) for each in exchanges]
+    ranked = sorted(((found, each) for found, each in far if found), key=lambda pair: _rank(pair[0]))
+    if not ranked:
+        return []
+    lines = ["nearest:"]
+    for found, each in ranked[:NEAREST]:
+        lines += [f"  {each}", *(f"    {difference}" for difference in found)]
+    return lines
+
+
+def _rank(found: Sequence[Difference]) -> tuple[bool, int]:
+    return found[0].where == "/operation", len(found)

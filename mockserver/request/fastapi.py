@@ -1,0 +1,165 @@
+"""Schemas of requests as the validators that upstream's framework would build, so that refusals read the same.
+
+The service is a FastAPI application: it reads a request with pydantic, whose engine is pydantic-core. The same
+engine, given the same shapes, accepts what the service accepts and refuses in the service's words.
+Source: docs/upstream.md, "Error bodies".
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+
+from mockserver.contract.schema import Schema, join, resolve
+from mockserver.messages import Json
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError as JsonSchemaError
+
+Detail = dict[str, Any]
+"""One entry of a refusal's list: type, loc (a tuple), msg, input, and ctx where there is one."""
+
+
+class Build(NamedTuple):
+    """How a schema is built: `brief` names only the first wrong item of a list; `depth` is how deep it stands."""
+
+    brief: bool
+    depth: int = 0
+
+    def below(self) -> "Build":
+        """Give the same, one deeper."""
+        return Build(self.brief, self.depth + 1)
+
+
+class Model:
+    """One request schema as its validator; a `brief` one names only the first wrong item of each list."""
+
+    __slots__ = ("_schema", "_validator")
+
+    def __init__(self, schema: Schema, *, brief: bool = False) -> None:
+        self._schema = schema
+        self._validator = SchemaValidator(_core(schema.document, schema.pointer, Build(brief)))
+
+    def read(self, value: Json) -> tuple[Json, list[Detail]]:
+        """Give the value as the service would take it (lax: "1" is an integer), and what is wrong with it.
+
+        Of a schema that says more than an engine's model can hold, JSON Schema has the last word,
+        on the value as it was taken.
+        """
+        try:
+            taken = self._validator.validate_python(value, from_attributes=True)
+        except ValidationError as error:
+            return None, [dict(detail) for detail in error.errors(include_url=False)]
+        whole = _converted(value, taken)
+        return taken, [] if self._schema.is_valid(whole) else [_detail(each) for each in self._schema.errors(whole)]
+
+
+def forbidden(schema: Schema, value: Json) -> list[Detail]:
+    """Give what a schema says against a value, as entries of a refusal."""
+    return [_detail(each) for each in schema.errors(value)]
+
+
+def _converted(value: Json, taken: Any) -> Json:
+    """Give the value with what the engine converted in place; what the engine passed over stays as it was."""
+    if isinstance(value, dict) and isinstance(taken, dict):
+        return {key: _converted(item, taken[key]) if key in taken else item for key, item in value.items()}
+    if isinstance(value, list) and isinstance(taken, list):
+        return [_converted(*pair) for pair in zip(value, taken, strict=True)]
+    return taken if taken is None or isinstance(taken, str | int | float | list | dict) else str(taken)
+
+
+def _detail(error: "JsonSchemaError") -> Detail:
+    message = error.message
+    return {
+        "type": "value_error",
+        "loc": tuple(error.absolute_path),
+        "msg": f"Value error, {message}",
+        "input": error.instance,
+        "ctx": {"error": message},
+    }
+
+
+def _core(document: Json, pointer: str, build: Build) -> CoreSchema:
+    pointer, node = resolve(document, pointer)
+    if isinstance(node, bool) or build.depth > 20:
+        return core_schema.any_schema()
+    if "const" in node:
+        return core_schema.literal_schema([node["const"]])
+    if "enum" in node:
+        return core_schema.literal_schema(node["enum"])
+    for union in ("anyOf", "oneOf"):
+        if union in node:
+            return _union(document, join(pointer, union), node[union], build)
+    kinds = node.get("type", "any")
+    if isinstance(kinds, list):
+        choices = [_typed(document, pointer, node, kind, build) for kind in kinds if kind != "null"]
+        return _optional(choices, "null" in kinds)
+    return _typed(document, pointer, node, kinds, build)
+
+
+def _union(document: Json, pointer: str, branches: Sequence[Json], build: Build) -> CoreSchema:
+    choices = [
+        _core(document, join(pointer, index), build.below())
+        for index, branch in enumerate(branches)
+        if branch != {"type": "null"}
+    ]
+    return _optional(choices, {"type": "null"} in branches)
+
+
+def _optional(choices: list[CoreSchema], nullable: bool) -> CoreSchema:
+    if not choices:
+        return core_schema.none_schema()
+    inner = choices[0] if len(choices) == 1 else core_schema.union_schema(list(choices))
+    return core_schema.nullable_schema(inner) if nullable else inner
+
+
+def _typed(document: Json, pointer: str, node: Json, kind: str, build: Build) -> CoreSchema:
+    match kind:
+        case "string" if node.get("format") == "uuid":
+            return core_schema.uuid_schema()
+        case "string":
+            return core_schema.str_schema(min_length=node.get("minLength"), max_length=node.get("maxLength"))
+        case "integer":
+            return core_schema.int_schema(**_limits(node))
+        case "number":
+            return core_schema.float_schema(**_limits(node))
+        case "boolean":
+            return core_schema.bool_schema()
+        case "null":
+            return core_schema.none_schema()
+        case "array":
+            items = _core(document, join(pointer, "items"), build.below()) if "items" in node else None
+            sizes = {"min_length": node.get("minItems"), "max_length": node.get("maxItems")}
+            return core_schema.list_schema(items, fail_fast=build.brief, **sizes)
+        case "object" if "properties" in node:
+            return _object(document, pointer, node, build)
+        case "object":
+            return core_schema.dict_schema(core_schema.str_schema())
+        case _:
+            return core_schema.any_schema()
+
+
+def _object(document: Json, pointer: str, node: Json, build: Build) -> CoreSchema:
+    required = node.get("required", [])
+    fields = {name: core_schema.model_field(core_schema.any_schema()) for name in required}
+    for name, below in node["properties"].items():
+        inner = _core(document, join(pointer, "properties", name), build.below())
+        if name not in required:
+            default = below.get("default") if isinstance(below, dict) else None
+            inner = core_schema.with_default_schema(inner, default=default)
+        fields[name] = core_schema.model_field(inner)
+    ordered = {name: fields[name] for name in (*node["properties"], *required)}
+    extra: Literal["forbid", "ignore"] = "forbid" if node.get("additionalProperties") is False else "ignore"
+    model = core_schema.model_fields_schema(ordered, extra_behavior=extra)
+    return core_schema.no_info_after_validator_function(_fields, model)
+
+
+def _fields(made: tuple[dict[str, Json], Any, Any]) -> dict[str, Json]:
+    """Give the fields of what the engine makes of a model: (fields, extra, names set)."""
+    return made[0]
+
+
+def _limits(node: Json) -> dict[str, Any]:
+    names = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
+    names["multipleOf"] = "multiple_of"
+    return {short: node[long] for long, short in names.items() if long in node}

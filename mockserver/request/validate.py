@@ -1,0 +1,376 @@
+"""Requests judged as upstream judges them: Request -> Call, or the findings and the body of the refusal."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from mockserver.contract.openapi import Body, Operation, Parameter, is_json
+from mockserver.contract.schema import NOTES, Schema, join
+from mockserver.errors import ContractError
+from mockserver.messages import Finding, Headers, Json, Request
+from mockserver.sse import Step
+
+if TYPE_CHECKING:
+    from mockserver.request.fastapi import Detail, Model
+
+DETAILED = 16_384
+"""Up to how many bytes of body every wrong item of a list is named; of a longer one, the first."""
+
+DEEPEST = 100
+"""How many levels of a refused input are shown back."""
+
+PARSING_FAILED = "There was an error parsing the body"
+"""What the service's framework says of a body that is no text, or too deep, or holds a number too long."""
+
+_UNSENT = object()
+_NO_QUERY: Mapping[str, Json] = {}
+scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_once"]
+"""Reads the value that a text begins with, and says where it ends; what comes before and after is the caller's."""
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor; every request makes one."""
+
+
+class Call(NamedTuple):
+    """A request that the contract allows, decoded; parameters that were not sent are absent."""
+
+    request: Request
+    operation: Operation
+    path: Mapping[str, Json]
+    query: Mapping[str, Json]
+    body: Json = None
+    script: Sequence[Step] = ()
+    """What a turn shall say, where its caller asked for a script."""
+    findings: tuple[Finding, ...] = ()
+    """What the contract forbids, and the service reads all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a bad request is told: a status, the body in upstream's form, and our findings."""
+
+    status: int
+    value: Json
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Judge:
+    """Judges the requests of one operation. The quick way says yes; only what is not plainly right is explained."""
+
+    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_strict", "plain")
+
+    def __init__(self, operation: Operation, *, strict: bool = False) -> None:
+        self._strict = strict
+        order = ("path", "query", "header", "cookie")
+        self._operation = operation
+        self._parameters = sorted(operation.parameters, key=lambda each: order.index(each.location))
+        self.plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
+        self.plain = self.plain and not any(each.required for each in self._parameters if each.location != "path")
+        self._models: dict[str, Model] = {}
+        self._body_models: dict[bool, Model] = {}
+
+    def compile(self) -> None:
+        """Make all validators now, so that a schema that none can be made of is told at start."""
+        places = [each.schema for each in self._operation.parameters]
+        places += [self._operation.body.schema] if self._operation.body is not None else []
+        for schema in places:
+            try:
+                schema.is_valid(None)
+                _model(schema)
+            except Exception as error:
+                place = schema.place().partition("#")[2]
+                raise ContractError("a schema cannot be used", where="#" + place, why=str(error)) from error
+
+    def judge(self, request: Request, path: Mapping[str, str]) -> Call | Refusal:
+        """Give the call that a request makes, or its refusal: parameters first, then the body, in one list."""
+        declared = self._operation.body
+        sent = body = _UNSENT
+        if declared is not None and (raw := request.body):
+            sent = body = _read_body(request)
+            if isinstance(body, Refusal):
+                return self._placed(body)
+            if self.plain and not request.query and _is_plain(raw) and declared.schema.is_valid(body):
+                call: Call = _new(Call, (request, self._operation, path, _NO_QUERY, body, (), ()))
+                return call
+        values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
+        lax: list[Detail] = []
+        details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
+        if declared is not None and not _plainly_right(declared, body, request.body):
+            taken, more = self._take_body(declared, body, len(request.body))
+            if not more and body is not _UNSENT:
+                lax += _forbidden(declared.schema, body, ("body",))
+            body, details = taken, [*details, *more]
+        if details or (lax and self._strict):
+            return self._refusal(details or lax, raw=isinstance(sent, bytes))
+        found = tuple(map(self._finding, lax)) if lax else ()
+        body = None if body is _UNSENT else body
+        return Call(request, self._operation, values["path"], values["query"], body, (), found)
+
+    def _finding(self, detail: "Detail") -> Finding:
+        """Tell what was taken although the contract forbids it."""
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        return Finding(
+            where=join("", *detail["loc"]),
+            rule="lax",
+            message=f"The contract forbids it, the service reads it all the same: {message}",
+            fault="client",
+            received=shown(detail["input"]),
+            contract=self._contract_place(detail["loc"]),
+        )
+
+    def _take_body(self, declared: Body, body: Json, size: int) -> tuple[Json, list["Detail"]]:
+        """Give the body as upstream takes it, and what is wrong with it."""
+        if body is _UNSENT:
+            missing = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
+            return None, [missing] if declared.required else []
+        brief = size > DETAILED
+        if brief not in self._body_models:
+            self._body_models[brief] = _model(declared.schema, brief=brief)
+        taken, details = self._body_models[brief].read(body)
+        details = details or list(_lone_surrogates(taken, ()))
+        return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
+
+    def _read_parameters(
+        self,
+        request: Request,
+        path: Mapping[str, str],
+        values: dict[str, Mapping[str, Json]],
+        lax: list["Detail"],
+    ) -> list["Detail"]:
+        """Read every declared parameter into `values`; give what is wrong, and put what only looks wrong into `lax`."""
+        sent = _sent(request, path)
+        read: dict[str, dict[str, Json]] = {"path": {}, "query": {}}
+        details: list[Detail] = []
+        for parameter in self._parameters:
+            value = _value(parameter, sent[parameter.location])
+            loc = (parameter.location, parameter.name)
+            if value is None:
+                if parameter.required:
+                    details.append({"type": "missing", "loc": loc, "msg": "Field required", "input": None})
+                continue
+            key = "/".join(loc)
+            if key not in self._models:
+                self._models[key] = _model(parameter.schema)
+            taken, wrong = self._models[key].read(value)
+            details += [{**each, "loc": (*loc, *each["loc"])} for each in wrong]
+            if not wrong and isinstance(value, str) and not any(map(parameter.schema.is_valid, readings(value))):
+                lax += _forbidden(parameter.schema, value, loc)
+            read.setdefault(parameter.location, {})[parameter.name] = _scalar(taken)
+        values.update(read)
+        return details
+
+    def _refusal(self, details: list["Detail"], *, raw: bool) -> Refusal:
+        body = {"detail": [_wire(detail) for detail in details]}
+        first, told = details[0], body["detail"][0]
+        hint = "; the body was not read as JSON: send Content-Type: application/json" if raw else ""
+        finding = Finding(
+            where=join("", *told["loc"]),
+            rule=told["type"],
+            message=told["msg"] + hint,
+            fault="client",
+            received=told["input"],
+            contract=self._contract_place(first["loc"]),
+        )
+        return Refusal(422, body, [finding])
+
+    def _placed(self, refusal: Refusal) -> Refusal:
+        place = self._contract_place(("body",))
+        findings = [
+            Finding(each.where, each.rule, each.message, each.fault, received=each.received, contract=place)
+            for each in refusal.findings
+        ]
+        return Refusal(refusal.status, refusal.value, findings)
+
+    def _contract_place(self, loc: tuple[str | int, ...]) -> str:
+        operation = self._operation
+        if loc[0] == "body" and operation.body is not None:
+            return operation.body.schema.place()
+        named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
+        return named[0].place() if named else operation.place
+
+
+def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list["Detail"]:
+    """Say what the contract forbids in a value that the service takes."""
+    from mockserver.request.fastapi import forbidden
+
+    if schema.is_valid(value):
+        return []
+    return [{**each, "loc": (*loc, *each["loc"])} for each in forbidden(schema, value)]
+
+
+def readings(text: str) -> Iterator[Json]:
+    """Give what a text in a query or a path may stand for: itself, and the number or the truth that it spells."""
+    yield text
+    if re.fullmatch(r"-?(0|[1-9][0-9]{0,4299})", text):  # as many digits as the framework reads
+        yield int(text)
+    elif re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
+        yield float(text)
+    if text in ("true", "false"):
+        yield text == "true"
+
+
+def _plainly_right(declared: Body, body: Json, raw: bytes) -> bool:
+    """Say yes where that is quickly seen: the schema holds, and no text can be half a surrogate pair."""
+    if body is _UNSENT or not declared.schema.is_valid(body):
+        return False
+    return _is_plain(raw) or not any(_lone_surrogates(body, ()))
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Say whether a body is ASCII without escapes, so that no text in it can be half a surrogate pair."""
+    return b"\\" not in raw and raw.isascii()
+
+
+def _model(schema: Schema, *, brief: bool = False) -> "Model":
+    from mockserver.request.fastapi import Model
+
+    return Model(schema, brief=brief)
+
+
+def _read_body(request: Request) -> Json:
+    """Give the body as upstream's framework reads it: JSON where the content type says so, else its bytes.
+
+    Plain ASCII is decoded at once, which gives what json.loads would after a search for the encoding.
+    """
+    body, field = request.body, request.headers.get(b"content-type")
+    if field != b"application/json" and not _says_json(field):
+        return body
+    try:
+        if body.isascii() and b"\0" not in body:
+            text = body.decode("ascii")
+            try:
+                value, end = scan(text, 0)
+            except StopIteration:  # there is no value, or white space before it
+                end = -1
+            if end == len(text):
+                return value
+        return json.loads(body)
+    except json.JSONDecodeError as error:
+        return _not_json(error)
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        message = f"The body cannot be read as JSON: {why}."
+        return Refusal(400, {"detail": PARSING_FAILED}, [Finding("/body", "body_unreadable", message, "client")])
+
+
+def _not_json(error: json.JSONDecodeError) -> Refusal:
+    detail = {
+        "type": "json_invalid",
+        "loc": ["body", error.pos],
+        "msg": "JSON decode error",
+        "input": {},
+        "ctx": {"error": error.msg},
+    }
+    message = f"The body is not JSON: {error.msg} at character {error.pos}."
+    return Refusal(422, {"detail": [detail]}, [Finding("/body", "json_invalid", message, "client")])
+
+
+def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:
+    """Find the texts that no UTF-8 can hold; the service's engine has a word for them, though it lets them in."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            message = "Input should be a valid string, unable to parse raw data as a unicode string"
+            yield {"type": "string_unicode", "loc": loc, "msg": message, "input": value}
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _lone_surrogates(item, (*loc, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _lone_surrogates(item, (*loc, index))
+
+
+def _says_json(field: bytes | None) -> bool:
+    """Say whether a content type means JSON, read as upstream's framework reads it."""
+    if not field:
+        return False
+    from email.message import Message
+
+    message = Message()
+    message["content-type"] = field.decode("latin-1").replace("\r", " ").replace("\n", " ")
+    return is_json(message.get_content_type())
+
+
+def _sent(request: Request, path: Mapping[str, str]) -> dict[str, Any]:
+    cookies = request.headers.text(b"cookie") or ""
+    pairs = (part.strip().partition("=") for part in cookies.split(";"))
+    return {
+        "path": path,
+        "query": parse_qsl(request.query, keep_blank_values=True),
+        "header": request.headers,
+        "cookie": {name: value for name, _, value in pairs if name},
+    }
+
+
+def _value(parameter: Parameter, sent: Any) -> Json:
+    """Give what was sent for a parameter, None for nothing; of a repeated scalar the last counts."""
+    if isinstance(sent, Headers):
+        return sent.text(parameter.name.encode("latin-1", "replace"))
+    if isinstance(sent, list):
+        values = [value for name, value in sent if name == parameter.name]
+        if _is_list(parameter.schema):
+            return values or None
+        return values[-1] if values else None
+    return sent.get(parameter.name)
+
+
+def _takes_any_text(parameter: Parameter) -> bool:
+    """Say whether any text is right for a parameter, as for the chat API's session ids and cookies."""
+    branches = _branches(parameter.schema.node, "anyOf")
+    plain = [each.get("type") == "string" and not each.keys() - NOTES - {"type"} for each in branches]
+    return any(plain) and (plain[0] or not branches[0].keys() - NOTES - {"anyOf"})
+
+
+def _is_list(schema: Schema) -> bool:
+    return any(each.get("type") == "array" for each in _branches(schema.node, "anyOf", "oneOf"))
+
+
+def _branches(node: Json, *unions: str) -> list[Json]:
+    """Give a schema and the branches of its unions, those that are objects; an empty one for a schema that is none."""
+    if not isinstance(node, dict):
+        return [{}]
+    found = [each for union in unions for each in node.get(union, ())]
+    return [node, *(each for each in found if isinstance(each, dict))]
+
+
+def _scalar(value: Any) -> Json:
+    """Give a parameter's value as JSON has it: an id that was parsed becomes text again."""
+    return value if value is None or isinstance(value, str | int | float | list) else str(value)
+
+
+def _wire(detail: "Detail") -> Json:
+    """Give one entry of a refusal in the order and form that upstream's framework sends."""
+    made = {
+        "type": detail["type"],
+        "loc": [shown(part) for part in detail["loc"]],
+        "msg": shown(detail["msg"]),
+        "input": shown(detail["input"]),
+    }
+    return {**made, "ctx": shown(detail["ctx"])} if "ctx" in detail else made
+
+
+def shown(value: Json, depth: int = 0) -> Json:
+    """Give a received value as it can be shown back: bytes as text, no NaN, no lone surrogate, not too deep."""
+    if isinstance(value, str):
+        return value if value.isascii() else _without_surrogates(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict | list) and depth >= DEEPEST:
+        return f"(nested deeper than {DEEPEST} levels)"
+    if isinstance(value, dict):
+        return {shown(key): shown(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(item, depth + 1) for item in value]
+    return value
+
+
+def _without_surrogates(text: str) -> str:
+    """Join what pairs up, and put U+FFFD for what does not."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,0 +1,1 @@
+"""Serve a Handler: ASGI, httpx transport, uvicorn."""

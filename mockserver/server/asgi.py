@@ -1,0 +1,375 @@
+"""The ASGI edge: bytes <-> Request and Response; the only place that waits."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from types import coroutine
+from typing import Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from mockserver.delivery import KEEP_ALIVE, RAW_SEND, hang_up, pieces
+from mockserver.messages import (
+    CONTROL,
+    DEFAULT_SCOPE,
+    LONGEST_TARGET,
+    OPENAPI,
+    PREFIX,
+    Chunk,
+    Delivery,
+    Headers,
+    HeaderTable,
+    Refused,
+    Request,
+    Response,
+    Stream,
+    is_control,
+    known,
+    too_big,
+    too_long,
+)
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
+
+AT_A_TIME = 8
+"""After so many chunks that are due at once the others get their turn, and a client that has gone is noticed."""
+
+LEAST_PAUSE = 0.01
+"""Comments are at least so many seconds apart."""
+
+EXPOSED = (
+    "preference-applied retry-after x-mock-contract x-mock-fault x-mock-message x-mock-pointer x-mock-source "
+    "x-mock-withdrawn".split()
+)
+"""The header fields that a browser's script may read."""
+
+_OWN = (CONTROL, PREFIX, OPENAPI)
+"""What a path begins with that may be one of the control routes."""
+
+log = logging.getLogger("mockserver")
+
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor; every request is one."""
+
+
+class Answering(Protocol):
+    """What stands behind the edge: a Handler that also words the edge's own refusals."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads may ask at once; 0 for what never waits."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next answer is likely to wait, so that it should be asked for in a thread."""
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+
+    def refuse(self, request: Request, status: int, message: str) -> Response:
+        """Refuse a request that was not read to its end."""
+
+    def failed(self, request: Request, error: Exception) -> Response:
+        """Answer a request at which the mock itself failed."""
+
+
+class App:
+    """An ASGI application that answers the API's requests itself and hands the rest to `control`."""
+
+    def __init__(
+        self,
+        mock: Answering,
+        *,
+        control: Application,
+        cors: bool = True,
+        max_body: int = 1_048_576,
+        body_timeout: float = 10.0,
+        access_log: bool = False,
+    ) -> None:
+        self._mock, self._control = mock, control
+        self._max_body, self._body_timeout = max_body, body_timeout
+        self._cors, self._access_log = cors, access_log
+        self._table = HeaderTable()
+        self._crossing: Application | None = None
+        self._pool = ThreadPoolExecutor(mock.threads, "mockserver") if mock.threads else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request."""
+        if scope["type"] != "http":
+            await _not_http(scope, receive, send)
+            return
+        raw_path, root = scope.get("raw_path"), scope.get("root_path", "")
+        path = _path(scope) if raw_path is None or root else raw_path.decode("latin-1")
+        headers = self._table.headers(scope["headers"])
+        if (path.startswith(_OWN) or b"origin" in headers) and await self._beside(path, headers, scope, receive, send):
+            return
+        started = time.perf_counter() if self._access_log else 0.0
+        method, query = scope["method"], scope["query_string"].decode("latin-1")
+        size = len(path) + len(query) + (headers.known or known(headers)).size
+        sent = (too_long(path, query, headers) if size > LONGEST_TARGET else None) or self._at_once(headers, receive)
+        body = sent if isinstance(sent, bytes | tuple) else await sent
+        if body is None:  # the client went away before it had sent all
+            return
+        if isinstance(body, bytes):
+            request = _new(Request, (method, path, query, headers, body, DEFAULT_SCOPE, root))
+            threaded = self._pool is not None and self._mock.waits
+            response = await self._elsewhere(self._handle, request) if threaded else self._handle(request)
+        else:
+            response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
+        status, fields, content, stream, delivery, _, _ = response
+        if delivery is not None:
+            await self._deliver(response, delivery, scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": status, "headers": fields})
+            if stream is not None:
+                gone = _leaving(receive)
+                await self._tell(stream, gone, send)
+                gone.cancel()
+            await send({"type": "http.response.body", "body": content})
+        if self._access_log:
+            _log_access(method, path, query, response, time.perf_counter() - started)
+
+    async def _beside(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Hand a request to the control routes, or to what lets other origins in; say whether it was one for them."""
+        control = is_control(path)
+        if not control and self._cors and b"origin" in headers and RAW_SEND not in scope:
+            await self._across_origins(scope, receive, send)
+            return True
+        if control or path == OPENAPI:
+            await self._control(_at_root(scope), receive, send)
+            return True
+        return False
+
+    def _handle(self, request: Request) -> Response:
+        try:
+            return self._mock.handle(request)
+        except Exception as error:
+            log.exception("the mock failed at %s %s", request.method, request.path)
+            return self._mock.failed(request, error)
+
+    async def _elsewhere(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call in a thread what waits; once begun it is done, even where its caller is stopped meanwhile."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, function, asked))
+
+    async def _deliver(
+        self, response: Response, delivery: Delivery, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Send an answer late, slowly, not to its end, or not at all; the client's leaving ends each pause."""
+        stream = response.stream or Stream(list(pieces(response.body, delivery.rate)), lambda _: b"")
+        gone = _leaving(receive)
+        try:
+            there = await _pause(gone, delivery.delay)
+            if there and not delivery.unanswered:
+                await send(_head(response))
+                there = await self._tell(stream, gone, send)
+            else:
+                await self._close(stream, 0)
+            if there and await _pause(gone, delivery.hold):
+                if delivery.end:
+                    await hang_up(scope.get(RAW_SEND, send), gone, reset=delivery.end == "reset")
+                else:
+                    await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+    async def _tell(self, stream: Stream, gone: "asyncio.Future[None]", send: Send) -> bool:
+        """Send a stream in its time, each chunk by itself, to its end; say whether the client was there for all."""
+        sent, left = 0, False
+        try:
+            async for chunk in _in_time(stream, gone, send):
+                if chunk.data:
+                    await send(_part(chunk.data))
+                sent += 1
+        except (asyncio.CancelledError, OSError, RuntimeError):  # the server stops, or nobody is there any more
+            left = True
+        left = left or gone.done()
+        last = await self._close(stream, sent)
+        if last and not left:
+            await send(_part(last))
+        return not left
+
+    async def _close(self, stream: Stream, sent: int) -> bytes:
+        """Close a stream, which keeps what was told."""
+        try:
+            threaded = self._pool is not None and self._mock.waits
+            return await self._elsewhere(stream.close, sent) if threaded else stream.close(sent)
+        except Exception:
+            log.exception("the mock failed at the end of a stream")
+            return b""
+
+    def _at_once(self, headers: Headers, receive: Receive) -> "bytes | Refused | Awaitable[bytes | Refused | None]":
+        """Give the body, or why it is refused, or, where it is not there yet, what it is to be awaited by.
+
+        Most bodies are there when they are asked for, and a timeout costs more than all else that is done here.
+        """
+        if known(headers).length > self._max_body:
+            return too_big(self._max_body)
+        steps = receive().__await__()
+        try:
+            waiting = _ended(steps, next(steps))
+        except StopIteration as done:
+            message = done.value
+            body: bytes = message.get("body", b"")
+            if message.get("more_body") or message["type"] != "http.request" or len(body) > self._max_body:
+                return self._body(message, None, receive)
+            return body
+        return self._body({}, waiting, receive)
+
+    async def _body(
+        self, message: Message, waiting: Awaitable[Message] | None, receive: Receive
+    ) -> bytes | Refused | None:
+        """Read the body to its end, or say why not, if it is too long or too slow; None if the client went away."""
+        if waiting is not None or message.get("more_body"):
+            try:
+                async with asyncio.timeout(self._body_timeout):
+                    message = message if waiting is None else await waiting
+                    message = await self._rest(message, receive)
+            except TimeoutError:
+                return 408, "The body did not arrive in time."
+            except asyncio.CancelledError:  # the server stops
+                return 408, "The body did not arrive before the server stopped."
+        if message["type"] == "http.disconnect":
+            return None
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= self._max_body else too_big(self._max_body)
+
+    async def _rest(self, message: Message, receive: Receive) -> Message:
+        """Read on until the end, the limit, or the client's leaving; give all of it as one message."""
+        parts = [message.get("body", b"")]
+        size = len(parts[0])
+        while message.get("more_body") and size <= self._max_body:
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        return {"type": message["type"], "body": b"".join(parts)}
+
+    def _closing(self, request: Request, status: int, message: str) -> Response:
+        """Refuse, and close the connection, since what the client still sends is not read."""
+        refused = self._mock.refuse(request, status, message)
+        return Response(refused.status, [*refused.headers, (b"connection", b"close")], refused.body)
+
+    async def _across_origins(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._crossing is None:
+            from starlette.middleware.cors import CORSMiddleware
+
+            any_ = ["*"]
+            self._crossing = CORSMiddleware(
+                self,
+                allow_origins=any_,
+                allow_methods=any_,
+                allow_headers=any_,
+                expose_headers=EXPOSED,
+            )
+        scope[RAW_SEND] = send
+        await self._crossing(scope, receive, send)
+
+
+def _path(scope: Scope) -> str:
+    """Give the path below the place where the application is mounted, still percent-encoded."""
+    raw, root = scope.get("raw_path"), scope.get("root_path")
+    path: str = quote(scope["path"]) if raw is None else raw.decode("latin-1")
+    return path.removeprefix(root) if root else path
+
+
+def _at_root(scope: Scope) -> Scope:
+    """Give the scope of an application that is mounted somewhere as if it were not."""
+    root = scope.get("root_path")
+    if not root:
+        return scope
+    path = scope["path"].removeprefix(root)
+    return {**scope, "path": path, "raw_path": _path(scope).encode("latin-1"), "root_path": ""}
+
+
+def _log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
+    """Log one request to stderr, and what was wrong with it; `took` is in seconds."""
+    wrong = Headers(response.headers).text(b"x-mock-message")
+    target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
+    text = f"{method} {target} {response.status} {took * 1000:.1f} ms"
+    print(f"{text}: {wrong}" if wrong else text, file=sys.stderr, flush=True)
+
+
+@coroutine
+def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, Any, Message]:
+    """Await what was begun: `asked` is what it waits for first. Not every server's awaitable is a generator."""
+    while True:
+        try:
+            try:
+                sent = yield asked
+            except BaseException as error:
+                if not hasattr(steps, "throw"):
+                    raise
+                asked = steps.throw(error)
+            else:
+                asked = next(steps) if sent is None else steps.send(sent)
+        except StopIteration as done:
+            message: Message = done.value
+            return message
+
+
+async def _in_time(stream: Stream, gone: "asyncio.Future[None]", send: Send) -> AsyncIterator[Chunk]:
+    """Give the chunks of a stream when they are due, with comments in long pauses, until the client has gone."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    for number, chunk in enumerate(stream.chunks):
+        due = started + chunk.at - clock()
+        while 0 < stream.keep_alive < due and not gone.done():
+            await asyncio.wait((gone,), timeout=max(stream.keep_alive, LEAST_PAUSE))
+            due = started + chunk.at - clock()
+            if due > 0 and not gone.done():
+                await send(_part(KEEP_ALIVE))
+        if due > 0:
+            await asyncio.wait((gone,), timeout=due)
+        elif number % AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        if gone.done():
+            return
+        yield chunk
+
+
+def _part(data: bytes) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+def _head(response: Response) -> Message:
+    return {"type": "http.response.start", "status": response.status, "headers": response.headers}
+
+
+async def _pause(gone: "asyncio.Future[None]", seconds: float) -> bool:
+    """Wait, but not longer than the client does; say whether it is still there, and the server not about to stop."""
+    if seconds > 0 and not gone.done():
+        try:
+            await asyncio.wait((gone,), timeout=seconds)
+        except asyncio.CancelledError:
+            return False
+    return not gone.done()
+
+
+def _leaving(receive: Receive) -> "asyncio.Future[None]":
+    """Give what is done once the client has gone."""
+    return asyncio.ensure_future(_gone(receive))
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a websocket, and say yes to a server that asks whether it may start and stop."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+    while scope["type"] == "lifespan":
+        phase = (await receive())["type"]
+        await send({"type": phase + ".complete"})
+        if phase == "lifespan.shutdown":
+            return

@@ -1,0 +1,226 @@
+"""A Handler as an httpx transport, sync and async: the client sees what it would see on a socket."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from mockserver.delivery import KEEP_ALIVE, pieces
+from mockserver.messages import OPENAPI, Delivery, Handler, Headers, HeaderTable, Request, Response, Stream, is_control
+
+BASE_URL = "http://mockserver.test"
+"""Where a mock in process is said to be: a name that no network resolves (RFC 6761)."""
+
+_WHOLE = Delivery()
+
+
+class Wait(NamedTuple):
+    """A pause before a part of an answer, in seconds, that part, and whether it is the stream's own."""
+
+    pause: float
+    data: bytes
+    own: bool = True
+
+
+def as_request(request: httpx.Request, body: bytes, table: HeaderTable) -> Request:
+    """Give the request as the edge of a server would."""
+    path, _, query = request.url.raw_path.decode("latin-1").partition("?")
+    raw = [(name.lower(), value) for name, value in request.headers.raw]
+    return Request(request.method, path, query, table.headers(raw), body)
+
+
+def waits_of(stream: Stream) -> Iterator[Wait]:
+    """Give the parts of a stream with the pauses before them; comments stand in long ones."""
+    at = 0.0
+    for chunk in stream.chunks:
+        while 0 < stream.keep_alive < chunk.at - at:
+            at += stream.keep_alive
+            yield Wait(stream.keep_alive, KEEP_ALIVE, own=False)
+        yield Wait(max(0.0, chunk.at - at), chunk.data)
+        at = max(at, chunk.at)
+
+
+def _is_beside(path: str) -> bool:
+    return path == OPENAPI or is_control(path)
+
+
+class _Answer:
+    """One answer on its way: what is sent when, and with which exception it ends, if it does."""
+
+    def __init__(self, request: httpx.Request, response: Response) -> None:
+        self.request, self.response = request, response
+        self.delivery = response.delivery or _WHOLE
+        self.patience = request.extensions.get("timeout", {}).get("read")
+        self.stream = response.stream or Stream(list(pieces(response.body, self.delivery.rate)), lambda _: b"")
+        self.bodiless = request.method == "HEAD" or response.status in (204, 304)
+        if self.bodiless:  # as HTTP has it, whatever the head says
+            self.stream = self.stream._replace(chunks=())
+        self.sent = self.size = 0
+        self.closed = False
+
+    def late(self, pause: float) -> float:
+        """Give a pause back, or, where the client would not wait so long, what it would see; without waiting."""
+        if self.patience is not None and pause > self.patience:
+            self.close()
+            raise httpx.ReadTimeout("The read operation timed out", request=self.request)
+        return pause
+
+    def unanswered(self) -> httpx.TransportError | None:
+        """Give what a client sees that is not answered."""
+        if not self.delivery.unanswered:
+            return None
+        self.close()
+        if self.delivery.end == "reset":
+            return self.reset()
+        return httpx.RemoteProtocolError("Server disconnected without sending a response.", request=self.request)
+
+    def reset(self) -> httpx.ReadError:
+        """Give what a client sees whose connection is reset."""
+        return httpx.ReadError("[Errno 104] Connection reset by peer", request=self.request)
+
+    def ended(self) -> httpx.TransportError | None:
+        """Give what a client sees at the end of a body: nothing, where it is the usual one, or there is none."""
+        if self.bodiless:
+            return None
+        if self.delivery.end == "reset":
+            return self.reset()
+        if self.delivery.end == "close":
+            expected = Headers(self.response.headers).text(b"content-length")
+            told = "incomplete chunked read" if expected is None else f"received {self.size} bytes, expected {expected}"
+            text = f"peer closed connection without sending complete message body ({told})"
+            return httpx.RemoteProtocolError(text, request=self.request)
+        return None
+
+    def told(self, data: bytes, *, own: bool = True) -> bytes:
+        """Count what is about to be handed over."""
+        self.size += len(data)
+        self.sent += own
+        return data
+
+    def close(self) -> bytes:
+        """Let the stream be kept as far as it was told, once; give what is still to be sent."""
+        if self.closed:
+            return b""
+        self.closed = True
+        return self.stream.close(self.sent)
+
+    def is_plain(self) -> bool:
+        """Say whether the body is all there, and leaves at once."""
+        return self.response.stream is None and self.response.delivery is None and not self.bodiless
+
+    def made(self, stream: Any) -> httpx.Response:
+        """Give the answer as httpx has it."""
+        return httpx.Response(
+            self.response.status,
+            headers=self.response.headers,
+            stream=stream,
+            extensions={"http_version": b"HTTP/1.1"},
+        )
+
+
+class _Body(httpx.SyncByteStream):
+    """A body that comes in its time."""
+
+    def __init__(self, answer: _Answer) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        answer = self._answer
+        for pause, data, own in waits_of(answer.stream):
+            if pause:
+                time.sleep(answer.late(pause))
+            if part := answer.told(data, own=own):
+                yield part
+        if last := answer.close():
+            yield answer.told(last)
+        if answer.delivery.hold:
+            time.sleep(answer.late(answer.delivery.hold))
+        if (error := answer.ended()) is not None:
+            raise error
+
+    def close(self) -> None:
+        """Note that the client goes on no more."""
+        self._answer.close()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    """The same for async clients."""
+
+    def __init__(self, answer: _Answer) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        answer = self._answer
+        for pause, data, own in waits_of(answer.stream):
+            if pause:
+                await anyio.sleep(answer.late(pause))
+            if part := answer.told(data, own=own):
+                yield part
+        if last := answer.close():
+            yield answer.told(last)
+        if answer.delivery.hold:
+            await anyio.sleep(answer.late(answer.delivery.hold))
+        if (error := answer.ended()) is not None:
+            raise error
+
+    async def aclose(self) -> None:
+        """Note that the client goes on no more."""
+        self._answer.close()
+
+
+class HandlerTransport(httpx.BaseTransport):
+    """Sends the requests of a sync client to a Handler; those for the control routes go to `beside`."""
+
+    def __init__(self, handler: Handler, beside: Handler | None = None) -> None:
+        self._handler, self._beside, self._table = handler, beside, HeaderTable()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        asked = as_request(request, request.read(), self._table)
+        beside = self._beside if _is_beside(asked.path) else None
+        response = (beside or self._handler)(asked)
+        answer = _Answer(request, response)
+        if answer.is_plain():
+            return answer.made(httpx.ByteStream(response.body))
+        time.sleep(answer.late(answer.delivery.delay))
+        if (error := answer.unanswered()) is not None:
+            raise error
+        return answer.made(_Body(answer))
+
+
+class AsyncHandlerTransport(httpx.AsyncBaseTransport):
+    """Sends the requests of an async client to a Handler; `waits` says whether to ask it in a thread."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        beside: Handler | None = None,
+        waits: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._handler, self._beside, self._waits = handler, beside, waits
+        self._table = HeaderTable()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        asked = as_request(request, await request.aread(), self._table)
+        if self._beside is not None and _is_beside(asked.path):
+            response = await anyio.to_thread.run_sync(self._beside, asked)
+        elif self._waits():
+            response = await anyio.to_thread.run_sync(self._handler, asked)
+        else:
+            response = self._handler(asked)
+        answer = _Answer(request, response)
+        if answer.is_plain():
+            return answer.made(httpx.ByteStream(response.body))
+        if answer.delivery.delay:
+            try:
+                await anyio.sleep(answer.late(answer.delivery.delay))
+            except BaseException:  # the client waits no longer
+                answer.close()
+                raise
+        if (error := answer.unanswered()) is not None:
+            raise error
+        return answer.made(_AsyncBody(answer))

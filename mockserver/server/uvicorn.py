@@ -1,0 +1,285 @@
+"""Runs an ASGI app on a real socket: in the foreground, or in a thread beside the caller."""
+
+import asyncio
+import errno
+import gc
+import inspect
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from mockserver.errors import BindError, MockserverError
+
+if TYPE_CHECKING:
+    from uvicorn.config import HTTPProtocolType
+
+BACKLOG = 2048
+
+WORKER_PATIENCE = 30
+"""Seconds that a worker may leave its parent without an answer, while it starts, say; then it is begun anew."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Give a listening socket; port 0 takes a free one. A BindError says why an address cannot be had.
+
+    The protocol is named, because asyncio switches Nagle's algorithm off only for sockets that say TCP.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except OSError as error:
+        raise BindError(f"the host {host!r} is unknown", why=str(error), mend="use --host 127.0.0.1") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise BindError(
+            f"cannot listen on {host}:{port}",
+            why=error.strerror or str(error),
+            mend="use --host 127.0.0.1"
+            if error.errno == errno.EADDRNOTAVAIL
+            else "stop what listens there, or take a free port with --port 0",
+        ) from error
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """Give the base URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def make_server(
+    app: Any,
+    *,
+    shutdown_timeout: int = 3,
+    on_ready: Callable[[], None] = lambda: None,
+    http: "HTTPProtocolType" = "auto",
+) -> "PromptServer":
+    """Make a uvicorn server that says when it is ready, and logs nothing but its own failures."""
+    import uvicorn
+
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    config = uvicorn.Config(
+        app,
+        http=http,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=shutdown_timeout,
+    )
+    return PromptServer(config, on_ready)
+
+
+def end_quietly() -> None:
+    """Let SIGTERM and SIGINT end this process with 0, from now on."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: sys.exit(0))
+
+
+def spare_collector() -> None:
+    """Let the garbage collector look less often through what stays: with many sessions it took a fifth of the time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
+def serve(app: Any, listener: socket.socket, *, shutdown_timeout: int, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; open answers get `shutdown_timeout` seconds to end; then exit with 0."""
+    end_quietly()
+    spare_collector()
+    make_server(app, shutdown_timeout=shutdown_timeout, on_ready=on_ready).run(sockets=[listener])
+
+
+def serve_many(
+    make_app: Callable[[], Any],
+    listener: socket.socket,
+    workers: int,
+    *,
+    shutdown_timeout: int,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve from several processes on one socket until SIGTERM or SIGINT; one that dies is begun anew.
+
+    Each process makes its own app by `make_app`, which must be picklable. A BindError tells that none could start.
+    """
+    from uvicorn.supervisors import Multiprocess
+
+    server = make_server(_Worker(make_app), shutdown_timeout=shutdown_timeout)
+    server.config.factory, server.config.workers = True, workers
+    server.config.timeout_worker_healthcheck = WORKER_PATIENCE
+
+    class Supervisor(Multiprocess):
+        """Keeps the processes alive until it is told to stop."""
+
+        told = False
+
+        def handle_int(self) -> None:
+            self.told = True
+            super().handle_int()
+
+        def handle_term(self) -> None:
+            self.told = True
+            super().handle_term()
+
+    make: Any = Supervisor  # releases of uvicorn differ in whether the target is told
+    target = {"target": server.run} if "target" in inspect.signature(Multiprocess).parameters else {}
+    supervisor = make(server.config, sockets=[listener], **target)
+    threading.Thread(target=_announce, args=(address(listener), on_ready), daemon=True).start()
+    supervisor.run()
+    if not supervisor.told:
+        raise BindError("no worker could start", why="see the log for its reason")
+
+
+class _Worker:
+    """What a worker begins with: unpickled in its process, it lets signals end that quietly, and then makes the app.
+
+    This must be so before uvicorn minds the signals, which it raises again at its end: one that killed the process
+    would leave the streams that were cut off unkept.
+    """
+
+    def __init__(self, make_app: Callable[[], Any]) -> None:
+        self.make_app = make_app
+
+    def __call__(self) -> Any:
+        return _work(self.make_app)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        end_quietly()
+
+
+def _work(make_app: Callable[[], Any]) -> Any:
+    """Make the app of a worker, which ends with its parent; one that cannot be made is tried anew by the parent."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def end_too() -> None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=end_too, daemon=True).start()
+    try:
+        app = make_app()
+    except MockserverError as error:
+        print(f"mockserver: a worker cannot start: {error}", file=sys.stderr)
+        sys.exit(1)
+    spare_collector()
+    return app
+
+
+def _announce(url: str, on_ready: Callable[[], None]) -> None:
+    """Say that the server is ready once it answers."""
+    from urllib.error import HTTPError
+    from urllib.request import ProxyHandler, build_opener
+
+    reach = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    with suppress(HTTPError):
+        build_opener(ProxyHandler({})).open(reach + "/__mock__/health").close()
+    on_ready()
+
+
+@contextmanager
+def running(
+    app: Any,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    http: "HTTPProtocolType" = "auto",
+    shutdown_timeout: int = 3,
+) -> Iterator[str]:
+    """Serve from a thread for as long as the block lasts; gives the base URL."""
+    ready = threading.Event()
+    listener = bind(host, port)
+    server = make_server(app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        while not ready.wait(0.05):
+            if not thread.is_alive():
+                raise BindError("the server ended before it was ready", why="see the log for its reason")
+        yield address(listener)
+    finally:
+        server.stop()
+        thread.join()
+        listener.close()
+
+
+TICK = 0.1
+"""Seconds between two looks of a server at what it was told."""
+
+LOOKS = 20
+"""How often, a millisecond apart, a stopping server looks whether its connections are gone."""
+
+LAST_LOOKS = 1_000
+"""How often it then looks whether what it has cancelled has ended."""
+
+
+class PromptServer(uvicorn.Server):
+    """Serves as uvicorn does, whose own loop looks only every 0.1 s whether it shall stop, and waits as long then."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped: asyncio.Event | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Serve until it shall stop."""
+        tick = 0
+        while self._stopped is not None and not await self.on_tick(tick):
+            tick = (tick + 1) % 864_000
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), TICK)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: at once where nothing is under way, else as uvicorn does."""
+        for listener in sockets or []:
+            listener.close()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if await self._idle(LOOKS):
+            return
+        await super().shutdown(sockets)
+        await self._idle(LAST_LOOKS, tasks_only=True)  # what was cancelled keeps what it told, before the loop ends
+
+    async def _idle(self, looks: int, *, tasks_only: bool = False) -> bool:
+        """Wait for so many looks until nothing is under way, and say whether that is so."""
+        for _ in range(looks):
+            if not self.server_state.tasks and (tasks_only or not self.server_state.connections):
+                return True
+            await asyncio.sleep(0.001)
+        return False
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Be told by a signal to stop."""
+        super().handle_exit(sig, frame)
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop now; from any thread, and from the handler of a signal."""
+        self.should_exit = True
+        if self._loop is not None and self._stopped is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)

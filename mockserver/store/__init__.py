@@ -1,0 +1,1 @@
+"""Where records, journals and stubs are kept."""

@@ -1,0 +1,1 @@
+"""Stubbed answers and faults."""

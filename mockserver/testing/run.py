@@ -1,0 +1,133 @@
+"""Runs a command beside a mock of its own, and says what its client did wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+from mockserver.contract.openapi import Contract
+from mockserver.control.admin import LocalDesk, Planned
+from mockserver.engine import Mock
+from mockserver.errors import StartError
+from mockserver.journal.exchange import Exchange
+from mockserver.messages import DEFAULT_SCOPE
+from mockserver.server.uvicorn import running
+from mockserver.settings import Settings
+from mockserver.testing.server import API_KEY, MockServer, make_app, start_mock
+
+
+class Allowed(NamedTuple):
+    """What is no finding."""
+
+    invalid: bool = False
+    unused: bool = False
+    silence: bool = False
+
+
+class Ran(NamedTuple):
+    """A command that was run: its exit code, and what there is to judge."""
+
+    command: Sequence[str]
+    code: int
+    seed: int
+    allowed: Allowed
+    operations: Sequence[str]
+    """The operations that are served."""
+    journals: Sequence[Sequence[Exchange]]
+    """What went over the wire, each scope by itself."""
+    unused: Sequence[Planned]
+    """What was planned and never used."""
+    clock_stands: bool
+    """Whether the times in the journals tell nothing."""
+    contracts: Sequence[Contract] = ()
+    """The contracts that are served, the newest first."""
+
+
+def run_command(
+    command: Sequence[str], settings: Settings, allowed: Allowed, tell: Callable[[Ran], bool] | None = None
+) -> int:
+    """Run a command with the environment pointed at a mock; give the exit code.
+
+    That of the command where it is not 0, else 1 where something was found. `tell` tells of it in its own way, too,
+    and says whether it found something. A StartError where command or mock could not be started.
+    """
+    mock = start_mock(settings)
+    key = settings.api_key or API_KEY
+    try:
+        with running(make_app(settings, mock), settings.host, settings.port, shutdown_timeout=1) as url:
+            server = MockServer(LocalDesk(mock, DEFAULT_SCOPE), url, mock=mock, api_key=key)
+            code = _run(command, {**os.environ, **server.environ(), "MOCKSERVER_URL": url})
+        scopes = sorted({DEFAULT_SCOPE, *mock.shelf.scopes()})
+        servers = [MockServer(LocalDesk(mock, scope), url, mock=mock) for scope in scopes]
+        found = [*_complaints(servers, allowed)]
+        wrong = tell is not None and tell(_ran(command, code, mock, servers, allowed))
+        requests, calls = sum(len(each.journal) for each in servers), sum(len(each.journal.calls) for each in servers)
+    finally:
+        mock.store.close()
+    told = f"{calls} call{'s' * (calls != 1)} in {requests} request{'s' * (requests != 1)}, seed {mock.seed}"
+    verdict = (
+        f"{len(found)} finding{'s' * (len(found) != 1)}" if found else "see the report" if wrong else "nothing wrong"
+    )
+    print(*(f"mockserver: {each}" for each in [*found, f"{told}: {verdict}"]), sep="\n", file=sys.stderr, flush=True)
+    return code or bool(found or wrong)
+
+
+def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockServer], allowed: Allowed) -> Ran:
+    """Gather what there is to judge."""
+    return Ran(
+        command,
+        code,
+        mock.seed,
+        allowed,
+        sorted(mock.served.planner.fields),
+        [list(each.journal) for each in servers],
+        [planned for each in servers for planned in each.plan.unused],
+        mock.settings.clock is not None,
+        mock.served.contracts,
+    )
+
+
+def _complaints(servers: Sequence[MockServer], allowed: Allowed) -> Iterator[str]:
+    if not allowed.silence and not any(len(each.journal) for each in servers):
+        yield (
+            "no request came: nothing was judged. Does the command read LLAMA_CLOUD_BASE_URL? "
+            "(--allow-silence allows it)"
+        )
+    for server in servers:
+        if allowed.invalid:
+            server.allow_invalid()
+        if allowed.unused:
+            server.allow_unused()
+        yield from server.complaints()
+
+
+def _run(command: Sequence[str], environ: dict[str, str]) -> int:
+    """Run a command to its end; signals that would end us go to it instead. A StartError where there is none."""
+    try:
+        process = subprocess.Popen(command, env=environ)  # noqa: S603  # to run what it is told is what this is for
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StartError(f"the command {command[0]!r} cannot be run", why=why, mend="see its name and path") from error
+    with _passing_on(process):
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Pass signals on to a process; the terminal's own interrupt reaches it anyway."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            process.send_signal(number)
+
+    before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,331 @@
+"""The mock in a test, or in any Python program: its plan, its journal, its sessions, and clients that reach it.
+
+The names here are the package's public interface; the changelog says when one changes.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from mockserver.control.admin import Desk, LocalDesk
+from mockserver.control.app import Control
+from mockserver.engine import Mock
+from mockserver.errors import UsageError
+from mockserver.journal.exchange import Exchange
+from mockserver.messages import DEFAULT_SCOPE, Finding, Request, Response, too_big, too_long
+from mockserver.server.asgi import App
+from mockserver.server.uvicorn import running
+from mockserver.settings import Settings
+from mockserver.store.snapshot import load_state
+from mockserver.testing.views import ABSENT, Journal, Plan, PlannedAnswer, Sessions, VerificationError
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def start_mock(settings: Settings) -> Mock:
+    """Make the mock with its store, and start it from the saved state, if there is one and the store is empty."""
+    mock = Mock(settings)
+    if settings.state is not None:
+        mock.loaded = load_state(mock.store, settings.state, LocalDesk(mock, DEFAULT_SCOPE).check)
+    return mock
+
+
+def make_app(settings: Settings, mock: Mock | None = None) -> App:
+    """Make the ASGI application."""
+    mock = start_mock(settings) if mock is None else mock
+    return App(
+        mock,
+        control=Control(mock),
+        cors=settings.cors,
+        max_body=settings.max_body,
+        body_timeout=settings.body_timeout,
+        access_log=settings.access_log,
+    )
+
+
+__all__ = [
+    "ABSENT",
+    "Exchange",
+    "Finding",
+    "Journal",
+    "MockServer",
+    "Plan",
+    "PlannedAnswer",
+    "Sessions",
+    "VerificationError",
+    "connect",
+    "open_mock",
+]
+
+API_KEY = "any-key"
+"""The key that clients are given where the mock asks for none in particular."""
+
+SEED = 0
+"""The seed of a mock in a test, where nothing is said, so that a run can be repeated."""
+
+JOURNAL_SIZE = 100_000
+"""How many exchanges a mock in a test remembers, where nothing is said."""
+
+VARIABLES = ("LLAMA_CLOUD_BASE_URL", "TEST_API_BASE_URL")
+"""The environment variables by which clients and generated suites are pointed at a server."""
+
+
+class MockServer:
+    """A mock, with what a test wants of it."""
+
+    def __init__(
+        self, desk: Desk, base_url: str, *, mock: Mock | None = None, in_process: bool = False, api_key: str = API_KEY
+    ) -> None:
+        self._desk, self.mock = desk, mock
+        self.base_url, self.api_key = base_url, api_key
+        self.in_process = in_process
+        """Whether clients reach it without a socket."""
+        self.plan, self.journal, self.sessions = Plan(desk), Journal(desk), Sessions(desk)
+        self._opened = ExitStack()
+        self._allowed_invalid: list[str] = []
+        self._allowed_unused = False
+
+    @property
+    def seed(self) -> int:
+        """The seed of all that is made up."""
+        return self._desk.seed
+
+    @contextmanager
+    def at(self, base_url: str) -> Iterator[None]:
+        """Let clients reach it at an address, by a socket, for as long as the block lasts."""
+        before = self.base_url, self.in_process
+        self.base_url, self.in_process = base_url, False
+        try:
+            yield
+        finally:
+            self.base_url, self.in_process = before
+
+    # -- clients
+
+    def http_client(self, **options: Any) -> "httpx.Client":
+        """Give an httpx client that reaches the mock; `options` are httpx's. It is closed with the mock."""
+        import httpx
+
+        if self.mock is not None and self.in_process:
+            from mockserver.server.transport import HandlerTransport
+
+            options = {"transport": HandlerTransport(guarded(self.mock), _beside(self.mock)), **options}
+        client = httpx.Client(**{**self._defaults(), **options})
+        self._opened.callback(client.close)
+        return client
+
+    def _defaults(self) -> dict[str, Any]:
+        """Give what a client of httpx takes; to read certificates takes a hundred times as long as all else."""
+        return {"base_url": self.base_url, "verify": not self.base_url.startswith("http:")}
+
+    def async_http_client(self, **options: Any) -> "httpx.AsyncClient":
+        """Give an async httpx client that reaches the mock; `options` are httpx's. Who asks for it closes it."""
+        import httpx
+
+        mock = self.mock
+        if mock is not None and self.in_process:
+            from mockserver.server.transport import AsyncHandlerTransport
+
+            transport = AsyncHandlerTransport(guarded(mock), _beside(mock), lambda: mock.waits)
+            options = {"transport": transport, **options}
+        return httpx.AsyncClient(**{**self._defaults(), **options})
+
+    def client_options(self) -> dict[str, Any]:
+        """Give what the official client takes: `LlamaCloud(**mockserver.client_options())`."""
+        return self._options(self.http_client)
+
+    def async_client_options(self) -> dict[str, Any]:
+        """Give the same for `AsyncLlamaCloud`."""
+        return self._options(self.async_http_client)
+
+    def _options(self, client: Callable[..., Any]) -> dict[str, Any]:
+        options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
+        return {**options, "http_client": client()} if self.in_process else options
+
+    def environ(self) -> dict[str, str]:
+        """Give the environment variables that point a program here."""
+        hosts = {part for name in ("NO_PROXY", "no_proxy") for part in os.environ.get(name, "").split(",") if part}
+        direct = ",".join(sorted(hosts | {"127.0.0.1", "localhost"}))
+        made = dict.fromkeys(VARIABLES, self.base_url)
+        return made | {"LLAMA_CLOUD_API_KEY": self.api_key, "NO_PROXY": direct, "no_proxy": direct}
+
+    # -- judgement
+
+    def allow_invalid(self, *operations: str) -> None:
+        """Let the client send what the contract forbids: to these operations, or at all."""
+        self._allowed_invalid += operations or ("*",)
+
+    def allow_unused(self) -> None:
+        """Let planned answers go unused."""
+        self._allowed_unused = True
+
+    def complaints(self) -> list[str]:
+        """Tell what the client sent that the contract forbids, and which planned answers were never used."""
+        found = []
+        exchanges = self._desk.exchanges()
+        if exchanges and exchanges[0].number > 1 and "*" not in self._allowed_invalid:
+            gone = exchanges[0].number - 1
+            found.append(f"the journal has let go of {gone} exchanges, which cannot be judged: raise journal_size")
+        for exchange in exchanges:
+            if exchange.violations and not {"*", exchange.operation} & set(self._allowed_invalid):
+                found.append("\n".join([f"the client broke the contract: {exchange}", *told_findings(exchange)]))
+        for each in [] if self._allowed_unused else self.plan.unused:
+            lines = [f"{each.told} was never used: {answer}" for answer in each.unused]
+            found.append("\n".join([*lines, *each.nearest]))
+        return found
+
+    def check(self) -> None:
+        """Raise a VerificationError for what the client did wrong, and for planned answers that were never used."""
+        __tracebackhide__ = True
+        if found := self.complaints():
+            words = "allow_invalid() and allow_unused() allow it"
+            raise VerificationError("\n".join([*found, f"(seed {self.seed}; {words})"]))
+
+    def report(self) -> str:
+        """Tell the exchanges, with what was wrong with each and whose fault it was."""
+        lines = [f"seed {self.seed}, {self.base_url}"]
+        for exchange in self._desk.exchanges():
+            lines += [str(exchange), *told_findings(exchange)]
+        return "\n".join(lines)
+
+    def reset(self) -> None:
+        """Forget sessions, journal and plan, and what was allowed."""
+        self._desk.reset()
+        self._allowed_invalid, self._allowed_unused = [], False
+
+    def close(self) -> None:
+        """Close the clients that were given out."""
+        self._opened.close()
+
+
+def told_findings(exchange: Exchange) -> list[str]:
+    """Tell what was wrong with an exchange: whose fault, where, what, and the place in the contract."""
+    return [
+        f"  {each.fault}: {each.where or exchange.path}: {each.message}"
+        + (f" ({each.contract})" if each.contract else "")
+        for each in exchange.findings
+    ]
+
+
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """Make the settings of a mock in a test; a UsageError names an option that there is not."""
+    known = {each.name for each in fields(Settings)}
+    if unknown := sorted(options.keys() - known):
+        raise UsageError(f"there is no setting {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
+    return Settings(**{"seed": SEED, "journal_size": JOURNAL_SIZE, **options})
+
+
+def guarded(mock: Mock) -> Callable[[Request], Response]:
+    """Give a Handler that refuses what is too large, as the edge of a server does."""
+    most, handle, refuse = mock.settings.max_body, mock.handle, mock.refuse
+
+    def answer(request: Request) -> Response:
+        if len(request.body) > most:
+            return refuse(request, *too_big(most))
+        if wrong := too_long(request.path, request.query, request.headers):
+            return refuse(request._replace(path=request.path[:100], query=""), *wrong)
+        try:
+            return handle(request)
+        except Exception as error:  # as the edge does
+            return mock.failed(request, error)
+
+    return answer
+
+
+def _beside(mock: Mock) -> Callable[[Request], Response]:
+    """Give a Handler for the control routes, which are an ASGI application."""
+    control = Control(mock)
+
+    def answer(request: Request) -> Response:
+        import anyio
+
+        return anyio.run(_asked, control, request)
+
+    def anywhere(request: Request) -> Response:
+        """Ask in a thread of its own, since there may be an event loop in this one."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(answer, request).result()
+
+    return anywhere
+
+
+async def _asked(app: Any, request: Request) -> Response:
+    """Ask an ASGI application in this process."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    from urllib.parse import unquote
+
+    path = request.path
+    scope = {
+        "type": "http",
+        "method": request.method,
+        "path": unquote(path),
+        "raw_path": path.encode("latin-1"),
+        "query_string": request.query.encode("latin-1"),
+        "headers": list(request.headers.raw),
+        "root_path": "",
+        "scheme": "http",
+    }
+    await app(scope, receive, send)
+    body = b"".join(each.get("body", b"") for each in sent[1:])
+    return Response(sent[0]["status"], list(sent[0]["headers"]), body)
+
+
+@contextmanager
+def open_mock(*, live: bool = False, **settings: Any) -> Iterator[MockServer]:
+    """Open a mock for as long as the block lasts: in this process, or, with `live`, on a socket of its own, too.
+
+    `settings` are the options of `mockserver serve`, as Python names; the seed is 0 where none is given. With `live`
+    the port is a free one where none is given. What is wrong with a setting is a MockserverError.
+    """
+    chosen = settings_of(settings)
+    mock = start_mock(chosen)
+    with ExitStack() as stack:
+        stack.callback(mock.store.close)
+        desk = LocalDesk(mock, DEFAULT_SCOPE)
+        key = chosen.api_key or API_KEY
+        if live:
+            app, port = make_app(chosen, mock), settings.get("port", 0)
+            url = stack.enter_context(running(app, chosen.host, port, shutdown_timeout=1))
+            server = MockServer(desk, url, mock=mock, api_key=key)
+        else:
+            from mockserver.server.transport import BASE_URL
+
+            server = MockServer(desk, BASE_URL, mock=mock, in_process=True, api_key=key)
+        stack.callback(server.close)
+        yield server
+
+
+@contextmanager
+def connect(url: str, scope: str = DEFAULT_SCOPE, *, seed: int | None = None) -> Iterator[MockServer]:
+    """Use a server that runs already, in one of its scopes, which is forgotten at the end, unless it is `default`.
+
+    A StartError says where it cannot be reached.
+    """
+    from mockserver.control.client import RemoteDesk
+
+    desk = RemoteDesk(url, scope)
+    try:
+        if desk.journal_size and seed is not None:
+            desk.give_seed(seed)
+        base = desk.url if scope == DEFAULT_SCOPE else f"{desk.url}/scope/{scope}"
+        server = MockServer(desk, base)
+        try:
+            yield server
+        finally:
+            server.close()
+            if scope != DEFAULT_SCOPE:
+                desk.forget()
+    finally:
+        desk.close()

@@ -1,0 +1,364 @@
+"""What is made up satisfies its schema and reads like the real thing."""
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockserver.answer.generate import DEPTH, generate, identifier
+from mockserver.clock import timestamp
+from mockserver.contract.openapi import Media
+from mockserver.contract.schema import Schema
+from mockserver.errors import ContractError
+from mockserver.messages import Json
+from mockserver.settings import ERAS
+from tests.strategies import Judge, component_schemas, contract_of, every_media, judge, places_of, seeds
+
+EVERY = {f"{era} {schema.pointer.rpartition('/')[2]}": schema for era in ERAS for schema in component_schemas(era)}
+ANSWERS = {
+    f"{place.era} {place.media.schema.pointer}": (place.era, place.media)
+    for place in every_media()
+    if place.media.schema
+}
+TITLE = re.compile(r"[A-Z][\w'/,-]*( [\w'/,&-]+){3,}\?\.\.\.")
+
+
+def named(era: str, name: str) -> Schema:
+    return Schema(contract_of(era).document, f"/components/schemas/{name}", era)
+
+
+def many(schema: Schema, count: int = 300) -> list[Any]:
+    return [generate(schema, Random(seed)) for seed in range(count)]
+
+
+def schema_of(node: Json, **components: Json) -> Schema:
+    document = {"components": {"schemas": {"It": node, **components}}}
+    return Schema(document, "/components/schemas/It", "own")
+
+
+def check(schema: Schema, value: Json) -> None:
+    assert Judge(schema.document).errors(schema.pointer, value) == [], value
+
+
+# -- the law ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from(sorted(ANSWERS)), seeds)
+def test_what_is_generated_for_an_answer_satisfies_its_schema(name: str, seed: int) -> None:
+    era, media = ANSWERS[name]
+    assert errors_of(era, media, seed) == []
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_many_seeds_satisfy_the_schema_of_every_answer(name: str) -> None:
+    era, media = ANSWERS[name]
+    for seed in range(25):
+        assert errors_of(era, media, seed) == []
+
+
+def errors_of(era: str, media: Media, seed: int) -> list[str]:
+    schema = media.item_schema or media.schema
+    assert schema is not None
+    return judge(era).errors(schema.pointer, generate(schema, Random(seed)))
+
+
+@given(st.sampled_from(sorted(EVERY)), seeds)
+def test_every_named_schema_can_be_generated(name: str, seed: int) -> None:
+    schema = EVERY[name]
+    assert judge(schema.name).errors(schema.pointer, generate(schema, Random(seed))) == []
+
+
+@given(st.sampled_from(sorted(EVERY)), seeds)
+def test_the_same_chance_makes_the_same_value(name: str, seed: int) -> None:
+    assert generate(EVERY[name], Random(seed)) == generate(EVERY[name], Random(seed))
+
+
+limits = st.integers(0, 4)
+leaves = st.one_of(
+    st.just({}),
+    st.just({"type": "null"}),
+    st.just({"type": "boolean"}),
+    st.just({"const": [1, {"a": None}]}),
+    st.just({"enum": ["a", 1, None]}),
+    st.sampled_from(["uuid", "date-time", "date", "time", "email", "ipv4", "ipv6"]).map(
+        lambda form: {"type": "string", "format": form}
+    ),
+    st.tuples(limits, limits).map(lambda two: {"type": "string", "minLength": min(two), "maxLength": max(two)}),
+    st.tuples(st.integers(-500, 500), limits).map(
+        lambda two: {"type": "integer", "minimum": two[0], "maximum": two[0] + two[1]}
+    ),
+    st.tuples(st.integers(-500, 500), st.integers(2, 5)).map(
+        lambda two: {"type": "integer", "exclusiveMinimum": two[0], "exclusiveMaximum": two[0] + two[1]}
+    ),
+    st.integers(-500, 500).map(lambda low: {"type": "integer", "minimum": low}),
+    st.integers(-500, 500).map(lambda high: {"type": "integer", "maximum": high}),
+    st.integers(1, 60).map(lambda step: {"type": "integer", "multipleOf": step}),
+    st.just({"type": ["string", "null"]}),
+)
+drawn_schemas: st.SearchStrategy[Json] = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.tuples(inner, limits, limits).map(
+            lambda three: {"type": "array", "items": three[0], "minItems": min(three[1:]), "maxItems": max(three[1:])}
+        ),
+        st.tuples(st.dictionaries(st.sampled_from(["id", "title", "name", "is_error"]), inner), st.booleans()).map(
+            lambda two: {"type": "object", "properties": two[0], "required": list(two[0]) if two[1] else []}
+        ),
+        st.lists(inner, min_size=1, max_size=3).map(lambda branches: {"anyOf": branches}),
+    ),
+    max_leaves=6,
+)
+
+
+@given(drawn_schemas, seeds)
+@example({"type": "integer", "minimum": 150}, 0)
+@example({"type": "integer", "maximum": -5}, 0)
+@example({"type": "string", "minLength": 200}, 0)
+@example({"type": "string", "maxLength": 0}, 0)
+@example({"type": "array", "items": {"type": "integer"}, "minItems": 30}, 0)
+def test_schemas_of_ones_own_are_satisfied(node: Json, seed: int) -> None:
+    schema = schema_of(node)
+    check(schema, generate(schema, Random(seed)))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "number", "minimum": 0.25, "maximum": 0.5},
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        {"type": "number", "exclusiveMinimum": 0.5, "maximum": 1},
+        {"type": "integer", "exclusiveMinimum": 4, "exclusiveMaximum": 6},
+        {"type": "number", "multipleOf": 0.5, "minimum": 1, "maximum": 3},
+        {"type": "integer", "multipleOf": 7, "minimum": 8, "maximum": 20},
+        {"type": "array", "items": {"enum": [1, 2, 3]}, "uniqueItems": True, "minItems": 2},
+        {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "maxItems": 1},
+        {"type": "array", "prefixItems": [{"type": "integer"}], "items": False},
+        {"allOf": [{"type": "integer"}, {"minimum": 500}]},
+        {"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}], "required": ["b"]},
+        {"type": "object", "required": ["x"], "additionalProperties": {"type": "integer"}},
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+        {"type": ["integer", "null"], "minimum": 3},
+        {"type": "string", "enum": ["a", "b"]},
+    ],
+    ids=str,
+)
+def test_a_limit_is_kept_or_refused(node: Json) -> None:
+    schema = schema_of(node)
+    for seed in range(40):
+        with suppress(ContractError):
+            check(schema, generate(schema, Random(seed)))
+
+
+# -- variety ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("ChatSessionSummary", "generated_title"),
+        ("ChatSessionSummary", "job_metadata"),
+        ("ChatSessionSummary", "index_ids"),
+        ("SessionList", "next_page_token"),
+        ("JobMetadata", "total_input_tokens"),
+        ("JobMetadata", "export_config_ids"),
+        ("ToolResultEvent", "image_attachment"),
+    ],
+)
+def test_optional_parts_come_and_go_and_are_null_at_times(name: str, key: str) -> None:
+    made = many(named("2.17", name))
+    absent = sum(key not in each for each in made)
+    null = sum(key in each and each[key] is None for each in made)
+    there = len(made) - absent - null
+    assert min(absent, null, there) > 20, (absent, null, there)
+
+
+def test_a_failed_run_is_rare_but_there() -> None:
+    made = [each for each in many(named("2.6", "JobMetadata")) if "is_error" in each]
+    failed = sum(each["is_error"] for each in made)
+    assert 0 < failed < len(made) / 4
+
+
+def test_lists_have_many_lengths() -> None:
+    assert {len(each["items"]) for each in many(named("2.6", "SessionList"), 60)} == {0, 1, 2, 3}
+
+
+def test_every_kind_of_event_is_made_and_says_what_it_is() -> None:
+    made = many(named("2.17", "Event"), 200)
+    kinds = set(named("2.17", "Event").node["discriminator"]["mapping"])
+    assert {each["type"] for each in made} == kinds
+
+
+def test_shared_access_takes_every_value() -> None:
+    made = many(named("2.17", "ChatSessionSummary"), 60)
+    assert {each["shared_access"] for each in made} == {"query", "read_only"}
+
+
+# -- likeness --------------------------------------------------------------------------------------------------------
+
+
+def texts(name: str, era: str = "2.17") -> list[str]:
+    """Give all texts generated under a key, in all answers of an era."""
+    found = []
+    for schema in component_schemas(era):
+        for value in many(schema, 40):
+            for path in places_of(value):
+                inner = value
+                for part in path:
+                    inner = inner[part]
+                if path and path[-1] == name and isinstance(inner, str):
+                    found.append(inner)
+    return found
+
+
+def test_titles_read_like_titles() -> None:
+    made = texts("generated_title")
+    assert len(set(made)) > 30
+    assert [title for title in made if not TITLE.fullmatch(title)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("session_id", r"ses-[a-z0-9]{6,16}"),
+        ("call_id", r"call_[a-z0-9]+"),
+        ("source_id", r"dfl-[a-z0-9]+"),
+        ("attachment_name", r"screenshots/page_\d+\.jpg"),
+        ("last_updated_at", r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}"),
+        ("next_page_token", r"[a-z0-9]{8,}"),
+        ("content", r"[A-Z].{5,}\."),
+        ("error", r"[A-Z].{5,}\."),
+    ],
+)
+def test_texts_have_upstreams_form(name: str, form: str) -> None:
+    made = texts(name)
+    assert len(set(made)) > 5
+    assert [text for text in made if not re.fullmatch(form, text)] == []
+
+
+def ids(key: str) -> list[str]:
+    sessions = many(named("2.17", "ChatSessionSummary"))
+    if key == "index_ids":
+        return [one for each in sessions for one in each.get(key) or ()]
+    return [one for each in sessions for one in (each.get("job_metadata") or {}).get(key) or ()]
+
+
+def test_index_ids_have_upstreams_form() -> None:
+    assert len(ids("index_ids")) > 50
+    assert all(re.fullmatch(r"idx-[a-z0-9]{6,16}", each) for each in ids("index_ids"))
+
+
+def test_export_config_ids_are_index_ids_as_the_page_on_upstream_says() -> None:
+    assert len(ids("export_config_ids")) > 20
+    assert {each for each in ids("export_config_ids") if not re.fullmatch(r"idx-[a-z0-9]{6,16}", each)} == set()
+
+
+def test_figures_are_sensible() -> None:
+    made = many(named("2.6", "JobMetadata"))
+    for key, low, high in (
+        ("total_input_tokens", 1, 20_000),
+        ("total_output_tokens", 1, 4_000),
+        ("turns", 1, 20),
+        ("duration_ms", 1, 120_000),
+    ):
+        figures = {each[key] for each in made if each.get(key) is not None}
+        assert low <= min(figures) < max(figures) <= high
+        assert len(figures) > 3
+
+
+@pytest.mark.parametrize("name", ["JobMetadata", "StopEvent"])
+def test_what_did_not_fail_has_no_error(name: str) -> None:
+    made = [each for each in many(named("2.17", name)) if each.get("is_error") is False]
+    assert len(made) > 50
+    assert [each for each in made if each.get("error") is not None] == []
+
+
+def test_what_is_known_is_echoed_and_nothing_is_added() -> None:
+    schema, known = named("2.6", "ChatSessionSummary"), {"session_id": "ses-mine", "project_id": "p"}
+    for seed in range(20):
+        made = generate(schema, Random(seed), known)
+        assert made["session_id"] == "ses-mine"
+        assert "project_id" not in made
+    listed = generate(named("2.6", "SessionList"), Random(3), known)
+    assert all(item["session_id"] != "ses-mine" for item in listed["items"])
+
+
+# -- ends ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", [{}, {"items": [1]}])
+def test_a_pattern_without_an_example_is_refused_with_its_place(where: Json) -> None:
+    node = {"type": "string", "pattern": "^[A-Z]{3}$"}
+    schema = schema_of({"type": "array", "items": node, "minItems": 1} if where else node)
+    with pytest.raises(ContractError, match="give the schema an example") as caught:
+        generate(schema, Random(0))
+    assert caught.value.where == f"#/components/schemas/It{'/items' if where else ''}/pattern"
+
+
+@pytest.mark.parametrize("more", [{"examples": ["ABC", "XYZ"]}, {"example": "ABC"}, {"default": "ABC"}], ids=str)
+def test_a_pattern_with_an_example_is_made_from_it(more: dict[str, Json]) -> None:
+    schema = schema_of({"type": "string", "pattern": "^[A-Z]{3}$", **more})
+    made = set(many(schema, 20))
+    assert made == ({"ABC", "XYZ"} if "examples" in more else {"ABC"})
+
+
+def deep(value: Json) -> int:
+    return max(map(len, places_of(value)))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"type": "object", "properties": {"child": {"$ref": "#/components/schemas/It"}}},
+        {"type": "array", "items": {"$ref": "#/components/schemas/It"}},
+        {
+            "type": "object",
+            "required": ["child"],
+            "properties": {"child": {"anyOf": [{"$ref": "#/components/schemas/It"}, {"type": "null"}]}},
+        },
+        {
+            "type": "object",
+            "required": ["children"],
+            "properties": {"children": {"type": "array", "items": {"$ref": "#/components/schemas/It"}}},
+        },
+    ],
+    ids=["optional", "list", "nullable", "list in object"],
+)
+def test_recursion_ends(node: Json) -> None:
+    schema = schema_of(node)
+    for seed in range(30):
+        value = generate(schema, Random(seed))
+        check(schema, value)
+        assert deep(value) <= 3 * DEPTH
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"type": "object", "required": ["child"], "properties": {"child": {"$ref": "#/components/schemas/It"}}},
+        {"allOf": [{"$ref": "#/components/schemas/It"}]},
+    ],
+    ids=["required child", "itself"],
+)
+def test_a_schema_that_no_finite_value_satisfies_is_refused(node: Json) -> None:
+    with pytest.raises(ContractError):
+        generate(schema_of(node), Random(0))
+
+
+@given(st.datetimes())
+def test_a_timestamp_has_six_digits_and_no_zone(moment: datetime) -> None:
+    text = timestamp(moment.replace(tzinfo=UTC))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", text)
+    assert datetime.fromisoformat(text) == moment
+
+
+@pytest.mark.parametrize("prefix", ["ses-", "idx-"])
+def test_identifiers_are_lower_case_letters_and_digits(prefix: str) -> None:
+    made = {identifier(prefix, Random(seed)) for seed in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch(prefix + r"[a-z0-9]{12}", each) for each in made)

@@ -1,0 +1,400 @@
+"""No answer leaves that its contract does not allow."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockserver.answer.choose import Draft
+from mockserver.answer.render import Sealer, encoded
+from mockserver.contract.router import NO_MATCH, Match
+from mockserver.contract.schema import Schema
+from mockserver.engine import Mock
+from mockserver.messages import Finding, Json, Request, Response
+from mockserver.settings import ERAS, Settings
+from mockserver.sse import AT_ONCE, paced
+from mockserver.sse import Step as TurnStep
+from mockserver.store.base import Found, Session, Step
+from mockserver.store.memory import MemoryStore
+from tests.strategies import Judge, contract_of, judge, near, operations, own_document, write_document
+from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
+
+SUMMARY = {"session_id": "s", "last_updated_at": "2026-05-01T00:00:00.000000"}
+
+
+def seal(era: str, name: str, draft: Draft, method: str = "POST") -> Response:
+    """Seal a draft as the answer of an operation."""
+    return Sealer(contract_of(era)).seal(Request(method, "/"), Match(operations(era)[name]), draft)
+
+
+def is_loud(response: Response) -> bool:
+    """Say whether an answer is the mock's confession."""
+    return (response.status, header(response, "x-mock-fault")) == (500, "mock")
+
+
+# -- the mock's own faults are loud ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["simulated", "canned", "documented", "generated"])
+@pytest.mark.parametrize(
+    ("status", "broken", "pointer"),
+    [
+        (200, {**SUMMARY, "session_id": 5}, "/body/session_id"),
+        (200, {"session_id": "s"}, "/body"),
+        (200, {**SUMMARY, "job_metadata": {"turns": "x"}}, "/body/job_metadata/turns"),
+        (200, {**SUMMARY, "index_ids": ["a", None]}, "/body/index_ids/1"),
+        (200, None, "/body"),
+        (404, {"detail": ["x"]}, "/body/detail"),
+        (422, {"detail": "x"}, "/body/detail"),
+    ],
+)
+def test_an_answer_that_breaks_its_contract_becomes_a_500_that_names_the_place(
+    source: str, status: int, broken: Json, pointer: str
+) -> None:
+    response = seal("2.6", "set_title", Draft(status, broken, source=source))
+    assert is_loud(response)
+    assert header(response, "x-mock-pointer") == pointer
+    assert (header(response, "x-mock-contract") or "").startswith("2.6#/components/schemas/")
+    assert pointer in value(response)["detail"]
+    assert judge("2.6").errors("/components/schemas/HTTPError", value(response)) == []
+    assert header(response, "x-mock-source") is None
+
+
+def test_a_session_without_shared_access_is_no_answer_of_2_17() -> None:
+    assert is_loud(seal("2.17", "get_summary", Draft(200, SUMMARY, source="canned"), "GET"))
+    assert seal("2.8", "get_summary", Draft(200, SUMMARY, source="canned"), "GET").status == 200
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        Draft(201, SUMMARY, source="canned"),
+        Draft(200, SUMMARY, "text/plain", "canned"),
+        Draft(200, None, None, "canned"),
+        Draft(200, SUMMARY, "application/problem+json", "canned"),
+    ],
+    ids=["status", "text", "no body", "another JSON"],
+)
+def test_what_is_not_declared_is_no_answer(draft: Draft) -> None:
+    response = seal("2.6", "set_title", draft)
+    assert is_loud(response)
+    assert "is not declared" in value(response)["detail"]
+
+
+def test_a_body_where_none_is_declared_is_no_answer() -> None:
+    assert is_loud(seal("2.6", "delete", Draft(204, {}, source="canned"), "DELETE"))
+    assert seal("2.6", "delete", Draft(204, None, None, "canned"), "DELETE").status == 204
+
+
+@pytest.mark.parametrize(
+    ("event", "pointer"),
+    [({"type": "text"}, "/body/1"), ({"type": "text", "content": 5}, "/body/1/content")],
+)
+def test_an_event_that_breaks_the_contract_is_no_answer(event: Json, pointer: str) -> None:
+    good = {"type": "text", "content": "x"}
+    text = "".join(f"event: message\ndata: {json.dumps(each)}\n\n" for each in (good, event))
+    response = seal("2.17", "stream", Draft(200, text, "text/event-stream", "canned"))
+    assert is_loud(response)
+    assert header(response, "x-mock-pointer") == pointer
+
+
+def test_a_stream_whose_data_is_no_json_is_no_answer() -> None:
+    draft = Draft(200, "event: message\ndata: {\n\n", "text/event-stream", "canned")
+    assert is_loud(seal("2.17", "stream", draft))
+
+
+class Liar(MemoryStore):
+    """A store whose sessions are no sessions."""
+
+    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
+        honest = super().change(scope, session_id, step)
+        return honest and honest._replace(job_metadata={"turns": "many"})
+
+    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
+        found = super().find(scope, session_id, turns=turns)
+        return found._replace(session=found.session and found.session._replace(job_metadata={"turns": "many"}))
+
+    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
+        return [each._replace(job_metadata={"turns": "many"}) for each in super().page(scope, project, before, size)]
+
+
+@pytest.mark.parametrize(
+    ("method", "ending", "pointer"),
+    [
+        ("POST", "", "/body/job_metadata/turns"),
+        ("POST", "/ses-abc123/title", "/body/job_metadata/turns"),
+        ("GET", "/ses-abc123/summary", "/body/job_metadata/turns"),
+        ("GET", "/ses-abc123", "/body/job_metadata/turns"),
+        ("GET", "", "/body/items/0/job_metadata/turns"),
+    ],
+)
+def test_a_simulation_that_lies_is_found_out(method: str, ending: str, pointer: str) -> None:
+    mock = Mock(Settings(contract="2.6", seed=0), store=Liar())
+    ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE})
+    body = {"first_message": MESSAGE} if ending.endswith("title") else None
+    response = ask(mock.handle, method, "/api/v1/chat" + ending, body)
+    assert is_loud(response)
+    assert header(response, "x-mock-pointer") == pointer
+    assert header(response, "x-mock-contract") == "2.6#/components/schemas/JobMetadata/properties/turns/type"
+
+
+# -- a turn is judged before it is told ------------------------------------------------------------------------------
+
+
+def planned(*planned_events: Json) -> tuple[Draft, list[int]]:
+    """Plan a turn; gives its draft, and the list to which is added how many events went out when it is closed."""
+    closed: list[int] = []
+
+    def close(sent: int) -> Json:
+        closed.append(sent)
+        return planned_events[-1]
+
+    stream = paced([TurnStep(event) for event in planned_events], AT_ONCE, Random(0), close)
+    return Draft(200, list(planned_events), "text/event-stream", "simulated", stream=stream), closed
+
+
+TEXT: Json = {"type": "text", "content": "Yes."}
+STOP: Json = {"type": "stop", "usage": {}, "is_error": False, "error": None}
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(era: str) -> None:
+    draft, closed = planned(TEXT, STOP)
+    response = seal(era, "stream", draft)
+    assert (response.status, closed) == (200, [])
+    assert header(response, "content-length") is None
+    assert header(response, "cache-control") == "no-cache"
+    told = whole(response)
+    assert (events(told.body), closed) == ([TEXT, STOP], [1])
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("planned_events", "pointer"),
+    [
+        ([TEXT, {"type": "text", "content": 5}, STOP], "/body/1/content"),
+        ([{"type": "text"}, STOP], "/body/0"),
+        ([TEXT, {"type": "laugh"}, STOP], "/body/1"),
+        ([TEXT, {"type": "stop"}], "/body/1"),
+        ([TEXT, {**STOP, "usage": {"turns": "x"}}], "/body/1/usage/turns"),
+    ],
+)
+def test_a_turn_with_an_event_that_the_contract_does_not_allow_never_leaves_and_is_closed(
+    era: str, planned_events: list[Json], pointer: str
+) -> None:
+    draft, closed = planned(*planned_events)
+    response = seal(era, "stream", draft)
+    assert is_loud(response)
+    assert response.stream is None
+    assert closed == [0]
+    assert header(response, "x-mock-pointer") == pointer
+    assert header(response, "x-mock-source") is None
+    assert header(response, "content-type") == "application/json"
+    assert judge(era).errors("/components/schemas/HTTPError", value(response)) == []
+
+
+def test_a_turn_that_ones_own_contract_forbids_is_answered_unplayed_and_fails_in_the_history(tmp_path: Path) -> None:
+    document: Any = json.loads(json.dumps(contract_of("2.17").document))
+    document["components"]["schemas"]["ThinkingEvent"]["properties"]["content"]["maxLength"] = 300
+    mock = Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0))
+    session = "/api/v1/chat/ses-abc123"
+    turn = {"index_ids": ["idx-a"], "prompt": "x"}
+    assert whole(ask(mock.handle, "POST", session + "/messages/stream", turn)).status == 200
+    response = ask(mock.handle, "POST", session + "/messages/stream", {**turn, "prompt": "x" * 1000})
+    assert (response.status, header(response, "x-mock-source")) == (200, "documented")
+    history = value(ask(mock.handle, "GET", session))["events"]
+    assert history[-2:] == [{"type": "user_input", "content": "x" * 1000}, history[-1]]
+    assert (history[-1]["type"], history[-1]["is_error"]) == ("stop", True)
+
+
+def made_up(folder: Path, schema: Json, example_: Json) -> Response:
+    """Give a made-up answer of a schema whose contract has a right example."""
+    document = own_document()
+    document["components"]["schemas"]["Note"] = schema
+    media = document["components"]["responses"]["Note"]["content"]["application/json"]
+    media["examples"] = {"right": {"value": example_}}
+    mock = Mock(Settings(contract=str(write_document(folder, document)), seed=0))
+    assert ask(mock.handle, "GET", "/notes/n").status == 200
+    return ask(mock.handle, "GET", "/notes/n", prefer="dynamic=true")
+
+
+def test_what_is_made_up_wrongly_is_found_out(tmp_path: Path) -> None:
+    schema = {"type": "object", "patternProperties": {"^a": {}}, "minProperties": 3}
+    response = made_up(tmp_path, schema, {"a": 1, "aa": 2, "aaa": 3})
+    assert is_loud(response)
+    assert header(response, "x-mock-contract") == "notes#/components/schemas/Note/minProperties"
+    assert header(response, "preference-applied") is None
+
+
+def test_what_cannot_be_made_up_is_the_contracts_fault(tmp_path: Path) -> None:
+    response = made_up(tmp_path, {"type": "string", "pattern": "^[A-Z]$"}, "A")
+    assert (response.status, header(response, "x-mock-fault")) == (500, "contract")
+    assert header(response, "x-mock-contract") == "notes#/components/schemas/Note/pattern"
+    assert "give the schema an example" in value(response)["detail"]
+
+
+ANY = [("2.6", "set_title"), ("2.17", "get_summary"), ("2.17", "retrieve"), ("2.8", "list"), ("2.17", "create")]
+
+
+@given(st.data())
+def test_every_answer_that_leaves_is_right_by_an_independent_judge(data: st.DataObject) -> None:
+    era, name = data.draw(st.sampled_from(ANY))
+    operation = operations(era)[name]
+    status = data.draw(st.sampled_from([operation.success, 404, 422, 503]))
+    media = operation.exact[status].preferred
+    assert media is not None
+    assert media.schema is not None
+    drawn = data.draw(near(media.schema))
+    response = seal(era, name, Draft(status, drawn, source="canned"))
+    right = not judge(era).errors(media.schema.pointer, drawn)
+    assert is_loud(response) != right
+    assert judge(era).errors(pointer_of(era, name, response.status), value(response)) == []
+    if right:
+        assert value(response) == drawn
+
+
+def pointer_of(era: str, name: str, status: int) -> str:
+    media = operations(era)[name].exact[status].preferred
+    assert media is not None
+    assert isinstance(media.schema, Schema)
+    return media.schema.pointer
+
+
+# -- what belongs to no operation ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("status", [400, 404, 405, 408, 413, 414, 431, 500, 503])
+def test_errors_of_no_operation_have_their_place_in_the_contract(era: str, status: int) -> None:
+    finding = Finding("/path", "path", "why", "client")
+    draft = Draft(status, {"detail": "x"}, findings=(finding,))
+    response = Sealer(contract_of(era)).seal(Request("GET", "/x"), NO_MATCH, draft)
+    assert response.status == status
+    assert (header(response, "x-mock-contract") or "").startswith(f"{era}#/components/responses/")
+    wrong = Sealer(contract_of(era)).seal(Request("GET", "/x"), NO_MATCH, Draft(status, {"detail": 5}))
+    assert is_loud(wrong)
+
+
+# -- headers ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.text())
+@example("東京\r\nX-Evil: 1")
+@example("100 %")
+@example("\ud800")
+@example("x" * 10_000)
+def test_a_text_as_a_header_is_printable_ascii_of_bounded_length(text: str) -> None:
+    made = encoded(text)
+    assert all(0x20 <= byte < 0x7F for byte in made)
+    assert len(made) < 400 * 12
+
+
+def test_an_answer_tells_its_length_and_where_it_comes_from() -> None:
+    response = seal("2.6", "set_title", Draft(200, {**SUMMARY, "generated_title": "東京"}, source="canned"))
+    assert header(response, "content-length") == str(len(response.body))
+    assert header(response, "content-type") == "application/json"
+    assert header(response, "x-mock-source") == "canned"
+    assert "東京".encode() in response.body
+    assert b": " not in response.body
+
+
+def test_no_header_stands_twice() -> None:
+    for prefer in (None, "code=404", "code=xyz"):
+        response = ask(Mock(Settings(seed=0)).handle, "POST", TITLE, {"first_message": 5}, prefer=prefer)
+        names = [name for name, _ in response.headers]
+        assert len(names) == len(set(names))
+
+
+# -- a contract of one's own says what its errors look like ----------------------------------------------------------
+
+PROBLEM: Any = {
+    "type": "object",
+    "required": ["title", "status"],
+    "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
+}
+
+
+def own_mock(folder: Path, *statuses: str, shared: bool = False, example_: bool = True) -> Mock:
+    """Give a mock of a contract whose errors are problem+json, declared for `statuses`."""
+    document = own_document()
+    media: Any = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    if example_:
+        media["examples"] = {"problem": {"value": {"title": "A problem", "status": 400}}}
+    document["components"]["schemas"]["Problem"] = PROBLEM
+    problem = {"description": "A problem.", "content": {"application/problem+json": media}}
+    for method in ("get", "put"):
+        document["paths"]["/notes/{note_id}"][method]["responses"] |= dict.fromkeys(statuses, problem)
+    if shared:
+        document["components"]["responses"] |= {"NotFound": problem, "MethodNotAllowed": problem}
+    document["components"]["securitySchemes"] = {"Key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"Key": []}]
+    return Mock(Settings(contract=str(write_document(folder, document)), seed=0))
+
+
+def check_problem(mock: Mock, response: Response, status: int) -> None:
+    assert (response.status, header(response, "content-type")) == (status, "application/problem+json")
+    assert Judge(mock.document()).errors("/components/schemas/Problem", value(response)) == []
+
+
+@pytest.mark.parametrize("example_", [True, False], ids=["with example", "without"])
+@pytest.mark.parametrize(("declared", "status"), [("400", 400), ("422", 422), ("4XX", 422), ("default", 422)])
+def test_a_bad_request_is_refused_in_the_contracts_own_form(
+    tmp_path: Path, declared: str, status: int, example_: bool
+) -> None:
+    mock = own_mock(tmp_path, declared, example_=example_)
+    response = ask(mock.handle, "PUT", "/notes/n", {"id": "n"})
+    check_problem(mock, response, status)
+    assert header(response, "x-mock-fault") == "client"
+    assert header(response, "x-mock-pointer") == "/body/text"
+    assert header(response, "x-mock-message") == "Field required"
+    assert (header(response, "x-mock-contract") or "").startswith("notes#/components/schemas/Note")
+
+
+def test_a_missing_key_is_told_in_the_contracts_own_form(tmp_path: Path) -> None:
+    mock = own_mock(tmp_path, "401")
+    response = ask(mock.handle, "GET", "/notes/n", authorization=None)
+    check_problem(mock, response, 401)
+    assert header(response, "www-authenticate") == "Bearer"
+    assert header(response, "x-mock-fault") == "client"
+    assert "Bearer" in (header(response, "x-mock-message") or "")
+
+
+def test_an_unmet_wish_is_told_in_the_contracts_own_form(tmp_path: Path) -> None:
+    mock = own_mock(tmp_path, "400")
+    response = ask(mock.handle, "GET", "/notes/n", prefer="code=418")
+    check_problem(mock, response, 400)
+    assert header(response, "x-mock-pointer") == "/header/prefer"
+    assert "declared are 200, 400" in (header(response, "x-mock-message") or "")
+
+
+def test_a_missing_key_is_401_even_where_the_contract_does_not_say_so(tmp_path: Path) -> None:
+    response = ask(own_mock(tmp_path).handle, "GET", "/notes/n", authorization=None)
+    assert (response.status, value(response)) == (401, {"detail": "Not authenticated"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"id": "n"}, 422), (b"{", 422), (None, 422)], ids=["wrong", "no JSON", "none"]
+)
+def test_a_bad_request_is_the_callers_fault_even_where_the_contract_declares_no_error(
+    tmp_path: Path, body: Json, status: int
+) -> None:
+    response = ask(own_mock(tmp_path).handle, "PUT", "/notes/n", body)
+    assert header(response, "x-mock-fault") == "client"
+    assert response.status in (400, status)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/none", 404), ("POST", "/notes/n", 405)])
+@pytest.mark.parametrize("shared", [False, True], ids=["not declared", "declared as problem+json"])
+def test_an_unknown_path_or_method_is_the_callers_fault(
+    tmp_path: Path, method: str, path: str, status: int, shared: bool
+) -> None:
+    mock = own_mock(tmp_path, shared=shared)
+    response = ask(mock.handle, method, path)
+    assert (response.status, header(response, "x-mock-fault")) == (status, "client")
+    if shared:
+        check_problem(mock, response, status)

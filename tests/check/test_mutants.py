@@ -1,0 +1,74 @@
+"""The check is measured: every mutant is seen, no odd server accused; each rule has a mutant that it alone sees."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.check.mutants.mutators import Mutant
+from mockserver.check.mutants.run import BROKEN, ODD, judge, run
+from mockserver.check.provider.checks import SHAPE
+from mockserver.check.provider.protocol import PROBES
+from mockserver.check.report.model import Report
+from tests.test_cli import run as command
+
+RULES = (*SHAPE, *PROBES, *STATE)
+OWN = {
+    rule: next(each for each in BROKEN if each.rule == rule) for rule in RULES if any(m.rule == rule for m in BROKEN)
+}
+"""Rule -> the first mutant that it alone sees."""
+
+WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+
+
+def named(mutant: Mutant) -> str:
+    return mutant.name
+
+
+@pytest.mark.parametrize("mutant", BROKEN, ids=named)
+def test_a_mutant_is_seen(mutant: Mutant) -> None:
+    outcome = judge(mutant)
+    assert outcome.problems, mutant.told
+    if mutant.rule:
+        assert outcome.rules == (mutant.rule,)
+
+
+@pytest.mark.parametrize("mutant", ODD, ids=named)
+def test_an_odd_server_that_is_right_is_not_accused(mutant: Mutant) -> None:
+    outcome = judge(mutant, examples=350 if WHOLE else 70)
+    assert [f"{each.rule}: {each.message}" for each in outcome.problems] == []
+
+
+def test_every_rule_has_a_mutant_of_its_own() -> None:
+    assert set(RULES) - OWN.keys() == set()
+
+
+@pytest.mark.parametrize("rule", RULES if WHOLE else sorted(RULES)[::6])
+def test_no_other_rule_sees_that_mutant(rule: str) -> None:
+    outcome = judge(OWN[rule], at_first=False, examples=70)
+    assert set(outcome.rules) == {rule}
+
+
+def test_the_catalogue_is_as_large_as_it_is_said_to_be() -> None:
+    assert len(BROKEN) >= 80
+    assert len(ODD) >= 20
+    names = [each.name for each in (*BROKEN, *ODD)]
+    assert len(set(names)) == len(names)
+
+
+def test_a_mutant_that_is_missed_and_one_that_is_falsely_accused_fail_the_run() -> None:
+    good = Mutant("good", "it does nothing wrong", lambda handler: handler)
+    report: Report = run([good], [BROKEN[0]])
+    assert [(each.rule, each.message.partition(":")[0]) for each in report.problems] == [
+        ("mutant-missed", "good"),
+        ("falsely-accused", BROKEN[0].name),
+    ]
+    assert (report.figures["missed"], report.figures["false alarms"]) == (1, 1)
+
+
+def test_the_command_checks_what_is_named(tmp_path: Path) -> None:
+    done = command(tmp_path, "mutants", "create-200", "pretty", "--quiet", "--report", "terminal")
+    assert done.returncode == 0, done.stderr
+    assert "mutants 1, killed 1, missed 0, odd but right 1, false alarms 0" in done.stdout
+    assert command(tmp_path, "mutants", "no-such").returncode == 2

@@ -1,0 +1,289 @@
+"""A request finds the operation that its path, its method and its client's version name."""
+
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockserver.contract.openapi import read_contract
+from mockserver.contract.router import Match, Router
+from mockserver.engine import Mock
+from mockserver.messages import Headers, client_version
+from mockserver.settings import ERAS, Settings
+from tests.strategies import BODIES, contract_of, every_operation, operations, target
+from tests.talk import MESSAGE, TITLE, ask, header, value
+
+AUTO = Router([contract_of(era) for era in ERAS])
+SUMMARY = "/api/v1/chat/ses-abc123/summary"
+
+RELEASES = {
+    "2.5.0": ("2.6", "2.6", None),
+    "2.6.0": ("2.6", "2.6", None),
+    "2.7.0": ("2.6", "2.6", None),
+    "2.8.0": ("2.8", "2.6", "2.8"),
+    "2.9.0": ("2.8", "2.6", "2.8"),
+    "2.9.1": ("2.8", "2.6", "2.8"),
+    "2.10.0": ("2.8", "2.6", "2.8"),
+    "2.11.0": ("2.8", "2.6", "2.8"),
+    "2.12.0": ("2.8", "2.6", "2.8"),
+    "2.13.0": ("2.8", "2.6", "2.8"),
+    "2.14.1": ("2.8", "2.6", "2.8"),
+    "2.15.0": ("2.8", "2.6", "2.8"),
+    "2.16.0": ("2.8", "2.6", "2.8"),
+    "2.17.0": ("2.17", "2.6", "2.17"),
+    "2.18.0": ("2.17", "2.6", "2.17"),
+    "2.19.0": ("2.17", "2.6", "2.17"),
+    "3.0.0": ("2.17", "2.6", "2.17"),
+}
+"""Release of a client -> the era of its summaries, the era of its titles, the era that withdrew them."""
+
+
+def agent(text: str) -> Headers:
+    return Headers([(b"user-agent", text.encode())])
+
+
+def stainless(lang: str, version: str) -> Headers:
+    fields = {"user-agent": "proxy/1", "x-stainless-lang": lang, "x-stainless-package-version": version}
+    return Headers([(name.encode(), text.encode()) for name, text in fields.items()])
+
+
+def said(version: str) -> list[Headers]:
+    """Give the ways in which a client tells its version."""
+    names = ("LlamaCloud/Python", "AsyncLlamaCloud/Python", "LlamaCloud/JS")
+    return [*(agent(f"{name} {version}") for name in names), stainless("python", version), stainless("js", version)]
+
+
+# -- eras ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_a_client_is_answered_from_its_own_era(version: str) -> None:
+    summary, title, withdrawn = RELEASES[version]
+    for headers in said(version):
+        found = AUTO.match("GET", SUMMARY, headers)
+        assert found.operation is operations_of_router(summary)["get_summary"]
+        assert found.withdrawn is None
+        found = AUTO.match("POST", TITLE, headers)
+        assert found.operation is operations_of_router(title)["set_title"]
+        assert found.withdrawn == withdrawn
+
+
+def operations_of_router(era: str) -> dict[str, Any]:
+    return {each.id: each for contract in AUTO.contracts if contract.name == era for each in contract.operations}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        Headers(),
+        agent("curl/8.5.0"),
+        agent("LlamaCloud/Go 1.3.0"),
+        agent("LlamaCloud/CLI 1.3.0"),
+        agent("Mozilla/5.0 LlamaCloud/Python 2.6.0"),
+        agent("LlamaCloud/Python two"),
+        agent("LlamaCloud/Python 2"),
+        agent("LlamaCloud/Python 9999999999.0"),
+        stainless("go", "2.6.0"),
+        stainless("java", "2.6.0"),
+        stainless("python", "unknown"),
+        stainless("python", ""),
+        Headers([(b"x-stainless-package-version", b"2.6.0")]),
+    ],
+    ids=lambda headers: repr([text.decode() for _, text in headers.raw]),
+)
+def test_unknown_callers_get_the_newest_era_that_has_the_operation(headers: Headers) -> None:
+    assert client_version(headers) is None
+    summary, title = AUTO.match("GET", SUMMARY, headers), AUTO.match("POST", TITLE, headers)
+    assert summary.operation is not None
+    assert title.operation is not None
+    assert (summary.operation.contract, summary.withdrawn) == ("2.17", None)
+    assert (title.operation.contract, title.withdrawn) == ("2.6", None)
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert client_version(agent("LlamaCloud/Python 2.10.3")) == (2, 10)
+    assert client_version(agent("LlamaCloud/Python 2.18.0-rc1")) == (2, 18)
+
+
+def test_the_user_agent_counts_before_the_package_version() -> None:
+    headers = Headers([*agent("LlamaCloud/JS 2.8.0").raw, *stainless("js", "2.17.0").raw[1:]])
+    assert client_version(headers) == (2, 8)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_pinned_era_answers_every_caller(era: str) -> None:
+    router = Router([contract_of(era)])
+    for version in (None, "2.6.0", "2.8.0", "2.17.0"):
+        headers = agent(f"LlamaCloud/Python {version}") if version else Headers()
+        found = router.match("GET", SUMMARY, headers)
+        assert found.operation is operations(era)["get_summary"]
+        assert found.withdrawn is None
+
+
+@pytest.mark.parametrize("era", ["2.8", "2.17"])
+def test_a_pinned_era_without_the_title_call_does_not_know_its_path(era: str) -> None:
+    assert Router([contract_of(era)]).match("POST", TITLE, Headers()) == Match()
+    assert ask(Mock(Settings(contract=era, seed=0)).handle, "POST", TITLE, BODIES["set_title"]).status == 404
+
+
+def test_a_call_that_the_callers_era_withdrew_is_answered_and_says_so() -> None:
+    mock = Mock(Settings(seed=0))
+    response = ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}, user_agent="LlamaCloud/Python 2.17.0")
+    assert response.status == 200
+    assert header(response, "x-mock-withdrawn") == "set_title is not in 2.17; answered from 2.6"
+    assert header(response, "x-mock-contract") == "2.6"
+
+
+@pytest.mark.parametrize("agent_text", ["LlamaCloud/Python 2.7.0", "curl/8.5.0", None])
+def test_nothing_is_called_withdrawn_that_was_not(agent_text: str | None) -> None:
+    mock = Mock(Settings(seed=0))
+    for method, path, body in (("POST", TITLE, {"first_message": MESSAGE}), ("GET", SUMMARY, None)):
+        response = ask(mock.handle, method, path, body, user_agent=agent_text)
+        assert response.status == 200
+        assert header(response, "x-mock-withdrawn") is None
+
+
+# -- paths -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("era", "name"), every_operation())
+def test_every_operation_is_found_by_its_method_and_path(era: str, name: str) -> None:
+    operation = operations(era)[name]
+    found = Router([contract_of(era)]).match(operation.method, target(operation, "x"), Headers())
+    assert found.operation is operation
+    assert dict(found.path) == ({"session_id": "x"} if "{session_id}" in operation.path else {})
+
+
+@given(st.text(min_size=1))
+@example("a/b")
+@example("%")
+@example("a%2Fb")
+@example(".")
+@example("..")
+@example("../../etc")
+@example("ses abc?x#y;z")
+@example("Zürich 東京 📈")
+@example("+")
+@example("{session_id}")
+@example("summary")
+def test_any_id_reaches_its_operation_as_it_was_meant(session_id: str) -> None:
+    for path in (
+        f"/api/v1/chat/{quote(session_id, safe='')}/title",
+        f"/api/v1/chat/{quote(session_id, safe='+:@')}/title",
+    ):
+        found = AUTO.match("POST", path, Headers())
+        assert found.operation is not None
+        assert (found.operation.id, dict(found.path)) == ("set_title", {"session_id": session_id})
+
+
+@pytest.mark.parametrize("session_id", ["a/b", ".", "..", "東京", "a b", "%", "%2F"])
+def test_the_id_of_the_path_is_the_id_of_the_answer(session_id: str) -> None:
+    path = f"/api/v1/chat/{quote(session_id, safe='')}/title"
+    response = ask(Mock(Settings(seed=0)).handle, "POST", path, {"first_message": "x"})
+    assert value(response)["session_id"] == session_id
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation"),
+    [
+        ("GET", "/api/v1/chat/summary", "retrieve"),
+        ("GET", "/api/v1/chat/title/summary", "get_summary"),
+        ("POST", "/%61pi/v1/chat/x/title", "set_title"),
+        ("POST", "/api/v1/chat//title", None),
+        ("GET", "/api/v1/chat//summary", None),
+        ("GET", "/api/v1/chat/", None),
+        ("GET", "/api/v1/chat/a/b", None),
+        ("GET", "/api/v1", None),
+        ("GET", "/", None),
+        ("GET", "", None),
+        ("GET", "*", None),
+        ("GET", "/API/v1/chat", None),
+        ("GET", "/api%2Fv1/chat", None),
+    ],
+)
+def test_a_path_names_an_operation_or_nothing(method: str, path: str, operation: str | None) -> None:
+    found = AUTO.match(method, path, Headers())
+    assert (found.operation.id if found.operation else None) == operation
+    assert found.allowed == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/v1/chat", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("/api/v1/chat/x", {"DELETE", "GET", "HEAD", "OPTIONS"}),
+        ("/api/v1/chat/x/summary", {"GET", "HEAD", "OPTIONS"}),
+        ("/api/v1/chat/x/title", {"OPTIONS", "POST"}),
+        ("/api/v1/chat/x/messages/stream", {"OPTIONS", "POST"}),
+    ],
+)
+def test_a_known_path_tells_its_methods(path: str, allowed: set[str]) -> None:
+    for method in ("PUT", "PATCH", "OPTIONS", "TRACE", "BREW"):
+        found = AUTO.match(method, path, Headers())
+        assert found.operation is None
+        assert found.allowed == allowed
+
+
+def test_head_is_answered_by_get() -> None:
+    found = AUTO.match("HEAD", SUMMARY, Headers())
+    assert found.operation is not None
+    assert found.operation.id == "get_summary"
+
+
+# -- the law of routing ----------------------------------------------------------------------------------------------
+
+segments = st.sampled_from(["a", "b", "{}"])
+templates = st.lists(segments, min_size=1, max_size=3).map(
+    lambda parts: "".join("/" + part.replace("{}", f"{{p{index}}}") for index, part in enumerate(parts))
+)
+methods = st.sampled_from(["GET", "POST", "DELETE", "HEAD", "OPTIONS"])
+ACTUAL = ("a", "b", "c", "", "%61", "a%2Fb", "%E2%82%AC")
+
+
+def document_of(drawn: list[tuple[str, str]]) -> Any:
+    """Give a document with an operation for each (method, path)."""
+    paths: dict[str, Any] = {}
+    for method, path in drawn:
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        operation = {"parameters": parameters, "responses": {"200": {"description": ""}}}
+        paths.setdefault(path, {})[method.lower()] = operation
+    return {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths}
+
+
+def reference(drawn: list[tuple[str, str]], method: str, path: str) -> tuple[str | None, frozenset[str]]:
+    """Route as simply as can be: of the templates that fit, the one whose leftmost fixed segments are most."""
+    segments = [unquote(segment) for segment in path.split("/")]
+    fitting = []
+    for _, template in drawn:
+        parts = template.split("/")
+        if len(parts) == len(segments) and all(
+            bool(have) if want.startswith("{") else want == have for want, have in zip(parts, segments, strict=True)
+        ):
+            fitting.append(([part.startswith("{") for part in parts], template))
+    if not fitting:
+        return None, frozenset()
+    template = min(fitting)[1]
+    has = {each for each, owner in drawn if owner == template}
+    if method in has or (method == "HEAD" and "GET" in has):
+        return template, frozenset()
+    return None, frozenset(has | {"OPTIONS"} | ({"HEAD"} if "GET" in has else set()))
+
+
+requests = st.lists(st.sampled_from(ACTUAL), min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
+
+
+@given(
+    st.lists(st.tuples(methods, templates), min_size=1, max_size=8, unique=True),
+    st.lists(st.tuples(methods, requests), min_size=1, max_size=20),
+)
+@example([("GET", "/a/{p1}"), ("POST", "/{p0}/a")], [("POST", "/a/a"), ("GET", "/a/a"), ("GET", "/%61/b")])
+def test_routing_does_what_trying_one_template_after_the_other_would(
+    drawn: list[tuple[str, str]], asked: list[tuple[str, str]]
+) -> None:
+    router = Router([read_contract(document_of(drawn), name="drawn", file="drawn")])
+    for method, path in asked:
+        found = router.match(method, path, Headers())
+        assert (found.operation.path if found.operation else None, found.allowed) == reference(drawn, method, path)

@@ -1,0 +1,262 @@
+"""Each exchange is remembered as it was, cut and without secrets, and is at once a line of the journal's file."""
+
+import gc
+import json
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockserver.engine import Mock
+from mockserver.errors import JournalError, StoreError
+from mockserver.journal.exchange import Exchange, as_json
+from mockserver.journal.recorder import JournalFile, Recorder
+from mockserver.messages import Chunk, Finding, Headers, Json, Request, Response, Stream
+from mockserver.settings import LONGEST_BODY, Settings
+from mockserver.store.memory import MemoryShelf
+from tests.exchanges import exchange
+from tests.talk import KEY, MESSAGE, TITLE, ask
+
+AT = "2026-04-22T12:34:41.342245"
+PLANTED = "s3cr3t-of-mine"
+LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED: there is no /dev/full and /proc here")
+
+
+def recorder(shelf: MemoryShelf, longest: int = LONGEST_BODY, file: Path | None = None) -> Recorder:
+    return Recorder(shelf, lambda: AT, longest, file)
+
+
+def record(made: Recorder, request: Request, response: Response, *, planned: int = 0) -> None:
+    made.record(request, "set_title", "2.6#/x", {"session_id": "s"}, response, planned, ("reset",) if planned else ())
+
+
+def remembered(request: Request, response: Response, *, longest: int = LONGEST_BODY, planned: int = 0) -> Exchange:
+    """Record one exchange, and give it as it is remembered."""
+    shelf = MemoryShelf()
+    record(recorder(shelf, longest), request, response, planned=planned)
+    (kept,) = shelf.exchanges(request.scope)
+    return kept
+
+
+def lines(path: Path) -> list[Json]:
+    """Read a journal's file, each line of which must be JSON."""
+    text = path.read_text("ascii")
+    assert text == "" or text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# -- an exchange -----------------------------------------------------------------------------------------------------
+
+
+def test_an_exchange_is_remembered_as_it_was() -> None:
+    finding = Finding("/body", "missing", "Field required", "client")
+    request = Request("POST", "/a%20b", "x=1", Headers([(b"accept", b"*/*")]), b"{}", "alice", "/root")
+    response = Response(422, [(b"content-type", b"application/json")], b"[]", findings=(finding,), source="canned")
+    assert remembered(request, response, planned=3) == Exchange(
+        number=1,
+        at=AT,
+        scope="alice",
+        method="POST",
+        path="/a%20b",
+        query="x=1",
+        headers=((b"accept", b"*/*"),),
+        body=b"{}",
+        size=2,
+        operation="set_title",
+        contract="2.6#/x",
+        values={"session_id": "s"},
+        status=422,
+        answer_headers=[(b"content-type", b"application/json")],
+        answer=b"[]",
+        answer_size=2,
+        source="canned",
+        findings=(finding,),
+        planned=3,
+        faults=("reset",),
+    )
+
+
+def test_a_stream_is_written_out() -> None:
+    stream = Stream([Chunk(0.0, b"data: 1\n\n"), Chunk(9.0, b"data: 2\n\n")], lambda _: pytest.fail("it was closed"))
+    kept = remembered(Request("GET", "/"), Response(200, [], stream=stream), longest=10)
+    assert (kept.answer, kept.answer_size) == (b"data: 1\n\nd", 18)
+
+
+@given(
+    body=st.binary(max_size=40) | st.text(max_size=20).map(str.encode),
+    answer=st.text(max_size=20).map(str.encode),
+    longest=st.integers(0, 12),
+)
+@example("é".encode(), b"", 1)
+@example("𝄞".encode(), "a𝄞".encode(), 3)
+@example(b"a" + b"\x80" * 9, b"", 6)
+def test_a_long_body_is_cut_and_its_size_told(body: bytes, answer: bytes, longest: int) -> None:
+    kept = remembered(Request("POST", "/", body=body), Response(200, [], answer), longest=longest)
+    for part, whole, size in ((kept.body, body, kept.size), (kept.answer, answer, kept.answer_size)):
+        assert size == len(whole)
+        assert whole.startswith(part)
+        assert min(len(whole), longest - 3) <= len(part) <= longest
+    assert kept.answer.decode().encode() == kept.answer, "a text stays one"
+
+
+@pytest.mark.parametrize("planned", [0, 2, -1])
+def test_no_secret_is_kept_of_request_or_planned_answer(planned: int) -> None:
+    fields = [(b"authorization", f"Bearer {PLANTED}".encode()), (b"cookie", f"a={PLANTED}".encode()), (b"x", b"y")]
+    answer = [(b"set-cookie", f"a={PLANTED}".encode())] if planned else []
+    kept = remembered(Request("GET", "/", headers=Headers(fields)), Response(200, answer), planned=planned)
+    assert PLANTED not in repr(kept)
+    assert kept.headers[2] == (b"x", b"y")
+    assert [name for name, _ in kept.answer_headers] == [name for name, _ in answer]
+
+
+def test_a_secret_that_a_refusal_quotes_is_gone_before_it_is_cut() -> None:
+    quoted = f'{{"detail":[{{"input":"{PLANTED}"}}]}}'.encode()
+    request = Request("GET", "/", headers=Headers([(b"x-api-key", PLANTED.encode())]))
+    finding = Finding("/header/x-api-key", "int_parsing", "no number", "client", received=PLANTED)
+    for longest in (20, 25, 1_000):
+        kept = remembered(request, Response(422, [], quoted, findings=(finding,)), longest=longest)
+        assert PLANTED[:3] not in repr(kept)
+        assert kept.answer_size == len(quoted)
+        assert kept.findings[0].message == "no number"
+
+
+def test_the_mock_remembers_as_many_bytes_as_it_is_told_to() -> None:
+    mock = Mock(Settings(contract="2.6", seed=1, journal_body=5))
+    response = ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE})
+    (kept,) = mock.shelf.exchanges("default")
+    assert (kept.body, kept.answer) == (b'{"fir', response.body[:5])
+    assert (kept.size, kept.answer_size) == (len(json.dumps({"first_message": MESSAGE})), len(response.body))
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_has_a_line_for_each_exchange_as_the_journal_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    mock = Mock(Settings(contract="2.6", seed=1, journal=path))
+    mock.served.planner.add("default", {"operation": "set_title", "headers": {"Set-Cookie": PLANTED}})
+    for body in ({"first_message": "é\n\u2028\0"}, {"first_message": ["\ud800"]}, b"\xff", None):
+        ask(mock.handle, "POST", TITLE, body, authorization=f"Bearer {PLANTED}", cookie=PLANTED)
+        assert len(lines(path)) == len(mock.shelf.exchanges("default"))
+    kept = mock.shelf.exchanges("default")
+    assert lines(path) == json.loads(json.dumps([as_json(each) for each in kept]))
+    assert [each["number"] for each in lines(path)] == [1, 2, 3, 4]
+    assert PLANTED not in path.read_text()
+
+
+def test_the_file_has_all_though_nothing_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    mock = Mock(Settings(contract="2.6", seed=1, journal=path, journal_size=0))
+    for _ in range(2):
+        ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}, authorization=KEY)
+    assert [(each["number"], each["operation"]) for each in lines(path)] == [(1, "set_title"), (2, "set_title")]
+    assert list(mock.shelf.exchanges("default")) == []
+
+
+def test_the_line_is_there_before_the_answer(serve: Callable[..., str], tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    url = serve(contract="2.6", seed=1, journal=path)
+    for count in (1, 2):
+        headers = {"authorization": KEY}
+        assert httpx.post(url + TITLE, json={"first_message": MESSAGE}, headers=headers).status_code == 200
+        assert len(lines(path)) == count
+
+
+def test_a_file_that_is_there_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"earlier": 1}\n')
+    ask(Mock(Settings(seed=1, journal=path)).handle, "GET", "/x")
+    assert [each.get("earlier") for each in lines(path)] == [1, None]
+
+
+def test_threads_and_processes_that_write_at_once_write_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    mocks = [Mock(Settings(contract="2.6", seed=1, journal=path)) for _ in range(2)]
+
+    def call(number: int) -> None:
+        message = f"{number}-" + "é" * (number % 7) * 300
+        assert ask(mocks[number % 2].handle, "POST", TITLE, {"first_message": message}).status == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(200)))
+    messages = [json.loads(each["request"]["body"])["first_message"] for each in lines(path)]
+    assert sorted(int(message.partition("-")[0]) for message in messages) == list(range(200))
+    written = [each["number"] for each in lines(path)]
+    assert sorted(written) == sorted(2 * list(range(1, 101)))
+
+
+@pytest.mark.parametrize("place", ["", "none/journal.jsonl"])
+def test_a_file_that_cannot_be_written_stops_the_start(tmp_path: Path, place: str) -> None:
+    with pytest.raises(JournalError) as caught:
+        Mock(Settings(seed=1, journal=tmp_path / place))
+    assert caught.value.where == str(tmp_path / place)
+    assert caught.value.why
+    assert caught.value.mend == "name another file"
+
+
+@LINUX
+def test_a_full_disk_loses_the_line_and_nothing_else() -> None:
+    mock = Mock(Settings(contract="2.6", seed=1, journal=Path("/dev/full")))
+    for count in (1, 2):
+        assert ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}).status == 200
+        assert len(mock.shelf.exchanges("default")) == count
+
+
+@contextmanager
+def room(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2, 100])
+def test_a_line_that_was_torn_by_a_full_disk_spoils_no_other(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "journal.jsonl"
+    file = JournalFile(path)
+    file.write(exchange(number=1))
+    size = path.stat().st_size
+    with room(2 * size - missing):
+        for number in (2, 3):
+            file.write(exchange(number=number))
+    for number in (4, 5):
+        file.write(exchange(number=number))
+    found = path.read_bytes().splitlines(keepends=True)
+    whole = [json.loads(line)["number"] for line in found if line.endswith(b"}\n")]
+    assert whole == ([1, 2, 4, 5] if missing < 2 else [1, 4, 5])
+    assert b"" not in path.read_bytes().split(b"\n")[:-1]
+
+
+def test_what_the_shelf_did_not_take_is_not_written(tmp_path: Path) -> None:
+    class Away(MemoryShelf):
+        def record(self, exchange: Exchange) -> int:  # noqa: ARG002  # it is not kept
+            raise StoreError("it was taken away")
+
+    path = tmp_path / "journal.jsonl"
+    with pytest.raises(StoreError):
+        record(recorder(Away(), file=path), Request("GET", "/"), Response(200, []))
+    assert path.read_bytes() == b""
+
+
+@LINUX
+def test_the_file_is_closed_with_the_mock(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+
+    def is_open() -> bool:
+        gc.collect()
+        return any(each.is_symlink() and each.readlink() == path for each in Path("/proc/self/fd").iterdir())
+
+    made: list[Any] = [Mock(Settings(seed=1, journal=path))]
+    assert is_open()
+    made.clear()
+    assert not is_open()

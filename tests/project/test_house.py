@@ -1,0 +1,324 @@
+"""The house stays as it was built: tiers, import weight, sizes, and nothing that stands in no document."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from mockserver.cli import main
+from mockserver.server.asgi import EXPOSED
+from mockserver.settings import Settings
+from tests.strategies import ROOT
+
+PACKAGE = ROOT / "mockserver"
+
+FLOORS = (
+    ("errors", "messages", "clock", "data", "delivery", "sse", "matching", "settings"),
+    ("contract",),
+    ("server",),
+    ("store",),
+    ("request",),
+    ("answer",),
+    ("journal",),
+    ("stub",),
+    ("endpoint",),
+    ("engine",),
+    ("watch",),
+    ("control",),
+    ("testing",),
+    ("check",),
+    ("cli", "pytest_plugin"),
+    ("apis",),
+)
+"""The rooms, lowest first: one imports only from floors below its own, or from its own without a circle."""
+
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(module: str) -> str:
+    """Name the room of a module: mockserver.contract.router -> contract."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+PATHS = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__main__.py"}
+"""Every module of the package."""
+
+SERVING = sorted(each for each in PATHS if room_of(each) not in ("", "check", "apis"))
+
+_context = click.Context(main)
+COMMANDS = {name: found for name in main.list_commands(_context) if (found := main.get_command(_context, name))}
+"""All commands, those that check among them."""
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(PATHS[module].read_text("utf-8"))
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """Give the full names of the modules that are imported in and below a node."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Import):
+            yield from (alias.name for alias in each.names)
+        elif isinstance(each, ast.ImportFrom):
+            assert each.level == 0, "imports name their module in full"
+            yield each.module or ""
+            if each.module == "mockserver":
+                yield from (f"mockserver.{alias.name}" for alias in each.names)
+
+
+def own_imports(module: str) -> set[str]:
+    """Give the modules of the package that a module imports, at its top or in a function."""
+    found = set()
+    for name in imported(tree(module)):
+        found |= {name} & PATHS.keys()
+    return found - {"mockserver", module}
+
+
+def used(module: str) -> set[str]:
+    """Give the packages that a module loads when it runs; what it names for types alone is left out."""
+    body = [each for each in tree(module).body if not ast.unparse(each).startswith("if TYPE_CHECKING:")]
+    return {name.split(".")[0] for each in body for name in imported(each)}
+
+
+def documents() -> str:
+    """Give all that is written for users."""
+    return "\n".join(path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
+
+
+def run(code: str, *arguments: str) -> str:
+    """Run code in a fresh interpreter; gives what it prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+# -- rooms -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room_of(module) for module in PATHS} - {""} == set(FLOOR)
+
+
+@pytest.mark.parametrize("room", sorted(FLOOR))
+def test_a_room_imports_only_from_the_floors_below_it(room: str) -> None:
+    too_high = {
+        f"{room} -> {room_of(other)}"
+        for module in PATHS
+        if room_of(module) == room
+        for other in own_imports(module)
+        if room_of(other) != room and FLOOR[room_of(other)] >= FLOOR[room] and FLOOR[room] > 0
+    }
+    assert too_high - KNOT == set()
+
+
+KNOT = {"answer -> apis", "check -> apis", "control -> apis", "endpoint -> apis", "engine -> apis", "store -> journal"}
+"""Arrows that still point upwards; each is to go."""
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = {module: own_imports(module) for module in PATHS}
+    while free := [module for module, needs in left.items() if not needs & left.keys()]:
+        for module in free:
+            del left[module]
+    assert left == {}
+
+
+def test_nothing_imports_the_command() -> None:
+    assert [module for module in PATHS if "mockserver.cli" in own_imports(module)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("socket", {"server.uvicorn", "delivery"}),
+        ("asyncio", {"server.asgi", "server.uvicorn", "delivery"}),
+        ("time", {"server.asgi", "clock", "store.sqlite", "server.transport"}),
+        ("uvicorn", {"server.uvicorn"}),
+        ("starlette", {"control.routes", "server.asgi", "control.app"}),
+        ("httpx", {"control.client", "testing.server", "server.transport"}),
+        ("pytest", {"pytest_plugin"}),
+        ("jsonschema_rs", {"matching", "contract.schema"}),
+        ("jsonschema", {"contract.schema"}),
+        ("pydantic_core", {"request.fastapi"}),
+        ("faker", {"answer.generate"}),
+        ("yaml", {"contract.schema"}),
+        ("click", {"cli"}),
+        ("sqlite3", {"store.sqlite"}),
+        ("watchfiles", {"watch"}),
+    ],
+)
+def test_what_waits_and_what_is_borrowed_has_its_place(name: str, places: set[str]) -> None:
+    assert {module.removeprefix("mockserver.") for module in SERVING if name in used(module)} == places
+
+
+def test_nothing_draws_from_the_chance_of_the_whole_process() -> None:
+    for module in SERVING:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.ImportFrom) and node.module == "random":
+                assert [alias.name for alias in node.names] == ["Random"], module
+            assert not (isinstance(node, ast.Import) and any(alias.name == "random" for alias in node.names)), module
+
+
+def test_the_package_itself_has_no_facade() -> None:
+    assert list(imported(tree("mockserver"))) == []
+
+
+# -- import weight ---------------------------------------------------------------------------------------------------
+
+SERVE_ONE = """
+import asyncio, sys
+from mockserver.server.asgi import App
+from mockserver.control.app import Control
+from mockserver.engine import Mock
+from mockserver.settings import Settings
+
+mock = Mock(Settings(seed=1))
+app = App(mock, control=Control(mock))
+sent = []
+
+async def receive():
+    return {"type": "http.request", "body": b'{"first_message": "x"}', "more_body": False}
+
+async def send(message):
+    sent.append(message)
+
+scope = {
+    "type": "http", "method": "POST", "path": "/api/v1/chat/ses-abc123/title", "query_string": b"",
+    "raw_path": b"/api/v1/chat/ses-abc123/title",
+    "headers": [
+        (b"authorization", b"Bearer k"), (b"content-type", b"application/json"), (b"content-length", b"22"),
+    ],
+}
+asyncio.run(app(scope, receive, send))
+assert sent[0]["status"] == 200, sent
+print(*sys.modules)
+"""
+
+HEAVY = {"hypothesis", "faker", "pydantic_core", "jsonschema", "pytest", "starlette", "uvicorn", "click", "watchfiles"}
+
+
+def test_importing_the_package_loads_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import mockserver; print(*set(sys.modules) - before)"
+    assert run(code).split() == ["mockserver"]
+
+
+def test_serving_a_title_loads_nothing_that_it_does_not_use() -> None:
+    loaded = {name.split(".")[0] for name in run(SERVE_ONE).split()}
+    assert loaded & HEAVY == set()
+    assert "jsonschema_rs" in loaded
+
+
+def test_the_command_line_loads_the_engine_only_when_it_serves() -> None:
+    loaded = set(run("import sys; import mockserver.cli; print(*sys.modules)").split())
+    assert not loaded & {
+        "mockserver.engine",
+        "mockserver.contract.schema",
+        "jsonschema_rs",
+        "yaml",
+        "uvicorn",
+        "starlette",
+    }
+
+
+# -- sizes -----------------------------------------------------------------------------------------------------------
+
+
+def sources() -> list[Path]:
+    return [*sorted(PACKAGE.rglob("*.py")), ROOT / "hatch_build.py"]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.stem))
+def test_a_module_has_at_most_600_lines_and_a_function_50(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 600
+    functions = [each for each in ast.walk(ast.parse(text)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {each.name: each.end_lineno - each.lineno + 1 for each in functions if each.end_lineno}
+    assert {name: lines for name, lines in long.items() if lines > 50} == {}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.stem))
+def test_a_module_opens_with_one_sentence(path: Path) -> None:
+    opening = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    assert re.match(r"[A-Z`].*[.:?]$", opening.splitlines()[0]), opening
+
+
+def test_every_room_has_a_folder_or_file_of_tests() -> None:
+    tests = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+    tests |= {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
+    elsewhere = {"data", "engine", "errors", "messages", "sse"}  # shown by what stands on them
+    assert FLOOR.keys() - elsewhere - tests == set()
+
+
+# -- documents -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+def test_every_setting_stands_in_the_documents(name: str) -> None:
+    text, option = documents(), name.replace("_", "-")
+    assert re.search(rf"`--(no-)?{option}\b", text)
+    assert f"`MOCKSERVER_{name.upper()}`" in text
+
+
+def test_the_table_of_options_tells_the_defaults_in_order() -> None:
+    text = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    rows = re.findall(r"^\| `--(?:no-)?([\w-]+)` \| `MOCKSERVER_(\w+)`[^|]*\| ([^|]+) \|", text, re.MULTILINE)
+    assert [row[0] for row in rows] == [field.name.replace("_", "-") for field in fields(Settings)]
+    told = {variable.lower(): default for _, variable, default in rows}
+    assert list(told) == [field.name for field in fields(Settings)]
+    for field in fields(Settings):
+        if field.default is not None and not isinstance(field.default, bool):
+            default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+            assert told[field.name] == default
+
+
+def test_no_option_is_documented_that_there_is_not() -> None:
+    known = {
+        option
+        for command in COMMANDS.values()
+        for each in command.params
+        for option in (*each.opts, *each.secondary_opts)
+    }
+    plugin = ast.unparse(tree("mockserver.pytest_plugin"))
+    known |= set(re.findall(r"addoption\('(--[a-z-]+)'", plugin))
+    told = set(re.findall(r"`mockserver [a-z-]+ .*?(--[a-z-]+)|`(--[a-z-]+)", documents()))
+    assert {name for pair in told for name in pair if name} - known == set()
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_stands_in_the_documents(command: str) -> None:
+    assert f"mockserver {command}" in documents()
+
+
+def headers() -> set[str]:
+    """Give the names of our own header fields, as they stand in the code."""
+    code = "\n".join(PATHS[module].read_text("utf-8") for module in SERVING)
+    return set(re.findall(r"\"(x-mock-[a-z]+)\"", code)) | {"preference-applied"}
+
+
+SENT = {"x-mock-scope"}
+"""The header fields of our own that a client sends."""
+
+
+def test_every_header_of_our_own_stands_in_the_documents() -> None:
+    assert len(headers()) >= 6
+    assert {name for name in headers() if f"`{name}`" not in documents().lower()} == set()
+
+
+def test_every_header_of_our_own_can_be_read_across_origins() -> None:
+    assert headers() - SENT <= set(EXPOSED)
+
+
+@pytest.mark.parametrize("wish", ["code", "example", "dynamic", "seed"])
+def test_every_wish_stands_in_the_documents(wish: str) -> None:
+    assert f"`{wish}`" in documents()
