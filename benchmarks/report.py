@@ -62,7 +62,7 @@ def as_json(results: Results) -> str:
     made: dict[str, Any] = {
         "taken": results.taken,
         "command": results.command,
-        "plan": asdict(results.plan),
+        "plan": asdict(results.stub),
         "machine": asdict(results.machine),
         "versions": dict(results.versions),
         "to_reach": asdict(to_reach(results.sections)),

@@ -3,8 +3,8 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import Field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
@@ -16,8 +16,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from mockserver import api as packs
 from mockserver.errors import MockserverError, UsageError
-from mockserver.settings import Settings
+from mockserver.settings import Settings, options_of
 
 CHECKS = {
     "check": "mockserver.check.provider.command",
@@ -31,6 +32,10 @@ CHECKS = {
 
 PROGRAM = "mockserver.check.client.traffic"
 """What makes reports on a program that is run, loaded when there shall be one."""
+
+
+_PACK = "mockserver.api"
+"""Where a context keeps the API pack in force."""
 
 
 class _Commands(click.Group):
@@ -52,25 +57,81 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="llamacloud-mockserver", prog_name="mockserver")
 def main() -> None:
-    """Stand in for the LlamaCloud chat API, as its contract says."""
+    """Serve, test and check any API by its OpenAPI document."""
 
 
-def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each field of Settings."""
-    for each in reversed(fields(Settings)):
-        command = _option(each)(command)
-    return command
+class _ServingCommand(click.Command):
+    """A command that takes the options of `serve`, those of the API pack in force among them, in a group of their own.
+
+    The pack is found before the options are parsed.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the pack, then parse; an option of another pack is a usage error that names it."""
+        ctx.meta[_PACK] = api_of(args, ctx.default_map or {})
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-").removeprefix("no-").replace("-", "_")
+            owner = packs.pack_of(name)
+            if not owner:
+                raise
+            api = ctx.meta[_PACK]
+            raise UsageError(
+                f"there is no option {error.option_name}",
+                where=f"mockserver {self.name}",
+                why=f"it is an option of the API pack {owner}, and {api.name if api else 'none'} is in force",
+                mend=f"add --api {owner}, or leave it out",
+            ) from error
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Give the options of the command, those of serving, and the pack's."""
+        own = super().get_params(ctx)
+        return [*own[:-1], *map(_option, options_of(Settings)), *self.pack_params(ctx), own[-1]]
+
+    def pack_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Give the options of the pack in force."""
+        api: packs.Api | None = ctx.meta.get(_PACK)
+        return [] if api is None or api.settings is None else [*map(_option, options_of(api.settings))]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, the pack's in a group of their own."""
+        own = {each.name for each in self.pack_params(ctx)}
+        rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+        for each in self.get_params(ctx):
+            if (record := each.get_help_record(ctx)) is not None:
+                rows[each.name in own].append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(rows[False])
+        if rows[True]:
+            with formatter.section(f"Options of the API pack {ctx.meta[_PACK].name}"):
+                formatter.write_dl(rows[True])
 
 
-def _option(each: "Field[Any]") -> Callable[[Callable[..., None]], Callable[..., None]]:
+def api_of(args: Sequence[str], defaults: Mapping[str, Any]) -> packs.Api | None:
+    """Find the API pack in force: by the options, else the environment, else pyproject.toml, else the default."""
+
+    def said(name: str) -> str | None:
+        for at, text in enumerate(args):
+            if text == "--":
+                break
+            if text == f"--{name}" and at + 1 < len(args):
+                return args[at + 1]
+            if text.startswith(f"--{name}="):
+                return text.partition("=")[2]
+        value = os.environ.get(f"MOCKSERVER_{name.upper()}") or defaults.get(name)
+        return None if value is None else str(value)
+
+    return packs.choose(said("api"), said("contract"))
+
+
+def _option(each: "Field[Any]") -> click.Option:
     flag = "--" + each.name.replace("_", "-")
     more: dict[str, Any] = {"help": each.metadata["help"], "envvar": f"MOCKSERVER_{each.name.upper()}"}
     if each.type is bool:
-        name = f"{flag}/--no-{flag[2:]}"
-        return click.option(name, default=each.default, show_default=True, **more)
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=each.default, show_default=True, **more)
     shown = each.default is not None
-    kind = _kind(each)
-    return click.option(flag, type=kind, default=each.default, show_default=shown, show_envvar=False, **more)
+    return click.Option([flag], type=_kind(each), default=each.default, show_default=shown, **more)
 
 
 def _kind(each: "Field[Any]") -> click.ParamType[Any]:
@@ -113,8 +174,7 @@ class _Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is no time as 2026-04-22T12:34:41.342245", param, ctx)
 
 
-@main.command(context_settings={"show_default": True})
-@_settings_options
+@main.command(cls=_ServingCommand, context_settings={"show_default": True})
 def serve(**options: Any) -> None:
     """Serve the API on a socket until it is stopped."""
     from mockserver.server.uvicorn import address, bind, end_quietly, serve_many
@@ -124,8 +184,8 @@ def serve(**options: Any) -> None:
     from mockserver.server.uvicorn import serve as serve_app
     from mockserver.testing.server import make_app, start_mock
 
-    warn_of_unknown_variables()
-    settings = Settings(**options)
+    settings = packs.make_settings(options)
+    warn_of_unknown_variables(packs.choose(settings.api, settings.contract))
     check_workers(settings)
     mock = start_mock(settings)
     if settings.watch or not is_packed():
@@ -152,13 +212,12 @@ def serve(**options: Any) -> None:
         stop.set()
 
 
-@main.command(context_settings={"show_default": True, "ignore_unknown_options": False})
+@main.command(cls=_ServingCommand, context_settings={"show_default": True})
 @click.option("--allow-invalid", is_flag=True, help="Let the client send what the contract forbids.")
-@click.option("--allow-unused", is_flag=True, help="Let planned answers go unused.")
+@click.option("--allow-unused", is_flag=True, help="Let stubs go unused.")
 @click.option("--allow-silence", is_flag=True, help="Let the command send no request at all.")
 @click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help="A report of it; may be repeated.")
 @click.option("--coverage", is_flag=True, help="Tell how much of the contract the command exercised, too.")
-@_settings_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
     command: tuple[str, ...],
@@ -176,7 +235,7 @@ def run(
     from mockserver.testing.run import Allowed, run_command
 
     source = click.get_current_context().get_parameter_source("port")
-    settings = Settings(**options)
+    settings = packs.make_settings(options)
     if source is ParameterSource.DEFAULT:
         settings = replace(settings, port=0)
     if settings.workers > 1:
@@ -204,22 +263,31 @@ def check_workers(settings: Settings) -> None:
 
 
 def ready_lines(mock: Any, url: str) -> str:
-    """Say in one line what is served, and in two more how a client is pointed here."""
-    from mockserver.engine import describe
-
-    settings = mock.settings
-    key = "any-key"
-    if settings.api_key is not None:
-        from_environment = os.environ.get("MOCKSERVER_API_KEY") == settings.api_key
-        key = '"$MOCKSERVER_API_KEY"' if from_environment else "'<your --api-key>'"
-    what = f"{describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
+    """Say in one line what is served, and in more how a client is pointed here."""
+    settings, api = mock.settings, mock.api
+    what = f"{packs.describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
     if mock.store.url != "memory://":
         what += f", store {mock.store.url}"
     if settings.workers > 1:
         what += f", {settings.workers} workers"
     if mock.loaded:
-        what += f", {mock.loaded} session{'s' if mock.loaded != 1 else ''} from {settings.state}"
-    return f"mockserver is ready at {url}: {what}\nexport LLAMA_CLOUD_BASE_URL={url}\nexport LLAMA_CLOUD_API_KEY={key}"
+        noun = "record" if api is None or api.state is None else api.state.noun
+        what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.state}"
+    lines = [f"mockserver is ready at {url}: {what}"]
+    if api is None and (name := packs.recognised(mock.served.contracts)):
+        lines.append(f"its paths are those of the API pack {name}: --api {name} plays them")
+    if api is not None:
+        lines += [f"export {name}={url}" for name in api.client.url_variables]
+        lines += [f"export {name}={_key_text(settings)}" for name in api.client.key_variables]
+    return "\n".join(lines)
+
+
+def _key_text(settings: Settings) -> str:
+    """Write a key as a shell takes it, but not one that is secret."""
+    if settings.api_key is None:
+        return "any-key"
+    from_environment = os.environ.get("MOCKSERVER_API_KEY") == settings.api_key
+    return '"$MOCKSERVER_API_KEY"' if from_environment else "'<your --api-key>'"
 
 
 def say(text: str) -> None:
@@ -248,33 +316,32 @@ def _table(path: Path) -> dict[str, Any]:
         raise UsageError(
             "[tool.mockserver] is not a table", where=str(path), mend="write [tool.mockserver] and options"
         )
-    names = {each.name for each in fields(Settings)}
     said = {key.replace("-", "_"): value for key, value in table.items()}
-    unknown = sorted(set(said) - names)
-    if unknown:
-        raise UsageError(
-            f"[tool.mockserver] has no option {unknown[0]!r}",
-            where=str(path),
-            mend=f"the options are {', '.join(sorted(names))}",
-        )
-    return {key: _default(path.parent, key, value) for key, value in said.items()}
+    contract = said.get("contract")
+    api = packs.choose(said.get("api"), None if contract is None else str(contract))
+    known = {each.name: each for each in packs.options(api)}
+    for key in said:
+        if key not in known:
+            raise packs.unknown_option(key, api, known, f"[tool.mockserver] in {path}")
+    return {key: _default(path.parent, known[key], value) for key, value in said.items()}
 
 
-def warn_of_unknown_variables() -> None:
+def warn_of_unknown_variables(api: packs.Api | None) -> None:
     """Warn of variables that look like options, and are none."""
-    known = {f"MOCKSERVER_{each.name.upper()}" for each in fields(Settings)}
+    known = {f"MOCKSERVER_{each.name.upper()}" for each in packs.options(api)}
     for name in sorted(os.environ):
         if name.startswith("MOCKSERVER_") and name not in known:
             print(f"mockserver: the variable {name} is no option; it is ignored", file=sys.stderr)
 
 
-def _default(folder: Path, key: str, value: Any) -> Any:
+def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
     """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
-    if key in ("fixtures", "state", "plan", "journal") or (key == "contract" and (folder / str(value)).is_file()):
+    is_file = "Path" in str(option.type) or (option.name == "contract" and (folder / str(value)).is_file())
+    if is_file:
         return str(folder / str(value))
-    if key == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
+    if option.name == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
         return f"sqlite:///{folder / str(value).removeprefix('sqlite:///')}"
-    if key == "missing_indexes" and isinstance(value, list):
+    if isinstance(value, list):
         return ",".join(map(str, value))
     return value if isinstance(value, bool) else str(value)
 

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-API = "llamacloud-chat"
-
-
 CONTROL = "mockserver-control"
 """The folder of the document of the control routes, beside those of the API's contracts."""
 

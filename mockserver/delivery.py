@@ -45,7 +45,7 @@ def first_events(stream: Stream, count: int, *more: Chunk) -> Stream:
         stream.close(min(sent, len(kept)))
         return b""
 
-    return Stream([*kept, *more], close, stream.keep_alive)
+    return stream._replace(chunks=[*kept, *more], close=close)
 
 
 def first_bytes(stream: Stream, count: int | None) -> Stream:
@@ -60,11 +60,8 @@ def first_bytes(stream: Stream, count: int | None) -> Stream:
     return first_events(stream, whole, Chunk(part.at, part.data[:count]))
 
 
-def changed(stream: Stream, change: Callable[[bytes], bytes], last: bytes) -> Stream | None:
-    """Change the data of the first event that is another then; None where there is no such event.
-
-    `last` is the event that the stream is to be closed with, which is written only then.
-    """
+def changed(stream: Stream, change: Callable[[bytes], bytes]) -> Stream | None:
+    """Change the data of the first event that is another then; None where there is no such event."""
 
     def rewritten(event: bytes) -> bytes:
         head, found, text = event.partition(b"data: ")
@@ -78,7 +75,7 @@ def changed(stream: Stream, change: Callable[[bytes], bytes], last: bytes) -> St
         if chunk.data and (made := rewritten(chunk.data)) != chunk.data:
             news = [*stream.chunks[:index], Chunk(chunk.at, made), *stream.chunks[index + 1 :]]
             return stream._replace(chunks=news)
-        if not chunk.data and rewritten(last) != last:
+        if not chunk.data and rewritten(stream.last) != stream.last:
             return stream._replace(close=close)
     return None
 

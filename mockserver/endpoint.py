@@ -1,157 +1,114 @@
-"""The title call where all of it is plain: the engine's steps in one function, with what is known at start.
-
-It answers as the engine does, or it does nothing, and the engine answers; a property test holds the two together.
-"""
+"""One operation, compiled at start: who may call it, how its requests are decoded, what answers them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import orjson
-
-from mockserver.answer.choose import Draft
-from mockserver.answer.render import Sealer
-from mockserver.apis.llamacloud_chat.sessions import Traits, World, summary, title_of
+from mockserver.answer.choose import Answers, Unmet
+from mockserver.answer.errors import not_generated, unauthorized, unmet_preference
+from mockserver.answer.prefer import NONE, Preference, read_preference
+from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
-from mockserver.contract.router import Match, Router
-from mockserver.journal.exchange import Brief, Kind
-from mockserver.messages import Headers, Json, Request, Response, Version, known, same_key
-from mockserver.request.validate import Judge, scan
-from mockserver.settings import Settings
-from mockserver.store.base import Shelf
-from mockserver.store.memory import MemoryShelf, MemoryStore
+from mockserver.errors import ContractError
+from mockserver.messages import Headers, Json, Request, known, same_key
+from mockserver.request.validate import Rejection, RequestValidator, scan
+from mockserver.stub.rules import StubRules, Taken, misconfigured
 
-_BEFORE, _AFTER = "/api/v1/chat/", "/title"
-_FIRST, _LAST = len(_BEFORE), -len(_AFTER)
+_NO_QUERY: Mapping[str, Json] = {}
 
-_LENGTHS = [(b"content-length", b"%d" % size) for size in range(4_096)]
-"""The header fields of the lengths that most answers have."""
-
-MOST_VERSIONS = 100
-"""Of how many versions of clients it is remembered which contract answers them."""
-
-_UNKNOWN: Any = object()
-"""Stands for a version of which it was not asked yet."""
-
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor."""
+_UNREAD = object()
+"""Stands for a body that is not plain JSON, or not right, and is looked at more closely."""
 
 
-Keep: TypeAlias = Callable[[Request, Match, Draft, None], Response]
-"""Seals an answer, and remembers it."""
+class Keys(NamedTuple):
+    """Which keys are right: any, or one; none is asked for without `required`."""
+
+    required: bool
+    right: bytes | None = None
 
 
-class Parts(NamedTuple):
-    """What the engine answers by."""
+class Endpoint:
+    """Answers the calls of one operation."""
 
-    router: Router
-    judges: Mapping[Operation, Judge]
-    sealer: Sealer
-    world: World
-    shelf: Shelf
-    keep: Keep
+    def __init__(
+        self, operation: Operation, validator: RequestValidator, answers: Answers, stubs: StubRules, keys: Keys
+    ) -> None:
+        self.operation, self.validator = operation, validator
+        self._answers, self._stubs, self._keys = answers, stubs, keys
+        self._secured = operation.secured and keys.required
+        self._play: Play | None = answers.player(operation)
+        self._stubbed = stubs.store.stubbed
+        self._is_plain = validator.plain
+        self._has_body = operation.body is not None
+        self._allows: Callable[[Json], bool] = self._compile
 
+    def answer(self, request: Request, path: Mapping[str, str], at: str) -> tuple[Draft, Taken | None]:
+        """Answer a request: key, request, preference, stub, play. Gives the stub that was taken, if one was.
 
-class Route(NamedTuple):
-    """What the title calls of one contract have in common."""
+        `at` is when it came. A StoreError where the store fails.
+        """
+        if self._secured and (keyless := self._keyless(request.headers)) is not None:
+            return keyless, None
+        call: Call | Rejection | None = None
+        if self._is_plain and not request.query:
+            body = self._body(request) if self._has_body else None
+            if body is not _UNREAD:
+                call = Call(request, self.operation, path, _NO_QUERY, body, at)
+        if call is None:
+            call = self.validator.validate(request, path, at)
+        if isinstance(call, Rejection):
+            return Draft(call.status, call.value, findings=call.findings), None
+        preference = NONE
+        if b"prefer" in request.headers:
+            preference, wrong = read_preference(request.headers)
+            if wrong:
+                return unmet_preference(wrong[0].message, self.operation), None
+        taken = None
+        if preference is NONE and (self._stubs.base or request.scope in self._stubbed):
+            taken = self._stubs.take(call)
+        draft = self._answer(call, preference, taken)
+        if call.findings:
+            draft = draft._replace(findings=(*draft.findings, *call.findings))
+        return draft, taken
 
-    operation: Operation
-    takes: Callable[[Json], bool]
-    """Says whether the contract allows a body."""
-    tells: Callable[[Json], bool]
-    """Says whether it allows an answer."""
-    headers: tuple[tuple[bytes, bytes], ...]
-    """The header fields of each answer, but for its length."""
-    traits: Traits
-    kind: Kind
+    def _keyless(self, headers: Headers) -> Draft | None:
+        """Refuse a missing or wrong key."""
+        key = (headers.known or known(headers)).key
+        if not key:
+            return unauthorized("Not authenticated", self.operation)
+        if self._keys.right is not None and not same_key(key, self._keys.right):
+            return unauthorized("Invalid authentication token", self.operation)
+        return None
 
+    def _compile(self, body: Json) -> bool:
+        """Compile the schema of the body when the first one comes, and say whether it allows that one."""
+        declared = self.operation.body
+        self._allows = (lambda _: False) if declared is None else declared.schema.compiled()
+        return self._allows(body)
 
-class Quick:
-    """Answers title calls over what is kept in memory."""
-
-    def __init__(self, parts: Parts, store: MemoryStore, shelf: MemoryShelf, settings: Settings) -> None:
-        self._parts, self._store, self._shelf, self._clock = parts, store, shelf, parts.world.clock
-        self._auth, self._key = settings.auth, settings.api_key.encode() if settings.api_key else None
-        self._title_length = settings.title_length
-        self._journals = settings.journal_size > 0
-        self._longest = min(settings.journal_body, len(_LENGTHS) - 1)
-        self._routes: dict[Version | None, Route | None] = {}
-
-    def answer(self, request: Request) -> Response | None:
-        """Answer a title call of a session that is there; None, and nothing was done, where anything is not plain."""
-        method, path, query, headers, raw, scope, _ = request
-        # match
-        facts, session_id = headers.known or known(headers), path[_FIRST:_LAST]
-        if path[:_FIRST] != _BEFORE or path[_LAST:] != _AFTER or method != "POST" or query or not facts.plain:
-            return None
-        if "/" in session_id or "%" in session_id or not session_id or b"\\" in raw:
-            return None
-        version = facts.version
-        route = self._routes.get(version, _UNKNOWN)
-        route = self._route(headers, version) if route is _UNKNOWN else route
-        # key, request, plan
-        if route is None or (self._auth and not self._is_allowed(facts.key)) or self._shelf.plan(scope):
-            return None
-        operation, takes, tells, common, traits, kind = route
+    def _body(self, request: Request) -> Json:
+        """Decode a body that is plain JSON and allowed."""
+        raw = request.body
+        if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw:
+            return _UNREAD
         try:
             text = raw.decode()
             body, end = scan(text, 0)
-            if end != len(text) or not takes(body):
-                return None
+            return body if end == len(text) and self._allows(body) else _UNREAD
         except (StopIteration, ValueError, RecursionError):
-            return None
-        # answer
-        title = title_of(body["first_message"], self._title_length)
-        session = self._store.retitle(scope, session_id, title, self._clock)
-        if session is None:
-            return None
-        value, status = summary(session, traits), operation.success
-        # seal
+            return _UNREAD
+
+    def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:
+        """Answer a call as it prefers, or as a stub says, or as it is played, or as the contract says."""
         try:
-            answer, right = orjson.dumps(value), tells(value)
-        except (TypeError, ValueError):  # what a session was restored with, a number of many digits, say
-            answer, right = b"", False
-        size = len(answer)
-        if not right or size > self._longest or len(raw) > self._longest:
-            draft = Draft(status, value, source="simulated")
-            return self._parts.keep(request, Match(operation, {kind.name: session_id}), draft, None)
-        fields = [*common, _LENGTHS[size]]
-        # journal
-        if self._journals:
-            self._shelf.keep(scope, _new(Brief, (session[1], path, facts.redacted, raw, answer, kind)))
-        response: Response = _new(Response, (status, fields, answer, None, None, (), "simulated"))
-        return response
-
-    def _is_allowed(self, key: bytes) -> bool:
-        """Say whether a call has the key that it needs."""
-        return key != b"" and (self._key is None or same_key(key, self._key))
-
-    def _route(self, headers: Headers, version: Version | None) -> Route | None:
-        """Find out what a version's title calls have in common; None where they are for the engine."""
-        match = self._parts.router.match("POST", f"{_BEFORE}x{_AFTER}", headers)
-        route = None if match.operation is None or match.withdrawn else self._made(match.operation)
-        if len(self._routes) >= MOST_VERSIONS:
-            self._routes.clear()
-        self._routes[version] = route
-        return route
-
-    def _made(self, operation: Operation) -> Route | None:
-        """Work out a contract's title call."""
-        parts = self._parts
-        place = parts.sealer.place(operation, Draft(operation.success, source="simulated"))
-        schema = None if place.media is None else place.media.schema
-        if operation.body is None or schema is None or place.required or not parts.judges[operation].plain:
-            return None
-        traits = parts.world.traits[operation]
-        said = (operation.method, operation.id, operation.contract, operation.success, "simulated", place.headers)
-        kind = Kind(*said, operation.names[0], _BEFORE.count("/"))
-        return Route(operation, operation.body.schema.compiled(), schema.compiled(), place.headers, traits, kind)
-
-
-def quick_of(parts: Parts, settings: Settings) -> Quick | None:
-    """Give what answers plain title calls; None where none are: something is planned for all, or kept elsewhere."""
-    store, shelf = parts.world.store, parts.shelf
-    if settings.answers != "simulated" or settings.plan is not None or settings.journal is not None:
-        return None
-    if not parts.router.contracts[0].bundled or type(store) is not MemoryStore or type(shelf) is not MemoryShelf:
-        return None  # what is derived of them may do otherwise
-    return Quick(parts, store, shelf, settings)
+            if taken is not None:
+                return self._stubs.draft(taken, call, self._answers)
+            if preference is not NONE:
+                return self._answers.preferred(call, preference)
+            played = None if self._play is None else self._play(call)
+            return self._answers.unplayed(call) if played is None else played
+        except RejectedError as rejected:
+            return rejected.draft
+        except Unmet as unmet:
+            return unmet_preference(str(unmet), call.operation) if taken is None else misconfigured(str(unmet), taken)
+        except ContractError as error:
+            return not_generated(error, call.operation)

@@ -2,7 +2,7 @@
 
 MockserverError
  ├─ UsageError       the command was called in a way that cannot be meant      (exit code 2)
- │   └─ PlanError        a planned answer, or a question to the journal, that cannot be meant
+ │   └─ StubError        a stub, or a question to the journal, that cannot be meant
  └─ StartError       the server cannot start                                   (exit code 3)
      ├─ ContractError    a contract document that cannot be served
      ├─ FixtureError     a canned answer that no contract allows
@@ -31,8 +31,8 @@ class UsageError(MockserverError):
     exit_code = 2
 
 
-class PlanError(UsageError):
-    """A planned answer, or a question to the journal, that cannot be meant or that the contract does not allow."""
+class StubError(UsageError):
+    """A stub, or a question to the journal, that cannot be meant or that the contract does not allow."""
 
 
 class StartError(MockserverError):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from mockserver.contract.schema import join
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Json, RawHeaders
 
 PARTS = ("path", "query", "headers", "body")
@@ -93,13 +93,13 @@ def _decoded(body: bytes) -> Json:
 
 
 def read_when(operation: str, given: Mapping[str, Any], known: Mapping[str, Fields]) -> When:
-    """Give what is expected, sorted into parts; a PlanError names what no request of the operation can have.
+    """Give what is expected, sorted into parts; a StubError names what no request of the operation can have.
 
-    Beside the parts, a name of a parameter or of a field of the body stands for itself: {"first_message": "x"} is
-    {"body": {"first_message": "x"}}.
+    Beside the parts, a name of a parameter or of a field of the body stands for itself: {"name": "x"} is
+    {"body": {"name": "x"}}.
     """
     if operation != ANY and operation not in known:
-        raise PlanError(f"there is no operation {operation!r}", mend=f"there are {', '.join(sorted(known))}, and *")
+        raise StubError(f"there is no operation {operation!r}", mend=f"there are {', '.join(sorted(known))}, and *")
     fields = known.get(operation, Fields())
     made: dict[str, Any] = {}
     for name, value in given.items():
@@ -119,7 +119,7 @@ def _add(made: dict[str, Any], part: str, value: Any) -> None:
     if part == "headers" and isinstance(value, Mapping):
         value = {str(name).lower(): each for name, each in value.items()}
     if part != "body" and not isinstance(value, Mapping):
-        raise PlanError(f"the {part} of a request are names and values", why=f"{value!r} is none", mend="write a dict")
+        raise StubError(f"the {part} of a request are names and values", why=f"{value!r} is none", mend="write a dict")
     both = isinstance(value, Mapping) and isinstance(made.get(part), Mapping)
     made[part] = {**made[part], **value} if both else value
 
@@ -130,7 +130,7 @@ def _part_of(operation: str, name: str, fields: Fields) -> str:
             return part
     names = sorted(fields.path | fields.query | fields.headers | fields.body)
     what = "any operation" if operation == ANY else operation
-    raise PlanError(
+    raise StubError(
         f"a request of {what} has no {name!r}",
         mend=f"it has {', '.join(names)}; other parts are {', '.join(PARTS)}" if names else f"use {', '.join(PARTS)}",
     )
@@ -139,17 +139,17 @@ def _part_of(operation: str, name: str, fields: Fields) -> str:
 def _check_names(operation: str, part: str, value: Mapping[str, Any], known: frozenset[str]) -> None:
     for name, below in value.items():
         if name in _MATCHERS:
-            raise PlanError(f"{name} stands for one value, not for all of the {part}", mend="name what is meant")
+            raise StubError(f"{name} stands for one value, not for all of the {part}", mend="name what is meant")
         if part != "headers" and operation != ANY and name not in known:
             has = ", ".join(sorted(known)) or "none"
-            raise PlanError(f"the {part} of {operation} has no {name!r}", mend=f"it has {has}")
+            raise StubError(f"the {part} of {operation} has no {name!r}", mend=f"it has {has}")
         _check(below, join("", part, name))
 
 
 def _check(value: Any, where: str, depth: int = 0) -> None:
     """Refuse what cannot be meant."""
     if depth > DEEPEST:
-        raise PlanError(f"what is expected is nested deeper than {DEEPEST} levels")
+        raise StubError(f"what is expected is nested deeper than {DEEPEST} levels")
     if isinstance(value, Mapping):
         if any(isinstance(key, str) and key.startswith("$") for key in value):
             _check_word(value, where)
@@ -160,24 +160,24 @@ def _check(value: Any, where: str, depth: int = 0) -> None:
         for index, below in enumerate(value):
             _check(below, join(where, index), depth + 1)
     elif isinstance(value, re.Pattern) and isinstance(value.pattern, bytes):
-        raise PlanError("an expression of bytes is found in no text", where=where, mend="write it as a text")
+        raise StubError("an expression of bytes is found in no text", where=where, mend="write it as a text")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise PlanError(f"{value} is no number of JSON's", where=where)
+        raise StubError(f"{value} is no number of JSON's", where=where)
 
 
 def _check_word(value: Mapping[str, Any], where: str) -> None:
     ((word, given), *more) = value.items()
     if more or word not in _MATCHERS:
-        raise PlanError("a matcher cannot be read", where=where, why=f"it says {dict(value)!r}", mend=_WORDS)
+        raise StubError("a matcher cannot be read", where=where, why=f"it says {dict(value)!r}", mend=_WORDS)
     if word == "$absent" and given is not True:
-        raise PlanError("$absent is true or left out", where=where, mend=_WORDS)
+        raise StubError("$absent is true or left out", where=where, mend=_WORDS)
     if word == "$regex":
         if not isinstance(given, str) or len(given) > LONGEST_PATTERN:
-            raise PlanError(f"$regex is a text of at most {LONGEST_PATTERN} characters", where=where, mend=_WORDS)
+            raise StubError(f"$regex is a text of at most {LONGEST_PATTERN} characters", where=where, mend=_WORDS)
         try:
             _finder(given)
         except ValueError as error:
-            raise PlanError(
+            raise StubError(
                 f"{given!r} is no regular expression that can be used",
                 where=where,
                 mend="correct it; look-around and back-references are not there, since they can take for ever",
@@ -288,7 +288,7 @@ def told(when: When) -> str:
 
 
 def as_json(value: Any) -> Json:
-    """Write what is expected as JSON; a PlanError where a function stands in it."""
+    """Write what is expected as JSON; a StubError where a function stands in it."""
     if isinstance(value, re.Pattern):
         flags = "".join(letter for letter, flag in _FLAGS.items() if value.flags & flag)
         return {"$regex": (f"(?{flags})" if flags else "") + str(value.pattern)}
@@ -297,14 +297,14 @@ def as_json(value: Any) -> Json:
     if isinstance(value, list | tuple):
         return [as_json(below) for below in value]
     if callable(value):
-        raise PlanError(
+        raise StubError(
             "a function cannot be sent to another process",
             why=f"{getattr(value, '__name__', value)!r} stands for a part of the request",
             mend="use a value or a regular expression",
         )
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise PlanError(f"{value!r} cannot be written as JSON", mend="use a value of JSON's or a regular expression")
+    raise StubError(f"{value!r} cannot be written as JSON", mend="use a value of JSON's or a regular expression")
 
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 Json: TypeAlias = Any
 """A decoded JSON value: None, bool, int, float, str, list or dict with str keys."""
@@ -15,8 +15,14 @@ Json: TypeAlias = Any
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Header fields as on the wire, names in lower case, in the order sent."""
 
-Blame: TypeAlias = Literal["client", "contract", "plan", "store", "mock"]
-"""Whose fault a finding is: the caller's, the contract document's, a planned answer's, the store's, or our own."""
+Version: TypeAlias = tuple[int, ...]
+"""A version that a client states, or a contract has: (2, 17)."""
+
+Blame: TypeAlias = Literal["client", "contract", "stub", "store", "mock"]
+"""Whose fault a finding is: the caller's, the contract document's, a stub's, the store's, or our own."""
+
+
+_UNREAD: tuple[Any, Any] = (None, None)
 
 
 class Headers(dict[bytes, bytes]):
@@ -26,12 +32,13 @@ class Headers(dict[bytes, bytes]):
     `known` what was found out of them (`mockserver.messages`), or None.
     """
 
-    __slots__ = ("known", "raw")
+    __slots__ = ("known", "raw", "version")
 
     def __init__(self, raw: RawHeaders = ()) -> None:
         dict.__init__(self, reversed(raw))
         self.raw = raw
-        self.known: Any = None
+        self.known: Known | None = None
+        self.version: tuple[Any, Version | None] = _UNREAD
 
     def text(self, name: bytes) -> str | None:
         """Give the first field called `name` (lower case) as text, or None."""
@@ -79,13 +86,15 @@ class Stream(NamedTuple):
     close: Callable[[int], bytes]
     keep_alive: float = 0.0
     """Seconds after which a pause is filled with a comment, lest a reader take the connection for dead; 0 never."""
+    last: bytes = b""
+    """What `close` will give, if all goes well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with a message.
 
-    `where` is a JSON pointer into the message ("/body/first_message", "/query/project_id", "/header/prefer");
+    `where` is a JSON pointer into the message ("/body/name", "/query/page_size", "/header/prefer");
     `rule` names what was broken; `contract` is a place in the contract document.
     """
 
@@ -130,7 +139,6 @@ class Response(NamedTuple):
 Handler: TypeAlias = Callable[[Request], Response]
 """What everything here is, wraps or feeds: a plain synchronous function from request to response."""
 
-Version: TypeAlias = tuple[int, ...]
 
 SECRETS = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"api-key"))
 """The header fields whose values are never remembered."""
@@ -143,9 +151,6 @@ MOST_SETS = 500
 LONGEST_SET = 4_096
 """How many bytes a set of fields that is held has at the most."""
 
-_USER_AGENT = re.compile(rb"^(?:Async)?LlamaCloud/(?:Python|JS) (\d+)\.(\d+)")
-_PACKAGE = re.compile(rb"^(\d+)\.(\d+)")
-
 
 class Known(NamedTuple):
     """What the fields of a request say."""
@@ -154,28 +159,22 @@ class Known(NamedTuple):
     """Bytes of all names and values."""
     length: int
     """How long the body is said to be; 0 where nothing is said, or no number."""
-    version: Version | None
-    """What the official client states about itself."""
     key: bytes
     """The key of a bearer; empty where there is none."""
     redacted: RawHeaders
     """The fields without secrets."""
-    plain: bool
-    """Whether the body is said to be JSON as the official clients say it, and no preference is named."""
 
 
 def known(headers: Headers) -> Known:
     """Give what is known of header fields, which is found out when it is first asked for."""
-    found: Known | None = headers.known
+    found = headers.known
     if found is None:
         raw, length = headers.raw, headers.get(b"content-length", b"")
         found = headers.known = Known(
             len(b"".join(map(b"".join, raw))),
             int(length[:20]) if length.isdigit() else 0,
-            client_version(headers),
             _key(headers),
             tuple(redacted(raw)),
-            headers.get(b"content-type") == b"application/json" and b"prefer" not in headers,
         )
     return found
 
@@ -212,20 +211,24 @@ class HeaderTable:
         return found
 
 
-def client_version(headers: Headers) -> Version | None:
-    """Give the (major, minor) that the official Python or TypeScript client states about itself, else None.
+def client_version(headers: Headers, read: Callable[[Headers], Version | None]) -> Version | None:
+    """Give the version that a client states, as a pack reads it; it is read once for each set of header fields."""
+    if headers.version[0] is not read:
+        headers.version = (read, read(headers))
+    return headers.version[1]
 
-    Both say it in User-Agent and in X-Stainless-Package-Version. Source: docs/upstream.md, "Client headers".
-    """
-    name = headers.get(b"user-agent")
-    agent = _USER_AGENT.match(name) if name is not None and b"LlamaCloud" in name else None
-    if agent is None:
-        if headers.get(b"x-stainless-lang") not in (b"python", b"js"):
-            return None
-        agent = _PACKAGE.match(headers.get(b"x-stainless-package-version") or b"")
-    if agent is None or max(map(len, agent.groups())) > 9:
-        return None
-    return int(agent[1]), int(agent[2])
+
+_PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+LONGEST_VALUE = 400
+"""How many characters of a text a header field of our own holds."""
+
+
+def header_value(text: str) -> bytes:
+    """Write a text as a header value: printable ASCII stays, all else and % percent-encoded; long ones cut."""
+    if len(text) > LONGEST_VALUE:
+        text = text[: LONGEST_VALUE - 3] + "..."
+    return quote(text, safe=_PRINTABLE, errors="replace").encode()
 
 
 def same_key(key: bytes, right: bytes) -> bool:

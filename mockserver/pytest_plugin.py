@@ -16,7 +16,7 @@ _MARKER = "mockserver(**settings): settings of the mock for this test: the optio
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
-    group = parser.getgroup("mockserver", "a mock of the LlamaCloud chat API")
+    group = parser.getgroup("mockserver", "a mock of an API, driven by its contract")
     group.addoption("--mockserver-url", metavar="URL", help="Use the server that runs there, a scope for each test.")
     group.addoption(
         "--mockserver-seed", metavar="N", help="Seed of what the mock makes up: a whole number, or random (default: 0)."
@@ -44,14 +44,14 @@ def mockserver_settings() -> Mapping[str, Any]:
 
 @pytest.fixture
 def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str, Any]) -> "Iterator[MockServer]":
-    """Give a mock of the LlamaCloud chat API that is new for this test.
+    """Give a mock that is new for this test.
 
-    The test fails at its end if its client sent something that the contract forbids, or if a planned answer was never
-    used; `mockserver.allow_invalid()` and `mockserver.allow_unused()` allow it.
+    The test fails at its end if its client sent something that the contract forbids, or if a stub was never used;
+    `mockserver.allow_invalid()` and `mockserver.allow_unused()` allow it.
     """
-    from mockserver.testing import pytest_fixtures as suite
+    from mockserver.testing import pytest_fixtures
 
-    with suite.world(request, mockserver_settings) as server:
+    with pytest_fixtures.mock_for(request, mockserver_settings) as server:
         request.node.stash.setdefault(_KEY, []).append(server)
         _give(request, server)
         yield server
@@ -61,10 +61,10 @@ def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str,
 def mockserver_live(
     request: pytest.FixtureRequest, mockserver: "MockServer", monkeypatch: pytest.MonkeyPatch
 ) -> "Iterator[MockServer]":
-    """Give the same mock on a real socket, and point the environment there: `LlamaCloud()` reaches it unchanged."""
-    from mockserver.testing import pytest_fixtures as suite
+    """Give the same mock on a real socket, and point the environment there, so that clients reach it unchanged."""
+    from mockserver.testing import pytest_fixtures
 
-    with suite.on_a_socket(request, mockserver, _LIVE):
+    with pytest_fixtures.on_a_socket(request, mockserver, _LIVE):
         for name, value in mockserver.environ().items():
             monkeypatch.setenv(name, value)
         yield mockserver

@@ -1,6 +1,6 @@
 """Every option of the server in one record."""
 
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -10,23 +10,7 @@ from mockserver.errors import UsageError
 Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 """Where an answer comes from."""
 
-Streaming: TypeAlias = Literal["sse", "json"]
-"""How a turn is answered: as server-sent events, or as plain JSON."""
-
-Unknown: TypeAlias = Literal["adopt", "404"]
-"""What becomes of a session id that create never issued."""
-
-Locked: TypeAlias = Literal["400", "403", "409", "422"]
-"""The status of a turn whose indexes are not those that its session is locked to."""
-
 SOURCES: tuple[Source, ...] = get_args(Source)
-
-ERAS = ("2.17", "2.8", "2.6")
-"""The eras of the chat API that are bundled, newest first. Source: docs/upstream.md, "Eras"."""
-
-TITLE_LENGTH = 50
-"""How many characters of the message a title keeps by default (inferred; docs/upstream.md, "Title rule")."""
-
 
 MOST_EXCHANGES = 1_000
 """How many exchanges of a scope are remembered by default; the oldest go first."""
@@ -35,7 +19,8 @@ LONGEST_BODY = 16_384
 """How many bytes of a body are remembered by default."""
 
 
-def _option(default: Any, text: str, **more: Any) -> Any:
+def option(default: Any, text: str, **more: Any) -> Any:
+    """Make a field that is an option: its default and its help; `more` is range, choices, secret or file."""
     return field(default=default, metadata={"help": text, **more})
 
 
@@ -45,48 +30,44 @@ class Settings:
     of [tool.mockserver] in pyproject.toml; the nearer word wins, in this order.
     """  # one sentence
 
-    host: str = _option("127.0.0.1", "Address to listen on.")
-    port: int = _option(4010, "Port to listen on; 0 takes a free one.", range=(0, 65535))
-    contract: str = _option("auto", "auto, an era (2.6, 2.8, 2.17), or a file of your own (OpenAPI 3.1).")
-    answers: Source = _option("simulated", "Where answers come from first.", choices=SOURCES)
-    fixtures: Path | None = _option(None, "Folder of your own canned answers.")
-    seed: int | None = _option(None, "Seed of all that is made up; without it, one is drawn and printed.")
-    clock: datetime | None = _option(None, "A time that stands still, as 2026-04-22T12:34:41.342245 (UTC).")
-    title_length: int = _option(TITLE_LENGTH, "Characters of the message that a title keeps.", range=(1, None))
-    store: str = _option("memory://", "Where sessions are kept: memory://, sqlite:///FILE, redis://HOST.")
-    state: Path | None = _option(None, "A saved state to start from, where the store is empty.")
-    max_sessions: int = _option(1_000_000, "Most sessions that the store keeps.", range=(1, None))
-    max_scopes: int = _option(10_000, "Most scopes that the store keeps.", range=(1, None))
-    unknown_sessions: Unknown = _option(
-        "adopt", "What becomes of a session id that create never issued.", choices=get_args(Unknown)
-    )
-    strict: bool = _option(False, "Whether what only the service's framework reads is refused, as the contract says.")
-    locked_status: Locked = _option(
-        "400", "Status of a turn on other indexes than its session's.", choices=get_args(Locked)
-    )
-    missing_indexes: str | None = _option(None, "Ids of indexes that no turn can query, separated by commas.")
-    stream: Streaming = _option("sse", "How a turn is answered.", choices=get_args(Streaming))
-    stream_delay: float = _option(0.0, "Seconds until a turn's first event.", range=(0, None))
-    stream_rate: float = _option(0.0, "Events a second of a turn; 0 is as fast as can be.", range=(0, None))
-    stream_jitter: float = _option(0.0, "By what part a pause of a turn varies, 0 to 1.", range=(0, 1))
-    keep_alive: float = _option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
-    plan: Path | None = _option(None, "A file of planned answers (YAML or JSON), which every scope begins with.")
-    journal: Path | None = _option(None, "A file to which each exchange is written, as a line of JSON.")
-    journal_size: int = _option(
+    host: str = option("127.0.0.1", "Address to listen on.")
+    port: int = option(4010, "Port to listen on; 0 takes a free one.", range=(0, 65535))
+    api: str | None = option(None, "The API pack, or none; the built-in one unless --contract names a file.")
+    contract: str = option("auto", "auto, a version of the API pack's contract, or a file (OpenAPI 3.1).")
+    answers: Source = option("simulated", "Where answers come from first.", choices=SOURCES)
+    fixtures: Path | None = option(None, "Folder of your own canned answers.")
+    seed: int | None = option(None, "Seed of all that is made up; without it, one is drawn and printed.")
+    clock: datetime | None = option(None, "A time that stands still, as 2026-04-22T12:34:41.342245 (UTC).")
+    store: str = option("memory://", "Where records are kept: memory://, sqlite:///FILE, redis://HOST.")
+    state: Path | None = option(None, "A saved state to start from, where the store is empty.")
+    max_records: int = option(1_000_000, "Most records that the store keeps.", range=(1, None))
+    max_scopes: int = option(10_000, "Most scopes that the store keeps.", range=(1, None))
+    strict: bool = option(False, "Whether what only the service's framework reads is refused, as the contract says.")
+    keep_alive: float = option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
+    stubs: Path | None = option(None, "A file of stubs (YAML or JSON), which every scope begins with.")
+    journal: Path | None = option(None, "A file to which each exchange is written, as a line of JSON.")
+    journal_size: int = option(
         MOST_EXCHANGES, "Exchanges of a scope that are remembered; 0 for none.", range=(0, 1_000_000)
     )
-    journal_body: int = _option(LONGEST_BODY, "Bytes of a body that are remembered.", range=(0, 10_000_000))
-    control: bool = _option(True, "Whether the control routes under /__mock__/ are served.")
-    control_remote: bool = _option(False, "Whether they are served to other machines, too.")
-    workers: int = _option(1, "How many processes serve, on one shared store.", range=(1, None))
-    api_key: str | None = _option(None, "The one right key; without it, any key is right.", secret=True)
-    auth: bool = _option(True, "Whether a key is asked for.")
-    cors: bool = _option(True, "Whether browsers on other origins are answered.")
-    max_body: int = _option(1_048_576, "Longest request body, in bytes.", range=(0, None))
-    body_timeout: float = _option(10.0, "Seconds that a request body may take to arrive.", range=(0, None))
-    shutdown_timeout: int = _option(3, "Seconds that open answers get to end.", range=(1, None))
-    watch: bool = _option(False, "Whether contract and fixtures are read again when they change.")
-    access_log: bool = _option(False, "Whether each request is logged, to stderr.")
+    journal_body: int = option(LONGEST_BODY, "Bytes of a body that are remembered.", range=(0, 10_000_000))
+    control: bool = option(True, "Whether the control routes under /__mock__/ are served.")
+    control_remote: bool = option(False, "Whether they are served to other machines, too.")
+    workers: int = option(1, "How many processes serve, on one shared store.", range=(1, None))
+    api_key: str | None = option(None, "The one right key; without it, any key is right.", secret=True)
+    auth: bool = option(True, "Whether a key is asked for.")
+    cors: bool = option(True, "Whether browsers on other origins are answered.")
+    max_body: int = option(1_048_576, "Longest request body, in bytes.", range=(0, None))
+    body_timeout: float = option(10.0, "Seconds that a request body may take to arrive.", range=(0, None))
+    shutdown_timeout: int = option(3, "Seconds that open answers get to end.", range=(1, None))
+    watch: bool = option(False, "Whether contract and fixtures are read again when they change.")
+    access_log: bool = option(False, "Whether each request is logged, to stderr.")
+    own: Any = None
+    """The settings of the API pack in force; None for its defaults."""
+
+
+def options_of(settings: type[Any]) -> list[Field[Any]]:
+    """Give the fields of a class of settings that are options."""
+    return [each for each in fields(settings) if "help" in each.metadata]
 
 
 def read_value(option: Field[Any], text: str) -> Any:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from mockserver.apis.llamacloud_chat.turns import _check_order
 from mockserver.messages import Chunk, Json, Stream
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -14,11 +14,11 @@ _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 LONGEST = 3_600_000
-"""The longest pause in a scripted turn, in milliseconds."""
+"""The longest pause in a script, in milliseconds."""
 
 
 class Pace(NamedTuple):
-    """How fast a turn is told; times in seconds."""
+    """How fast a stream is told; times in seconds."""
 
     first: float = 0.0
     """Until the first event."""
@@ -34,52 +34,71 @@ AT_ONCE = Pace()
 
 
 class Step(NamedTuple):
-    """One event of a turn, and the pause before it in seconds; None takes the pace's."""
+    """One event of a stream, and the pause before it in seconds; None takes the pace's."""
 
     event: Json
     after: float | None = None
 
 
-def script(value: Json) -> tuple[Step, ...]:
-    """Read a scripted turn: a list of {"event": {...}, "after_ms": 40}; a ValueError says what is wrong, and where.
+def _unnamed(_: Json) -> str:
+    return ""
+
+
+def _anything(_: Sequence[Json]) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStyle:
+    """How an API tells its event streams, beyond what its contract says."""
+
+    event_name: Callable[[Json], str] = _unnamed
+    """Gives what the `event:` line of an event says; nothing for an event without one."""
+    pace: Pace = AT_ONCE
+    wanted: bool = True
+    """Whether a stream is preferred where an answer may be one or plain JSON."""
+    check: Callable[[Sequence[Json]], None] = _anything
+    """Refuses the events of a script that do not belong together: a ValueError of a JSON pointer and a message."""
+
+    def text(self, event: Json) -> str:
+        """Write one event.
+
+        Readers that split lines as Unicode does break a line at three characters that JSON would leave as they are.
+        """
+        data = _write(event)
+        if not data.isascii():
+            data = data.translate(_LINE_ENDS)
+        name = self.event_name(event)
+        return f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"
+
+
+PLAIN = StreamStyle()
+"""How the streams of an API are told of which nothing more is known."""
+
+
+def script(value: Json, style: StreamStyle = PLAIN) -> tuple[Step, ...]:
+    """Read a scripted stream: a list of {"event": {...}, "after_ms": 40}; a ValueError says where and what is wrong.
 
     `after_ms` is the pause before the event in milliseconds; without it, the pace says.
     """
     if not isinstance(value, list) or not value:
-        raise ValueError("", 'a scripted turn is a list of events, each as {"event": {...}, "after_ms": 40}')
+        raise ValueError("", 'a script is a list of events, each as {"event": {...}, "after_ms": 40}')
     steps = []
     for index, each in enumerate(value):
         if not isinstance(each, dict) or each.keys() - {"event", "after_ms"} or "event" not in each:
             raise ValueError(f"/{index}", "each entry has an event, may have an after_ms, and nothing else")
-        event, after = each["event"], each.get("after_ms")
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            raise ValueError(f"/{index}/event", "an event is an object with a type")
+        after = each.get("after_ms")
         if after is not None and (
             isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after <= LONGEST
         ):
             raise ValueError(f"/{index}/after_ms", f"a pause is a number of milliseconds, from 0 to {LONGEST}")
-        if (event["type"] == "stop") is not (index == len(value) - 1):
-            raise ValueError(f"/{index}/event", "a turn ends with its stop, and has no other")
-        steps.append(Step(event, None if after is None else after / 1000))
-    _check_order([step.event for step in steps])
+        steps.append(Step(each["event"], None if after is None else after / 1000))
+    style.check([step.event for step in steps])
     return tuple(steps)
 
 
-def event_text(event: Json) -> str:
-    """Write one event as upstream sends it. Source: docs/upstream.md, "Stream".
-
-    Readers that split lines as Unicode does, the official Python client among them, break a line at the three
-    characters that JSON would leave as they are.
-    """
-    kind = "delta" if isinstance(event, dict) and str(event.get("type")).endswith("_delta") else "message"
-    data = _write(event)
-    if not data.isascii():
-        data = data.translate(_LINE_ENDS)
-    return f"event: {kind}\ndata: {data}\n\n"
-
-
-def paced(steps: Sequence[Step], pace: Pace, rng: Random, close: Callable[[int], Json] | None = None) -> Stream:
-    """Give the stream that tells a turn in its time.
+def paced(steps: Sequence[Step], style: StreamStyle, rng: Random, close: Callable[[int], Json] | None = None) -> Stream:
+    """Give the stream that tells events in their time.
 
     With `close`, the last step is not sent with the others: `close` is called with the number of events that went
     out, and what it gives takes the last one's place.
@@ -87,19 +106,20 @@ def paced(steps: Sequence[Step], pace: Pace, rng: Random, close: Callable[[int],
     chunks: list[Chunk] = []
     at = 0.0
     for index, step in enumerate(steps):
-        pause = _pause(pace, rng, first=index == 0) if step.after is None else step.after
+        pause = _pause(style.pace, rng, first=index == 0) if step.after is None else step.after
         at += pause
-        last = close is not None and index == len(steps) - 1
-        chunks.append(Chunk(at, b"" if last else event_text(step.event).encode()))
+        is_last = close is not None and index == len(steps) - 1
+        chunks.append(Chunk(at, b"" if is_last else style.text(step.event).encode()))
 
     def closed(sent: int) -> bytes:
-        return b"" if close is None else event_text(close(min(sent, len(steps) - 1))).encode()
+        return b"" if close is None else style.text(close(min(sent, len(steps) - 1))).encode()
 
-    return Stream(chunks, closed, pace.keep_alive)
+    last = b"" if close is None or not steps else style.text(steps[-1].event).encode()
+    return Stream(chunks, closed, style.pace.keep_alive, last)
 
 
 def text_stream(text: str) -> Stream:
-    """Give the stream that tells a written turn, event by event, at once."""
+    """Give the stream that tells a written text, event by event, at once."""
     blocks = text.split("\n\n")
     parts = [*(block + "\n\n" for block in blocks[:-1]), *blocks[-1:]]
     return Stream([Chunk(0.0, part.encode()) for part in parts if part], lambda _: b"")
@@ -108,6 +128,11 @@ def text_stream(text: str) -> Stream:
 def _pause(pace: Pace, rng: Random, *, first: bool) -> float:
     usual = pace.first if first else 1 / pace.rate if pace.rate else 0.0
     return usual * (1 + rng.uniform(-pace.jitter, pace.jitter)) if usual else 0.0
+
+
+def event_data(text: str) -> list[str]:
+    """Give the data of each event of a written stream, as text."""
+    return [line.removeprefix("data: ") for line in text.split("\n") if line.startswith("data: ")]
 
 
 class Event(NamedTuple):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mockserver.data import API, data_dir
-from mockserver.engine import Mock, describe
+from mockserver.api import AUTO, choose, describe
+from mockserver.engine import Mock
 from mockserver.errors import MockserverError
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 def watched(settings: Settings) -> list[Path]:
     """Give the folders whose files are read at start."""
-    folders = [data_dir() / kind / API for kind in ("schemas", "fixtures")]
-    if settings.contract != "auto" and settings.contract not in ERAS:
+    api = choose(settings.api, settings.contract)
+    if api is not None and (settings.contract == AUTO or settings.contract in api.contracts):
+        folders = sorted({path.parent for path in api.contracts.values()})
+    else:
         folders = [Path(settings.contract).resolve().parent]
+    if api is not None and api.fixtures is not None:
+        folders.append(api.fixtures)
     if settings.fixtures is not None:
         folders.append(settings.fixtures.resolve())
     return folders
@@ -38,7 +42,7 @@ def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounc
         return Path(path) == own or Path(path).suffix in (".json", ".yaml", ".yml")
 
     for changed in changes(*folders, watch_filter=concerns, stop_event=stop, debounce=debounce):
-        files = ", ".join(_told(changed))
+        files = ", ".join(_describe(changed))
         try:
             mock.reload()
         except MockserverError as error:
@@ -49,7 +53,7 @@ def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounc
             say(f"reloaded: {files}; {describe(mock.served.contracts)}")
 
 
-def _told(changed: "Iterable[tuple[Change, str]]") -> Iterator[str]:
+def _describe(changed: "Iterable[tuple[Change, str]]") -> Iterator[str]:
     for kind, text in sorted(changed, key=lambda change: change[1]):
         path = Path(text)
         yield f"{kind.name} {path.parent.name}/{path.name}"

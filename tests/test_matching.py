@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.contract.schema import join, lookup
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.matching import (
     ANY,
     DEEPEST,
@@ -58,7 +58,7 @@ def found(parts: Parts, /, operation: str = ANY, **when: Any) -> list[str]:
 
 def refused(operation: str = "set_title", /, **when: Any) -> str:
     """Give why nothing can be expected so."""
-    with pytest.raises(PlanError) as caught:
+    with pytest.raises(StubError) as caught:
         read(operation, **when)
     return str(caught.value)
 
@@ -447,5 +447,5 @@ def test_what_is_expected_is_told_in_a_few_words() -> None:
     ],
 )
 def test_what_cannot_be_sent_to_another_process_is_refused(value: Any, said: str) -> None:
-    with pytest.raises(PlanError, match=said):
+    with pytest.raises(StubError, match=said):
         as_json(read(body={"a": [value]}))

@@ -40,41 +40,41 @@ def test_all_pages_are_read(titles: Titles, mockserver: MockServer) -> None:
 def test_a_rate_limit_is_waited_out_as_long_as_the_server_asks(
     titles: Titles, mockserver: MockServer, slept: list[float]
 ) -> None:
-    mockserver.plan.set_title(status=429, retry_after=7)
+    mockserver.stub.create("set_title", status=429, retry_after=7)
     titles.name("ses-1", MESSAGE)
     mockserver.journal.verify("set_title", times=1, attempts=2)
     assert slept == [7.0]
 
 
 def test_a_connection_that_breaks_is_made_again(titles: Titles, mockserver: MockServer) -> None:
-    mockserver.plan.set_title(faults="reset").then(faults="close")
+    mockserver.stub.create("set_title", faults="reset").then(faults="close")
     titles.name("ses-1", MESSAGE)
     mockserver.journal.verify("set_title", times=1, attempts=3)
 
 
 def test_it_gives_up_in_the_end(titles: Titles, mockserver: MockServer) -> None:
-    mockserver.plan.set_title(status=503, times="always")
+    mockserver.stub.create("set_title", status=503, times="always")
     with pytest.raises(httpx.HTTPStatusError, match="503"):
         titles.name("ses-1", MESSAGE)
     mockserver.journal.verify("set_title", times=1, attempts=3)
 
 
 def test_what_cannot_get_better_is_not_tried_again(titles: Titles, mockserver: MockServer) -> None:
-    mockserver.plan.set_title(status=404, times="always")
+    mockserver.stub.create("set_title", status=404, times="always")
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         titles.name("ses-1", MESSAGE)
     mockserver.journal.verify("set_title", times=1, attempts=1)
 
 
 def test_an_answer_is_read_to_its_end(titles: Titles, mockserver: MockServer) -> None:
-    mockserver.plan.stream(example="short-answer")
+    mockserver.stub.create("stream", example="short-answer")
     assert titles.ask("ses-1", "x" * 2000, "idx-1")
     mockserver.journal.verify("stream", prompt="x" * 1000)
 
 
 @pytest.mark.parametrize("how", ["close", "end"])
 def test_an_answer_that_is_cut_off_is_no_answer(titles: Titles, mockserver: MockServer, how: str) -> None:
-    mockserver.plan.stream(faults={"cut-stream": {"after": 3, "how": how}}, times="always")
+    mockserver.stub.create("stream", faults={"cut-stream": {"after": 3, "how": how}}, times="always")
     with pytest.raises(AnswerCutOffError):
         titles.ask("ses-1", MESSAGE, "idx-1")
 

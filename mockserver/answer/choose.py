@@ -1,56 +1,27 @@
-"""The answer of an operation that is not simulated: canned, documented or generated."""
+"""Which answer a call gets: played, canned, documented or generated."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from random import Random
-from typing import NamedTuple, TypeAlias
 
 from mockserver.answer.fixtures import Fixtures, canned_media
-from mockserver.answer.generate import generate
-from mockserver.answer.prefer import NONE, Preference
-from mockserver.apis.llamacloud_chat.turns import arranged
+from mockserver.answer.generate import NO_HINTS, generate
+from mockserver.answer.prefer import NONE, Preference, written
+from mockserver.api import Api, Call, Draft, Play
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
-from mockserver.messages import Finding, Json, Stream
-from mockserver.request.validate import Call
+from mockserver.messages import Json
 from mockserver.settings import Source
-from mockserver.sse import AT_ONCE, Pace, Step, paced, script, text_stream
+from mockserver.sse import PLAIN, Step, StreamStyle, paced, script, text_stream
 
 BODILESS = (204, 205, 304)
 """Statuses whose answers have no body, as HTTP says; a range or a default that has one does not stand for them."""
 
-Simulation: TypeAlias = Callable[[Call], "Draft | None"]
-"""A function that plays an operation; None where its contract, one of the user's own, does not allow what it says."""
-
-
-class Draft(NamedTuple):
-    """An answer before it is validated and written out; `media` None is an answer without a body."""
-
-    status: int
-    value: Json = None
-    media: str | None = "application/json"
-    source: str = "mock"
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    findings: tuple[Finding, ...] = ()
-    applied: Preference = NONE
-    """What of the request's wishes was done."""
-    drawn: bool = False
-    """Whether chance had a part in it."""
-    stream: Stream | None = None
-    """How the value leaves, where it is a stream of events: a list of them, or the text of all."""
-
 
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
     """A preference that cannot be met; its text lists what can."""
-
-
-class RefusedError(Exception):
-    """A call that its session does not allow."""
-
-    def __init__(self, draft: Draft) -> None:
-        super().__init__()
-        self.draft = draft
 
 
 class Answers:
@@ -61,33 +32,46 @@ class Answers:
         fixtures: Fixtures,
         source: Source,
         chance: Callable[[Call, Preference], Random],
-        simulations: Mapping[Operation, Simulation],
-        pace: Pace = AT_ONCE,
-        streams: bool = True,
+        plays: Mapping[Operation, Play],
+        api: Api | None = None,
+        style: StreamStyle = PLAIN,
     ) -> None:
-        self.fixtures, self.source = fixtures, source
+        self.fixtures, self.source, self.style = fixtures, source, style
         self._chance = chance
-        self._pace, self._streams = pace, streams
-        self._turns = {each for each in simulations if _is_stream(each)}
-        self._plays = simulations if source == "simulated" else {}
+        self._hints = NO_HINTS if api is None else api.hints
+        self._arrange = None if api is None else api.arrange
+        self._is_last = None if api is None else api.last_event
+        self._plays = plays if source == "simulated" else {}
 
-    def answer(self, call: Call, preference: Preference) -> Draft:
-        """Give the answer; Unmet where no declared answer is as the caller prefers, RefusedError by what is played."""
-        if preference is NONE:
-            simulated = self._plays.get(call.operation)
-            return self._preferred(call, NONE) if simulated is None else self._played(call, simulated)
-        draft = self._preferred(call, preference)
+    def player(self, operation: Operation) -> Play | None:
+        """Give what answers a call of an operation that is played, where its caller prefers nothing."""
+        play = self._plays.get(operation)
+        if play is None or (self.fixtures.bundled(operation) and not _is_stream(operation)):
+            return play
+        return partial(self._played, play)
+
+    def answer(self, call: Call, preference: Preference = NONE) -> Draft:
+        """Give the answer; Unmet where no declared answer is as the caller prefers, RejectedError by what is played."""
+        play = self._plays.get(call.operation)
+        if preference is NONE and play is not None:
+            return self._played(play, call)
+        return self._preferred(call, preference)
+
+    def preferred(self, call: Call, preference: Preference) -> Draft:
+        """Give the answer that a request prefers, with a header that says what of it was done."""
+        draft = self.answer(call, preference)
         generated = draft.source == "generated"
         done = replace(
             preference,
             dynamic=preference.dynamic if preference.dynamic is generated and not preference.example else None,
             seed=preference.seed if draft.drawn else None,
         )
-        return draft._replace(applied=done)
+        applied = written(done)
+        return draft._replace(headers=(*draft.headers, (b"preference-applied", applied))) if applied else draft
 
     def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
-        simulated = self._plays.get(operation)
+        play = self._plays.get(operation)
         status = preference.code or operation.success
         reply = operation.reply(status)
         if reply is None or (status in BODILESS and status not in operation.exact):
@@ -96,22 +80,31 @@ class Answers:
                 f"{operation.id} has no answer {status} in contract {operation.contract}; declared are {declared}."
             )
         if preference.example is not None:
-            return self._example(call, preference, simulated)
+            return self._example(call, preference, play)
         generated = preference.dynamic is True or (self.source == "generated" and preference.dynamic is None)
         if generated:
             return self._generated(call, status, reply, preference)
-        if simulated is not None and status == operation.success:
-            return self._played(call, simulated)
+        if play is not None and status == operation.success:
+            return self._played(play, call)
         return self._static(call, status, reply, preference)
 
-    def _played(self, call: Call, simulated: Simulation) -> Draft:
+    def _played(self, play: Play, call: Call) -> Draft:
         """Play an operation, or answer as if it were not played, where the contract does not allow what was played."""
-        if call.operation in self._turns:
-            own = self.fixtures.named(call.operation, call.operation.success)
-            call = call._replace(script=script(own[""])) if "" in own else call
-        draft = simulated(call)
-        if draft is not None:
+        operation = call.operation
+        if _is_stream(operation):
+            own = self.fixtures.named(operation, operation.success)
+            call = call._replace(script=script(own[""], self.style)) if "" in own else call
+        draft = play(call)
+        if draft is not None and (self.fixtures.bundled(operation) or is_allowed(draft, operation, self.style)):
             return draft
+        if draft is not None and draft.stream is not None:
+            draft.stream.close(0)
+        return self.unplayed(call)
+
+    def unplayed(self, call: Call) -> Draft:
+        """Give the answer of a call that is not played."""
+        if self.source == "generated":
+            return self._preferred(call, NONE)
         status = call.operation.success
         reply = call.operation.reply(status)
         if reply is None:
@@ -133,17 +126,18 @@ class Answers:
         """Give the status and the name of every answer of an operation that has a name."""
         return ((status, name) for status, name, _ in self.examples(operation))
 
-    def _example(self, call: Call, preference: Preference, simulated: Simulation | None) -> Draft:
+    def _example(self, call: Call, preference: Preference, play: Play | None) -> Draft:
         operation = call.operation
         available = [each for each in self.examples(operation) if preference.code in (None, each[0])]
         for status, name, draft in available:
             if name == preference.example:
                 if draft.media != EVENT_STREAM:
                     return draft
-                played = None
-                if simulated is not None and draft.source == "canned" and status == operation.success:
-                    played = simulated(call._replace(script=script(draft.value)))
-                return played if played is not None else self._told(draft, call, preference)
+                if play is not None and draft.source == "canned" and status == operation.success:
+                    played = play(call._replace(script=script(draft.value, self.style)))
+                    if played is not None:
+                        return played
+                return self._told(draft, call, preference)
         names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
         raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
 
@@ -153,19 +147,20 @@ class Answers:
             return draft
         if isinstance(draft.value, str):
             return draft._replace(stream=text_stream(draft.value))
-        steps = script(draft.value) if draft.source == "canned" else [Step(event) for event in draft.value]
-        told = paced(steps, self._pace, self._chance(call, preference))
+        canned = draft.source == "canned"
+        steps = script(draft.value, self.style) if canned else [Step(event) for event in draft.value]
+        told = paced(steps, self.style, self._chance(call, preference))
         return draft._replace(value=[step.event for step in steps], stream=told)
 
     def _media(self, reply: Reply) -> Media | None:
         """Give the representation that is sent: a stream where one is declared and wanted, else the first."""
         others = [media for media in reply.media if media.type != EVENT_STREAM]
-        return others[0] if others and not self._streams else reply.preferred
+        return others[0] if others and not self.style.wanted else reply.preferred
 
     def _canned(self, call: Call, status: int, reply: Reply) -> tuple[Media | None, Mapping[str, Json]]:
         """Give the canned answers of a status; a script is none where no stream is wanted."""
         media = canned_media(reply)
-        if media is None or (media.type == EVENT_STREAM and not self._streams):
+        if media is None or (media.type == EVENT_STREAM and not self.style.wanted):
             return None, {}
         return media, self.fixtures.named(call.operation, status)
 
@@ -191,14 +186,25 @@ class Answers:
         if media is None:
             return Draft(status, None, None, "generated")
         if media.item_schema is not None:
-            draft = Draft(status, _events(media.item_schema, rng), media.type, "generated", drawn=True)
+            draft = Draft(status, self._events(media.item_schema, rng), media.type, "generated", drawn=True)
             return self._told(draft, call, preference)
         if media.type == EVENT_STREAM:  # nothing is said of its events
             return Draft(status, "", media.type, "generated", drawn=True, stream=text_stream(""))
-        value = generate(media.schema, rng, call.path) if media.schema is not None else {}
+        value = generate(media.schema, rng, call.path, self._hints) if media.schema is not None else {}
         if media.schema is not None and not media.schema.is_valid(value):  # an id that is not as this contract has ids
-            value = generate(media.schema, self._chance(call, preference))
+            value = generate(media.schema, self._chance(call, preference), hints=self._hints)
         return Draft(status, value, media.type, "generated", drawn=True)
+
+    def _events(self, schema: Schema, rng: Random) -> list[Json]:
+        """Make some events, in an order that the API would give them, with one that ends the stream."""
+        events = [generate(schema, rng, hints=self._hints) for _ in range(rng.randint(3, 8))]
+        if self._arrange is None or not all(isinstance(event, dict) for event in events):
+            return events
+        if self._is_last is not None and not any(map(self._is_last, events)):
+            more = (generate(schema, rng, hints=self._hints) for _ in range(100))
+            events += [event for event in more if self._is_last(event)][:1]
+        made = self._arrange(events)
+        return made if all(schema.is_valid(event) for event in made) else events
 
 
 def _is_stream(operation: Operation) -> bool:
@@ -207,16 +213,17 @@ def _is_stream(operation: Operation) -> bool:
     return media is not None and media.type == EVENT_STREAM
 
 
-def _events(schema: Schema, rng: Random) -> list[Json]:
-    """Make some events, in a turn's order, that end with a stop if there is such an event."""
-    events = [generate(schema, rng) for _ in range(rng.randint(3, 8))]
-    more = (generate(schema, rng) for _ in range(100))
-    if not all(isinstance(event, dict) for event in events):
-        return events
-    if not any(event.get("type") == "stop" for event in events):
-        events += [event for event in more if event.get("type") == "stop"][:1]
-    made = arranged(events)
-    return made if all(schema.is_valid(event) for event in made) else events
+def is_allowed(draft: Draft, operation: Operation, style: StreamStyle) -> bool:
+    """Say whether a contract allows an answer."""
+    reply = operation.reply(draft.status)
+    media = next((each for each in reply.media if each.type == draft.media), None) if reply else None
+    if reply is None or media is None:
+        return reply is not None and draft.media is None and not reply.media
+    if draft.media != EVENT_STREAM:
+        return media.schema is None or media.schema.is_valid(draft.value)
+    text = "".join(style.text(event) for event in draft.value)
+    events = media.item_schema is None or all(media.item_schema.is_valid(event) for event in draft.value)
+    return events and (media.schema is None or media.schema.is_valid(text))
 
 
 def check_made(operation: Operation) -> None:

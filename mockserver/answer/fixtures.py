@@ -8,10 +8,9 @@ from typing import TypeAlias
 
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.schema import lookup, resolve, unwritable
-from mockserver.data import API, data_dir
 from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Finding, Json
-from mockserver.sse import script
+from mockserver.sse import PLAIN, StreamStyle, script
 
 Canned: TypeAlias = dict[int, dict[str, Json]]
 """The canned answers of one operation: status -> name -> value; the unnamed one is called ""."""
@@ -26,9 +25,16 @@ class Fixtures:
     FixtureError; that each bundled one satisfies some is for the tests to show. Of equal names the user's wins.
     """
 
-    def __init__(self, contracts: Sequence[Contract], folder: Path | None) -> None:
+    def __init__(
+        self,
+        contracts: Sequence[Contract],
+        folder: Path | None = None,
+        bundled: Path | None = None,
+        style: StreamStyle = PLAIN,
+    ) -> None:
+        self._folder, self._style = bundled, style
         self._bundled = {each for contract in contracts if contract.bundled for each in contract.operations}
-        self._own = {} if folder is None else _read_own(folder, contracts)
+        self._own = {} if folder is None else self._read_own(folder, contracts)
         self._all: dict[Operation, Canned] = {}
 
     def named(self, operation: Operation, status: int) -> Mapping[str, Json]:
@@ -37,60 +43,120 @@ class Fixtures:
             self._all[operation] = self._read(operation)
         return self._all[operation].get(status, {})
 
+    def bundled(self, operation: Operation) -> bool:
+        """Say whether an operation is of a contract that a pack brings."""
+        return operation in self._bundled
+
     def check(self) -> None:
         """Read and judge the bundled fixtures, all of them: those of a checkout may have been edited."""
         for name in {operation.id for operation in self._bundled}:
             owners = [operation for operation in self._bundled if operation.id == name]
-            for path in sorted((data_dir() / "fixtures" / API / name).glob("*.json")):
+            for path in self._files(name):
                 status, _ = _status_and_name(path)
                 value = _read_file(path)
-                if not any(_serves(operation, status, value) for operation in owners):
-                    raise _unserved(path, owners, status, value)
+                if not any(self._serves(operation, status, value) for operation in owners):
+                    raise self._unserved(path, owners, status, value)
 
     def _read(self, operation: Operation) -> Canned:
         canned: Canned = {}
         if operation in self._bundled:
-            for path in sorted((data_dir() / "fixtures" / API / operation.id).glob("*.json")):
+            for path in self._files(operation.id):
                 status, name = _status_and_name(path)
                 value = _read_file(path)
-                if _serves(operation, status, value):
+                if self._serves(operation, status, value):
                     canned.setdefault(status, {})[name] = value
         for status, own in self._own.get(operation, {}).items():
             canned.setdefault(status, {}).update(own)
         return canned
 
+    def _files(self, operation: str) -> list[Path]:
+        """Name the bundled fixtures of an operation."""
+        return [] if self._folder is None else sorted((self._folder / operation).glob("*.json"))
 
-def _read_own(folder: Path, contracts: Sequence[Contract]) -> dict[Operation, Canned]:
-    """Read `<operation>/<status>[.<name>].json` below a folder."""
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {str(folder)!r}", mend="name a folder of fixtures")
-    found: dict[Operation, Canned] = {}
-    below = folder / API if (folder / API).is_dir() else folder
-    for path in sorted(below.glob("*.json")):
-        raise FixtureError(
-            "a fixture is in no operation's folder",
-            where=str(path),
-            why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
-            mend="name the folder above with --fixtures, or move the file",
-        )
-    for path in sorted(below.glob("[!.]*/[!.]*")):
-        owners = [each for contract in contracts for each in contract.operations if each.id == path.parent.name]
-        if not owners:
-            known = ", ".join(sorted({each.id for contract in contracts for each in contract.operations}))
+    def _read_own(self, folder: Path, contracts: Sequence[Contract]) -> dict[Operation, Canned]:
+        """Read `<operation>/<status>[.<name>].json` below a folder."""
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {str(folder)!r}", mend="name a folder of fixtures")
+        found: dict[Operation, Canned] = {}
+        named = folder / self._folder.name if self._folder is not None else folder
+        below = named if named.is_dir() else folder
+        for path in sorted(below.glob("*.json")):
             raise FixtureError(
-                f"a fixture is for an operation {path.parent.name!r} that there is not",
+                "a fixture is in no operation's folder",
                 where=str(path),
-                why=f"the operations are {known}",
-                mend="rename its folder",
+                why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
+                mend="name the folder above with --fixtures, or move the file",
             )
-        status, name = _status_and_name(path)
-        value = _read_file(path)
-        serving = [each for each in owners if _serves(each, status, value)]
-        if not serving:
-            raise _unserved(path, owners, status, value)
-        for operation in serving:
-            found.setdefault(operation, {}).setdefault(status, {})[name] = value
-    return found
+        for path in sorted(below.glob("[!.]*/[!.]*")):
+            owners = [each for contract in contracts for each in contract.operations if each.id == path.parent.name]
+            if not owners:
+                known = ", ".join(sorted({each.id for contract in contracts for each in contract.operations}))
+                raise FixtureError(
+                    f"a fixture is for an operation {path.parent.name!r} that there is not",
+                    where=str(path),
+                    why=f"the operations are {known}",
+                    mend="rename its folder",
+                )
+            status, name = _status_and_name(path)
+            value = _read_file(path)
+            serving = [each for each in owners if self._serves(each, status, value)]
+            if not serving:
+                raise self._unserved(path, owners, status, value)
+            for operation in serving:
+                found.setdefault(operation, {}).setdefault(status, {})[name] = value
+        return found
+
+    def _serves(self, operation: Operation, status: int, value: Json) -> bool:
+        reply = operation.reply(status)
+        media = canned_media(reply) if reply else None
+        if media is None:
+            return False
+        if media.type == EVENT_STREAM:
+            return self._script_finding(media, value) is None
+        return media.schema is None or media.schema.is_valid(value)
+
+    def _script_finding(self, media: Media, value: Json) -> Finding | None:
+        """Find what is wrong with a script: its shape, or an event that the contract does not allow."""
+        try:
+            steps = script(value, self._style)
+        except ValueError as error:
+            where, message = error.args
+            return Finding(where, "script", message, "client", expected="a script", received=lookup(value, where))
+        for index, step in enumerate(steps):
+            known = _event_types(media)
+            if known and _type_of(step.event) not in known:
+                kind, where = _type_of(step.event), f"/{index}/event/type"
+                return Finding(where, "script", f"there is no event of type {kind!r}", "client", known, kind)
+            if media.item_schema is not None and not media.item_schema.is_valid(step.event):
+                return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
+        return None
+
+    def _unserved(self, path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:
+        """Say why a fixture serves none of its operations, by the newest contract that declares its status."""
+        for operation in owners:
+            reply = operation.reply(status)
+            media = canned_media(reply) if reply else None
+            finding = None
+            if media is not None and media.type == EVENT_STREAM:
+                finding = self._script_finding(media, value)
+            elif media is not None and media.schema is not None:
+                finding = media.schema.explain(value)[0]
+            if finding is not None:
+                return FixtureError(
+                    "a fixture breaks the contract",
+                    where=f"{path}#{finding.where}",
+                    why=f"expected {json.dumps(finding.expected, default=str)}, "
+                    f"received {json.dumps(finding.received)}: {finding.message}"
+                    + (f" ({finding.contract})" if finding.contract else ""),
+                    mend="correct the fixture, or serve a contract that allows it",
+                )
+        declared = ", ".join(map(str, sorted(owners[0].exact)))
+        return FixtureError(
+            f"no contract declares a JSON answer {status} here",
+            where=str(path),
+            why=f"{owners[0].id} declares {declared}",
+            mend="rename the fixture to a declared status",
+        )
 
 
 def _status_and_name(path: Path) -> tuple[int, str]:
@@ -123,31 +189,8 @@ def canned_media(reply: Reply) -> Media | None:
     return next((media for media in reply.media if is_json(media.type)), None)
 
 
-def _serves(operation: Operation, status: int, value: Json) -> bool:
-    reply = operation.reply(status)
-    media = canned_media(reply) if reply else None
-    if media is None:
-        return False
-    if media.type == EVENT_STREAM:
-        return _script_finding(media, value) is None
-    return media.schema is None or media.schema.is_valid(value)
-
-
-def _script_finding(media: Media, value: Json) -> Finding | None:
-    """Find what is wrong with a scripted turn: its shape, or an event that the contract does not allow."""
-    try:
-        steps = script(value)
-    except ValueError as error:
-        where, message = error.args
-        return Finding(where, "script", message, "client", expected="a scripted turn", received=lookup(value, where))
-    for index, step in enumerate(steps):
-        known = _event_types(media)
-        if known and step.event["type"] not in known:
-            kind, where = step.event["type"], f"/{index}/event/type"
-            return Finding(where, "script", f"there is no event of type {kind!r}", "client", known, kind)
-        if media.item_schema is not None and not media.item_schema.is_valid(step.event):
-            return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
-    return None
+def _type_of(event: Json) -> Json:
+    return event.get("type") if isinstance(event, dict) else None
 
 
 def _event_types(media: Media) -> list[str]:
@@ -156,31 +199,3 @@ def _event_types(media: Media) -> list[str]:
         return []
     _, node = resolve(media.item_schema.document, media.item_schema.pointer)
     return list(node.get("discriminator", {}).get("mapping", {})) if isinstance(node, dict) else []
-
-
-def _unserved(path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:
-    """Say why a fixture serves none of its operations, by the newest contract that declares its status."""
-    for operation in owners:
-        reply = operation.reply(status)
-        media = canned_media(reply) if reply else None
-        finding = None
-        if media is not None and media.type == EVENT_STREAM:
-            finding = _script_finding(media, value)
-        elif media is not None and media.schema is not None:
-            finding = media.schema.explain(value)[0]
-        if finding is not None:
-            return FixtureError(
-                "a fixture breaks the contract",
-                where=f"{path}#{finding.where}",
-                why=f"expected {json.dumps(finding.expected, default=str)}, "
-                f"received {json.dumps(finding.received)}: {finding.message}"
-                + (f" ({finding.contract})" if finding.contract else ""),
-                mend="correct the fixture, or serve a contract that allows it",
-            )
-    declared = ", ".join(map(str, sorted(owners[0].exact)))
-    return FixtureError(
-        f"no contract declares a JSON answer {status} here",
-        where=str(path),
-        why=f"{owners[0].id} declares {declared}",
-        mend="rename the fixture to a declared status",
-    )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from mockserver.api import Hints
 from mockserver.clock import timestamp
 from mockserver.contract.schema import NOTES, Schema, join, lookup
 from mockserver.errors import ContractError
@@ -14,6 +15,8 @@ from mockserver.messages import Json
 
 if TYPE_CHECKING:
     from faker import Faker
+
+NO_HINTS = Hints()
 
 DEPTH = 6
 """How deep a recursive schema is followed before only what must be there is made."""
@@ -23,8 +26,6 @@ DEEPEST = 60
 
 _EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-_OPENINGS = ("How do we", "When should we", "Can you help us", "What does it take to", "Who will")
-_TOOLS = ("retrieve", "find_files", "grep_file", "read_file")
 
 
 class _Local(threading.local):
@@ -36,13 +37,13 @@ class _Local(threading.local):
 _local = _Local()
 
 
-def generate(schema: Schema, rng: Random, known: Mapping[str, Json] | None = None) -> Json:
+def generate(schema: Schema, rng: Random, known: Mapping[str, Json] | None = None, hints: Hints = NO_HINTS) -> Json:
     """Make a value of `schema`; top-level properties named in `known` take that value (ids are echoed).
 
     The same schema and the same state of `rng` give the same value. A ContractError names a place for which
     no value can be made (a pattern without an example, say).
     """
-    maker = _Maker(schema.document, rng)
+    maker = _Maker(schema.document, rng, hints)
     value = maker.value(schema.node, schema.pointer, "", 0)
     if known and isinstance(value, dict):
         value |= {name: known[name] for name in value if name in known}
@@ -70,8 +71,8 @@ class _Maker:
     `node` is a schema, `pointer` its place: the place of the last reference followed, where schemas were combined.
     """
 
-    def __init__(self, document: Json, rng: Random) -> None:
-        self.document, self.rng = document, rng
+    def __init__(self, document: Json, rng: Random, hints: Hints) -> None:
+        self.document, self.rng, self.hints = document, rng, hints
 
     def value(self, node: Json, pointer: str, name: str, depth: int, tag: str = "") -> Json:
         """Make the value of the property `name`; a member of a tagged union always has its `tag`."""
@@ -102,7 +103,7 @@ class _Maker:
             case "number":
                 return self.number(node, name)
             case "boolean":
-                return self.rng.random() < (0.1 if name == "is_error" else 0.5)
+                return self.rng.random() < self.hints.odds.get(name, 0.5)
             case "null":
                 return None
             case _:
@@ -157,8 +158,7 @@ class _Maker:
         for key in required:
             if key not in made:
                 made[key] = self.value(extra, join(pointer, "additionalProperties"), key, depth + 1)
-        if made.get("is_error") is False and made.get("error") is not None:
-            made["error"] = None
+        self.hints.mend(made)
         return made
 
     def array(self, node: Json, pointer: str, name: str, depth: int) -> Json:
@@ -202,7 +202,7 @@ class _Maker:
 
     def bounds(self, node: Json, name: str) -> tuple[float, float]:
         """Give the range of a number: what the schema allows of what is typical for the name."""
-        usual_low, usual_high = _NUMBERS.get(name, (0, 100))
+        usual_low, usual_high = self.hints.numbers.get(name, (0, 100))
         lows = [node[key] for key in ("minimum", "exclusiveMinimum") if key in node]
         highs = [node[key] for key in ("maximum", "exclusiveMaximum") if key in node]
         low = max(lows) if lows else min([usual_low, *(high - 100 for high in highs if high <= usual_low)])
@@ -223,11 +223,11 @@ class _Maker:
                     mend="give the schema an example",
                 )
             return str(self.rng.choice(samples))
-        text = _NAMED.get(name, _NAMED["text"])(self.rng)
+        text = (self.hints.texts.get(name) or _NAMED.get(name) or sentence)(self.rng)
         low, high = node.get("minLength", 0), node.get("maxLength", len(text))
         self.limit(low, join(pointer, "minLength"))
         while len(text) < low:
-            text += " " + _sentence(self.rng)
+            text += " " + sentence(self.rng)
         return text[: max(low, high)].rstrip() if len(text) > high and high > low else text[: max(low, high)]
 
 
@@ -252,19 +252,17 @@ def _joined(one: Json, other: Json) -> Json:
 
 
 def identifier(prefix: str, rng: Random, size: int = 12) -> str:
-    """Make an id in upstream's form, `ses-` and lower-case alphanumerics. Source: docs/upstream.md, "Identifiers"."""
+    """Make an id: a prefix and lower-case alphanumerics."""
     return prefix + "".join(rng.choices(_ALPHABET, k=size))
 
 
-def _moment(rng: Random) -> datetime:
+def moment(rng: Random) -> datetime:
+    """Draw a moment of half a year."""
     return _EPOCH + timedelta(microseconds=rng.randrange(180 * 86_400 * 1_000_000))
 
 
-def _title(rng: Random) -> str:
-    return f"{rng.choice(_OPENINGS)} {words(rng).bs()}?..."
-
-
-def _sentence(rng: Random) -> str:
+def sentence(rng: Random) -> str:
+    """Make a short sentence."""
     return f"We {words(rng).bs()}."
 
 
@@ -285,37 +283,18 @@ _SPOKEN = {
 }
 """The type that a keyword speaks of, for a schema that names none."""
 
-_NUMBERS = {
-    "turns": (1, 6),
-    "duration_ms": (120, 30_000),
-    "total_input_tokens": (40, 9_000),
-    "total_output_tokens": (10, 1_500),
-}
-
 _NAMED: Mapping[str, Callable[[Random], str]] = {
-    "text": _sentence,
-    "session_id": lambda rng: identifier("ses-", rng),
-    "index_id": lambda rng: identifier("idx-", rng),
-    "export_config_id": lambda rng: identifier("idx-", rng),
-    "call_id": lambda rng: identifier("call_", rng, 8),
-    "source_id": lambda rng: identifier("dfl-", rng),
-    "attachment_name": lambda rng: f"screenshots/page_{rng.randint(1, 99)}.jpg",
-    "next_page_token": lambda rng: identifier("", rng, 24),
-    "generated_title": _title,
-    "title": _title,
-    "last_updated_at": lambda rng: timestamp(_moment(rng)),
-    "name": lambda rng: rng.choice(_TOOLS),
-    "error": lambda rng: f"The index {identifier('idx-', rng)} could not be queried.",
     "type": lambda _: "value_error",
     "loc": lambda rng: rng.choice(("body", "query", "path")),
     "msg": lambda _: "Value error, the value is not accepted",
 }
+"""The texts of the FastAPI dialect's refusals."""
 
 _FORMATS: Mapping[str, Callable[[Random], Any]] = {
     "uuid": _uuid,
-    "date-time": lambda rng: timestamp(_moment(rng)) + "Z",
-    "date": lambda rng: timestamp(_moment(rng))[:10],
-    "time": lambda rng: timestamp(_moment(rng))[11:] + "Z",
+    "date-time": lambda rng: timestamp(moment(rng)) + "Z",
+    "date": lambda rng: timestamp(moment(rng))[:10],
+    "time": lambda rng: timestamp(moment(rng))[11:] + "Z",
     "email": lambda rng: words(rng).safe_email(),
     "uri": lambda rng: words(rng).url(),
     "hostname": lambda rng: words(rng).domain_name(),

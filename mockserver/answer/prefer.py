@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mockserver.messages import Finding, Headers
+from mockserver.messages import Finding, Headers, header_value
 
 LONGEST = 4_096
 """Longest Prefer field that is read, in characters, all its lines together."""
@@ -74,3 +74,11 @@ def _misspelt(name: str, received: str, expected: str) -> Finding:
         expected=expected,
         received=received,
     )
+
+
+def written(preference: Preference) -> bytes:
+    """Write what was done of the wishes of a request, as the value of the header Preference-Applied."""
+    wishes = {"code": preference.code, "example": preference.example, "seed": preference.seed}
+    if preference.dynamic is not None:
+        wishes["dynamic"] = "true" if preference.dynamic else "false"
+    return header_value(", ".join(f"{name}={value}" for name, value in wishes.items() if value is not None))

@@ -1,22 +1,20 @@
 """Draft -> Response: no answer leaves that its contract does not allow."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from urllib.parse import quote
 
 import orjson
 
-from mockserver.answer.choose import Draft
 from mockserver.answer.generate import generate
-from mockserver.answer.prefer import NONE, Preference
+from mockserver.api import Draft
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
 from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
-from mockserver.messages import Finding, Json, Request, Response
-from mockserver.sse import event_text
+from mockserver.messages import Finding, Json, Request, Response, header_value
+from mockserver.sse import PLAIN, StreamStyle, event_data
 
 SHARED: Mapping[int, str] = {
     204: "Options",
@@ -33,98 +31,138 @@ SHARED: Mapping[int, str] = {
 }
 """The shared replies of the contract in which the answers that belong to no operation have their place."""
 
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor; every answer is one."""
+_LENGTHS = [(b"content-length", b"%d" % size) for size in range(4_096)]
+"""The header fields of the lengths that most answers have."""
 
-_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
-_LONGEST = 400
 _NOTHING: Sequence[Finding] = ()
-_write_as_upstream = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a contract an answer stands; without a reply, the contract says nothing of it.
+class ResponseSpec:
+    """How answers of one operation, status, media type and source are rendered; without a reply, none is declared."""
 
-    `headers` are the fields that every answer of this place and source has.
-    """
-
-    name: str
+    contract: str
     headers: tuple[tuple[bytes, bytes], ...]
+    """The fields that every such answer has."""
     reply: Reply | None = None
     media: Media | None = None
     required: tuple[tuple[bytes, bytes], ...] = ()
     """Fields that the contract requires, for an answer that does not bring them."""
+    is_valid: Callable[[Json], bool] | None = None
+    """Says at once whether a value is right; None where more is to be looked at."""
 
     @property
-    def pointer(self) -> str:
+    def place(self) -> str:
         """The place as `<contract>#<pointer>`."""
-        return f"{self.name}#{self.reply.pointer}" if self.reply else self.name
+        return f"{self.contract}#{self.reply.pointer}" if self.reply else self.contract
 
 
-class Sealer:
-    """Validates drafts and writes them out; what answers of one place have in common is made once."""
+class Renderer:
+    """Validates drafts and writes them out; what answers of one kind have in common is made once."""
 
-    def __init__(self, newest: Contract) -> None:
-        self._newest = newest
-        self._places: dict[tuple[Operation | None, int, str | None, str], Place] = {}
+    def __init__(self, newest: Contract, style: StreamStyle = PLAIN) -> None:
+        self._newest, self._style = newest, style
+        self._specs: dict[tuple[Operation | None, int, str | None, str], ResponseSpec] = {}
 
-    def seal(self, request: Request, match: Match, draft: Draft) -> Response:
+    def render(self, request: Request, match: Match, draft: Draft) -> Response:
         """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
-        place = self.place(match.operation, draft)
-        found = self.judge(place, draft)
-        if draft.source == "mock" and not self._newest.bundled and (found or place.reply is None):
-            draft = _fitted(match.operation, place.reply, draft)
-            place = self.place(match.operation, draft)
-            found = self.judge(place, draft)
-        if found:
-            if draft.stream is not None:
-                draft.stream.close(0)
-            draft = _broken(found)
-            place = self.place(match.operation, draft)
-            if not self._newest.bundled and self.judge(place, draft):
-                draft = _fitted(match.operation, place.reply, draft)
-                place = self.place(match.operation, draft)
-        return _written(request, match, draft, place)
+        spec = self._specs.get((match.operation, draft.status, draft.media, draft.source)) or self.spec(
+            match.operation, draft
+        )
+        try:
+            is_right = spec.is_valid is not None and draft.stream is None and spec.is_valid(draft.value)
+        except ValueError:  # a value that is no JSON
+            is_right = False
+        if not is_right:
+            draft, spec = self._checked(match.operation, draft, spec)
+        body = _body(draft) if draft.stream is None else b""
+        headers = [*spec.headers, *draft.headers]
+        if draft.stream is None and draft.status != 204:
+            size = len(body)
+            headers.append(_LENGTHS[size] if size < len(_LENGTHS) else (b"content-length", b"%d" % size))
+        if spec.required or draft.findings or draft.stream is not None or match.withdrawn is not None:
+            headers = _rare_headers(headers, spec, match, draft)
+        is_head = request.method == "HEAD"
+        if is_head:
+            body = b""
+        stream = None if is_head else draft.stream
+        return Response(draft.status, headers, body, stream, None, draft.findings, draft.source)
 
-    def place(self, operation: Operation | None, draft: Draft) -> Place:
-        """Find the place of a draft in the contract."""
+    def spec(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
+        """Give how an answer is rendered; it is found out once."""
         key = (operation, draft.status, draft.media, draft.source)
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = self._find(operation, draft)
-        return place
+        spec = self._specs.get(key)
+        if spec is None:
+            spec = self._specs[key] = self._find(operation, draft)
+        return spec
 
-    def _find(self, operation: Operation | None, draft: Draft) -> Place:
+    def _find(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
         if operation is not None:
             name, reply = operation.contract, operation.reply(draft.status)
         else:
             name, reply = self._newest.name, self._newest.replies.get(SHARED.get(draft.status, ""))
         headers = [(b"content-type", draft.media.encode())] if draft.media else []
-        headers.append((b"x-mock-contract", encoded(name)))
+        headers.append((b"x-mock-contract", header_value(name)))
         if draft.source != "mock":
             headers.append((b"x-mock-source", draft.source.encode()))
         media = next((media for media in reply.media if media.type == draft.media), None) if reply else None
         required = _required_fields(operation, reply) if reply is not None else ()
-        return Place(name, tuple(headers), reply, media, required)
+        plain = media is not None and media.schema is not None and media.item_schema is None
+        is_valid = media.schema.compiled() if plain and media is not None and media.schema is not None else None
+        return ResponseSpec(name, tuple(headers), reply, media, required, is_valid)
 
-    def judge(self, place: Place, draft: Draft) -> Sequence[Finding]:
+    def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
+        """Give a draft that may leave, with its spec: itself, or an error of ours in its place."""
+        found = self.problems(spec, draft)
+        own = not self._newest.bundled
+        if draft.source == "mock" and own and (found or spec.reply is None):
+            draft = _fitted(operation, spec.reply, draft)
+            spec = self.spec(operation, draft)
+            found = self.problems(spec, draft)
+        if found:
+            if draft.stream is not None:
+                draft.stream.close(0)
+            draft = _broken(found)
+            spec = self.spec(operation, draft)
+            if own and self.problems(spec, draft):
+                draft = _fitted(operation, spec.reply, draft)
+                spec = self.spec(operation, draft)
+        return draft, spec
+
+    def problems(self, spec: ResponseSpec, draft: Draft) -> Sequence[Finding]:
         """Give what is wrong with an answer; an error of ours may stand where the contract says nothing."""
-        media = place.media
+        media = spec.media
         if media is None:
-            if place.reply is None:
-                return [] if draft.source == "mock" else [_undeclared(place, f"the status {draft.status}")]
-            fits = draft.media is None and not place.reply.media
-            return [] if fits else [_undeclared(place, f"a body of type {draft.media}")]
+            if spec.reply is None:
+                return [] if draft.source == "mock" else [_undeclared(spec, f"the status {draft.status}")]
+            fits = draft.media is None and not spec.reply.media
+            return [] if fits else [_undeclared(spec, f"a body of type {draft.media}")]
         schema, value = media.schema, draft.value
         if draft.stream is not None and isinstance(value, list):
-            found = _judge_turn(media.item_schema, value)
-            if found or schema is None or schema.node == {"type": "string"}:  # which every turn is, written out
+            found = _event_problems(media.item_schema, value)
+            if found or schema is None or schema.node == {"type": "string"}:  # which every stream is, written out
                 return found
-            value = "".join(event_text(event) for event in value)
+            value = "".join(map(self._style.text, value))
         if schema is not None and not schema.is_valid(value):
             return schema.explain(value, where="/body", fault="mock")
-        return _judge_events(media.item_schema, value) if media.item_schema is not None else _NOTHING
+        return _text_problems(media.item_schema, value) if media.item_schema is not None else _NOTHING
+
+
+def _rare_headers(
+    headers: list[tuple[bytes, bytes]], spec: ResponseSpec, match: Match, draft: Draft
+) -> list[tuple[bytes, bytes]]:
+    """Add what only few answers have: required fields, what was wrong, a stream's, a withdrawn operation's."""
+    sent = {name for name, _ in draft.headers}
+    headers += [field for field in spec.required if field[0] not in sent]
+    if draft.stream is not None:
+        headers.append((b"cache-control", b"no-cache"))
+    if draft.findings:
+        headers = _with_finding(draft.findings[0], spec, headers)
+    if match.withdrawn is not None and match.operation is not None:
+        text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
+        headers.append((b"x-mock-withdrawn", text.encode()))
+    return headers
 
 
 def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> Draft:
@@ -146,60 +184,21 @@ def _required_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[b
     fields = []
     for name, schema in reply.required_headers.items():
         made = known[name] if name in known else generate(schema, Random(0)) if schema else ""
-        fields.append((name.encode(), encoded(str(made))))
+        fields.append((name.encode(), header_value(str(made))))
     return tuple(fields)
 
 
-def _required(place: Place, sent: Collection[bytes]) -> list[tuple[bytes, bytes]]:
-    return [field for field in place.required if field[0] not in sent]
-
-
-def _written(request: Request, match: Match, draft: Draft, place: Place) -> Response:
-    status, _, _, source, more, findings, preference, _, stream = draft
-    body = _body(draft) if stream is None else b""
-    headers = [*place.headers, *more]
-    if place.required:
-        headers += _required(place, {name for name, _ in more})
-    if stream is not None:
-        headers.append((b"cache-control", b"no-cache"))
-    elif status != 204:
-        headers.append((b"content-length", b"%d" % len(body)))
-    if findings:
-        headers = _told(findings[0], place, headers)
-    if match.withdrawn is not None and match.operation is not None:
-        text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
-        headers.append((b"x-mock-withdrawn", text.encode()))
-    if preference is not NONE and (applied := _applied(preference)):
-        headers.append((b"preference-applied", applied))
-    if request.method == "HEAD":
-        body, stream = b"", None
-    response: Response = _new(Response, (status, headers, body, stream, None, findings, source))
-    return response
-
-
-def encoded(text: str) -> bytes:
-    """Write a text as a header value: printable ASCII stays, all else and % percent-encoded; long ones cut."""
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 3] + "..."
-    return quote(text, safe=_SAFE, errors="replace").encode()
-
-
-def _told(finding: Finding, place: Place, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _with_finding(
+    finding: Finding, spec: ResponseSpec, headers: list[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
     """Add whose fault an error is, where it is, and the place in the contract that says so."""
     return [
         *(field for field in headers if field[0] != b"x-mock-contract"),
         (b"x-mock-fault", finding.fault.encode()),
-        (b"x-mock-pointer", encoded(finding.where)),
-        (b"x-mock-message", encoded(finding.message)),
-        (b"x-mock-contract", encoded(finding.contract or place.pointer)),
+        (b"x-mock-pointer", header_value(finding.where)),
+        (b"x-mock-message", header_value(finding.message)),
+        (b"x-mock-contract", header_value(finding.contract or spec.place)),
     ]
-
-
-def _applied(preference: Preference) -> bytes:
-    wishes = {"code": preference.code, "example": preference.example, "seed": preference.seed}
-    if preference.dynamic is not None:
-        wishes["dynamic"] = "true" if preference.dynamic else "false"
-    return encoded(", ".join(f"{name}={value}" for name, value in wishes.items() if value is not None))
 
 
 def _body(draft: Draft) -> bytes:
@@ -213,20 +212,19 @@ def _body(draft: Draft) -> bytes:
             return orjson.dumps(draft.value)
         except orjson.JSONEncodeError:  # a whole number of more than 64 bits
             pass
-    return _write_as_upstream(draft.value).encode()
+    return _write_by_json(draft.value).encode()
 
 
-def _judge_turn(schema: Schema | None, events: list[Json]) -> list[Finding]:
-    """Judge the events of a turn."""
+def _event_problems(schema: Schema | None, events: list[Json]) -> list[Finding]:
+    """Judge the events of a stream."""
     wrong = [] if schema is None else [index for index, event in enumerate(events) if not schema.is_valid(event)]
     return [finding for index in wrong if schema for finding in schema.explain(events[index], where=f"/body/{index}")]
 
 
-def _judge_events(schema: Schema, value: Json) -> list[Finding]:
-    """Judge each event of a stream by the schema of its events."""
+def _text_problems(schema: Schema, value: Json) -> list[Finding]:
+    """Judge each event of a written stream by the schema of its events."""
     found = []
-    lines = [line.removeprefix("data: ") for line in value.split("\n") if line.startswith("data: ")]
-    for index, line in enumerate(lines):
+    for index, line in enumerate(event_data(value)):
         try:
             event = json.loads(line)
         except ValueError as error:
@@ -252,9 +250,9 @@ def _stand_in(media: Media, draft: Draft, status: int) -> Json:
         return next(iter(media.examples.values()), None)
 
 
-def _undeclared(place: Place, what: str) -> Finding:
+def _undeclared(spec: ResponseSpec, what: str) -> Finding:
     message = f"{what} is not declared"
-    return Finding("", "declared", message, "mock", contract=place.pointer)
+    return Finding("", "declared", message, "mock", contract=spec.place)
 
 
 def _broken(found: Sequence[Finding]) -> Draft:

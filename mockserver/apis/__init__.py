@@ -1,1 +1,7 @@
 """The API packs that are built in."""
+
+PACKS = ("llamacloud_chat",)
+"""The packs, each a folder here whose `pack.API` is it."""
+
+DEFAULT = "llamacloud-chat"
+"""The one that is served where nothing is said."""

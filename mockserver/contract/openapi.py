@@ -3,12 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 from mockserver.contract.schema import Schema, check_schema, join, load_document, resolve
-from mockserver.data import API, data_dir
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -106,7 +104,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract:
-    """A contract: its name (an era, or a file's name), its document, its operations, its shared replies.
+    """A contract: its name (a version, or a file's name), its document, its operations, its shared replies.
 
     As an operation, it is equal to itself only.
     """
@@ -121,23 +119,10 @@ class Contract:
     bundled: bool = False
 
 
-def bundled(era: str) -> Contract:
-    """Give the bundled contract of an era ("2.6", "2.8", "2.17"); it is read once, and anew when its file changes."""
-    folder = data_dir() / "schemas" / API
-    packed = folder / f"{era}.json"
-    path = packed if packed.exists() else folder / f"{era}.yaml"
-    stat = path.stat()
-    return _bundled(era, path, (stat.st_mtime_ns, stat.st_size))
-
-
-@lru_cache(maxsize=6)
-def _bundled(era: str, path: Path, _: tuple[int, int]) -> Contract:
-    return read_contract(load_document(path), name=era, file=path.name, bundled=True)
-
-
-def own(path: Path) -> Contract:
-    """Give the contract of a user's own document; a ContractError names the place that cannot be served."""
-    return read_contract(load_document(path, deepest=DEEPEST), name=path.stem, file=path.name)
+def read_file(path: Path, *, name: str = "", bundled: bool = False) -> Contract:
+    """Give the contract of a file; of a user's own, a ContractError names the place that cannot be served."""
+    document = load_document(path) if bundled else load_document(path, deepest=DEEPEST)
+    return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled)
 
 
 def read_contract(document: Json, *, name: str, file: str, bundled: bool = False) -> Contract:

@@ -1,4 +1,4 @@
-"""Which operation of which contract answers a request: paths, methods, and the caller's own era."""
+"""Which operation of which contract answers a request: paths, methods, and the client's version."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -7,14 +7,14 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 from mockserver.contract.openapi import Contract, Operation, taken_methods
-from mockserver.messages import Headers, Version, known
+from mockserver.messages import Headers, Version, client_version
 
 
 class Match(NamedTuple):
     """What a request's method and path name.
 
     Full: `operation` is set. Partial (405, OPTIONS): only `allowed` is. None (404): neither.
-    `withdrawn` is the caller's own era where that era no longer had the operation.
+    `withdrawn` is the client's own version where that no longer had the operation.
     """
 
     operation: Operation | None = None
@@ -25,8 +25,9 @@ class Match(NamedTuple):
 
 NO_MATCH = Match()
 _NOTHING: frozenset[str] = frozenset()
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor; every request makes one."""
+
+MOST_VERSIONS = 1_000
+"""For how many operations and versions of clients it is remembered what was chosen."""
 
 Leaf: TypeAlias = dict[str, list[tuple[int, Operation]]]
 """The operations of one path: method -> those of each contract, newest first, with the contract's index."""
@@ -55,10 +56,13 @@ def _getter(indexes: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
 class Router:
     """Finds the operation that a request names, in contracts that stand newest first."""
 
-    def __init__(self, contracts: Sequence[Contract]) -> None:
+    def __init__(
+        self, contracts: Sequence[Contract], read_version: Callable[[Headers], Version | None] | None = None
+    ) -> None:
         self.contracts = tuple(contracts)
-        self._several = len(self.contracts) > 1
+        self._read_version = read_version if len(self.contracts) > 1 else None
         self._versions = [_version(contract.name) for contract in contracts]
+        self._chosen: dict[tuple[Operation, Version], tuple[Operation, str | None]] = {}
         shapes: dict[tuple[bool, ...], _Shape] = {}
         for index, contract in enumerate(contracts):
             for operation in contract.operations:
@@ -83,22 +87,31 @@ class Router:
             values = shape.values(segments)
             if "" in values:
                 continue
-            eras = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
-            if eras is None:
+            versions = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
+            if versions is None:
                 return Match(allowed=taken_methods(leaf))
-            stated = known(headers).version if self._several else None
-            operation, withdrawn = (eras[0][1], None) if stated is None else self._choose(eras, stated)
+            stated = None
+            if self._read_version is not None:
+                reader, stated = headers.version
+                if reader is not self._read_version:
+                    stated = client_version(headers, self._read_version)
+            operation, withdrawn = (versions[0][1], None) if stated is None else self._choose(versions, stated)
             names = operation.names
             path_values = {names[0]: values[0]} if len(values) == 1 else dict(zip(names, values, strict=True))
-            match: Match = _new(Match, (operation, path_values, _NOTHING, withdrawn))
-            return match
+            return Match(operation, path_values, _NOTHING, withdrawn)
         return NO_MATCH
 
-    def _choose(self, eras: Sequence[tuple[int, Operation]], stated: Version) -> tuple[Operation, str | None]:
-        """Choose the newest era not newer than the caller; of those that are all newer, the oldest."""
-        index, operation = next((each for each in eras if self._versions[each[0]] <= stated), eras[-1])
-        own = next((at for at, version in enumerate(self._versions) if version <= stated), index)
-        return operation, self.contracts[own].name if own < index else None
+    def _choose(self, versions: Sequence[tuple[int, Operation]], stated: Version) -> tuple[Operation, str | None]:
+        """Choose the newest version not newer than the caller; of those that are all newer, the oldest."""
+        chosen = self._chosen.get((versions[0][1], stated))
+        if chosen is None:
+            index, operation = next((each for each in versions if self._versions[each[0]] <= stated), versions[-1])
+            own = next((at for at, version in enumerate(self._versions) if version <= stated), index)
+            if len(self._chosen) >= MOST_VERSIONS:
+                self._chosen.clear()
+            chosen = operation, self.contracts[own].name if own < index else None
+            self._chosen[versions[0][1], stated] = chosen
+        return chosen
 
 
 def _version(name: str) -> Version:

@@ -1,28 +1,21 @@
-"""What is asked of the mock itself and set while it serves: the routes under `/__mock__/`, and `/openapi.json`."""
+"""The control routes over HTTP, under `/__mock__/`, and `/openapi.json`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mockserver.answer.errors import told
+from mockserver.answer.errors import describe
 from mockserver.control.access import HEALTH, refused
-from mockserver.control.admin import LocalDesk
-from mockserver.control.routes import TABLE, Act, Asked
+from mockserver.control.admin import ControlRequest, Reply, Route
+from mockserver.control.routes import table_of
 from mockserver.engine import Mock
-from mockserver.errors import MockserverError, StoreError
-from mockserver.messages import BAD_SCOPE, DEFAULT_SCOPE, HEADER, OPENAPI, PREFIX, Headers, is_scope
+from mockserver.errors import MockserverError, StoreError, UsageError
+from mockserver.messages import BAD_SCOPE, DEFAULT_SCOPE, HEADER, OPENAPI, PREFIX, Headers, Json, is_scope
 from mockserver.server.asgi import Application, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-
-
-LONGEST = 1_048_576
-"""Longest body of a control request, in bytes."""
-
-LONGEST_STATE = 268_435_456
-"""Longest state that is restored, in bytes."""
 
 
 class Control:
@@ -35,7 +28,7 @@ class Control:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if self._app is None:
-            self._app = _routes(self._mock)
+            self._app = _application(self._mock)
         await self._app(_placed(scope), receive, send)
 
 
@@ -48,15 +41,15 @@ def _placed(scope: Scope) -> Scope:
     return {**scope, "path": "/" + rest, "raw_path": ("/" + rest).encode(), "mockserver.scope": name}
 
 
-def _routes(mock: Mock) -> Application:
+def _application(mock: Mock) -> Application:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.responses import JSONResponse
-    from starlette.routing import Route
+    from starlette.routing import Route as StarletteRoute
 
     async def plain(_: "Request", error: Exception) -> "Response":
         if isinstance(error, StoreError):
-            return JSONResponse({"detail": told(error)}, 503, {"x-mock-fault": "store"})
+            return JSONResponse({"detail": describe(error)}, 503, {"x-mock-fault": "store"})
         if isinstance(error, MockserverError):
             parts = {"detail": error.what, "where": error.where, "why": error.why, "mend": error.mend}
             return JSONResponse({name: text for name, text in parts.items() if text}, 400)
@@ -64,37 +57,58 @@ def _routes(mock: Mock) -> Application:
             raise error
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
-    by_path: dict[str, dict[str, Act]] = {}
-    for method, path, act in TABLE:
-        by_path.setdefault(path, {})[method] = act
-    routes = [Route(path, _endpoint(mock, acts), methods=list(acts)) for path, acts in by_path.items()]
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in table_of(mock.api).values():
+        by_path.setdefault(route.path, {})[route.method] = route
+    routes = [StarletteRoute(path, _endpoint(mock, each), methods=list(each)) for path, each in by_path.items()]
     return Starlette(routes=routes, exception_handlers={HTTPException: plain, MockserverError: plain})
 
 
-def _endpoint(mock: Mock, acts: dict[str, Act]) -> Callable[["Request"], Any]:
-    """Make an endpoint of what a path does by method; it is done in a thread, since a store may wait."""
+def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[["Request"], Any]:
+    """Make an endpoint of the routes of a path; they run in a thread, since a store may wait."""
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
-    from starlette.responses import Response
 
-    async def endpoint(request: "Request") -> Response:
+    async def endpoint(request: "Request") -> "Response":
         path = request.scope["path"]  # that of the request line: the path of request.url may be made up by its Host
         if path not in (HEALTH, OPENAPI):
             if not mock.settings.control:
                 raise HTTPException(404, "The control routes are switched off (--no-control).")
             if why := refused(request.scope, remote=mock.settings.control_remote):
                 raise HTTPException(403, f"The control routes are refused: {why}.")
-        name, named = _scope_of(request)
-        text = await _text(request, LONGEST_STATE if path.endswith("/state") else LONGEST)
-        asked = Asked(mock, LocalDesk(mock, name), named, dict(request.path_params), dict(request.query_params), text)
-        method = "GET" if request.method == "HEAD" else request.method
-        made = await run_in_threadpool(acts[method], asked)
-        if isinstance(made, Response):
-            return made
-        # Escapes tell what no UTF-8 can hold: half a surrogate pair in a plan, say.
-        return Response(json.dumps(made, separators=(",", ":")), media_type="application/json")
+        route = routes["GET" if request.method == "HEAD" else request.method]
+        scope, named = _scope_of(request)
+        content = await _content(request, route.longest)
+        asked = ControlRequest(
+            mock=mock,
+            scope=scope,
+            named=named,
+            path=dict(request.path_params),
+            query=dict(request.query_params),
+            value=_decoded(content) if route.reads_json and content else None,
+            content=content,
+        )
+        return _response(await run_in_threadpool(route.handler, asked))
 
     return endpoint
+
+
+def _response(reply: Reply) -> "Response":
+    from starlette.responses import Response, StreamingResponse
+
+    if reply.content is not None:
+        return StreamingResponse(reply.content, reply.status, media_type=reply.media)
+    if reply.status == 204:
+        return Response(status_code=204)
+    # Escapes tell what no UTF-8 can hold: half a surrogate pair in a stub, say.
+    return Response(json.dumps(reply.value, separators=(",", ":")), reply.status, media_type=reply.media)
+
+
+def _decoded(content: bytes) -> Json:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError("the body is not JSON", why=str(error)) from error
 
 
 def _scope_of(request: "Request") -> tuple[str, bool]:
@@ -110,7 +124,7 @@ def _scope_of(request: "Request") -> tuple[str, bool]:
     return str(name), True
 
 
-async def _text(request: "Request", longest: int) -> bytes:
+async def _content(request: "Request", longest: int) -> bytes:
     """Read a body, up to a limit."""
     from starlette.exceptions import HTTPException
 

@@ -1,70 +1,34 @@
-"""What each control route does: for a method and a path, a function of what was asked."""
+"""What each control route does."""
 
-import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mockserver.api import Api, load
 from mockserver.contract.schema import load_document
 from mockserver.control.access import HEALTH
-from mockserver.control.admin import LocalDesk, Planned, verified
+from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, Reply, Route
 from mockserver.data import CONTROL, data_dir
-from mockserver.engine import Mock
-from mockserver.errors import MockserverError, PlanError, StateError, UsageError
+from mockserver.errors import MockserverError, StubError, UsageError
 from mockserver.journal.exchange import as_json, calls_of
 from mockserver.journal.har import as_har
+from mockserver.journal.verify import answer_question, nearest
 from mockserver.messages import OPENAPI, Json
 from mockserver.store.snapshot import dump_state, restore_state
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
+from mockserver.stub.rules import entry_spec
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One control request: the desk of its scope, whether it named one, and what it brings."""
-
-    mock: Mock
-    desk: LocalDesk
-    named: bool
-    path: dict[str, Any]
-    query: dict[str, str]
-    text: bytes
-
-    @property
-    def value(self) -> Json:
-        """The body, decoded; a UsageError says why it cannot be read."""
-        try:
-            return json.loads(self.text)
-        except (ValueError, RecursionError) as error:
-            raise UsageError("the body is not JSON", why=str(error)) from error
-
-    @property
-    def number(self) -> int:
-        """The number of a planned answer, as the path has it; less than 0 for one of the plan's file, 0 for none."""
-        text = str(self.path["number"])
-        return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else 0
+def not_found(text: str) -> Reply:
+    """Say that there is no such thing."""
+    return Reply(404, {"detail": text})
 
 
-Act: TypeAlias = "Callable[[Asked], Response | Json]"
-"""What a control route does; a value that is no answer is written as JSON."""
-
-
-def _nothing() -> "Response":
-    from starlette.responses import Response
-
-    return Response(status_code=204)
-
-
-def _openapi(asked: Asked) -> Any:
-    from starlette.exceptions import HTTPException
-
+def _openapi(request: ControlRequest) -> Reply:
     try:
-        return asked.mock.document(asked.query.get("contract"))
+        return Reply(value=request.mock.document(request.query.get("contract")))
     except UsageError as error:
-        raise HTTPException(404, f"{error.what}; {error.mend}") from error
+        return not_found(f"{error.what}; {error.mend}")
 
 
 def control_document() -> Json:
@@ -74,28 +38,31 @@ def control_document() -> Json:
     return load_document(packed if packed.exists() else folder / "1.yaml")
 
 
-def _own_openapi(_: Asked) -> Json:
-    return control_document()
+def _own_openapi(_: ControlRequest) -> Reply:
+    return Reply(value=control_document())
 
 
-def health(asked: Asked) -> Json:
+def health(request: ControlRequest) -> Reply:
     """Say what is served, and how much is kept; StoreError where the store cannot be reached."""
-    mock = asked.mock
-    served = mock.served
-    return {
-        "status": "ok",
-        "contracts": [contract.name for contract in served.contracts],
-        "operations": sorted({each.id for contract in served.contracts for each in contract.operations}),
-        "answers": mock.settings.answers,
-        "seed": mock.seed,
-        "store": mock.store.url,
-        "sessions": len(mock.store),
-    }
+    mock = request.mock
+    contracts = mock.served.contracts
+    return Reply(
+        value={
+            "status": "ok",
+            "api": None if mock.api is None else mock.api.name,
+            "contracts": [contract.name for contract in contracts],
+            "operations": sorted({each.id for contract in contracts for each in contract.operations}),
+            "answers": mock.settings.answers,
+            "seed": mock.seed,
+            "store": mock.store.url,
+            "records": len(mock.store),
+        }
+    )
 
 
-def _contract(asked: Asked) -> Json:
+def _contract(request: ControlRequest) -> Reply:
     """Tell the operations in force, and what their requests may have."""
-    mock = asked.mock
+    mock = request.mock
     contracts = [
         {
             "name": each.name,
@@ -106,214 +73,236 @@ def _contract(asked: Asked) -> Json:
     ]
     fields = {
         name: {part: sorted(names) for part, names in each._asdict().items()}
-        for name, each in asked.desk.fields.items()
+        for name, each in mock.served.stubs.fields.items()
     }
-    return {"contracts": contracts, "fields": fields, "journal_size": asked.desk.journal_size}
+    api = None if mock.api is None else mock.api.name
+    return Reply(
+        value={"api": api, "contracts": contracts, "fields": fields, "journal_size": mock.settings.journal_size}
+    )
 
 
-def _journal(asked: Asked) -> Any:
-    exchanges = asked.desk.exchanges()
-    if "operation" in asked.query:
-        exchanges = [each for each in exchanges if each.operation == asked.query["operation"]]
-    kind = asked.query.get("format", "json")
+# -- journal
+
+
+def _journal(request: ControlRequest) -> Reply:
+    exchanges = request.mock.exchanges(request.scope)
+    if "operation" in request.query:
+        exchanges = [each for each in exchanges if each.operation == request.query["operation"]]
+    kind = request.query.get("format", "json")
     if kind == "har":
-        return as_har(exchanges)
+        return Reply(value=as_har(exchanges))
     if kind != "json":
         raise UsageError(f"there is no format {kind!r}", mend="the formats are json and har")
-    return {
-        "scope": asked.desk.scope,
-        "exchanges": [as_json(each) for each in exchanges],
-        "calls": [[each.number for each in call] for call in calls_of(exchanges)],
-    }
+    return Reply(
+        value={
+            "scope": request.scope,
+            "exchanges": [as_json(each) for each in exchanges],
+            "calls": [[each.number for each in call] for call in calls_of(exchanges)],
+        }
+    )
 
 
-def _clear_journal(asked: Asked) -> Any:
-    asked.desk.clear_journal()
-    return _nothing()
+def _clear_journal(request: ControlRequest) -> Reply:
+    request.mock.store.clear_entries(request.scope)
+    return NOTHING
 
 
-def _verify(asked: Asked) -> Any:
-    from starlette.responses import JSONResponse
-
-    verdict = verified(asked.desk, asked.value)
-    return JSONResponse(verdict._asdict(), 200 if verdict.ok else 406)
-
-
-def _plan(asked: Asked) -> Json:
-    return {"scope": asked.desk.scope, "planned": [planned_json(each) for each in asked.desk.planned()]}
+def _verify(request: ControlRequest) -> Reply:
+    mock = request.mock
+    if not mock.settings.journal_size:
+        raise StubError("nothing can be verified: there is no journal", mend="raise --journal-size")
+    verdict = answer_question(mock.exchanges(request.scope), mock.served.stubs.fields, request.value)
+    return Reply(200 if verdict.ok else 406, verdict._asdict())
 
 
-def planned_json(planned: Planned) -> Json:
-    """Write what is planned, with its uses."""
-    more = {"unused": list(planned.unused), "nearest": list(planned.nearest)} if planned.unused else {}
-    return {"number": planned.number, "uses": planned.uses, **planned.spec, "told": planned.told, **more}
+# -- stubs
 
 
-def _put_plan(asked: Asked) -> Any:
-    from starlette.responses import JSONResponse
+def _stubs(request: ControlRequest) -> Reply:
+    return Reply(value={"scope": request.scope, "stubs": _listed(request)})
 
-    given = asked.value
-    specs = given if isinstance(given, list) else [given]
+
+def _listed(request: ControlRequest) -> list[Json]:
+    """Write the stubs of a scope, each with its uses, and with what came nearest where it was never used."""
+    mock, scope = request.mock, request.scope
+    stubs, claims = mock.served.stubs, mock.store.claims(scope)
+    unused = stubs.unused(scope)
+    exchanges = mock.exchanges(scope) if unused else []
+    return [
+        {
+            "number": entry.number,
+            "uses": claims.get(str(entry.number), 0),
+            **entry_spec(entry),
+            "description": str(entry),
+            **(
+                {
+                    "unused": list(unused[entry.number]),
+                    "nearest": list(nearest(exchanges, entry.operation, entry.when)),
+                }
+                if entry.number in unused
+                else {}
+            ),
+        }
+        for entry in stubs.entries(scope)
+    ]
+
+
+def _create_stubs(request: ControlRequest) -> Reply:
+    given = request.value
+    stubs, scope = request.mock.served.stubs, request.scope
     numbers: list[int] = []
     try:
-        for spec in specs:
-            numbers.append(asked.desk.put(spec))
+        for spec in given if isinstance(given, list) else [given]:
+            numbers.append(stubs.add(scope, spec).number)
     except MockserverError:
         for number in numbers:  # all of them, or none
-            asked.desk.remove(number)
+            request.mock.store.remove_stubs(scope, number)
         raise
-    return JSONResponse({"numbers": numbers}, 201)
+    return Reply(201, {"numbers": numbers})
 
 
-def _clear_plan(asked: Asked) -> Any:
-    asked.desk.remove()
-    return _nothing()
+def _remove_stubs(request: ControlRequest) -> Reply:
+    request.mock.store.remove_stubs(request.scope)
+    return NOTHING
 
 
-def _planned(asked: Asked) -> Json:
-    from starlette.exceptions import HTTPException
-
-    for each in asked.desk.planned():
-        if each.number == asked.number:
-            return planned_json(each)
-    raise HTTPException(404, f"There is no planned answer {asked.path['number']}.")
+def _number(request: ControlRequest) -> int:
+    """Read the number of a stub in the path; less than 0 for one of the stubs' file, 0 for none."""
+    text = request.path["number"]
+    return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else 0
 
 
-def _of_the_file(asked: Asked) -> None:
-    """Refuse to change what the plan's file says."""
-    if asked.number < 0:
-        raise PlanError(
-            "an answer of the plan's file cannot be changed",
+def _stub(request: ControlRequest) -> Reply:
+    number = _number(request)
+    for each in _listed(request):
+        if each["number"] == number:
+            return Reply(value=each)
+    return not_found(f"There is no stub {request.path['number']}.")
+
+
+def _refuse_those_of_the_file(request: ControlRequest) -> None:
+    if _number(request) < 0:
+        raise StubError(
+            "a stub of the file cannot be changed",
             why="every scope begins with it",
-            mend="change the file, or plan another answer before it",
+            mend="change the file, or create another stub before it",
         )
 
 
-def _change_plan(asked: Asked) -> Json:
-    _planned(asked)
-    _of_the_file(asked)
-    return {"numbers": [asked.desk.put(asked.value, asked.number)]}
+def _change_stub(request: ControlRequest) -> Reply:
+    found = _stub(request)
+    if found.status == 404:
+        return found
+    _refuse_those_of_the_file(request)
+    made = request.mock.served.stubs.add(request.scope, request.value, _number(request))
+    return Reply(value={"numbers": [made.number]})
 
 
-def _remove_plan(asked: Asked) -> Any:
-    _planned(asked)
-    _of_the_file(asked)
-    asked.desk.remove(asked.number)
-    return _nothing()
+def _remove_stub(request: ControlRequest) -> Reply:
+    found = _stub(request)
+    if found.status == 404:
+        return found
+    _refuse_those_of_the_file(request)
+    request.mock.store.remove_stubs(request.scope, _number(request))
+    return NOTHING
 
 
-def _sessions(asked: Asked) -> Json:
-    return {"scope": asked.desk.scope, "sessions": list(asked.desk.sessions())}
+# -- state and scopes
 
 
-def _session(asked: Asked) -> Json:
-    from starlette.exceptions import HTTPException
-
-    found = asked.desk.session(asked.path["session_id"])
-    if found is None:
-        raise HTTPException(404, f"No session has the id {asked.path['session_id']}.")
-    return found
-
-
-def _put_session(asked: Asked) -> Json:
-    value = asked.value
-    if not isinstance(value, dict):
-        raise StateError("a session is an object", why=f"it is {value!r}")
-    return asked.desk.put_session(asked.path["session_id"], value)
-
-
-def _delete_session(asked: Asked) -> Any:
-    _session(asked)
-    asked.desk.delete_session(asked.path["session_id"])
-    return _nothing()
-
-
-def _state(asked: Asked) -> Any:
-    from starlette.responses import StreamingResponse
-
-    lines = dump_state(asked.mock.store, asked.desk.scope if asked.named else None)
+def _state(request: ControlRequest) -> Reply:
+    lines = dump_state(request.mock.store, request.scope if request.named else None)
     head = next(lines)  # a store that cannot be reached is told before the answer begins
-    return StreamingResponse(chain((head,), lines), media_type="application/x-ndjson")
+    return Reply(content=chain((head,), lines), media="application/x-ndjson")
 
 
-def _restore(asked: Asked) -> Json:
-    only = asked.desk.scope if asked.named else None
-    return {"sessions": restore_state(asked.mock.store, asked.text, asked.desk.check, only)}
+def _restore(request: ControlRequest) -> Reply:
+    only = request.scope if request.named else None
+    mock = request.mock
+    count = restore_state(mock.store, request.content, mock.record_problem, mock.convert_record, only)
+    return Reply(value={"records": count})
 
 
-def _scopes(asked: Asked) -> Json:
-    return {"scopes": [{"name": n, "sessions": count} for n, count in sorted(asked.mock.store.scopes().items())]}
+def _scopes(request: ControlRequest) -> Reply:
+    counts = sorted(request.mock.store.scopes().items())
+    return Reply(value={"scopes": [{"name": name, "records": count} for name, count in counts]})
 
 
-def _show_scope(asked: Asked) -> Json:
-    name = asked.desk.scope
-    return {"name": name, "sessions": asked.mock.store.scopes().get(name, 0), "seed": asked.desk.seed}
+def _scope(request: ControlRequest) -> Reply:
+    mock, name = request.mock, request.path.get("name", request.scope)
+    own = mock.store.seed(name)
+    return Reply(
+        value={
+            "name": name,
+            "records": mock.store.scopes().get(name, 0),
+            "seed": mock.seed if own is None else own,
+        }
+    )
 
 
-def _give_seed(asked: Asked) -> Json:
-    seed = _seed(asked)
-    if seed is None:
-        raise UsageError('A scope takes {"seed": <whole number of at most 63 bits>}.')
-    asked.mock.store.set_seed(asked.desk.scope, seed)
-    return _show_scope(asked)
-
-
-def _seed(asked: Asked) -> int | None:
-    """Read the seed of a scope; None where there is none."""
-    try:
-        body = asked.value
-    except UsageError:
-        return None
+def _set_seed(request: ControlRequest) -> Reply:
+    body = request.value
     seed = body.get("seed") if isinstance(body, dict) and body.keys() == {"seed"} else None
-    return seed if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < 2**63 else None
+    if not isinstance(seed, int) or isinstance(seed, bool) or abs(seed) >= 2**63:
+        raise UsageError('A scope takes {"seed": <whole number of at most 63 bits>}.')
+    request.mock.store.set_seed(request.path["name"], seed)
+    return _scope(request)
 
 
-def _drop_scope(asked: Asked) -> Any:
-    asked.desk.forget()
-    return _nothing()
+def _drop_scope(request: ControlRequest) -> Reply:
+    request.mock.store.drop(request.path["name"])
+    return NOTHING
 
 
-def _reset_scope(asked: Asked) -> Json:
-    asked.desk.reset()
-    return _show_scope(asked)
+def _reset_scope(request: ControlRequest) -> Reply:
+    """Forget records, journal and stubs, but not the seed."""
+    store, name = request.mock.store, request.path["name"]
+    own = store.seed(name)
+    store.drop(name)
+    if own is not None:
+        store.set_seed(name, own)
+    return _scope(request)
 
 
-def _reset(asked: Asked) -> Json:
-    names = list(asked.mock.store.scopes())
-    for name in {*names, *asked.mock.shelf.scopes()}:
-        LocalDesk(asked.mock, name).forget()
-    return {"dropped": sorted(names)}
+def _reset(request: ControlRequest) -> Reply:
+    store = request.mock.store
+    names = list(store.scopes())
+    for name in {*names, *store.active_scopes()}:
+        store.drop(name)
+    return Reply(value={"dropped": sorted(names)})
 
 
 _SCOPE = "/__mock__/scopes/{name}"
-_PLANNED = "/__mock__/plan/{number}"
-_SESSION = "/__mock__/sessions/{session_id}"
+_STUB = "/__mock__/stubs/{number}"
 
-TABLE: tuple[tuple[str, str, Act], ...] = (
-    ("GET", HEALTH, health),
-    ("GET", "/__mock__/openapi.json", _own_openapi),
-    ("GET", "/__mock__/contract", _contract),
-    ("GET", "/__mock__/journal", _journal),
-    ("DELETE", "/__mock__/journal", _clear_journal),
-    ("POST", "/__mock__/verify", _verify),
-    ("GET", "/__mock__/plan", _plan),
-    ("POST", "/__mock__/plan", _put_plan),
-    ("DELETE", "/__mock__/plan", _clear_plan),
-    ("GET", _PLANNED, _planned),
-    ("PUT", _PLANNED, _change_plan),
-    ("DELETE", _PLANNED, _remove_plan),
-    ("GET", "/__mock__/sessions", _sessions),
-    ("GET", _SESSION, _session),
-    ("PUT", _SESSION, _put_session),
-    ("DELETE", _SESSION, _delete_session),
-    ("GET", "/__mock__/state", _state),
-    ("PUT", "/__mock__/state", _restore),
-    ("GET", "/__mock__/scopes", _scopes),
-    ("GET", _SCOPE, _show_scope),
-    ("PUT", _SCOPE, _give_seed),
-    ("DELETE", _SCOPE, _drop_scope),
-    ("POST", _SCOPE + "/reset", _reset_scope),
-    ("POST", "/__mock__/reset", _reset),
-    ("GET", OPENAPI, _openapi),
+ROUTES: tuple[Route, ...] = (
+    Route("GET", HEALTH, health),
+    Route("GET", "/__mock__/openapi.json", _own_openapi),
+    Route("GET", "/__mock__/contract", _contract),
+    Route("GET", "/__mock__/journal", _journal),
+    Route("DELETE", "/__mock__/journal", _clear_journal),
+    Route("POST", "/__mock__/verify", _verify),
+    Route("GET", "/__mock__/stubs", _stubs),
+    Route("POST", "/__mock__/stubs", _create_stubs),
+    Route("DELETE", "/__mock__/stubs", _remove_stubs),
+    Route("GET", _STUB, _stub),
+    Route("PUT", _STUB, _change_stub),
+    Route("DELETE", _STUB, _remove_stub),
+    Route("GET", "/__mock__/state", _state),
+    Route("PUT", "/__mock__/state", _restore, LONGEST_STATE, reads_json=False),
+    Route("GET", "/__mock__/scopes", _scopes),
+    Route("GET", _SCOPE, _scope),
+    Route("PUT", _SCOPE, _set_seed),
+    Route("DELETE", _SCOPE, _drop_scope),
+    Route("POST", _SCOPE + "/reset", _reset_scope),
+    Route("POST", "/__mock__/reset", _reset),
+    Route("GET", OPENAPI, _openapi),
 )
-"""The control routes: method, path, what it does."""
+"""The generic control routes; a pack adds its own."""
+
+
+@lru_cache(maxsize=16)
+def table_of(api: Api | None) -> Mapping[tuple[str, str], Route]:
+    """Give the control routes with a pack, by method and path."""
+    own: tuple[Route, ...] = load(api.routes) if api is not None and api.routes else ()
+    return {(each.method, each.path): each for each in (*ROUTES, *own)}

@@ -4,13 +4,11 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from mockserver.contract.router import Match
 from mockserver.matching import Parts, parts_of
-from mockserver.messages import HIDDEN, SECRETS, Finding, Json, RawHeaders
-
-COUNTER = b"x-stainless-retry-count"
-"""The header in which the official clients count the attempts of a call. Source: docs/upstream.md, "Retries"."""
+from mockserver.messages import HIDDEN, SECRETS, Finding, Headers, Json, RawHeaders, Request, Response, known, redacted
 
 STATEFUL = frozenset(("session", "locked"))
 """Rules of findings that are no breach of the contract: the request is right, what it asks for is not there."""
@@ -47,16 +45,12 @@ class Exchange(NamedTuple):
     source: str
     """Where the answer comes from: simulated, canned, documented, generated, mock."""
     findings: tuple[Finding, ...] = ()
-    planned: int = 0
-    """The number of the planned answer; 0 for none."""
+    stub: int = 0
+    """The number of the stub that answered; 0 for none."""
     faults: tuple[Json, ...] = ()
     """What was done to the answer on purpose."""
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt of its call it is, from 0 on, as the client counts."""
-        text = next((value for name, value in self.headers if name == COUNTER), b"0")
-        return int(text) if text.isdigit() and len(text) < 4 else 0
+    attempt: int = 0
+    """Which attempt of its call it is, from 0 on, as the client counts."""
 
     @property
     def parts(self) -> Parts:
@@ -76,61 +70,78 @@ class Exchange(NamedTuple):
             text += f" ({self.operation}, {self.contract.partition('#')[0]}, {self.source})"
         if self.attempt:
             text += f", attempt {self.attempt + 1}"
-        if self.planned:
-            text += f", planned answer {self.planned}"
+        if self.stub:
+            text += f", stub {self.stub}"
         if self.faults:
             text += f", with {', '.join(str(each) for each in self.faults)}"
         return text
 
 
-class Kind(NamedTuple):
-    """What the exchanges of many calls have in common."""
-
-    method: str
-    operation: str
-    contract: str
-    status: int
-    source: str
-    answer_headers: RawHeaders
-    """Those of the answer, but for its length."""
-    name: str
-    """The name of the value in the path."""
-    segment: int
-    """Which segment of the path it is."""
-
-
-class Brief(NamedTuple):
-    """An exchange of such a kind, by what it has of its own, which is kept at less cost."""
+class Entry(NamedTuple):
+    """A journal entry as it is kept in memory: what came and what left, looked at only when it is read."""
 
     at: str
-    path: str
-    headers: RawHeaders
-    body: bytes
-    answer: bytes
-    kind: Kind
+    request: Request
+    match: Match
+    contract: str
+    """The contract that answers for no operation."""
+    response: Response
+    """The answer before any damage on the way; a stream is written out."""
+    stub: int = 0
+    faults: tuple[Json, ...] = ()
+    sizes: tuple[int, int] | None = None
+    """The sizes of the bodies before they were cut; None where they were not."""
 
-    def in_full(self, scope: str) -> Exchange:
-        """Give it as an exchange of a scope."""
-        at, path, headers, body, answer, kind = self
+    def exchange(self, number: int, retry_count: bytes) -> Exchange:
+        """Give it as an exchange; `retry_count` is the header field that counts the retries of a call."""
+        request, response, operation = self.request, self.response, self.match.operation
+        answer, findings, fields = response.body, response.findings, response.headers
+        size, answer_size = self.sizes or (len(request.body), len(answer))
+        if self.stub:  # the mock itself sets no secret
+            fields = redacted(fields)
+        if findings:  # a refusal may quote what was sent
+            answer, findings = veiled(request.headers.raw, answer, findings)
         return Exchange(
-            number=0,
-            at=at,
-            scope=scope,
-            method=kind.method,
-            path=path,
-            query="",
-            headers=headers,
-            body=body,
-            size=len(body),
-            operation=kind.operation,
-            contract=kind.contract,
-            values={kind.name: path.split("/")[kind.segment]},
-            status=kind.status,
-            answer_headers=[*kind.answer_headers, (b"content-length", b"%d" % len(answer))],
+            number=number,
+            at=self.at,
+            scope=request.scope,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=known(request.headers).redacted,
+            body=request.body,
+            size=size,
+            operation="" if operation is None else operation.id,
+            contract=self.contract if operation is None else operation.contract,
+            values=self.match.path,
+            status=response.status,
+            answer_headers=fields,
             answer=answer,
-            answer_size=len(answer),
-            source=kind.source,
+            answer_size=answer_size,
+            source=response.source,
+            findings=findings,
+            stub=self.stub,
+            faults=self.faults,
+            attempt=attempt_of(request.headers, retry_count),
         )
+
+
+def attempt_of(headers: Headers, retry_count: bytes) -> int:
+    """Give which attempt of its call a request is, from 0 on, as its client counts."""
+    text = headers.get(retry_count, b"0")
+    return int(text) if text.isdigit() and len(text) < 4 else 0
+
+
+def encode(entry: Entry, retry_count: bytes) -> bytes:
+    """Write a journal entry for a store that other processes share."""
+    return json.dumps(as_json(entry.exchange(0, retry_count)), separators=(",", ":")).encode()
+
+
+def decode(number: int, entry: Any, retry_count: bytes) -> Exchange:
+    """Read a journal entry as it is kept."""
+    if isinstance(entry, Entry):
+        return entry.exchange(number, retry_count)
+    return from_json(json.loads(entry))._replace(number=number)
 
 
 Call = list[Exchange]
@@ -212,7 +223,7 @@ def as_json(exchange: Exchange) -> Json:
             **_body_json(exchange.answer, exchange.answer_size),
         },
         "findings": [asdict(each) for each in exchange.findings],
-        "planned": exchange.planned or None,
+        "stub": exchange.stub or None,
         "faults": list(exchange.faults),
     }
 
@@ -240,8 +251,9 @@ def from_json(value: Json) -> Exchange:
         answer_size=answer["size"],
         source=value["source"],
         findings=tuple(Finding(**{k: v for k, v in each.items() if k in names}) for each in value["findings"]),
-        planned=value["planned"] or 0,
+        stub=value.get("stub") or 0,
         faults=tuple(value["faults"]),
+        attempt=value.get("attempt", 0),
     )
 
 

@@ -33,7 +33,7 @@ def _entry(exchange: Exchange) -> Json:
         "_scope": exchange.scope,
         "_attempt": exchange.attempt,
         "_findings": [f"{each.fault}: {each.where}: {each.message}" for each in exchange.findings],
-        "_planned": exchange.planned or None,
+        "_stub": exchange.stub or None,
         "_faults": list(exchange.faults),
     }
 

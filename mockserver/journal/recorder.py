@@ -4,61 +4,74 @@ import json
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import TypeAlias
 
-from mockserver.clock import Clock
 from mockserver.errors import JournalError
-from mockserver.journal.exchange import Exchange, as_json, veiled
-from mockserver.messages import Json, Request, Response, known, redacted
-from mockserver.store.base import Shelf
+from mockserver.journal.exchange import Entry, Exchange, as_json, decode, encode, veiled
+from mockserver.messages import Response, Stream
+from mockserver.store.base import Store
 
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor; every request makes one."""
+Keep: TypeAlias = Callable[[str, Entry], int]
+"""Remembers an exchange of a scope, and gives its number; StoreError where the journal is in a store that fails."""
 
 
 class Recorder:
-    """Makes exchanges of requests and answers, and keeps them; without a shelf, in the file alone."""
+    """Keeps exchanges in a store, and writes them to a file; either may be missing."""
 
-    def __init__(self, shelf: Shelf | None, clock: Clock, longest: int, file: Path | None) -> None:
-        self._shelf, self._clock, self._longest = shelf, clock, longest
+    def __init__(self, store: Store | None, file: Path | None, retry_count: bytes = b"") -> None:
+        self._store, self._retry_count = store, retry_count
         self._numbers = count(1)
         self._file = None if file is None else JournalFile(file)
 
-    def record(
-        self,
-        request: Request,
-        operation: str,
-        contract: str,
-        values: Mapping[str, str],
-        response: Response,
-        planned: int,
-        faults: Sequence[Json],
-    ) -> None:
-        """Remember one exchange; StoreError where the journal is in a store that fails."""
-        method, path, query, headers, body, scope, _ = request
-        status, fields, answer, stream, _, findings, source = response
-        size, longest = len(body), self._longest
-        if stream is not None:
-            answer = b"".join([chunk.data for chunk in stream.chunks])
-        if planned:  # the mock itself sets no secret
-            fields = redacted(fields)
-        answer_size = len(answer)
-        if findings:  # a refusal may quote what was sent
-            answer, findings = veiled(headers.raw, answer, findings)
-        if size > longest or answer_size > longest:
-            body, answer = _cut(body, longest), _cut(answer, longest)
-        came = (0, self._clock(), scope, method, path, query, known(headers).redacted, body, size, operation, contract)
-        told = (values, status, fields, answer, answer_size, source, findings, planned, faults)
-        exchange: Exchange = _new(Exchange, came + told)
-        number = self._shelf.record(exchange) if self._shelf is not None else next(self._numbers)
+    def keeping(self) -> Keep | None:
+        """Give what remembers an exchange: the store itself where nothing else is to be done; None for no journal."""
+        if self._file is not None or (self._store is not None and self._store.shared_log):
+            return self._keep
+        return None if self._store is None else self._store.append
+
+    def _keep(self, scope: str, entry: Entry) -> int:
+        store = self._store
+        if store is None:
+            number = next(self._numbers)
+        else:
+            number = store.append(scope, encode(entry, self._retry_count) if store.shared_log else entry)
         if self._file is not None:
-            self._file.write(exchange._replace(number=number))
+            self._file.write(decode(number, entry, self._retry_count))
+        return number
+
+    def exchanges(self, scope: str) -> list[Exchange]:
+        """Give the journal of a scope, the oldest first."""
+        entries = () if self._store is None else self._store.entries(scope)
+        return [decode(number, entry, self._retry_count) for number, entry in entries]
+
+    def shortened(self, entry: Entry, longest: int) -> Entry:
+        """Give an entry with its stream written out, and with bodies of at most `longest` bytes."""
+        request, response = entry.request, entry.response
+        if response.stream is not None:
+            response = _written_out(response, response.stream)
+        sizes = len(request.body), len(response.body)
+        findings = response.findings
+        if findings:  # a refusal may quote secrets, which are sought in the whole of it
+            body, findings = veiled(request.headers.raw, response.body, findings)
+            response = response._replace(body=body, findings=findings)
+        request = request._replace(body=cut(request.body, longest))
+        response = response._replace(body=cut(response.body, longest))
+        return entry._replace(request=request, response=response, sizes=sizes)
 
 
-def _cut(body: bytes, longest: int) -> bytes:
+def _written_out(response: Response, stream: Stream) -> Response:
+    """Give a stream as the text that it is to be; its last event may be one that is written only at its end."""
+    parts = [chunk.data for chunk in stream.chunks]
+    if parts and not parts[-1]:
+        parts.append(stream.last)
+    return response._replace(body=b"".join(parts), stream=None)
+
+
+def cut(body: bytes, longest: int) -> bytes:
     """Give the beginning of a body, without a part of a character where it is a text."""
     if len(body) <= longest:
         return body

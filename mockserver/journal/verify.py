@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.journal.exchange import Call, Exchange, calls_of
 from mockserver.matching import ANY, Difference, Fields, When, differences, read_when, told
 from mockserver.messages import Json
@@ -58,7 +58,7 @@ def read_times(given: Json) -> Times:
         least = most = given
     if not _is_count(least) or not (most is None or _is_count(most)) or (most is not None and most < least):
         mend = 'write a whole number, or {"at_least": 1, "at_most": 3}'
-        raise PlanError(f"{given!r} does not say how often", mend=mend)
+        raise StubError(f"{given!r} does not say how often", mend=mend)
     return Times(least, most)
 
 
@@ -75,12 +75,10 @@ def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
     if isinstance(value, str):
         value = {"operation": value}
     if not isinstance(value, Mapping) or value.keys() - {"operation", "when"} or "operation" not in value:
-        raise PlanError(
-            "an expectation cannot be read", why=f"it is {value!r}", mend='write {"operation": "set_title"}'
-        )
+        raise StubError("an expectation cannot be read", why=f"it is {value!r}", mend='write {"operation": "NAME"}')
     when = {} if value.get("when") is None else value["when"]
     if not isinstance(when, Mapping):
-        raise PlanError("what is expected of a request is names and values", why=f"it is {when!r}")
+        raise StubError("what is expected of a request is names and values", why=f"it is {when!r}")
     return str(value["operation"]), read_when(str(value["operation"]), when, known)
 
 
@@ -186,3 +184,25 @@ def nearest(exchanges: Sequence[Exchange], operation: str, when: When) -> list[s
 
 def _rank(found: Sequence[Difference]) -> tuple[bool, int]:
     return found[0].where == "/operation", len(found)
+
+
+def answer_question(exchanges: Sequence[Exchange], known: Mapping[str, Fields], question: Json) -> Verdict:
+    """Answer a question to the journal.
+
+    Either {"operation": ..., "when": ..., "times": ..., "attempts": ...}, or {"order": [...]}. A StubError says what
+    cannot be read.
+    """
+    if not isinstance(question, Mapping):
+        raise StubError("a question is an object", why=f"it is {question!r}", mend='write {"operation": "NAME"}')
+    unknown = sorted(question.keys() - {"operation", "when", "times", "attempts", "order"})
+    if unknown or ("order" in question) is ("operation" in question):
+        what = f"a question has no {unknown[0]!r}" if unknown else "a question asks for an operation or for an order"
+        raise StubError(what, mend="it has operation, when, times, attempts; or order, a list of operations")
+    if "order" in question:
+        order = question["order"]
+        if not isinstance(order, list | tuple) or not order or len(question) > 1:
+            raise StubError("an order is a list of operations, and nothing else")
+        return verify_order(exchanges, [read_expected(each, known) for each in order])
+    expected = read_expected({key: question[key] for key in ("operation", "when") if key in question}, known)
+    attempts = None if question.get("attempts") is None else read_times(question["attempts"])
+    return verify(exchanges, expected, read_times(question.get("times")), attempts)

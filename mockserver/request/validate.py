@@ -1,18 +1,18 @@
-"""Requests judged as upstream judges them: Request -> Call, or the findings and the body of the refusal."""
+"""Request -> Call, or its rejection, as the real API words it."""
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from mockserver.api import Call
 from mockserver.contract.openapi import Body, Operation, Parameter, is_json
 from mockserver.contract.schema import NOTES, Schema, join
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Headers, Json, Request
-from mockserver.sse import Step
 
 if TYPE_CHECKING:
     from mockserver.request.fastapi import Detail, Model
@@ -31,35 +31,18 @@ _NO_QUERY: Mapping[str, Json] = {}
 scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_once"]
 """Reads the value that a text begins with, and says where it ends; what comes before and after is the caller's."""
 
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor; every request makes one."""
-
-
-class Call(NamedTuple):
-    """A request that the contract allows, decoded; parameters that were not sent are absent."""
-
-    request: Request
-    operation: Operation
-    path: Mapping[str, Json]
-    query: Mapping[str, Json]
-    body: Json = None
-    script: Sequence[Step] = ()
-    """What a turn shall say, where its caller asked for a script."""
-    findings: tuple[Finding, ...] = ()
-    """What the contract forbids, and the service reads all the same."""
-
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a bad request is told: a status, the body in upstream's form, and our findings."""
+class Rejection:
+    """The answer to an invalid request: a status, the body in the real API's form, and our findings."""
 
     status: int
     value: Json
-    findings: list[Finding] = field(default_factory=list)
+    findings: tuple[Finding, ...] = ()
 
 
-class Judge:
-    """Judges the requests of one operation. The quick way says yes; only what is not plainly right is explained."""
+class RequestValidator:
+    """Decodes and judges the requests of one operation; what is not plainly right is explained."""
 
     __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_strict", "plain")
 
@@ -85,17 +68,16 @@ class Judge:
                 place = schema.place().partition("#")[2]
                 raise ContractError("a schema cannot be used", where="#" + place, why=str(error)) from error
 
-    def judge(self, request: Request, path: Mapping[str, str]) -> Call | Refusal:
-        """Give the call that a request makes, or its refusal: parameters first, then the body, in one list."""
+    def validate(self, request: Request, path: Mapping[str, str], at: str = "") -> Call | Rejection:
+        """Give the call that a request makes, or its rejection: parameters first, then the body, in one list."""
         declared = self._operation.body
         sent = body = _UNSENT
         if declared is not None and (raw := request.body):
             sent = body = _read_body(request)
-            if isinstance(body, Refusal):
+            if isinstance(body, Rejection):
                 return self._placed(body)
             if self.plain and not request.query and _is_plain(raw) and declared.schema.is_valid(body):
-                call: Call = _new(Call, (request, self._operation, path, _NO_QUERY, body, (), ()))
-                return call
+                return Call(request, self._operation, path, _NO_QUERY, body, at)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
         details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
@@ -108,7 +90,7 @@ class Judge:
             return self._refusal(details or lax, raw=isinstance(sent, bytes))
         found = tuple(map(self._finding, lax)) if lax else ()
         body = None if body is _UNSENT else body
-        return Call(request, self._operation, values["path"], values["query"], body, (), found)
+        return Call(request, self._operation, values["path"], values["query"], body, at, findings=found)
 
     def _finding(self, detail: "Detail") -> Finding:
         """Tell what was taken although the contract forbids it."""
@@ -163,7 +145,7 @@ class Judge:
         values.update(read)
         return details
 
-    def _refusal(self, details: list["Detail"], *, raw: bool) -> Refusal:
+    def _refusal(self, details: list["Detail"], *, raw: bool) -> Rejection:
         body = {"detail": [_wire(detail) for detail in details]}
         first, told = details[0], body["detail"][0]
         hint = "; the body was not read as JSON: send Content-Type: application/json" if raw else ""
@@ -175,15 +157,15 @@ class Judge:
             received=told["input"],
             contract=self._contract_place(first["loc"]),
         )
-        return Refusal(422, body, [finding])
+        return Rejection(422, body, (finding,))
 
-    def _placed(self, refusal: Refusal) -> Refusal:
+    def _placed(self, rejection: Rejection) -> Rejection:
         place = self._contract_place(("body",))
-        findings = [
+        findings = tuple(
             Finding(each.where, each.rule, each.message, each.fault, received=each.received, contract=place)
-            for each in refusal.findings
-        ]
-        return Refusal(refusal.status, refusal.value, findings)
+            for each in rejection.findings
+        )
+        return Rejection(rejection.status, rejection.value, findings)
 
     def _contract_place(self, loc: tuple[str | int, ...]) -> str:
         operation = self._operation
@@ -254,10 +236,10 @@ def _read_body(request: Request) -> Json:
     except (ValueError, RecursionError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         message = f"The body cannot be read as JSON: {why}."
-        return Refusal(400, {"detail": PARSING_FAILED}, [Finding("/body", "body_unreadable", message, "client")])
+        return Rejection(400, {"detail": PARSING_FAILED}, (Finding("/body", "body_unreadable", message, "client"),))
 
 
-def _not_json(error: json.JSONDecodeError) -> Refusal:
+def _not_json(error: json.JSONDecodeError) -> Rejection:
     detail = {
         "type": "json_invalid",
         "loc": ["body", error.pos],
@@ -266,7 +248,7 @@ def _not_json(error: json.JSONDecodeError) -> Refusal:
         "ctx": {"error": error.msg},
     }
     message = f"The body is not JSON: {error.msg} at character {error.pos}."
-    return Refusal(422, {"detail": [detail]}, [Finding("/body", "json_invalid", message, "client")])
+    return Rejection(422, {"detail": [detail]}, (Finding("/body", "json_invalid", message, "client"),))
 
 
 def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:

@@ -1,152 +1,230 @@
-"""What is kept of a session, and what every store of sessions can do, each scope in a world of its own."""
+"""What every store keeps, each scope by itself: records, counters, a journal and stubs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import orjson
 
-from mockserver.errors import PlanError
-from mockserver.journal.exchange import Exchange
+from mockserver.errors import StubError
 from mockserver.messages import Json
+from mockserver.settings import MOST_EXCHANGES
 
-MOST_SESSIONS = 1_000_000
-"""How many sessions a store keeps by default, all scopes together."""
+Part: TypeAlias = tuple[int, Sequence[Json]]
+"""A numbered piece of what belongs to a record: what is too long to be rewritten with each change."""
 
-MOST_SCOPES = 10_000
-"""How many scopes a store keeps by default."""
-
-MOST_GONE = 10_000
-"""How many deleted sessions stay known in each scope; beyond that the one deleted longest ago is forgotten."""
-
-Events: TypeAlias = Sequence[Json]
-"""The events of one turn, in order."""
+Entry: TypeAlias = Any
+"""A journal entry, which only the journal reads: bytes where the log is shared, else any immutable object."""
 
 
-class Session(NamedTuple):
-    """What is known of a session; `updated_at` in upstream's form, None for what it has not."""
+class Limits(NamedTuple):
+    """How much a store keeps."""
 
+    records: int = 1_000_000
+    """Of all scopes together."""
+    scopes: int = 10_000
+    """Scopes that have records, counters or a seed."""
+    gone: int = 10_000
+    """Deleted ids that stay known, in each scope; the one deleted longest ago is forgotten first."""
+    entries: int = MOST_EXCHANGES
+    """Journal entries, in each scope; the oldest go first."""
+    journals: int = 1_000
+    """Scopes that have a journal; the one written to longest ago goes first."""
+    stubs: int = 1_000
+    """In each scope."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Record(NamedTuple):
+    """One thing that an API keeps."""
+
+    collection: str
     id: str
-    updated_at: str
-    title: str | None = None
-    job_metadata: Json = None
-    index_ids: Sequence[str] | None = None
-    shared_access: str | None = None
-    project_id: str | None = None
-    issued: bool = False
-    """Whether create made it; else it came to life on first use."""
-    turns: int = 0
-    """How many turns were begun."""
-    born: int = 0
-    """The number of its birth in its scope: tells it from an earlier session of the same id."""
+    data: Json
+    """A JSON object as a dict, which is never changed in place."""
+    group: str | None = None
+    """Pages can be limited to a group of the collection."""
     seq: int = 0
     """Its place in the order of updates of its scope, later is greater; the store sets it at each write."""
 
+    def changed(self, **fields: Json) -> "Record":
+        """Return the record with some fields of its data changed, to be written."""
+        return Record(self.collection, self.id, {**self.data, **fields}, self.group)  # by position, as below
+
+
+def placed(collection: str, id: str, made: Record, seq: int) -> Record:
+    """Return what an update of this id has made, at its place in the order."""
+    return Record(collection, id, made.data, made.group, seq)  # by position: by name takes twice as long
+
 
 class Change(NamedTuple):
-    """What a step makes of a session: what it is afterwards, and the events of a turn to write.
+    """What an update makes of a record."""
 
-    No session deletes it, with its events; one that was issued stays known as gone.
-    A turn has a number from 1 on; one that is there already is written over.
-    """
+    record: Record | None
+    """What it is afterwards; None deletes it, with its parts."""
+    parts: Sequence[Part] = ()
+    """Parts to write. A part whose number is taken replaces the one that has it."""
+    gone: bool = False
+    """Whether a deleted id stays known as gone."""
 
-    session: Session | None
-    turn: tuple[int, Events] | None = None
 
+Update: TypeAlias = Callable[[Record | None, bool], Change]
+"""Makes a change of the record that there is now, if any; the second argument says whether its id is known as gone.
 
-Step: TypeAlias = Callable[[Session | None, bool], Change]
-"""Makes a change of what there is now: a session or none, and whether an issued one of this id was deleted.
-
-It may be called more than once, where another process was faster; an exception leaves all as it was.
-A change to the very session that it was given, without a turn, writes nothing.
+A store may call it again, where another process was faster. If it raises, nothing is changed.
+If it returns the very record that it was given and no parts, nothing is written.
 """
 
 
 class Found(NamedTuple):
-    """What a store knows of an id: a session, the events of its turns, whether an issued one was deleted."""
+    """What a store knows of an id: its record, with its parts if asked for; without a record, whether it is gone."""
 
-    session: Session | None = None
-    turns: Sequence[Events] = ()
+    record: Record | None = None
+    parts: Sequence[Part] = ()
     gone: bool = False
 
 
 class Counters(NamedTuple):
-    """What a scope has counted, and which deleted sessions it still knows, the oldest first."""
+    """What a scope has counted, and the ids that it knows as gone, each with its collection, oldest first."""
 
-    births: int
+    counts: Mapping[str, int]
     seq: int
-    gone: Sequence[str]
+    gone: Sequence[tuple[str, str]]
+
+
+class StoredStub(NamedTuple):
+    """A stub as it is kept."""
+
+    number: int
+    revision: int
+    """How often it was written, from 1 on."""
+    spec: Json
+
+
+class Everywhere(Container[str]):
+    """Holds every scope: where other processes write stubs, any may have some."""
+
+    def __contains__(self, scope: object) -> bool:
+        return True
 
 
 class Store(Protocol):
-    """Keeps sessions; every method is atomic, and raises StoreError where the store cannot be reached.
+    """Keeps all that outlives a request. Every method is atomic, and raises StoreError if the store cannot be reached.
 
-    A scope appears when something is first kept in it.
+    Records and log are bounded apart: `scopes` names the scopes with records, counters or a seed, `active_scopes`
+    those with a journal, stubs or claims.
     """
 
     url: str
-    """How it is called, without a password."""
+    """Its URL, without a password."""
     threads: int
     """How many threads may call it at once; 0 for a store that never waits."""
     shared: bool
     """Whether several processes may use it at once."""
+    stubbed: Container[str]
+    """The scopes that may have stubs."""
+    shared_log: bool
+    """Whether other processes see its journal and stubs: then entries are bytes, and specs are JSON."""
 
     @property
     def waits(self) -> bool:
         """Whether the next call is likely to wait, so that it should be made in a thread."""
 
-    def birth(self, scope: str) -> int:
-        """Count one more birth in a scope, and give its number, from 1 on."""
+    # Records
 
-    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        """Change one session as `step` says, and give what it is afterwards; StoreFullError where there is no room."""
+    def count(self, scope: str, counter: str) -> int:
+        """Add one to a named counter and return it: 1 the first time. StoreFullError if there is no room."""
 
-    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
-        """Give what is known of an id, and on request the events of its turns, in order."""
+    def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
+        """Change one record as `step` says, and return what it is afterwards; StoreFullError if there is no room."""
 
-    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
-        """Give at most `size` sessions, the latest update first, whose `seq` is less than `before`.
+    def find(self, scope: str, collection: str, id: str, *, parts: bool = False) -> Found:
+        """Look up an id, and on request its parts, by number."""
 
-        With a project, only its sessions.
+    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
+        """List at most `size` records, the latest update first, of those whose `seq` is less than `before`.
+
+        With a group, only its records.
         """
 
-    def scopes(self) -> Mapping[str, int]:
-        """Give the number of sessions in each scope."""
+    def collections(self, scope: str) -> Sequence[str]:
+        """Name the collections of a scope that have records, sorted."""
 
-    def drop(self, scope: str) -> None:
-        """Forget a scope: its sessions, its deleted ones, its births, its seed."""
+    def scopes(self) -> Mapping[str, int]:
+        """Count the records of each scope."""
 
     def seed(self, scope: str) -> int | None:
-        """Give the seed that a scope was given."""
+        """Return the seed that a scope was given."""
 
     def set_seed(self, scope: str, seed: int) -> None:
         """Give a scope a seed of its own."""
 
     def counters(self, scope: str) -> Counters:
-        """Give what a scope has counted."""
+        """Return what a scope has counted."""
 
     def restore(self, scope: str, counters: Counters) -> None:
-        """Raise the counters of a scope to at least these, and make these deleted sessions known."""
+        """Raise the counters of a scope to at least these, and mark these ids as gone."""
+
+    def clear_records(self, scope: str) -> None:
+        """Forget the records of a scope, the ids known as gone, its counters and its seed."""
 
     def __len__(self) -> int:
-        """Count the sessions of all scopes."""
+        """Count the records of all scopes."""
+
+    # Journal
+
+    def append(self, scope: str, entry: Entry) -> int:
+        """Add an entry to the journal of a scope, and return its number there, from 1 on."""
+
+    def entries(self, scope: str) -> Sequence[tuple[int, Entry]]:
+        """List the journal of a scope, the oldest first, each entry with its number."""
+
+    def clear_entries(self, scope: str) -> None:
+        """Forget the journal of a scope; the next entry has the number 1."""
+
+    # Stubs
+
+    def stubs(self, scope: str) -> Sequence[StoredStub]:
+        """List the stubs of a scope in the order in which they were added."""
+
+    def put_stub(self, scope: str, spec: Json, number: int = 0) -> StoredStub:
+        """Add a stub, or replace the one with this number."""
+
+    def remove_stubs(self, scope: str, number: int = 0) -> None:
+        """Remove one stub with its claims, or all stubs and claims of a scope."""
+
+    def claim(self, scope: str, key: str, most: int | None = None) -> int:
+        """Add one to the uses of a key and return them; if there are `most` already, return 0 and add nothing.
+
+        However many processes ask at once, each gets another number. The key is a stub's number, or begins with it and
+        a colon.
+        """
+
+    def claims(self, scope: str) -> Mapping[str, int]:
+        """Return how often each key was used."""
+
+    # All of it
+
+    def active_scopes(self) -> Sequence[str]:
+        """Name the scopes that have a journal, stubs or claims, sorted."""
+
+    def drop(self, scope: str) -> None:
+        """Forget all of a scope: records, counters, seed, journal, stubs and claims."""
 
     def close(self) -> None:
         """Let go of what is held."""
 
 
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor, which every change of a session pays for."""
+def no_such_stub(number: int) -> StubError:
+    """Say that there is no stub with this number."""
+    return StubError(f"there is no stub {number}", mend="GET /__mock__/stubs lists those that there are")
 
 
-def placed(session: Session, seq: int) -> Session:
-    """Give a session its place in the order of updates."""
-    return _new(Session, (*session[:-1], seq))
-
-
-def titled(session: Session, now: str, title: str) -> Change:
-    """Give a session its title."""
-    return _new(Change, (_new(Session, (session[0], now, title, *session[3:])), None))
+def too_many_stubs(most: int) -> StubError:
+    """Say that there is no room for one more stub."""
+    return StubError(f"there are {most} stubs already", mend="remove some: DELETE /__mock__/stubs")
 
 
 def dump_json(value: Json) -> bytes:
@@ -160,78 +238,3 @@ def dump_json(value: Json) -> bytes:
 def load_json(line: bytes) -> Json:
     """Read the line of a value."""
     return json.loads(line) if line.startswith(b" ") else orjson.loads(line)
-
-
-def dump_session(session: Session) -> bytes:
-    """Write a session as a line, without its place in the order."""
-    return dump_json(session[:-1])
-
-
-def load_session(line: bytes, seq: int) -> Session:
-    """Read a session's line."""
-    return Session._make((*load_json(line), seq))
-
-
-MOST_JOURNALS = 1_000
-"""How many scopes have a journal at once; one more, and the one that was written to longest ago is forgotten."""
-
-MOST_PLANNED = 1_000
-"""How many answers are planned at once in a scope."""
-
-
-class Kept(NamedTuple):
-    """A planned answer as it is kept: its number, how often it was changed, and what it says."""
-
-    number: int
-    revision: int
-    spec: Json
-
-
-class Shelf(Protocol):
-    """Keeps journals and plans; every method is atomic, and raises StoreError where what it stands on fails."""
-
-    shared: bool
-    """Whether other processes see it, too."""
-
-    def record(self, exchange: Exchange) -> int:
-        """Remember an exchange, and give its number: its place in the journal of its scope, from 1 on."""
-
-    def exchanges(self, scope: str) -> Sequence[Exchange]:
-        """Give what is remembered of a scope, the oldest first."""
-
-    def scopes(self) -> Sequence[str]:
-        """Name the scopes of which something is kept, be it a journal, a plan, or that something was claimed."""
-
-    def clear(self, scope: str) -> None:
-        """Forget the journal of a scope."""
-
-    def plan(self, scope: str) -> Sequence[Kept]:
-        """Give what is planned in a scope, in the order in which it was."""
-
-    def put(self, scope: str, spec: Json, number: int = 0) -> Kept:
-        """Plan an answer, or, with its number, change one that is planned."""
-
-    def remove(self, scope: str, number: int = 0) -> None:
-        """Take back one planned answer, or all, and how often they were claimed."""
-
-    def claim(self, scope: str, key: str, most: int | None = None) -> int:
-        """Count one more use of something, and give the count; 0, and nothing is counted, where it was `most` already.
-
-        However many processes ask at once, each gets another count.
-        """
-
-    def claims(self, scope: str) -> Mapping[str, int]:
-        """Give how often each thing was used."""
-
-    def forget(self, scope: str) -> None:
-        """Forget journal and plan of a scope."""
-
-
-def no_such(number: int) -> PlanError:
-    """Say that nothing of this number is planned."""
-    return PlanError(f"there is no planned answer {number}", mend="GET /__mock__/plan shows those that there are")
-
-
-def too_many() -> PlanError:
-    """Say that no more can be planned."""
-    return PlanError(f"{MOST_PLANNED} answers are planned already", mend="take some back: DELETE /__mock__/plan")

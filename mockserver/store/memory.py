@@ -1,69 +1,60 @@
-"""Keeps sessions in this process's memory."""
+"""Keeps everything in this process's memory."""
 
-import marshal
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from threading import Lock
 
-from mockserver.clock import Clock
 from mockserver.errors import StoreFullError
-from mockserver.journal.exchange import Brief, Exchange
 from mockserver.messages import Json
-from mockserver.settings import MOST_EXCHANGES
 from mockserver.store.base import (
-    MOST_GONE,
-    MOST_JOURNALS,
-    MOST_PLANNED,
-    MOST_SCOPES,
-    MOST_SESSIONS,
+    DEFAULT_LIMITS,
     Counters,
-    Events,
+    Entry,
     Found,
-    Kept,
-    Session,
-    Step,
-    no_such,
-    too_many,
+    Limits,
+    Part,
+    Record,
+    StoredStub,
+    Update,
+    no_such_stub,
+    too_many_stubs,
 )
 
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor, which every change of a session pays for."""
-
 _BLOCK = 8
-"""The sequence numbers that differ only in so many low bits stand together."""
+"""Records whose places in the order differ only in so many low bits stand together."""
 
 
 class Timeline:
-    """Sessions in the order of their updates; adding, removing and finding one's place cost the same at any size.
+    """Records in the order of their updates; adding, removing and finding one's place cost the same at any size.
 
-    They stand in blocks of neighbouring sequence numbers, each a dict, which keeps the order in which it was filled.
+    They stand in blocks of neighbouring places, each a dict, which keeps the order in which it was filled.
     """
 
     __slots__ = ("_blocks", "_numbers")
 
     def __init__(self) -> None:
-        self._blocks: dict[int, dict[int, Session]] = {}
+        self._blocks: dict[int, dict[int, Record]] = {}
         self._numbers: list[int] = []
 
     def __bool__(self) -> bool:
         """Say whether there are any."""
         return any(self._blocks.values())
 
-    def add(self, session: Session) -> None:
-        """Add a session, which is later than all the others."""
-        number = session.seq >> _BLOCK
+    def add(self, record: Record) -> None:
+        """Add a record, which is later than all the others."""
+        number = record.seq >> _BLOCK
         block = self._blocks.get(number)
         if block is None:
             if self._numbers and not self._blocks[self._numbers[-1]]:
                 del self._blocks[self._numbers.pop()]
             block = self._blocks[number] = {}
             self._numbers.append(number)
-        block[session.seq] = session
+        block[record.seq] = record
 
     def remove(self, seq: int) -> None:
-        """Remove the session of a sequence number."""
+        """Remove the record at a place."""
         number = seq >> _BLOCK
         block = self._blocks[number]
         del block[seq]
@@ -71,335 +62,170 @@ class Timeline:
             del self._blocks[number]
             del self._numbers[bisect_left(self._numbers, number)]
 
-    def move(self, seq: int, session: Session) -> None:
-        """Put a session, which is later than all the others, where one with this sequence number was."""
-        block = self._blocks.get(session.seq >> _BLOCK)
+    def move(self, seq: int, record: Record) -> None:
+        """Replace the record at a place with one that is later than all the others."""
+        block = self._blocks.get(record.seq >> _BLOCK)
         if block is not None and seq in block:
             del block[seq]
-            block[session.seq] = session
+            block[record.seq] = record
         else:
             self.remove(seq)
-            self.add(session)
+            self.add(record)
 
-    def before(self, seq: int | None) -> Iterator[Session]:
-        """Give the sessions before a sequence number, the latest first."""
+    def before(self, seq: int | None) -> Iterator[Record]:
+        """Iterate over the records before a place, the latest first."""
         at = len(self._numbers) if seq is None else bisect_left(self._numbers, (seq >> _BLOCK) + 1)
         for index in range(at - 1, -1, -1):
-            for session in reversed(self._blocks[self._numbers[index]].values()):
-                if seq is None or session.seq < seq:
-                    yield session
+            for record in reversed(self._blocks[self._numbers[index]].values()):
+                if seq is None or record.seq < seq:
+                    yield record
 
 
-class _World:
-    """All that is kept of one scope."""
+class _Collection:
+    """The records of one collection in one scope."""
 
-    __slots__ = ("births", "gone", "most_gone", "projects", "seed", "seq", "sessions", "timeline", "turns")
+    __slots__ = ("groups", "parts", "records", "timeline")
 
-    def __init__(self, most_gone: int = MOST_GONE) -> None:
-        self.most_gone = most_gone
-        self.sessions: dict[str, Session] = {}
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
         self.timeline = Timeline()
-        self.projects: dict[str, Timeline] = {}
-        self.turns: dict[str, dict[int, Events]] = {}
-        self.gone: dict[str, None] = {}
-        self.births = self.seq = 0
+        self.groups: dict[str, Timeline] = {}
+        self.parts: dict[str, dict[int, Part]] = {}
+
+    def regroup(self, old: Record | None, new: Record | None) -> None:
+        """Take a record out of its old group and put it into its new one."""
+        if old is not None and old.group is not None:
+            self.groups[old.group].remove(old.seq)
+            if not self.groups[old.group]:
+                del self.groups[old.group]
+        if new is not None and new.group is not None:
+            self.groups.setdefault(new.group, Timeline()).add(new)
+
+    def remove(self, record: Record) -> None:
+        del self.records[record.id]
+        self.timeline.remove(record.seq)
+        self.regroup(record, None)
+        self.parts.pop(record.id, None)
+
+
+class _Scope:
+    """The records of one scope, and what it has counted."""
+
+    __slots__ = ("collections", "counts", "gone", "seed", "seq")
+
+    def __init__(self) -> None:
+        self.collections: dict[str, _Collection] = {}
+        self.counts: dict[str, int] = {}
+        self.gone: dict[tuple[str, str], None] = {}
         self.seed: int | None = None
+        self.seq = 0
 
-    def keep(self, old: Session | None, new: Session) -> None:
-        """Put a session in its place, and the one that it was before out of it."""
-        self.sessions[new.id] = new
-        if old is None:
-            self.timeline.add(new)
-        else:
-            self.timeline.move(old.seq, new)
-            if old.project_id is not None:
-                self.leave_project(old)
-        if new.project_id is not None:
-            self.projects.setdefault(new.project_id, Timeline()).add(new)
+    def __len__(self) -> int:
+        return sum(len(each.records) for each in self.collections.values())
 
-    def leave_project(self, session: Session) -> None:
-        project = session.project_id or ""
-        self.projects[project].remove(session.seq)
-        if not self.projects[project]:
-            del self.projects[project]
+    def has(self, collection: str, id: str) -> bool:
+        return id in self.collections.get(collection, _NO_COLLECTION).records
 
-    def bury(self, session: Session) -> None:
-        """Forget a session, but not that there was one, if it was issued."""
-        del self.sessions[session.id]
-        self.timeline.remove(session.seq)
-        if session.project_id is not None:
-            self.leave_project(session)
-        self.turns.pop(session.id, None)
-        if session.issued:
-            self.gone.pop(session.id, None)  # deleted once more, it is the latest
-            self.mark_gone([session.id])
-
-    def mark_gone(self, session_ids: Iterable[str]) -> None:
-        self.gone.update(dict.fromkeys(session_ids))
-        while len(self.gone) > self.most_gone:
+    def mark_gone(self, ids: Iterable[tuple[str, str]], most: int) -> None:
+        self.gone.update(dict.fromkeys(ids))
+        while len(self.gone) > most:
             del self.gone[next(iter(self.gone))]
 
 
-class MemoryStore:
-    """Sessions in this process's memory."""
-
-    url = "memory://"
-    threads = 0
-    waits = False
-    shared = False
-
-    def __init__(
-        self, most_sessions: int = MOST_SESSIONS, most_scopes: int = MOST_SCOPES, most_gone: int = MOST_GONE
-    ) -> None:
-        self._most_sessions, self._most_scopes, self._most_gone = most_sessions, most_scopes, most_gone
-        self._worlds: dict[str, _World] = {}
-        self._count = 0
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        return self._count
-
-    def _world(self, scope: str, more: int = 0) -> _World:
-        """Give the world of a scope, made if it is not there, and if there is room for it and so many more sessions."""
-        world = self._worlds.get(scope)
-        if world is None and len(self._worlds) >= self._most_scopes:
-            raise StoreFullError("scopes", self._most_scopes)
-        if more and self._count + more > self._most_sessions:
-            raise StoreFullError("sessions", self._most_sessions)
-        if world is None:
-            world = self._worlds[scope] = _World(self._most_gone)
-        return world
-
-    def birth(self, scope: str) -> int:
-        """Count one more birth in a scope, and give its number."""
-        with self._lock:
-            world = self._world(scope)
-            world.births += 1
-            return world.births
-
-    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        """Change one session as `step` says."""
-        with self._lock:
-            world = self._worlds.get(scope) or _World()
-            old = world.sessions.get(session_id)
-            new, turn = step(old, session_id in world.gone)
-            if new is old and turn is None:
-                return old
-            if new is None:
-                if old is not None:
-                    world.bury(old)
-                    self._count -= 1
-                return None
-            if old is None:
-                world = self._world(scope, 1)
-                self._count += 1
-            world.seq = seq = world.seq + 1
-            new = _new(Session, (*new[:-1], seq))
-            if old is not None and old.project_id is None and new.project_id is None:  # most changes, at once
-                world.sessions[session_id] = new
-                world.timeline.move(old.seq, new)
-            else:
-                world.keep(old, new)
-            if turn is not None:
-                world.turns.setdefault(session_id, {})[turn[0]] = turn[1]
-            return new
-
-    def retitle(self, scope: str, session_id: str, title: str, clock: Clock) -> Session | None:
-        """Give a session its title, as a change would; None, and nothing was done, if it has a project or is none."""
-        with self._lock:
-            world = self._worlds.get(scope)
-            old = None if world is None else world.sessions.get(session_id)
-            if world is None or old is None or old[6] is not None:
-                return None
-            world.seq = seq = world.seq + 1
-            new = world.sessions[session_id] = _new(Session, (session_id, clock(), title, *old[3:-1], seq))
-            world.timeline.move(old[-1], new)
-            return new
-
-    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
-        """Give what is known of an id."""
-        with self._lock:
-            world = self._worlds.get(scope)
-            if world is None:
-                return Found()
-            session = world.sessions.get(session_id)
-            if session is None:
-                return Found(None, (), session_id in world.gone)
-            told = world.turns.get(session_id, {}) if turns else {}
-            return Found(session, tuple(told[number] for number in sorted(told)))
-
-    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
-        """Give at most `size` sessions, the latest update first."""
-        found: list[Session] = []
-        with self._lock:
-            world = self._worlds.get(scope)
-            timeline = world and (world.timeline if project is None else world.projects.get(project))
-            for session in timeline.before(before) if timeline else ():
-                if len(found) == size:
-                    break
-                found.append(session)
-        return found
-
-    def scopes(self) -> Mapping[str, int]:
-        """Give the number of sessions in each scope."""
-        with self._lock:
-            return {name: len(world.sessions) for name, world in self._worlds.items()}
-
-    def drop(self, scope: str) -> None:
-        """Forget a scope."""
-        with self._lock:
-            world = self._worlds.pop(scope, None)
-            self._count -= len(world.sessions) if world is not None else 0
-
-    def seed(self, scope: str) -> int | None:
-        """Give the seed that a scope was given."""
-        with self._lock:
-            world = self._worlds.get(scope)
-            return None if world is None else world.seed
-
-    def set_seed(self, scope: str, seed: int) -> None:
-        """Give a scope a seed of its own."""
-        with self._lock:
-            self._world(scope).seed = seed
-
-    def counters(self, scope: str) -> Counters:
-        """Give what a scope has counted."""
-        with self._lock:
-            world = self._worlds.get(scope) or _World()
-            return Counters(world.births, world.seq, list(world.gone))
-
-    def restore(self, scope: str, counters: Counters) -> None:
-        """Raise the counters of a scope to at least these, and make these deleted sessions known."""
-        with self._lock:
-            world = self._world(scope)
-            world.births = max(world.births, counters.births)
-            world.seq = max(world.seq, counters.seq)
-            world.mark_gone(name for name in counters.gone if name not in world.sessions)
-
-    def close(self) -> None:
-        """Let go of nothing: what is in memory ends with the process."""
+_NO_SCOPE, _NO_COLLECTION = _Scope(), _Collection()
+"""Stand for what is not there; nothing is ever written to them."""
 
 
 class _Journal:
-    """The exchanges of a scope, as they are kept, and how many there ever were."""
+    """The entries of a scope that are kept, and how many there ever were."""
 
-    __slots__ = ("kept", "total")
+    __slots__ = ("entries", "total")
 
     def __init__(self, most: int) -> None:
-        self.kept: deque[bytes | Brief | Exchange] = deque(maxlen=most)
+        self.entries: deque[Entry] = deque(maxlen=most)
         self.total = 0
 
 
-_MARSHAL = 2
-"""The format in which nothing is looked up by identity, which takes half the time."""
+class MemoryLog:
+    """Journals and stubs in this process's memory."""
 
+    shared_log = False
 
-def _packed(exchange: Exchange) -> bytes | Exchange:
-    """Pack an exchange into one object: what is long ago would else be many, which to let go of costs more than this.
-
-    One with findings stays as it is, and what is no plain value.
-    """
-    try:
-        return marshal.dumps(exchange[:], _MARSHAL)  # type: ignore[arg-type]  # what is no plain value is the exception
-    except ValueError:
-        return exchange
-
-
-def _unpacked(kept: bytes | Brief | Exchange, scope: str) -> Exchange:
-    if isinstance(kept, Brief):
-        return kept.in_full(scope)
-    return Exchange(*marshal.loads(kept)) if isinstance(kept, bytes) else kept  # noqa: S302  # of this process's own making
-
-
-class MemoryShelf:
-    """Journals and plans in this process's memory."""
-
-    shared = False
-
-    def __init__(self, most: int = MOST_EXCHANGES, most_journals: int = MOST_JOURNALS) -> None:
-        self._most, self._most_journals = most, most_journals
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._log_limits = limits
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
-        self._plans: dict[str, dict[int, Kept]] = {}
+        self._stubs: dict[str, dict[int, StoredStub]] = {}
+        self.stubbed: Container[str] = self._stubs
         self._claims: dict[str, dict[str, int]] = {}
         self._numbers = count(1)
-        self._lock = Lock()
+        self._log_lock = Lock()
 
-    def record(self, exchange: Exchange) -> int:
-        """Remember an exchange."""
-        return self.keep(exchange.scope, _packed(exchange))
-
-    def keep(self, scope: str, kept: bytes | Brief | Exchange) -> int:
-        """Remember an exchange of a scope in one of the forms in which it can be kept, and give its number."""
-        with self._lock:
+    def append(self, scope: str, entry: Entry) -> int:
+        """Add an entry to the journal of a scope."""
+        with self._log_lock:
             journal = self._journals.get(scope)
             if journal is None:
-                journal = self._journals[scope] = _Journal(self._most)
-                while len(self._journals) > self._most_journals:
+                journal = self._journals[scope] = _Journal(self._log_limits.entries)
+                while len(self._journals) > self._log_limits.journals:
                     self._journals.popitem(last=False)
             elif len(self._journals) > 1:
                 self._journals.move_to_end(scope)
-            journal.kept.append(kept)
+            journal.entries.append(entry)
             journal.total += 1
             return journal.total
 
-    def exchanges(self, scope: str) -> Sequence[Exchange]:
-        """Give what is remembered of a scope."""
-        with self._lock:
+    def entries(self, scope: str) -> Sequence[tuple[int, Entry]]:
+        """List the journal of a scope."""
+        with self._log_lock:
             journal = self._journals.get(scope)
             if journal is None:
                 return []
-            first = journal.total - len(journal.kept) + 1
-            return [_unpacked(each, scope)._replace(number=number) for number, each in enumerate(journal.kept, first)]
+            return list(enumerate(journal.entries, journal.total - len(journal.entries) + 1))
 
-    def scopes(self) -> Sequence[str]:
-        """Name the scopes of which something is kept."""
-        with self._lock:
-            return sorted(self._journals.keys() | self._plans.keys() | self._claims.keys())
-
-    def clear(self, scope: str) -> None:
+    def clear_entries(self, scope: str) -> None:
         """Forget the journal of a scope."""
-        with self._lock:
+        with self._log_lock:
             self._journals.pop(scope, None)
 
-    def plan(self, scope: str) -> Sequence[Kept]:
-        """Give what is planned in a scope."""
-        plan = self._plans.get(scope)
-        return () if plan is None else list(plan.values())
+    def stubs(self, scope: str) -> Sequence[StoredStub]:
+        """List the stubs of a scope."""
+        stubs = self._stubs.get(scope)
+        return () if stubs is None else list(stubs.values())
 
-    def put(self, scope: str, spec: Json, number: int = 0) -> Kept:
-        """Plan an answer, or change one."""
-        with self._lock:
-            plan = self._plans.get(scope, {})
-            if number and number not in plan:
-                raise no_such(number)
-            if not number and len(plan) >= MOST_PLANNED:
-                raise too_many()
-            made = Kept(number or next(self._numbers), plan[number].revision + 1 if number else 1, spec)
-            plan[made.number] = made
-            self._plans[scope] = plan
+    def put_stub(self, scope: str, spec: Json, number: int = 0) -> StoredStub:
+        """Add a stub, or replace one."""
+        with self._log_lock:
+            stubs = self._stubs.get(scope, {})
+            if number and number not in stubs:
+                raise no_such_stub(number)
+            if not number and len(stubs) >= self._log_limits.stubs:
+                raise too_many_stubs(self._log_limits.stubs)
+            revision = stubs[number].revision + 1 if number else 1
+            made = StoredStub(number=number or next(self._numbers), revision=revision, spec=spec)
+            stubs[made.number] = made
+            self._stubs[scope] = stubs
             return made
 
-    def remove(self, scope: str, number: int = 0) -> None:
-        """Take back one planned answer, or all."""
-        with self._lock:
+    def remove_stubs(self, scope: str, number: int = 0) -> None:
+        """Remove one stub, or all."""
+        with self._log_lock:
             if not number:
-                self._plans.pop(scope, None)
+                self._stubs.pop(scope, None)
                 self._claims.pop(scope, None)
                 return
-            plan = self._plans.get(scope, {})
-            if plan.pop(number, None) is None:
-                raise no_such(number)
-            if not plan:
-                del self._plans[scope]
-            claims = self._claims.get(scope, {})
+            stubs, claims = self._stubs.get(scope, {}), self._claims.get(scope, {})
+            if stubs.pop(number, None) is None:
+                raise no_such_stub(number)
             for key in [key for key in claims if key.partition(":")[0] == str(number)]:
                 del claims[key]
+            if not stubs:
+                del self._stubs[scope]
             if not claims:
                 self._claims.pop(scope, None)
 
     def claim(self, scope: str, key: str, most: int | None = None) -> int:
-        """Count one more use of something."""
-        with self._lock:
+        """Add one to the uses of a key."""
+        with self._log_lock:
             claims = self._claims.get(scope, {})
             used = claims.get(key, 0)
             if most is not None and used >= most:
@@ -409,12 +235,166 @@ class MemoryShelf:
             return used + 1
 
     def claims(self, scope: str) -> Mapping[str, int]:
-        """Give how often each thing was used."""
-        with self._lock:
+        """Return how often each key was used."""
+        with self._log_lock:
             return dict(self._claims.get(scope, {}))
 
-    def forget(self, scope: str) -> None:
-        """Forget journal and plan of a scope."""
+    def active_scopes(self) -> Sequence[str]:
+        """Name the scopes that have a journal, stubs or claims."""
+        with self._log_lock:
+            return sorted(self._journals.keys() | self._stubs.keys() | self._claims.keys())
+
+    def drop(self, scope: str) -> None:
+        """Forget the journal, the stubs and the claims of a scope."""
+        with self._log_lock:
+            self._journals.pop(scope, None)
+            self._stubs.pop(scope, None)
+            self._claims.pop(scope, None)
+
+
+class MemoryStore(MemoryLog):
+    """Everything in this process's memory."""
+
+    url = "memory://"
+    threads = 0
+    waits = False
+    shared = False
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits)
+        self._limits = limits
+        self._scopes: dict[str, _Scope] = {}
+        self._count = 0
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _scope(self, scope: str, more: int = 0) -> _Scope:
+        """Return a scope, made if it is not there, if there is room for it and for so many more records."""
+        space = self._scopes.get(scope)
+        if space is None and len(self._scopes) >= self._limits.scopes:
+            raise StoreFullError("scopes", self._limits.scopes)
+        if more and self._count + more > self._limits.records:
+            raise StoreFullError("records", self._limits.records)
+        if space is None:
+            space = self._scopes[scope] = _Scope()
+        return space
+
+    def count(self, scope: str, counter: str) -> int:
+        """Add one to a named counter."""
         with self._lock:
-            for kept in (self._journals, self._plans, self._claims):
-                kept.pop(scope, None)
+            counts = self._scope(scope).counts
+            counts[counter] = counted = counts.get(counter, 0) + 1
+            return counted
+
+    def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
+        """Change one record as `step` says."""
+        with self._lock:
+            space = self._scopes.get(scope, _NO_SCOPE)
+            kept = space.collections.get(collection, _NO_COLLECTION)
+            old = kept.records.get(id)
+            made, parts, gone = step(old, bool(space.gone) and (collection, id) in space.gone)
+            if made is old and not parts:
+                return old
+            if made is None:
+                if old is not None:
+                    self._delete(space, kept, old, gone=gone)
+                return None
+            if old is None:
+                space = self._scope(scope, 1)
+                kept = space.collections.setdefault(collection, _Collection())
+                self._count += 1
+            space.seq = seq = space.seq + 1
+            kept.records[id] = new = Record(collection, id, made.data, made.group, seq)
+            if old is None:
+                kept.timeline.add(new)
+            else:
+                kept.timeline.move(old.seq, new)
+            if new.group is not None or (old is not None and old.group is not None):
+                kept.regroup(old, new)
+            if parts:
+                kept.parts.setdefault(id, {}).update((part[0], part) for part in parts)
+            return new
+
+    def _delete(self, space: _Scope, kept: _Collection, old: Record, *, gone: bool) -> None:
+        kept.remove(old)
+        self._count -= 1
+        if gone:
+            space.gone.pop((old.collection, old.id), None)  # deleted once more, it is the latest
+            space.mark_gone([(old.collection, old.id)], self._limits.gone)
+
+    def find(self, scope: str, collection: str, id: str, *, parts: bool = False) -> Found:
+        """Look up an id."""
+        with self._lock:
+            space = self._scopes.get(scope, _NO_SCOPE)
+            kept = space.collections.get(collection, _NO_COLLECTION)
+            record = kept.records.get(id)
+            if record is None:
+                return Found(gone=(collection, id) in space.gone)
+            if not parts:
+                return Found(record)
+            written = kept.parts.get(id, {})
+            return Found(record, tuple(written[number] for number in sorted(written)))
+
+    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
+        """List at most `size` records, the latest update first."""
+        found: list[Record] = []
+        with self._lock:
+            kept = self._scopes.get(scope, _NO_SCOPE).collections.get(collection, _NO_COLLECTION)
+            timeline = kept.timeline if group is None else kept.groups.get(group)
+            for record in timeline.before(before) if timeline is not None else ():
+                if len(found) == size:
+                    break
+                found.append(record)
+        return found
+
+    def collections(self, scope: str) -> Sequence[str]:
+        """Name the collections of a scope that have records."""
+        with self._lock:
+            kept = self._scopes.get(scope, _NO_SCOPE).collections
+            return sorted(name for name, each in kept.items() if each.records)
+
+    def scopes(self) -> Mapping[str, int]:
+        """Count the records of each scope."""
+        with self._lock:
+            return {name: len(space) for name, space in self._scopes.items()}
+
+    def seed(self, scope: str) -> int | None:
+        """Return the seed that a scope was given."""
+        with self._lock:
+            return self._scopes.get(scope, _NO_SCOPE).seed
+
+    def set_seed(self, scope: str, seed: int) -> None:
+        """Give a scope a seed of its own."""
+        with self._lock:
+            self._scope(scope).seed = seed
+
+    def counters(self, scope: str) -> Counters:
+        """Return what a scope has counted."""
+        with self._lock:
+            space = self._scopes.get(scope, _NO_SCOPE)
+            return Counters(dict(space.counts), space.seq, list(space.gone))
+
+    def restore(self, scope: str, counters: Counters) -> None:
+        """Raise the counters of a scope to at least these, and mark these ids as gone."""
+        with self._lock:
+            space = self._scope(scope)
+            for name, counted in counters.counts.items():
+                space.counts[name] = max(space.counts.get(name, 0), counted)
+            space.seq = max(space.seq, counters.seq)
+            space.mark_gone((each for each in counters.gone if not space.has(*each)), self._limits.gone)
+
+    def clear_records(self, scope: str) -> None:
+        """Forget the records of a scope."""
+        with self._lock:
+            space = self._scopes.pop(scope, _NO_SCOPE)
+            self._count -= len(space)
+
+    def drop(self, scope: str) -> None:
+        """Forget all of a scope."""
+        self.clear_records(scope)
+        super().drop(scope)
+
+    def close(self) -> None:
+        """Let go of nothing: what is in memory ends with the process."""

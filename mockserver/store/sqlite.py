@@ -1,59 +1,64 @@
-"""Keeps sessions in an SQLite file, which several processes may use at once."""
+"""Keeps everything in an SQLite file, which several processes may use at once."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from mockserver.errors import StoreError, StoreFullError
-from mockserver.journal.exchange import Exchange, as_json, from_json
 from mockserver.messages import Json
-from mockserver.settings import MOST_EXCHANGES
 from mockserver.store.base import (
-    MOST_GONE,
-    MOST_JOURNALS,
-    MOST_PLANNED,
-    MOST_SCOPES,
-    MOST_SESSIONS,
+    DEFAULT_LIMITS,
     Counters,
+    Entry,
+    Everywhere,
     Found,
-    Kept,
-    Session,
-    Step,
+    Limits,
+    Record,
+    StoredStub,
+    Update,
     dump_json,
-    dump_session,
     load_json,
-    load_session,
-    no_such,
+    no_such_stub,
     placed,
-    too_many,
+    too_many_stubs,
 )
+from mockserver.store.memory import MemoryLog
 
-VERSION = 1
+VERSION = 2
 """The version of the tables below."""
 
 APPLICATION = int.from_bytes(b"mock")
 """Marks a file as ours, in the field of its header that SQLite has for this."""
 
-# A title that changes writes to `scopes`, `sessions` and the index of the order, and to nothing else.
+# A record that changes writes to `scopes`, `records` and the index of the order, and to nothing else.
 # A key of a scope is never used twice, so what a dropped scope has left behind belongs to none.
 TABLES = """
-CREATE TABLE scopes (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, births INTEGER NOT NULL,
-  seq INTEGER NOT NULL, seed TEXT, sessions INTEGER NOT NULL, gone INTEGER NOT NULL);
-CREATE TABLE sessions (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,
-  project TEXT, record BLOB NOT NULL, UNIQUE (scope, id));
-CREATE UNIQUE INDEX latest ON sessions (scope, seq);
-CREATE INDEX latest_of_project ON sessions (scope, project, seq) WHERE project IS NOT NULL;
-CREATE TABLE turns (session INTEGER NOT NULL, number INTEGER NOT NULL, events BLOB NOT NULL,
-  PRIMARY KEY (session, number));
-CREATE TABLE gone (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, id TEXT NOT NULL, UNIQUE (scope, id));
+CREATE TABLE scopes (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,
+  seed TEXT, records INTEGER NOT NULL, gone INTEGER NOT NULL);
+CREATE TABLE counters (scope INTEGER NOT NULL, name TEXT NOT NULL, counted INTEGER NOT NULL,
+  PRIMARY KEY (scope, name)) WITHOUT ROWID;
+CREATE TABLE records (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
+  seq INTEGER NOT NULL, grp TEXT, data BLOB NOT NULL, UNIQUE (scope, collection, id));
+CREATE UNIQUE INDEX latest ON records (scope, collection, seq);
+CREATE INDEX latest_of_group ON records (scope, collection, grp, seq) WHERE grp IS NOT NULL;
+CREATE TABLE parts (record INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (record, number));
+CREATE TABLE gone (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
+  UNIQUE (scope, collection, id));
 CREATE INDEX oldest_gone ON gone (scope, key);
-CREATE TABLE total (sessions INTEGER NOT NULL);
+CREATE TABLE total (records INTEGER NOT NULL);
 CREATE TABLE dropped (scope INTEGER PRIMARY KEY);
+CREATE TABLE entries (key INTEGER PRIMARY KEY, scope TEXT NOT NULL, number INTEGER NOT NULL, entry BLOB NOT NULL);
+CREATE UNIQUE INDEX entries_of_scope ON entries (scope, number);
+CREATE TABLE stubs (number INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, revision INTEGER NOT NULL,
+  spec BLOB NOT NULL);
+CREATE INDEX stubs_of_scope ON stubs (scope);
+CREATE TABLE claims (scope TEXT, key TEXT, uses INTEGER NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID;
 INSERT INTO total VALUES (0)
 """
 
@@ -74,44 +79,77 @@ _CAUTION = 5.0
 
 _ANOTHER = "name another file"
 _USABLE = "see that the file can be written, that its disk has room, and that nothing holds it for long"
+_GET_ON = (
+    "save its state with the release that wrote it (GET /__mock__/state), "
+    "then start this one on a new file with --state"
+)
 
 _CHUNK = 2_000
-"""How many sessions of a dropped scope are deleted in one transaction, so that no other process waits for long."""
+"""How many records of a dropped scope are deleted in one transaction, so that no other process waits for long."""
 
 _LAST = 2**63 - 1
 
 _LOOK = """
-SELECT scopes.key, scopes.seq, sessions.key, sessions.seq, sessions.record, gone.key FROM scopes
-LEFT JOIN sessions ON sessions.scope = scopes.key AND sessions.id = ?1
-LEFT JOIN gone ON gone.scope = scopes.key AND gone.id = ?1
-WHERE scopes.name = ?2
+SELECT scopes.key, scopes.seq, records.key, records.seq, records.grp, records.data, gone.key FROM scopes
+LEFT JOIN records ON records.scope = scopes.key AND records.collection = ?1 AND records.id = ?2
+LEFT JOIN gone ON gone.scope = scopes.key AND gone.collection = ?1 AND gone.id = ?2
+WHERE scopes.name = ?3
 """
 _PAGE = """
-SELECT record, seq FROM sessions INDEXED BY latest
-WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND seq < ? ORDER BY seq DESC LIMIT ?
+SELECT id, data, grp, seq FROM records INDEXED BY latest
+WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ? AND seq < ? ORDER BY seq DESC LIMIT ?
 """
-_PAGE_OF_PROJECT = """
-SELECT record, seq FROM sessions INDEXED BY latest_of_project
-WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND project = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+_PAGE_OF_GROUP = """
+SELECT id, data, grp, seq FROM records INDEXED BY latest_of_group
+WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ? AND grp = ? AND seq < ?
+ORDER BY seq DESC LIMIT ?
+"""
+_COLLECTIONS = """
+SELECT DISTINCT collection FROM records WHERE scope = (SELECT key FROM scopes WHERE name = ?) ORDER BY collection
+"""
+_COUNT = """
+INSERT INTO counters VALUES (?, ?, 1)
+ON CONFLICT DO UPDATE SET counted = counted + 1 RETURNING counted
+"""
+_RAISE_COUNTER = """
+INSERT INTO counters VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET counted = max(counted, excluded.counted)
 """
 _MARK_GONE = """
-INSERT OR IGNORE INTO gone SELECT NULL, ?1, ?2
-WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE scope = ?1 AND id = ?2)
+INSERT OR IGNORE INTO gone SELECT NULL, ?1, ?2, ?3
+WHERE NOT EXISTS (SELECT 1 FROM records WHERE scope = ?1 AND collection = ?2 AND id = ?3)
 """
 _FORGET_GONE = "DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE scope = ? ORDER BY key LIMIT ?)"
+_NEXT_ENTRY = "SELECT coalesce(max(number), 0) + 1 FROM entries WHERE scope = ?"
+_OLDEST_JOURNALS = "SELECT scope FROM entries GROUP BY scope ORDER BY max(key) DESC LIMIT -1 OFFSET ?"
+_ACTIVE = "SELECT scope FROM entries UNION SELECT scope FROM stubs UNION SELECT scope FROM claims"
 
 
-def _look(connection: sqlite3.Connection, scope: str, session_id: str) -> tuple[int, int, int, Session | None, bool]:
-    """Give the key and the last place of a scope, a session's key and the session, and whether one was deleted."""
-    row = connection.execute(_LOOK, (session_id, scope)).fetchone()
+class _Looked(NamedTuple):
+    """What is found of an id: the key and the last place of its scope, its own key and record, whether it is gone."""
+
+    space: int = 0
+    last: int = 0
+    key: int = 0
+    record: Record | None = None
+    gone: bool = False
+
+
+def _look(connection: sqlite3.Connection, scope: str, collection: str, id: str) -> _Looked:
+    row = connection.execute(_LOOK, (collection, id, scope)).fetchone()
     if row is None:
-        return 0, 0, 0, None, False
-    world, last, key, seq, record, gone = row
-    return world, last, key, None if key is None else load_session(record, seq), gone is not None
+        return _Looked()
+    space, last, key, seq, group, data, gone = row
+    record = None if key is None else _record(collection, id, data, group, seq)
+    return _Looked(space=space, last=last, key=key or 0, record=record, gone=gone is not None)
 
 
-class SqliteStore:
-    """Sessions in an SQLite file; what was acknowledged is there after the process was killed."""
+def _record(collection: str, id: str, data: bytes, group: str | None, seq: int) -> Record:
+    return Record(collection=collection, id=id, data=load_json(data), group=group, seq=seq)
+
+
+class _SqliteFile:
+    """An SQLite file, asked by one caller at a time."""
 
     # One connection, one caller at a time: SQLite lets one write at a time in any case, and who waits for a lock of
     # Python's is woken at once, where SQLite would have it sleep and look again.
@@ -126,21 +164,13 @@ class SqliteStore:
         """
         return monotonic() < self._waited + _CAUTION
 
-    def __init__(
-        self,
-        path: str | Path,
-        most_sessions: int = MOST_SESSIONS,
-        most_scopes: int = MOST_SCOPES,
-        most_gone: int = MOST_GONE,
-    ) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.url = f"sqlite:///{path}"
         self._path = Path(path).absolute()
-        self._most_sessions, self._most_scopes, self._most_gone = most_sessions, most_scopes, most_gone
         self._lock = Lock()
         self._waited, self._patience = -_CAUTION, _PATIENCE
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        self._sweep_all()  # also what a killed process did not come to
 
     def _connected(self) -> sqlite3.Connection:
         """Give the connection, to the file that now has the name: what goes into a removed one would be lost."""
@@ -194,7 +224,10 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             raise self._error("the file of the store is no SQLite file", why=str(error), mend=_ANOTHER) from error
         if application != APPLICATION:
-            raise self._error("the file is no store of sessions", why="another application made it", mend=_ANOTHER)
+            raise self._error("the file is not a store", why="another application made it", mend=_ANOTHER)
+        if version == 1:
+            why = f"an earlier release wrote it, with the tables of version 1; this one reads version {VERSION}"
+            raise self._error("the file of the store has the old layout", why=why, mend=_GET_ON)
         if version != VERSION:
             why = f"its version is {version}, not {VERSION}"
             raise self._error("the file of the store is of another version", why=why, mend=_ANOTHER)
@@ -212,11 +245,11 @@ class SqliteStore:
     def _error(self, what: str, *, why: str = "", mend: str) -> StoreError:
         return StoreError(what, where=self.url, why=why, mend=mend)
 
-    def select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
+    def _select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
         """Give the rows of a question."""
-        return self.do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
+        return self._do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
 
-    def do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
+    def _do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
         """Do all of some work, or nothing of it."""
         begun = monotonic()
         with self._lock:
@@ -245,279 +278,281 @@ class SqliteStore:
         if self._connection is not None:
             self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
-    def _world(self, connection: sqlite3.Connection, scope: str) -> int:
-        """Give the key of a scope, which is made if it is not there."""
+
+class _SqliteRecords(_SqliteFile):
+    """Records in an SQLite file; what was acknowledged is there after the process was killed."""
+
+    def __init__(self, path: str | Path, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(path)
+        self._limits = limits
+        self._sweep_all()  # also what a killed process did not come to
+
+    def _space(self, connection: sqlite3.Connection, scope: str) -> int:
+        """Return the key of a scope, which is made if it is not there."""
         row = connection.execute("SELECT key FROM scopes WHERE name = ?", (scope,)).fetchone()
         if row is not None:
             return int(row[0])
         (count,) = connection.execute("SELECT count(*) FROM scopes").fetchone()
-        if count >= self._most_scopes:
-            raise StoreFullError("scopes", self._most_scopes)
-        made = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, 0, NULL, 0, 0)", (scope,))
+        if count >= self._limits.scopes:
+            raise StoreFullError("scopes", self._limits.scopes)
+        made = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, NULL, 0, 0)", (scope,))
         return made.lastrowid or 0
 
-    def birth(self, scope: str) -> int:
-        """Count one more birth in a scope, and give its number."""
+    def count(self, scope: str, counter: str) -> int:
+        """Add one to a named counter."""
 
         def work(connection: sqlite3.Connection) -> int:
-            count = "UPDATE scopes SET births = births + 1 WHERE key = ? RETURNING births"
-            return int(connection.execute(count, (self._world(connection, scope),)).fetchall()[0][0])
+            return int(connection.execute(_COUNT, (self._space(connection, scope), counter)).fetchall()[0][0])
 
-        return self.do(work)
+        return self._do(work)
 
-    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        """Change one session as `step` says."""
+    def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
+        """Change one record as `step` says."""
 
-        def work(connection: sqlite3.Connection) -> Session | None:
-            world, seq, key, old, gone = _look(connection, scope, session_id)
-            new, turn = step(old, gone)
-            if new is old and turn is None:
+        def work(connection: sqlite3.Connection) -> Record | None:
+            looked = _look(connection, scope, collection, id)
+            old, key = looked.record, looked.key
+            made, parts, gone = step(old, looked.gone)
+            if made is old and not parts:
                 return old
-            if new is None:
+            if made is None:
                 if old is not None:
-                    self._delete(connection, world, key, old, known=gone)
+                    self._delete(connection, looked, old, gone=gone)
                 return None
-            new = placed(new, seq + 1)
+            new = placed(collection, id, made, looked.last + 1)
             if old is None:
                 key = self._insert(connection, scope, new)
             else:
-                connection.execute("UPDATE scopes SET seq = ? WHERE key = ?", (new.seq, world))
-                update = "UPDATE sessions SET seq = ?, project = ?, record = ? WHERE key = ?"
-                connection.execute(update, (new.seq, new.project_id, dump_session(new), key))
-            if turn is not None:
-                row = (key, turn[0], dump_json(turn[1]))
-                connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?)", row)
+                connection.execute("UPDATE scopes SET seq = ? WHERE key = ?", (new.seq, looked.space))
+                update = "UPDATE records SET seq = ?, grp = ?, data = ? WHERE key = ?"
+                connection.execute(update, (new.seq, new.group, dump_json(new.data), key))
+            for number, values in parts:
+                row = (key, number, dump_json(values))
+                connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", row)
             return new
 
-        return self.do(work)
+        return self._do(work)
 
-    def _insert(self, connection: sqlite3.Connection, scope: str, new: Session) -> int:
-        world = self._world(connection, scope)
-        (count,) = connection.execute("SELECT sessions FROM total").fetchone()
-        if count >= self._most_sessions:
-            raise StoreFullError("sessions", self._most_sessions)
-        connection.execute("UPDATE total SET sessions = sessions + 1")
-        connection.execute("UPDATE scopes SET seq = ?, sessions = sessions + 1 WHERE key = ?", (new.seq, world))
-        values = (world, new.id, new.seq, new.project_id, dump_session(new))
-        return connection.execute("INSERT INTO sessions VALUES (NULL, ?, ?, ?, ?, ?)", values).lastrowid or 0
+    def _insert(self, connection: sqlite3.Connection, scope: str, new: Record) -> int:
+        space = self._space(connection, scope)
+        (count,) = connection.execute("SELECT records FROM total").fetchone()
+        if count >= self._limits.records:
+            raise StoreFullError("records", self._limits.records)
+        connection.execute("UPDATE total SET records = records + 1")
+        connection.execute("UPDATE scopes SET seq = ?, records = records + 1 WHERE key = ?", (new.seq, space))
+        values = (space, new.collection, new.id, new.seq, new.group, dump_json(new.data))
+        return connection.execute("INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)", values).lastrowid or 0
 
-    def _delete(self, connection: sqlite3.Connection, world: int, key: int, old: Session, *, known: bool) -> None:
-        connection.execute("DELETE FROM turns WHERE session = ?", (key,))
-        connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
-        connection.execute("UPDATE total SET sessions = sessions - 1")
-        connection.execute("UPDATE scopes SET sessions = sessions - 1 WHERE key = ?", (world,))
-        if old.issued:
-            connection.execute("INSERT OR REPLACE INTO gone VALUES (NULL, ?, ?)", (world, old.id))
-            self._count_gone(connection, world, 0 if known else 1)
+    def _delete(self, connection: sqlite3.Connection, looked: _Looked, old: Record, *, gone: bool) -> None:
+        connection.execute("DELETE FROM parts WHERE record = ?", (looked.key,))
+        connection.execute("DELETE FROM records WHERE key = ?", (looked.key,))
+        connection.execute("UPDATE total SET records = records - 1")
+        connection.execute("UPDATE scopes SET records = records - 1 WHERE key = ?", (looked.space,))
+        if gone:
+            values = (looked.space, old.collection, old.id)
+            connection.execute("INSERT OR REPLACE INTO gone VALUES (NULL, ?, ?, ?)", values)
+            self._count_gone(connection, looked.space, 0 if looked.gone else 1)
 
-    def _count_gone(self, connection: sqlite3.Connection, world: int, more: int) -> None:
-        """Count that more deleted sessions are known, and forget the oldest that are too many."""
-        (count,) = connection.execute("SELECT gone + ? FROM scopes WHERE key = ?", (more, world)).fetchone()
-        if count > self._most_gone:
-            connection.execute(_FORGET_GONE, (world, count - self._most_gone))
-            count = self._most_gone
-        connection.execute("UPDATE scopes SET gone = ? WHERE key = ?", (count, world))
+    def _count_gone(self, connection: sqlite3.Connection, space: int, more: int) -> None:
+        """Count that more ids are known as gone, and forget the oldest that are too many."""
+        (count,) = connection.execute("SELECT gone + ? FROM scopes WHERE key = ?", (more, space)).fetchone()
+        if count > self._limits.gone:
+            connection.execute(_FORGET_GONE, (space, count - self._limits.gone))
+            count = self._limits.gone
+        connection.execute("UPDATE scopes SET gone = ? WHERE key = ?", (count, space))
 
-    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
-        """Give what is known of an id."""
+    def find(self, scope: str, collection: str, id: str, *, parts: bool = False) -> Found:
+        """Look up an id."""
 
         def work(connection: sqlite3.Connection) -> Found:
-            _, _, key, session, gone = _look(connection, scope, session_id)
-            if session is None:
-                return Found(None, (), gone)
-            if not turns:
-                return Found(session)
-            rows = connection.execute("SELECT events FROM turns WHERE session = ? ORDER BY number", (key,))
-            return Found(session, tuple(load_json(events) for (events,) in rows))
+            looked = _look(connection, scope, collection, id)
+            if looked.record is None:
+                return Found(gone=looked.gone)
+            if not parts:
+                return Found(looked.record)
+            select = "SELECT number, data FROM parts WHERE record = ? ORDER BY number"
+            rows = connection.execute(select, (looked.key,))
+            return Found(looked.record, tuple((number, load_json(data)) for number, data in rows))
 
-        return self.do(work, "BEGIN")
+        return self._do(work, "BEGIN")
 
-    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
-        """Give at most `size` sessions, the latest update first."""
+    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
+        """List at most `size` records, the latest update first."""
         limit = _LAST if before is None else max(0, min(before, _LAST))
-        if project is None:
-            rows = self.select(_PAGE, scope, limit, size)
+        if group is None:
+            rows = self._select(_PAGE, scope, collection, limit, size)
         else:
-            rows = self.select(_PAGE_OF_PROJECT, scope, project, limit, size)
-        return [load_session(record, seq) for record, seq in rows]
+            rows = self._select(_PAGE_OF_GROUP, scope, collection, group, limit, size)
+        return [_record(collection, *row) for row in rows]
+
+    def collections(self, scope: str) -> Sequence[str]:
+        """Name the collections of a scope that have records."""
+        return [name for (name,) in self._select(_COLLECTIONS, scope)]
 
     def scopes(self) -> Mapping[str, int]:
-        """Give the number of sessions in each scope."""
-        return dict(self.select("SELECT name, sessions FROM scopes ORDER BY key"))
-
-    def drop(self, scope: str) -> None:
-        """Forget a scope, at once; what it leaves behind is deleted piece by piece."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            row = connection.execute("SELECT key, sessions FROM scopes WHERE name = ?", (scope,)).fetchone()
-            if row is not None:
-                connection.execute("DELETE FROM scopes WHERE key = ?", row[:1])
-                connection.execute("INSERT INTO dropped VALUES (?)", row[:1])
-                connection.execute("UPDATE total SET sessions = sessions - ?", row[1:])
-
-        self.do(work)
-        self._sweep_all()
-
-    def _sweep_all(self) -> None:
-        while self.do(self._sweep):
-            pass
-
-    def _sweep(self, connection: sqlite3.Connection) -> bool:
-        """Delete a piece of what dropped scopes left behind, and say whether there is more."""
-        row = connection.execute("SELECT scope FROM dropped LIMIT 1").fetchone()
-        if row is None:
-            return False
-        keys = connection.execute("SELECT key FROM sessions WHERE scope = ? LIMIT ?", (*row, _CHUNK)).fetchall()
-        connection.executemany("DELETE FROM turns WHERE session = ?", keys)
-        connection.executemany("DELETE FROM sessions WHERE key = ?", keys)
-        if len(keys) == _CHUNK:
-            return True
-        connection.execute("DELETE FROM gone WHERE scope = ?", row)
-        connection.execute("DELETE FROM dropped WHERE scope = ?", row)
-        return connection.execute("SELECT 1 FROM dropped").fetchone() is not None
+        """Count the records of each scope."""
+        return dict(self._select("SELECT name, records FROM scopes ORDER BY key"))
 
     def seed(self, scope: str) -> int | None:
-        """Give the seed that a scope was given."""
-        rows = self.select("SELECT seed FROM scopes WHERE name = ? AND seed IS NOT NULL", scope)
+        """Return the seed that a scope was given."""
+        rows = self._select("SELECT seed FROM scopes WHERE name = ? AND seed IS NOT NULL", scope)
         return int(rows[0][0]) if rows else None
 
     def set_seed(self, scope: str, seed: int) -> None:
         """Give a scope a seed of its own; kept as text, since it may be any whole number."""
 
         def work(connection: sqlite3.Connection) -> None:
-            world = self._world(connection, scope)
-            connection.execute("UPDATE scopes SET seed = ? WHERE key = ?", (str(seed), world))
+            space = self._space(connection, scope)
+            connection.execute("UPDATE scopes SET seed = ? WHERE key = ?", (str(seed), space))
 
-        self.do(work)
+        self._do(work)
 
     def counters(self, scope: str) -> Counters:
-        """Give what a scope has counted."""
+        """Return what a scope has counted."""
 
         def work(connection: sqlite3.Connection) -> Counters:
-            row = connection.execute("SELECT births, seq, key FROM scopes WHERE name = ?", (scope,)).fetchone()
-            births, seq, world = row or (0, 0, 0)
-            rows = connection.execute("SELECT id FROM gone WHERE scope = ? ORDER BY key", (world,))
-            return Counters(births, seq, [name for (name,) in rows])
+            row = connection.execute("SELECT seq, key FROM scopes WHERE name = ?", (scope,)).fetchone()
+            seq, space = row or (0, 0)
+            counts = connection.execute("SELECT name, counted FROM counters WHERE scope = ?", (space,)).fetchall()
+            gone = connection.execute("SELECT collection, id FROM gone WHERE scope = ? ORDER BY key", (space,))
+            return Counters(dict(counts), seq, gone.fetchall())
 
-        return self.do(work, "BEGIN")
+        return self._do(work, "BEGIN")
 
     def restore(self, scope: str, counters: Counters) -> None:
-        """Raise the counters of a scope to at least these, and make these deleted sessions known."""
+        """Raise the counters of a scope to at least these, and mark these ids as gone."""
 
         def work(connection: sqlite3.Connection) -> None:
-            world = self._world(connection, scope)
-            values = (counters.births, counters.seq, world)
-            connection.execute("UPDATE scopes SET births = max(births, ?), seq = max(seq, ?) WHERE key = ?", values)
-            added = connection.executemany(_MARK_GONE, [(world, name) for name in counters.gone]).rowcount
-            self._count_gone(connection, world, max(0, added))  # the count is -1 for an empty list
+            space = self._space(connection, scope)
+            counts = [(space, *each) for each in counters.counts.items()]
+            connection.executemany(_RAISE_COUNTER, counts)
+            connection.execute("UPDATE scopes SET seq = max(seq, ?) WHERE key = ?", (counters.seq, space))
+            added = connection.executemany(_MARK_GONE, [(space, *each) for each in counters.gone]).rowcount
+            self._count_gone(connection, space, max(0, added))  # the count is -1 for an empty list
 
-        self.do(work)
+        self._do(work)
+
+    def clear_records(self, scope: str) -> None:
+        """Forget the records of a scope, at once; what they leave behind is deleted piece by piece."""
+        self._do(lambda connection: _detach(connection, scope))
+        self._sweep_all()
+
+    def _sweep_all(self) -> None:
+        while self._do(_sweep):
+            pass
 
     def __len__(self) -> int:
-        return int(self.select("SELECT sessions FROM total")[0][0])
+        return int(self._select("SELECT records FROM total")[0][0])
 
 
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS exchanges (key INTEGER PRIMARY KEY, scope TEXT NOT NULL, number INTEGER NOT NULL, "
-    "line BLOB NOT NULL)",
-    "CREATE UNIQUE INDEX IF NOT EXISTS exchanges_of_scope ON exchanges (scope, number)",
-    "CREATE TABLE IF NOT EXISTS plans (number INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, "
-    "revision INTEGER NOT NULL, spec BLOB NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS plans_of_scope ON plans (scope)",
-    "CREATE TABLE IF NOT EXISTS claims (scope TEXT, key TEXT, uses INTEGER NOT NULL, PRIMARY KEY (scope, key)) "
-    "WITHOUT ROWID",
-)
-_NEXT = "SELECT coalesce(max(number), 0) + 1 FROM exchanges WHERE scope = ?"
-_SCOPES = "SELECT scope FROM exchanges UNION SELECT scope FROM plans UNION SELECT scope FROM claims"
-_OLDEST = "SELECT scope FROM exchanges GROUP BY scope ORDER BY max(key) DESC LIMIT -1 OFFSET ?"
+def _detach(connection: sqlite3.Connection, scope: str) -> None:
+    """Let a scope have no records any more."""
+    row = connection.execute("SELECT key, records FROM scopes WHERE name = ?", (scope,)).fetchone()
+    if row is not None:
+        connection.execute("DELETE FROM scopes WHERE key = ?", row[:1])
+        connection.execute("INSERT INTO dropped VALUES (?)", row[:1])
+        connection.execute("UPDATE total SET records = records - ?", row[1:])
 
 
-class SqliteShelf:
-    """Journals and plans in the file of a store."""
+def _sweep(connection: sqlite3.Connection) -> bool:
+    """Delete a piece of what dropped scopes left behind, and say whether there is more."""
+    row = connection.execute("SELECT scope FROM dropped LIMIT 1").fetchone()
+    if row is None:
+        return False
+    keys = connection.execute("SELECT key FROM records WHERE scope = ? LIMIT ?", (*row, _CHUNK)).fetchall()
+    connection.executemany("DELETE FROM parts WHERE record = ?", keys)
+    connection.executemany("DELETE FROM records WHERE key = ?", keys)
+    if len(keys) == _CHUNK:
+        return True
+    connection.execute("DELETE FROM counters WHERE scope = ?", row)
+    connection.execute("DELETE FROM gone WHERE scope = ?", row)
+    connection.execute("DELETE FROM dropped WHERE scope = ?", row)
+    return connection.execute("SELECT 1 FROM dropped").fetchone() is not None
 
-    shared = True
 
-    def __init__(self, store: SqliteStore, most: int = MOST_EXCHANGES, most_journals: int = MOST_JOURNALS) -> None:
-        self._store, self._most, self._most_journals = store, most, most_journals
+class SqliteStore(_SqliteRecords, MemoryLog):
+    """Records in an SQLite file; journal and stubs in the memory of the one process that serves."""
 
-        def work(connection: sqlite3.Connection) -> None:
-            for statement in _TABLES:
-                connection.execute(statement)
+    def __init__(self, path: str | Path, limits: Limits = DEFAULT_LIMITS) -> None:
+        MemoryLog.__init__(self, limits)
+        _SqliteRecords.__init__(self, path, limits)
 
-        store.do(work)
+    def drop(self, scope: str) -> None:
+        """Forget all of a scope."""
+        self.clear_records(scope)
+        MemoryLog.drop(self, scope)
 
-    def record(self, exchange: Exchange) -> int:
-        """Remember an exchange."""
-        line, scope = dump_json(as_json(exchange)), exchange.scope
+
+class SharedSqliteStore(_SqliteRecords):
+    """Everything in an SQLite file, for several processes that serve as one."""
+
+    shared_log = True
+    stubbed: Container[str] = Everywhere()
+
+    def append(self, scope: str, entry: Entry) -> int:
+        """Add an entry to the journal of a scope."""
 
         def work(connection: sqlite3.Connection) -> int:
-            (number,) = connection.execute(_NEXT, (scope,)).fetchone()
-            connection.execute("INSERT INTO exchanges VALUES (NULL, ?, ?, ?)", (scope, number, line))
-            connection.execute("DELETE FROM exchanges WHERE scope = ? AND number <= ?", (scope, number - self._most))
+            (number,) = connection.execute(_NEXT_ENTRY, (scope,)).fetchone()
+            connection.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?)", (scope, number, entry))
+            oldest = number - self._limits.entries
+            connection.execute("DELETE FROM entries WHERE scope = ? AND number <= ?", (scope, oldest))
             if number == 1:
-                for (old,) in connection.execute(_OLDEST, (self._most_journals,)).fetchall():
-                    connection.execute("DELETE FROM exchanges WHERE scope = ?", (old,))
+                for (old,) in connection.execute(_OLDEST_JOURNALS, (self._limits.journals,)).fetchall():
+                    connection.execute("DELETE FROM entries WHERE scope = ?", (old,))
             return int(number)
 
-        return self._store.do(work)
+        return self._do(work)
 
-    def exchanges(self, scope: str) -> Sequence[Exchange]:
-        """Give what is remembered of a scope."""
-        rows = self._store.select("SELECT line, number FROM exchanges WHERE scope = ? ORDER BY number", scope)
-        return [from_json(load_json(line))._replace(number=number) for line, number in rows]
+    def entries(self, scope: str) -> Sequence[tuple[int, Entry]]:
+        """List the journal of a scope."""
+        return self._select("SELECT number, entry FROM entries WHERE scope = ? ORDER BY number", scope)
 
-    def scopes(self) -> Sequence[str]:
-        """Name the scopes of which something is kept."""
-        rows = self._store.select(_SCOPES)
-        return sorted(scope for (scope,) in rows)
-
-    def clear(self, scope: str) -> None:
+    def clear_entries(self, scope: str) -> None:
         """Forget the journal of a scope."""
-        self._store.do(lambda connection: connection.execute("DELETE FROM exchanges WHERE scope = ?", (scope,)))
+        self._do(lambda connection: connection.execute("DELETE FROM entries WHERE scope = ?", (scope,)))
 
-    def plan(self, scope: str) -> Sequence[Kept]:
-        """Give what is planned in a scope."""
-        rows = self._store.select("SELECT number, revision, spec FROM plans WHERE scope = ? ORDER BY number", scope)
-        return [Kept(number, revision, load_json(spec)) for number, revision, spec in rows]
+    def stubs(self, scope: str) -> Sequence[StoredStub]:
+        """List the stubs of a scope."""
+        rows = self._select("SELECT number, revision, spec FROM stubs WHERE scope = ? ORDER BY number", scope)
+        return [StoredStub(number, revision, load_json(spec)) for number, revision, spec in rows]
 
-    def put(self, scope: str, spec: Json, number: int = 0) -> Kept:
-        """Plan an answer, or change one."""
+    def put_stub(self, scope: str, spec: Json, number: int = 0) -> StoredStub:
+        """Add a stub, or replace one."""
         line = dump_json(spec)
 
-        def work(connection: sqlite3.Connection) -> Kept:
+        def work(connection: sqlite3.Connection) -> StoredStub:
             if number:
-                change = "UPDATE plans SET revision = revision + 1, spec = ? WHERE scope = ? AND number = ?"
+                change = "UPDATE stubs SET revision = revision + 1, spec = ? WHERE scope = ? AND number = ?"
                 if not connection.execute(change, (line, scope, number)).rowcount:
-                    raise no_such(number)
-                (revision,) = connection.execute("SELECT revision FROM plans WHERE number = ?", (number,)).fetchone()
-                return Kept(number, revision, spec)
-            (planned,) = connection.execute("SELECT count(*) FROM plans WHERE scope = ?", (scope,)).fetchone()
-            if planned >= MOST_PLANNED:
-                raise too_many()
-            made = connection.execute("INSERT INTO plans VALUES (NULL, ?, 1, ?)", (scope, line))
-            return Kept(made.lastrowid or 0, 1, spec)
+                    raise no_such_stub(number)
+                (revision,) = connection.execute("SELECT revision FROM stubs WHERE number = ?", (number,)).fetchone()
+                return StoredStub(number, revision, spec)
+            (count,) = connection.execute("SELECT count(*) FROM stubs WHERE scope = ?", (scope,)).fetchone()
+            if count >= self._limits.stubs:
+                raise too_many_stubs(self._limits.stubs)
+            made = connection.execute("INSERT INTO stubs VALUES (NULL, ?, 1, ?)", (scope, line))
+            return StoredStub(made.lastrowid or 0, 1, spec)
 
-        return self._store.do(work)
+        return self._do(work)
 
-    def remove(self, scope: str, number: int = 0) -> None:
-        """Take back one planned answer, or all."""
+    def remove_stubs(self, scope: str, number: int = 0) -> None:
+        """Remove one stub, or all."""
 
         def work(connection: sqlite3.Connection) -> None:
             if not number:
-                connection.execute("DELETE FROM plans WHERE scope = ?", (scope,))
+                connection.execute("DELETE FROM stubs WHERE scope = ?", (scope,))
                 connection.execute("DELETE FROM claims WHERE scope = ?", (scope,))
                 return
-            if not connection.execute("DELETE FROM plans WHERE scope = ? AND number = ?", (scope, number)).rowcount:
-                raise no_such(number)
-            pattern = f"{number}:*"
-            connection.execute(
-                "DELETE FROM claims WHERE scope = ? AND (key = ? OR key GLOB ?)", (scope, str(number), pattern)
-            )
+            if not connection.execute("DELETE FROM stubs WHERE scope = ? AND number = ?", (scope, number)).rowcount:
+                raise no_such_stub(number)
+            delete = "DELETE FROM claims WHERE scope = ? AND (key = ? OR key GLOB ?)"
+            connection.execute(delete, (scope, str(number), f"{number}:*"))
 
-        self._store.do(work)
+        self._do(work)
 
     def claim(self, scope: str, key: str, most: int | None = None) -> int:
-        """Count one more use of something."""
+        """Add one to the uses of a key."""
 
         def work(connection: sqlite3.Connection) -> int:
             row = connection.execute("SELECT uses FROM claims WHERE scope = ? AND key = ?", (scope, key)).fetchone()
@@ -527,17 +562,23 @@ class SqliteShelf:
             connection.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)", (scope, key, used + 1))
             return used + 1
 
-        return self._store.do(work)
+        return self._do(work)
 
     def claims(self, scope: str) -> Mapping[str, int]:
-        """Give how often each thing was used."""
-        return dict(self._store.select("SELECT key, uses FROM claims WHERE scope = ?", scope))
+        """Return how often each key was used."""
+        return dict(self._select("SELECT key, uses FROM claims WHERE scope = ?", scope))
 
-    def forget(self, scope: str) -> None:
-        """Forget journal and plan of a scope."""
+    def active_scopes(self) -> Sequence[str]:
+        """Name the scopes that have a journal, stubs or claims."""
+        return sorted(scope for (scope,) in self._select(_ACTIVE))
+
+    def drop(self, scope: str) -> None:
+        """Forget all of a scope."""
 
         def work(connection: sqlite3.Connection) -> None:
-            for table in ("exchanges", "plans", "claims"):
+            _detach(connection, scope)
+            for table in ("entries", "stubs", "claims"):
                 connection.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608  # names of ours
 
-        self._store.do(work)
+        self._do(work)
+        self._sweep_all()

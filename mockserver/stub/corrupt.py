@@ -7,7 +7,7 @@ from typing import Any
 
 from mockserver.answer.generate import generate
 from mockserver.contract.schema import Schema
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Json
 
 _TRIES = 200
@@ -25,10 +25,10 @@ _CANDIDATES: Mapping[str, tuple[Json, ...]] = {
 
 
 def sample(schema: Schema, pointer: str) -> Json:
-    """Make a value of a schema that has a place; a PlanError where none has."""
+    """Make a value of a schema that has a place; a StubError where none has."""
     for made in _samples(schema, pointer):
         return made
-    raise PlanError(f"no answer has the place {pointer!r}", where=schema.place(), mend="see the contract")
+    raise StubError(f"no answer has the place {pointer!r}", where=schema.place(), mend="see the contract")
 
 
 def _samples(schema: Schema, pointer: str) -> Iterator[Json]:
@@ -40,11 +40,11 @@ def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
     """Break one field of a valid value; what is missing of the way to it is taken from a made value.
 
     Where only another value can be broken so (one with a text where this has null, say), that takes its place.
-    A PlanError says that no value has the field, or that the contract allows all that could be done to it.
+    A StubError says that no value has the field, or that the contract allows all that could be done to it.
     """
     tokens = _tokens(pointer)
     if not tokens:
-        raise PlanError("the whole body cannot be broken", why=f"{pointer!r} names no field", mend="write /session_id")
+        raise StubError("the whole body cannot be broken", why=f"{pointer!r} names no field", mend="write /name")
     here = stands(value, pointer)
     if here and (made := broken_here(value, way, pointer, schema)) is not None:
         return made
@@ -55,7 +55,7 @@ def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
             if schema.is_valid(base) and (made := broken_here(base, way, pointer, schema)) is not None:
                 return made
     why = f"the contract {schema.name} allows it"
-    raise PlanError(f"{pointer} cannot be broken by {way}", where=schema.place(), why=why, mend="choose another way")
+    raise StubError(f"{pointer} cannot be broken by {way}", where=schema.place(), why=why, mend="choose another way")
 
 
 def broken_here(value: Json, way: str, pointer: str, schema: Schema) -> Json:

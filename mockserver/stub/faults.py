@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from mockserver.contract.schema import Schema, unwritable
 from mockserver.delivery import changed, first_bytes, first_events, slowed
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Chunk, Delivery, Json, Response, Stream
-from mockserver.sse import event_text
 from mockserver.stub.corrupt import WAYS, broken, broken_here, sample, stands
 
 LONGEST = 86_400.0
@@ -65,7 +64,7 @@ class Kind(NamedTuple):
 def read_faults(given: Json) -> tuple[Fault, ...]:
     """Read one fault or a list: "reset", {"cut-stream": 2}, {"cut-stream": {"after": 2, "how": "reset"}}.
 
-    A PlanError says what cannot be read, and what there is.
+    A StubError says what cannot be read, and what there is.
     """
     if given is None:
         return ()
@@ -78,7 +77,7 @@ def _read(given: Json) -> Fault:
         ((name, options),) = given.items()
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise PlanError(f"there is no fault {given!r}", mend=f"the faults are {', '.join(KINDS)}")
+        raise StubError(f"there is no fault {given!r}", mend=f"the faults are {', '.join(KINDS)}")
     if options is None:
         options = {}
     elif not isinstance(options, Mapping) or (options.keys() - kind.defaults.keys() and kind.main == "delay"):
@@ -89,28 +88,28 @@ def _read(given: Json) -> Fault:
 def _checked(name: str, kind: Kind, options: Json) -> Mapping[str, Json]:
     known = ", ".join(kind.defaults) or "none"
     if not isinstance(options, Mapping) or options.keys() - kind.defaults.keys():
-        raise PlanError(f"the fault {name!r} has no option {options!r}", mend=f"its options are: {known}")
+        raise StubError(f"the fault {name!r} has no option {options!r}", mend=f"its options are: {known}")
     made = {**kind.defaults, **options}
     for option, value in made.items():
         if not kind.checks[option](value):
-            raise PlanError(f"the fault {name!r} cannot have {option} {value!r}", mend=f"see its options: {known}")
+            raise StubError(f"the fault {name!r} cannot have {option} {value!r}", mend=f"see its options: {known}")
     if name == "break" and sum(value is not None for value in made.values()) != 1:
-        raise PlanError("the fault 'break' takes one way", mend='write {"break": {"missing": "/session_id"}}')
+        raise StubError("the fault 'break' takes one way", mend='write {"break": {"missing": "/name"}}')
     return {option: value for option, value in made.items() if value is not None}
 
 
 def damaged(
     response: Response, faults: tuple[Fault, ...], chance: Random, schema: Schema | None, events: Sequence[Json] = ()
 ) -> Response:
-    """Damage an answer by each fault in turn; a PlanError says what cannot be done to it.
+    """Damage an answer by each fault in turn; a StubError says what cannot be done to it.
 
-    `schema` is that of the body, or of the events of a stream; `events` are those of a stream as they were planned,
+    `schema` is that of the body, or of the events of a stream; `events` are those of a stream as they were to be,
     since the last is written only when it is sent.
     """
     for fault in faults:
         kind = KINDS[fault.kind]
         if why := unfit(kind, response):
-            raise PlanError(f"the fault {fault.kind!r} cannot be done", why=why)
+            raise StubError(f"the fault {fault.kind!r} cannot be done", why=why)
         response = kind.apply(Damage(response, fault.options, chance, schema, events))
     return response
 
@@ -132,7 +131,7 @@ def unfit(kind: Kind, response: Response) -> str:
 
 
 def check_break(schema: Schema, fault: Fault) -> None:
-    """Refuse a break that breaks nothing; a PlanError says why."""
+    """Refuse a break that breaks nothing; a StubError says why."""
     ((way, pointer),) = fault.options.items()
     broken(sample(schema, pointer), way, pointer, schema)
 
@@ -219,10 +218,9 @@ def _on_data(change: Callable[[bytes], bytes]) -> Callable[[Damage], Response]:
 
 
 def _with_event(damage: Damage, stream: Stream, change: Callable[[bytes], bytes], why_not: str) -> Stream:
-    last = event_text(damage.events[-1]).encode() if damage.events else b""
-    made = changed(stream, change, last)
+    made = changed(stream, change)
     if made is None:
-        raise PlanError(why_not, where=damage.schema.place() if damage.schema is not None else "")
+        raise StubError(why_not, where=damage.schema.place() if damage.schema is not None else "")
     return made
 
 
@@ -271,7 +269,7 @@ def _in_utf8(content_type: bytes) -> bytes:
 def _break(damage: Damage) -> Response:
     response = damage.response
     if damage.schema is None:
-        raise PlanError("the fault 'break' cannot be done", why="the contract says nothing of the body")
+        raise StubError("the fault 'break' cannot be done", why="the contract says nothing of the body")
     schema, ((way, pointer),) = damage.schema, damage.options.items()
 
     def change(line: bytes) -> bytes:
@@ -287,7 +285,7 @@ def _break(damage: Damage) -> Response:
         none = f"no event can be broken at {pointer} by {way}"
         return response._replace(stream=_with_event(damage, response.stream, change, none))
     except ValueError as error:
-        raise PlanError("the fault 'break' cannot be done", why=f"the body is not JSON any more: {error}") from error
+        raise StubError("the fault 'break' cannot be done", why=f"the body is not JSON any more: {error}") from error
 
 
 def _cut_stream(damage: Damage) -> Response:
@@ -317,8 +315,8 @@ def _surprise(damage: Damage) -> Response:
     due = chunks[at - 1].at if at else 0.0
     chunks.insert(at, Chunk(due, b"event: message\ndata: " + text + b"\n\n"))
     close = response.stream.close
-    told = Stream(chunks, lambda sent: close(sent - (sent > at)), response.stream.keep_alive)
-    return response._replace(stream=told)
+    stream = response.stream._replace(chunks=chunks, close=lambda sent: close(sent - (sent > at)))
+    return response._replace(stream=stream)
 
 
 def _is_pointer(value: Json) -> bool:
@@ -374,4 +372,4 @@ KINDS: Mapping[str, Kind] = {
         "stream",
     ),
 }
-"""Every kind of fault, by the name that a plan calls it."""
+"""Every kind of fault, by the name that a stub calls it."""

@@ -1,4 +1,4 @@
-"""One planned answer: what can be said of it, whether its contract allows it, what it makes of an answer."""
+"""One stubbed response: what can be said of it, whether its contract allows it, what it makes of an answer."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,29 +6,30 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-from mockserver.answer.choose import BODILESS, Draft
+from mockserver.answer.choose import BODILESS
 from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
+from mockserver.api import Draft
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply, is_json
 from mockserver.contract.schema import unwritable
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Json, Response
 from mockserver.stub.faults import KINDS, Fault, check_break, read_faults
 
-ANSWER_KEYS = (
+RESPONSE_KEYS = (
     "status example dynamic seed body partial headers retry_after retry_after_ms should_retry delay faults times "
     "invalid".split()
 )
-"""What can be said of a planned answer."""
+"""What can be said of a stub."""
 
 _OURS = ("content-length", "content-type", "transfer-encoding", "connection")
-"""Header fields that a plan cannot set, since they belong to the body and the connection."""
+"""Header fields that a stub cannot set, since they belong to the body and the connection."""
 
 UNSAID = object()
 
 
-class Step(NamedTuple):
-    """One planned answer, compiled; `times` None is always."""
+class StubbedResponse(NamedTuple):
+    """One stub, compiled; `times` None is always."""
 
     preference: Preference
     status: int | None
@@ -41,23 +42,23 @@ class Step(NamedTuple):
     spec: Mapping[str, Any]
 
 
-def read_step(given: Any) -> Step:
-    """Read one planned answer; a PlanError says what cannot be read."""
+def read_response(given: Any) -> StubbedResponse:
+    """Read one stub; a StubError says what cannot be read."""
     if not isinstance(given, Mapping):
-        raise PlanError("an answer is an object", why=f"it is {given!r}", mend='write {"status": 429}')
-    unknown = [key for key in given if key not in ANSWER_KEYS]
+        raise StubError("an answer is an object", why=f"it is {given!r}", mend='write {"status": 429}')
+    unknown = [key for key in given if key not in RESPONSE_KEYS]
     if unknown:
-        raise PlanError(f"an answer has no {unknown[0]!r}", mend=f"it has {', '.join(ANSWER_KEYS)}")
+        raise StubError(f"an answer has no {unknown[0]!r}", mend=f"it has {', '.join(RESPONSE_KEYS)}")
     if "body" in given and (given.get("partial") is not None or given.get("example") is not None):
-        raise PlanError("a body is the whole answer", mend="leave out partial and example, or the body")
+        raise StubError("a body is the whole answer", mend="leave out partial and example, or the body")
     partial = given.get("partial")
     if partial is not None and not isinstance(partial, Mapping):
-        raise PlanError("a partial body is an object", why=f"it is {partial!r}", mend="give the whole body instead")
+        raise StubError("a partial body is an object", why=f"it is {partial!r}", mend="give the whole body instead")
     _check_json(given)
     status, faults = _status(given.get("status")), given.get("faults")
     delay = [{"delay": given["delay"]}] if given.get("delay") is not None else []
     damages = faults if isinstance(faults, list | tuple) else [] if faults is None else [faults]
-    return Step(
+    return StubbedResponse(
         Preference(status, _text(given, "example"), _truth(given, "dynamic"), _seed(given.get("seed")))
         if any(given.get(key) is not None for key in ("status", "example", "dynamic", "seed"))
         else NONE,
@@ -78,34 +79,34 @@ def _check_json(given: Mapping[str, Any]) -> None:
     try:
         json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise PlanError("a body is a value of JSON", why=str(error)) from error
+        raise StubError("a body is a value of JSON", why=str(error)) from error
     if not given.get("invalid") and (why := unwritable(value)):
-        raise PlanError("a body is a value of JSON", why=why, mend="correct it, or say invalid")
+        raise StubError("a body is a value of JSON", why=why, mend="correct it, or say invalid")
 
 
 def _status(value: Any) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 200 <= value <= 599):
-        raise PlanError(f"{value!r} is no status of an answer", mend="write a whole number from 200 to 599")
+        raise StubError(f"{value!r} is no status of an answer", mend="write a whole number from 200 to 599")
     return value
 
 
 def _seed(value: Any) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise PlanError(f"{value!r} is no seed", mend="write a whole number")
+        raise StubError(f"{value!r} is no seed", mend="write a whole number")
     return value
 
 
 def _text(given: Mapping[str, Any], key: str) -> str | None:
     value = given.get(key)
     if value is not None and not isinstance(value, str):
-        raise PlanError(f"{key} is a name", why=f"it is {value!r}")
+        raise StubError(f"{key} is a name", why=f"it is {value!r}")
     return value
 
 
 def _truth(given: Mapping[str, Any], key: str) -> bool | None:
     value = given.get(key)
     if value is not None and not isinstance(value, bool):
-        raise PlanError(f"{key} is true or false", why=f"it is {value!r}")
+        raise StubError(f"{key} is true or false", why=f"it is {value!r}")
     return value
 
 
@@ -113,14 +114,14 @@ def _times(value: Any) -> int | None:
     if value == "always":
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
-        raise PlanError(f"{value!r} does not say how often", mend='write a whole number from 1 on, or "always"')
+        raise StubError(f"{value!r} does not say how often", mend='write a whole number from 1 on, or "always"')
     return value
 
 
 def _headers(given: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     headers = given.get("headers") or {}
     if not isinstance(headers, Mapping):
-        raise PlanError("headers are names and values", why=f"they are {headers!r}")
+        raise StubError("headers are names and values", why=f"they are {headers!r}")
     said = {str(name).lower(): value for name, value in headers.items()}
     for name in ("retry_after", "retry_after_ms"):
         if given.get(name) is not None:
@@ -132,12 +133,12 @@ def _headers(given: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
             mend = (
                 "use a fault" if key == "connection" else "use the faults wrong-content-type, wrong-charset, truncate"
             )
-            raise PlanError(f"the header {key!r} cannot be planned", why="it belongs to the body", mend=mend)
+            raise StubError(f"the header {key!r} cannot be stubbed", why="it belongs to the body", mend=mend)
         if not key.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in key) or not key:
-            raise PlanError(f"{key!r} is no name of a header")
+            raise StubError(f"{key!r} is no name of a header")
         text = str(value).strip(" ")
         if isinstance(value, bool) or not isinstance(value, str | int | float) or not _is_latin(text):
-            raise PlanError(f"the header {key!r} cannot say {value!r}", mend="write printable Latin-1, or a number")
+            raise StubError(f"the header {key!r} cannot say {value!r}", mend="write printable Latin-1, or a number")
         yield key.encode(), text.encode("latin-1")
 
 
@@ -145,7 +146,9 @@ def _is_latin(text: str) -> bool:
     return text.isprintable() and all(ord(char) < 256 for char in text)
 
 
-def check_step(operation: Operation, step: Step, names: Callable[[Operation], Iterable[tuple[int, str]]]) -> None:
+def check_response(
+    operation: Operation, step: StubbedResponse, names: Callable[[Operation], Iterable[tuple[int, str]]]
+) -> None:
     """Refuse an answer that the contract of an operation does not allow, unless it is wrong on purpose.
 
     `names` gives the statuses and names of all examples and fixtures that there are.
@@ -156,18 +159,18 @@ def check_step(operation: Operation, step: Step, names: Callable[[Operation], It
         there = [(at, name) for at, name in names(operation) if step.status in (None, at)]
         if wanted not in (name for _, name in there):
             told = ", ".join(dict.fromkeys(f"{at} {name}" for at, name in there if name)) or "none"
-            raise PlanError(
+            raise StubError(
                 f"{operation.id} has no example {wanted!r}", where=operation.place, mend=f"there are {told}"
             )
         status = next(at for at, name in there if name == wanted)
     if step.invalid and status in BODILESS and (step.body is not UNSAID or step.partial is not None):
-        raise PlanError(f"an answer {status} has no body, as HTTP says", where=operation.place, mend="say a status")
+        raise StubError(f"an answer {status} has no body, as HTTP says", where=operation.place, mend="say a status")
     reply = declared(operation, status)
     if reply is None:
         if step.invalid:
             return
         there_are = ", ".join(operation.replies)
-        raise PlanError(
+        raise StubError(
             f"{operation.id} has no answer {status} in contract {operation.contract}",
             where=operation.place,
             mend=f"declared are {there_are}; to be outside the contract on purpose, say invalid",
@@ -187,7 +190,7 @@ def declared(operation: Operation, status: int) -> Reply | None:
 
 
 def json_media(operation: Operation, status: int) -> Media | None:
-    """Give the representation that a planned body has."""
+    """Give the representation that a stubbed body has."""
     reply = operation.reply(status)
     others = [media for media in reply.media if media.type != EVENT_STREAM] if reply is not None else []
     return others[0] if others else None
@@ -197,12 +200,12 @@ def _check_value(operation: Operation, media: Media | None, status: int, value: 
     if media is None:
         if value is None:
             return
-        raise PlanError(f"the answer {status} of {operation.id} has no JSON body", where=operation.place)
+        raise StubError(f"the answer {status} of {operation.id} has no JSON body", where=operation.place)
     if media.schema is None or media.schema.is_valid(value):
         return
     finding = media.schema.explain(value)[0]
-    raise PlanError(
-        f"the planned answer breaks the contract {operation.contract} at {finding.where or 'the root'}",
+    raise StubError(
+        f"the stub breaks the contract {operation.contract} at {finding.where or 'the root'}",
         where=finding.contract,
         why=finding.message,
         mend="correct it; to be outside the contract on purpose, say invalid",
@@ -216,36 +219,36 @@ def _check_partial(operation: Operation, media: Media | None, status: int, parti
     elif media is not None and media.schema is None:
         why = "the contract says nothing of the body"
     if why or media is None or media.schema is None:
-        raise PlanError(f"no partial body fits {operation.id} {status}", where=operation.place, why=why)
+        raise StubError(f"no partial body fits {operation.id} {status}", where=operation.place, why=why)
     base = next(iter(media.examples.values()), None)
     base = generate(media.schema, Random(0)) if base is None else base
     _check_value(operation, media, status, merged(base, partial))
 
 
-def _check_faults(operation: Operation, step: Step, media: Media | None) -> None:
+def _check_faults(operation: Operation, step: StubbedResponse, media: Media | None) -> None:
     for fault in step.faults:
         needs = KINDS[fault.kind].body
         if needs == "stream" and (media is None or media.type != EVENT_STREAM):
-            raise PlanError(f"the fault {fault.kind!r} needs a stream", why=f"{operation.id} gives none")
+            raise StubError(f"the fault {fault.kind!r} needs a stream", why=f"{operation.id} gives none")
         if needs and media is None:
-            raise PlanError(f"the fault {fault.kind!r} needs a body", why=f"this answer of {operation.id} has none")
+            raise StubError(f"the fault {fault.kind!r} needs a body", why=f"this answer of {operation.id} has none")
         if needs == "json" and media is not None and not (is_json(media.type) or media.type == EVENT_STREAM):
-            raise PlanError(f"the fault {fault.kind!r} needs JSON", why=f"{operation.id} answers {media.type}")
+            raise StubError(f"the fault {fault.kind!r} needs JSON", why=f"{operation.id} answers {media.type}")
         if fault.kind == "break" and media is not None:
             schema = media.item_schema or media.schema
             if schema is None:
-                raise PlanError("the fault 'break' cannot be done", why="the contract says nothing of the body")
+                raise StubError("the fault 'break' cannot be done", why="the contract says nothing of the body")
             check_break(schema, fault)
 
 
-def with_body(operation: Operation, step: Step) -> Draft:
-    """Give the answer whose whole body is planned."""
+def with_body(operation: Operation, step: StubbedResponse) -> Draft:
+    """Give the answer whose whole body is stubbed."""
     status = step.status or operation.success
     media = json_media(operation, status)
-    return Draft(status, None, None, "planned") if media is None else Draft(status, step.body, media.type, "planned")
+    return Draft(status, None, None, "stubbed") if media is None else Draft(status, step.body, media.type, "stubbed")
 
 
-def wished(operation: Operation, step: Step) -> Preference:
+def wished(operation: Operation, step: StubbedResponse) -> Preference:
     """Give what is asked of the answer that a planned one is made of."""
     wish = step.preference
     if step.invalid and declared(operation, step.status or operation.success) is None:
@@ -256,7 +259,7 @@ def wished(operation: Operation, step: Step) -> Preference:
 
 
 def why_not(operation: Operation, draft: Draft) -> str:
-    """Say why the contract that answers does not allow what was planned, though another does; nothing if it does."""
+    """Say why the contract that answers does not allow what was stubbed, though another does; nothing if it does."""
     if declared(operation, draft.status) is None:
         return f"{operation.id} has no answer {draft.status} in contract {operation.contract}"
     media = json_media(operation, draft.status)
@@ -266,7 +269,7 @@ def why_not(operation: Operation, draft: Draft) -> str:
     return f"it breaks the contract {operation.contract} at {finding.where or 'the root'}: {finding.message}"
 
 
-def wronged(response: Response, step: Step) -> Response:
+def wronged(response: Response, step: StubbedResponse) -> Response:
     """Put the status and the body in that the contract does not allow."""
     if step.status is not None:
         response = response._replace(status=step.status)

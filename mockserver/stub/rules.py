@@ -1,4 +1,4 @@
-"""Answers planned ahead: which requests they are for, what they say, how often; read, checked, chosen."""
+"""Stubbed answers: for which requests, what they say, how often; read, checked, chosen."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,27 +7,29 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from mockserver.answer.choose import Answers, Draft, Unmet
-from mockserver.answer.prefer import NONE
+from mockserver.answer.choose import Answers, Unmet
+from mockserver.answer.render import Renderer
+from mockserver.api import Call, Draft
 from mockserver.contract.openapi import Operation
+from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema, load_document, resolve
-from mockserver.errors import ContractError, PlanError
+from mockserver.errors import ContractError, StubError
 from mockserver.matching import ANY, Fields, When, as_json, differences, parts_of, read_when, told
 from mockserver.messages import (
     Finding,
     Json,
+    Request,
     Response,
 )
-from mockserver.request.validate import Call
-from mockserver.store.base import Kept, Shelf
+from mockserver.store.base import Store, StoredStub
 from mockserver.stub.faults import damaged, lasting
 from mockserver.stub.response import (
-    ANSWER_KEYS,
+    RESPONSE_KEYS,
     UNSAID,
-    Step,
-    check_step,
+    StubbedResponse,
+    check_response,
     merged,
-    read_step,
+    read_response,
     why_not,
     wished,
     with_body,
@@ -36,125 +38,139 @@ from mockserver.stub.response import (
 
 ENTRY_KEYS = ("operation", "when", "answers", "probability")
 
-MOST_ANSWERS = 1_000
+MOST_RESPONSES = 1_000
 """How many answers an entry has at the most."""
 
 
 _DEEPEST = 100
-"""How deep a plan's file may be nested."""
+"""How deep a file of stubs may be nested."""
 
 
 class Entry(NamedTuple):
-    """Answers planned for the requests of an operation that are as expected, one after the other."""
+    """Stubbed responses for the requests of an operation that are as expected, one after the other."""
 
     number: int
     operation: str
     when: When
-    steps: tuple[Step, ...]
+    steps: tuple[StubbedResponse, ...]
     probability: float
     total: int | None
     """How often it is used in all; None for no end."""
 
     def __str__(self) -> str:
-        """Tell it in a line."""
-        return f"planned answer {self.number} for {self.operation}{told(self.when)}"
+        """Describe it in a line."""
+        return f"stub {self.number} for {self.operation}{told(self.when)}"
 
 
 class Taken(NamedTuple):
-    """A planned answer whose turn it is: of its entry the step, and the number of its use, from 1 on."""
+    """A stub whose turn it is: of its entry the step, and the number of its use, from 1 on."""
 
     entry: Entry
-    step: Step
+    step: StubbedResponse
     use: int
     place: int
-    """The place of the entry in the plan of its scope, from 0 on."""
+    """The place of the entry among the stubs of its scope, from 0 on."""
+
+    @property
+    def faults(self) -> tuple[Json, ...]:
+        """What is done to the answer on purpose, as JSON."""
+        return tuple(each.as_json() for each in self.step.faults)
 
 
 def read_spec(given: Any) -> Json:
-    """Bring a planned answer into its one form: operation, when, answers, probability.
+    """Bring a stub into its one form: operation, when, answers, probability.
 
-    The keys of a single answer may stand in the entry itself. A PlanError names what cannot be read.
+    The keys of a single answer may stand in the entry itself. A StubError names what cannot be read.
     """
     if not isinstance(given, Mapping):
-        raise PlanError(
-            "a planned answer is an object", why=f"it is {given!r}", mend='write {"operation": "set_title"}'
-        )
-    known = (*ENTRY_KEYS, *ANSWER_KEYS)
+        raise StubError("a stub is an object", why=f"it is {given!r}", mend='write {"operation": "NAME"}')
+    known = (*ENTRY_KEYS, *RESPONSE_KEYS)
     unknown = [key for key in given if key not in known]
     if unknown:
-        raise PlanError(f"a planned answer has no {unknown[0]!r}", mend=f"it has {', '.join(known)}")
+        raise StubError(f"a stub has no {unknown[0]!r}", mend=f"it has {', '.join(known)}")
     if not isinstance(given.get("operation"), str):
-        raise PlanError("a planned answer names its operation", mend='write {"operation": "set_title"}, or "*" for any')
-    own = {key: given[key] for key in ANSWER_KEYS if key in given}
+        raise StubError("a stub names its operation", mend='write {"operation": "NAME"}, or "*" for any')
+    own = {key: given[key] for key in RESPONSE_KEYS if key in given}
     answers = given.get("answers", [own])
     if own and "answers" in given:
-        raise PlanError("a planned answer has answers, or is one", why=f"it also says {', '.join(own)}")
-    if not isinstance(answers, list | tuple) or not 0 < len(answers) <= MOST_ANSWERS:
-        raise PlanError(f"the answers are a list of 1 to {MOST_ANSWERS}", mend='write [{"status": 429}, {}]')
+        raise StubError("a stub has answers, or is one", why=f"it also says {', '.join(own)}")
+    if not isinstance(answers, list | tuple) or not 0 < len(answers) <= MOST_RESPONSES:
+        raise StubError(f"the answers are a list of 1 to {MOST_RESPONSES}", mend='write [{"status": 429}, {}]')
     made = {"operation": given["operation"], "when": given.get("when") or {}, "answers": list(answers)}
     return made if given.get("probability") is None else {**made, "probability": given["probability"]}
 
 
 def spec_json(spec: Json) -> Json:
-    """Write a planned answer as JSON; a PlanError where a function stands in it."""
+    """Write a stub as JSON; a StubError where a function stands in it."""
     return {**spec, "when": as_json(spec["when"])}
 
 
-def read_plan(path: Path) -> list[Json]:
-    """Read a file of planned answers, YAML or JSON: a list of them."""
+def entry_spec(entry: "Entry") -> Json:
+    """Write a stub as JSON; a function in it by its name."""
+    spec: Json = {"operation": entry.operation, "when": entry.when, "answers": [dict(s.spec) for s in entry.steps]}
+    if entry.probability < 1:
+        spec["probability"] = entry.probability
+    try:
+        return spec_json(spec)
+    except StubError:
+        return {**spec, "when": told(entry.when).removeprefix(" with ")}
+
+
+def read_stubs(path: Path) -> list[Json]:
+    """Read a file of stubs, YAML or JSON: a list of them."""
     try:
         given = load_document(path, deepest=_DEEPEST)
     except ContractError as error:
-        what = error.what.replace("the contract", "the plan")
-        raise PlanError(what, where=error.where, why=error.why, mend=error.mend) from error
+        what = error.what.replace("the contract", "the file of stubs")
+        raise StubError(what, where=error.where, why=error.why, mend=error.mend) from error
     if not isinstance(given, list):
         why = f"it is {type(given).__name__}"
-        raise PlanError("a plan is a list of planned answers", where=str(path), why=why, mend="begin each with a dash")
+        raise StubError("a file of stubs is a list", where=str(path), why=why, mend="begin each with a dash")
     return given
 
 
-class Planner:
-    """Reads what is planned and chooses among it."""
+class StubRules:
+    """Reads stubs and chooses among them."""
 
     def __init__(
         self,
-        shelf: Shelf,
+        store: Store,
         operations: tuple[Operation, ...],
         chance: Callable[..., Random],
         names: Callable[[Operation], Iterable[tuple[int, str]]],
         base: Sequence[Json] = (),
     ) -> None:
-        self.shelf, self._chance, self._names = shelf, chance, names
+        self.store, self._chance, self._names = store, chance, names
         self.fields = fields_of(operations)
         self._operations: dict[str, list[Operation]] = {}
         for operation in operations:
             self._operations.setdefault(operation.id, []).append(operation)
         self._compiled: dict[tuple[str, int, int], Entry] = {}
-        self._base = tuple(self._based(index, spec) for index, spec in enumerate(base, 1))
+        self.base = tuple(self._based(index, spec) for index, spec in enumerate(base, 1))
 
     def _based(self, index: int, spec: Any) -> Entry:
-        """Compile an entry of a file; a PlanError says which cannot be meant."""
+        """Compile an entry of a file; a StubError says which cannot be meant."""
         try:
-            return self.compile(Kept(-index, 1, read_spec(spec)))
-        except PlanError as error:
-            what = f"entry {index} of the plan: {error.what}"
-            raise PlanError(what, where=error.where, why=error.why, mend=error.mend) from error
+            return self.compile(StoredStub(-index, 1, read_spec(spec)))
+        except StubError as error:
+            what = f"entry {index} of the stubs: {error.what}"
+            raise StubError(what, where=error.where, why=error.why, mend=error.mend) from error
 
     def add(self, scope: str, given: Any, number: int = 0) -> Entry:
-        """Plan an answer, or change one; a PlanError says what of it the contract does not allow."""
+        """Create a stub, or change one; a StubError says what of it the contract does not allow."""
         spec = read_spec(given)
-        self.compile(Kept(0, 0, spec))
-        kept = self.shelf.put(scope, spec_json(spec) if self.shelf.shared else spec, number)
+        self.compile(StoredStub(0, 0, spec))
+        kept = self.store.put_stub(scope, spec_json(spec) if self.store.shared_log else spec, number)
         return self._entry(scope, kept)
 
     def entries(self, scope: str) -> Sequence[Entry]:
-        """Give what is planned in a scope: what each scope begins with, then its own."""
-        return self._entries(scope, self.shelf.plan(scope))
+        """Give the stubs of a scope: what each scope begins with, then its own."""
+        return self._entries(scope, self.store.stubs(scope))
 
-    def _entries(self, scope: str, kept: Sequence[Kept]) -> Sequence[Entry]:
-        return (*self._base, *(self._entry(scope, each) for each in kept)) if kept else self._base
+    def _entries(self, scope: str, kept: Sequence[StoredStub]) -> Sequence[Entry]:
+        return (*self.base, *(self._entry(scope, each) for each in kept)) if kept else self.base
 
-    def _entry(self, scope: str, kept: Kept) -> Entry:
+    def _entry(self, scope: str, kept: StoredStub) -> Entry:
         key = (scope, kept.number, kept.revision)
         entry = self._compiled.get(key)
         if entry is None:
@@ -164,14 +180,14 @@ class Planner:
         return entry
 
     def take(self, call: Call) -> Taken | None:
-        """Give the planned answer whose turn it is, and count its use; None where nothing fits.
+        """Give the stub whose turn it is, and count its use; None where nothing fits.
 
-        What ends comes first, in the order in which it was planned; then what does not, the latest first.
+        What ends comes first, in the order in which it was created; then what does not, the latest first.
         """
         request = call.request
         scope = request.scope
-        kept = self.shelf.plan(scope)
-        if not kept and not self._base:
+        kept = self.store.stubs(scope)
+        if not kept and not self.base:
             return None
         entries = self._entries(scope, kept)
         parts = parts_of(call.path, request.query, request.headers.raw, request.body)
@@ -187,16 +203,16 @@ class Planner:
     def _claimed(self, scope: str, entry: Entry, place: int) -> Taken | None:
         """Claim a use of an entry; chance knows it by its place, since numbers are those of all scopes together."""
         if entry.probability < 1:
-            asked = self.shelf.claim(scope, f"{entry.number}:asked")
-            if self._chance(scope, "plan", place, asked).random() >= entry.probability:
+            asked = self.store.claim(scope, f"{entry.number}:asked")
+            if self._chance(scope, "stub", place, asked).random() >= entry.probability:
                 return None
-        use = self.shelf.claim(scope, str(entry.number), entry.total)
+        use = self.store.claim(scope, str(entry.number), entry.total)
         return Taken(entry, _step(entry, use), use, place) if use else None
 
     def unused(self, scope: str) -> Mapping[int, Sequence[str]]:
-        """Tell which planned answers were never used: entry -> its answers, each in words."""
+        """List which stubs were never used: entry -> its answers, each in words."""
         found: dict[int, list[str]] = {}
-        claims = self.shelf.claims(scope)
+        claims = self.store.claims(scope)
         for entry in self.entries(scope):
             used = claims.get(str(entry.number), 0)
             for step, first in _firsts(entry):
@@ -205,9 +221,9 @@ class Planner:
         return found
 
     def draft(self, taken: Taken, call: Call, answers: Answers) -> Draft:
-        """Give the planned answer, before what is wrong with it on purpose; Unmet where its contract forbids it.
+        """Give the stub, before what is wrong with it on purpose; Unmet where its contract forbids it.
 
-        Where a whole body is planned the operation is not played; a wrong one is put into a made answer later.
+        Where a whole body is stubbed the operation is not played; a wrong one is put into a made answer later.
         """
         step, operation = taken.step, call.operation
         whole = step.body is not UNSAID
@@ -215,17 +231,17 @@ class Planner:
             draft = with_body(operation, step)
         else:
             draft = answers.answer(call, wished(operation, step))
-            draft = draft._replace(source="planned") if whole else draft
+            draft = draft._replace(source="stubbed") if whole else draft
         if step.partial is not None and not step.invalid:
             draft = draft._replace(value=merged(draft.value, step.partial))
         if (whole or step.partial is not None) and not step.invalid and (why := why_not(operation, draft)):
             raise Unmet(why)
-        return draft._replace(headers=(*draft.headers, *step.headers), applied=NONE)
+        return draft._replace(headers=(*draft.headers, *step.headers))
 
     def finish(
         self, taken: Taken, response: Response, scope: str, schema: Schema | None, events: Sequence[Json] = ()
     ) -> tuple[Response, Response]:
-        """Do to an answer what is wrong with it on purpose; a PlanError says what cannot be done.
+        """Do to an answer what is wrong with it on purpose; a StubError says what cannot be done.
 
         Gives the answer, and what it would be if nothing hindered it on its way. `schema` is that of the body, or of
         the events of a stream, which are `events`.
@@ -235,38 +251,38 @@ class Planner:
             response = wronged(response, step)
         if not step.faults:
             return response, response
-        chance = self._chance(scope, "plan", taken.place, "use", taken.use)
+        chance = self._chance(scope, "stub", taken.place, "use", taken.use)
         whole = damaged(response, lasting(step.faults), chance, schema, events)
         return damaged(response, step.faults, chance, schema, events), whole
 
-    def compile(self, kept: Kept) -> Entry:
-        """Compile what is planned; a PlanError says what cannot be read, or what the contract does not allow."""
+    def compile(self, kept: StoredStub) -> Entry:
+        """Compile a stub; a StubError says what cannot be read, or what the contract does not allow."""
         spec = kept.spec
         operation, probability = spec["operation"], spec.get("probability", 1.0)
         if not isinstance(spec["when"], Mapping):
-            raise PlanError("what is expected of a request is names and values", why=f"it is {spec['when']!r}")
+            raise StubError("what is expected of a request is names and values", why=f"it is {spec['when']!r}")
         when = read_when(operation, spec["when"], self.fields)
         if not isinstance(probability, int | float) or isinstance(probability, bool) or not 0 < probability <= 1:
-            raise PlanError(f"{probability!r} is no probability", mend="write a number above 0, up to 1")
-        steps = tuple(read_step(answer) for answer in spec["answers"])
+            raise StubError(f"{probability!r} is no probability", mend="write a number above 0, up to 1")
+        steps = tuple(read_response(answer) for answer in spec["answers"])
         if any(step.times is None for step in steps[:-1]):
-            raise PlanError("what comes after an answer that is given always is never given", mend="put it last")
+            raise StubError("what comes after an answer that is given always is never given", mend="put it last")
         for step in steps:
             self._check(operation, step)
         counts = [step.times for step in steps]
         total = None if None in counts else sum(count or 0 for count in counts)
         return Entry(kept.number, operation, when, steps, float(probability), total)
 
-    def _check(self, operation: str, step: Step) -> None:
+    def _check(self, operation: str, step: StubbedResponse) -> None:
         """Refuse an answer that no contract in force allows."""
-        wrong: list[PlanError] = []
+        wrong: list[StubError] = []
         ids = sorted(self._operations) if operation == ANY else [operation]
         for name in ids:
             found = []
             for each in self._operations[name]:
                 try:
-                    check_step(each, step, self._names)
-                except PlanError as error:
+                    check_response(each, step, self._names)
+                except StubError as error:
                     found.append(error)
             if len(found) == len(self._operations[name]):
                 wrong.append(found[0])
@@ -274,12 +290,12 @@ class Planner:
             raise wrong[0]
 
 
-def _step(entry: Entry, use: int) -> Step:
+def _step(entry: Entry, use: int) -> StubbedResponse:
     """Give the step of an entry's use."""
     return [step for step, first in _firsts(entry) if use >= first][-1]
 
 
-def _firsts(entry: Entry) -> Iterator[tuple[Step, int]]:
+def _firsts(entry: Entry) -> Iterator[tuple[StubbedResponse, int]]:
     """Give each step with the number of its first use."""
     first = 1
     for step in entry.steps:
@@ -287,7 +303,7 @@ def _firsts(entry: Entry) -> Iterator[tuple[Step, int]]:
         first += step.times or 0
 
 
-def _said(step: Step) -> str:
+def _said(step: StubbedResponse) -> str:
     text = json.dumps(step.spec, ensure_ascii=False, default=str)
     return text if len(text) < 200 else text[:197] + "..."
 
@@ -319,6 +335,33 @@ def _properties(schema: Schema) -> Iterator[str]:
             yield from node.get("properties", {})
 
 
-def _misplanned(text: str, taken: Taken) -> Draft:
-    finding = Finding("", "plan", f"{taken.entry}: {text}", "plan")
+def misconfigured(text: str, taken: Taken) -> Draft:
+    """Say that a stub asks for what the contract that answers does not allow."""
+    finding = Finding("", "stub", f"{taken.entry}: {text}", "stub")
     return Draft(500, {"detail": finding.message}, findings=(finding,))
+
+
+def finished(
+    stubs: StubRules,
+    renderer: Renderer,
+    request: Request,
+    match: Match,
+    draft: Draft,
+    response: Response,
+    taken: Taken,
+) -> tuple[Response, Response]:
+    """Do to an answer what a stub says is wrong with it, and give it with what it was before it was cut.
+
+    What cannot be done is a loud 500.
+    """
+    media = renderer.spec(match.operation, draft).media
+    schema = None if media is None else media.schema if response.stream is None else media.item_schema
+    try:
+        events = draft.value if isinstance(draft.value, list) else ()
+        return stubs.finish(taken, response, request.scope, schema, events)
+    except StubError as error:
+        if response.stream is not None:
+            response.stream.close(0)
+        text = f"{error.what}: {error.why}" if error.why else error.what
+        failed = renderer.render(request, match, misconfigured(text, taken))
+        return failed, failed

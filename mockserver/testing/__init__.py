@@ -1,1 +1,19 @@
-"""The public interface in Python."""
+"""The public interface in Python; the changelog says when a name here changes."""
+
+from mockserver.journal.exchange import Exchange
+from mockserver.messages import Finding
+from mockserver.testing.server import MockServer, connect, open_mock
+from mockserver.testing.views import ABSENT, Journal, Stub, Stubs, VerificationError
+
+__all__ = [
+    "ABSENT",
+    "Exchange",
+    "Finding",
+    "Journal",
+    "MockServer",
+    "Stub",
+    "Stubs",
+    "VerificationError",
+    "connect",
+    "open_mock",
+]

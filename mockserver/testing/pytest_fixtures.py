@@ -4,15 +4,15 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from mockserver.api import choose, options, unknown_option
 from mockserver.errors import UsageError
 from mockserver.messages import PREFIX
 from mockserver.server.asgi import App, Receive, Scope, Send
 from mockserver.server.uvicorn import running
-from mockserver.settings import Settings, read_value
+from mockserver.settings import read_value
 from mockserver.testing.server import SEED, MockServer, connect, make_app, open_mock
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OVER = b'{"detail":"The test that this scope belongs to is over, or never was."}'
 
 
-class Worlds:
+class Mounts:
     """An ASGI application that gives each test's requests to its own mock, known by the scope in the path."""
 
     def __init__(self) -> None:
@@ -53,19 +53,19 @@ class LiveServer:
     """One socket for all tests of a process."""
 
     def __init__(self) -> None:
-        self.worlds = Worlds()
+        self.mounts = Mounts()
         self._stack = ExitStack()
-        self.url = self._stack.enter_context(running(self.worlds, shutdown_timeout=1))
+        self.url = self._stack.enter_context(running(self.mounts, shutdown_timeout=1))
 
     @contextmanager
     def serving(self, mock: "Mock") -> Iterator[str]:
         """Serve a mock for as long as the block lasts, in a place of its own; gives the base URL."""
         name = _new_scope()
-        self.worlds.add(name, make_app(mock.settings, mock))
+        self.mounts.add(name, make_app(mock.settings, mock))
         try:
             yield f"{self.url}{PREFIX}{name}"
         finally:
-            self.worlds.remove(name)
+            self.mounts.remove(name)
 
     def close(self) -> None:
         """Stop."""
@@ -106,18 +106,18 @@ def chosen_settings(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) 
 
 def _configured(config: "pytest.Config") -> Iterator[tuple[str, Any]]:
     """Read the lines of `mockserver_settings`."""
-    known = {each.name: each for each in fields(Settings)}
-    for line in config.getini("mockserver_settings"):
-        name, _, value = (part.strip() for part in line.partition("="))
-        name = name.replace("-", "_")
+    lines = [[part.strip() for part in line.partition("=")] for line in config.getini("mockserver_settings")]
+    said = {name.replace("-", "_"): value for name, _, value in lines}
+    api = choose(said.get("api"), said.get("contract"))
+    known = {each.name: each for each in options(api)}
+    for name, value in said.items():
         if name not in known:
-            mend = f"there are {', '.join(sorted(known))}"
-            raise UsageError(f"mockserver_settings has no {name!r}", where=str(config.inipath), mend=mend)
+            raise unknown_option(name, api, known, f"mockserver_settings in {config.inipath}")
         yield name, read_value(known[name], value)
 
 
 @contextmanager
-def world(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> Iterator[MockServer]:
+def mock_for(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> Iterator[MockServer]:
     """Give a test its mock: in this process, or a scope of the server that runs elsewhere."""
     said = chosen_settings(request, suite)
     url = request.config.getoption("--mockserver-url")

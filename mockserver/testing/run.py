@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
+from mockserver.api import Api
 from mockserver.contract.openapi import Contract
-from mockserver.control.admin import LocalDesk, Planned
+from mockserver.control.admin import LocalAdmin
 from mockserver.engine import Mock
 from mockserver.errors import StartError
 from mockserver.journal.exchange import Exchange
@@ -18,6 +19,7 @@ from mockserver.messages import DEFAULT_SCOPE
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.testing.server import API_KEY, MockServer, make_app, start_mock
+from mockserver.testing.views import Stub
 
 
 class Allowed(NamedTuple):
@@ -39,8 +41,8 @@ class Ran(NamedTuple):
     """The operations that are served."""
     journals: Sequence[Sequence[Exchange]]
     """What went over the wire, each scope by itself."""
-    unused: Sequence[Planned]
-    """What was planned and never used."""
+    unused: Sequence[Stub]
+    """The stubs that were never used."""
     clock_stands: bool
     """Whether the times in the journals tell nothing."""
     contracts: Sequence[Contract] = ()
@@ -59,10 +61,10 @@ def run_command(
     key = settings.api_key or API_KEY
     try:
         with running(make_app(settings, mock), settings.host, settings.port, shutdown_timeout=1) as url:
-            server = MockServer(LocalDesk(mock, DEFAULT_SCOPE), url, mock=mock, api_key=key)
-            code = _run(command, {**os.environ, **server.environ(), "MOCKSERVER_URL": url})
-        scopes = sorted({DEFAULT_SCOPE, *mock.shelf.scopes()})
-        servers = [MockServer(LocalDesk(mock, scope), url, mock=mock) for scope in scopes]
+            server = MockServer(LocalAdmin(mock, DEFAULT_SCOPE), url, api=mock.api, mock=mock, api_key=key)
+            code = _run(command, {**os.environ, **server.environ()})
+        scopes = sorted({DEFAULT_SCOPE, *mock.store.active_scopes()})
+        servers = [MockServer(LocalAdmin(mock, scope), url, api=mock.api, mock=mock) for scope in scopes]
         found = [*_complaints(servers, allowed)]
         wrong = tell is not None and tell(_ran(command, code, mock, servers, allowed))
         requests, calls = sum(len(each.journal) for each in servers), sum(len(each.journal.calls) for each in servers)
@@ -83,9 +85,9 @@ def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockSe
         code,
         mock.seed,
         allowed,
-        sorted(mock.served.planner.fields),
+        sorted(mock.served.stubs.fields),
         [list(each.journal) for each in servers],
-        [planned for each in servers for planned in each.plan.unused],
+        [stub for each in servers for stub in each.stub.unused],
         mock.settings.clock is not None,
         mock.served.contracts,
     )
@@ -94,7 +96,7 @@ def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockSe
 def _complaints(servers: Sequence[MockServer], allowed: Allowed) -> Iterator[str]:
     if not allowed.silence and not any(len(each.journal) for each in servers):
         yield (
-            "no request came: nothing was judged. Does the command read LLAMA_CLOUD_BASE_URL? "
+            f"no request came: nothing was judged. Does the command read {url_variable(servers[0].api)}? "
             "(--allow-silence allows it)"
         )
     for server in servers:
@@ -103,6 +105,11 @@ def _complaints(servers: Sequence[MockServer], allowed: Allowed) -> Iterator[str
         if allowed.unused:
             server.allow_unused()
         yield from server.complaints()
+
+
+def url_variable(api: Api | None) -> str:
+    """Name the environment variable by which clients are pointed at a server."""
+    return next(iter(() if api is None else api.client.url_variables), "MOCKSERVER_URL")
 
 
 def _run(command: Sequence[str], environ: dict[str, str]) -> int:

@@ -1,25 +1,22 @@
-"""The mock in a test, or in any Python program: its plan, its journal, its sessions, and clients that reach it.
-
-The names here are the package's public interface; the changelog says when one changes.
-"""
+"""The mock in a test, or in any Python program: its stubs, its journal, and clients that reach it."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from mockserver.control.admin import Desk, LocalDesk
+from mockserver.api import Api, Client, find, load, make_settings
+from mockserver.control.admin import Admin, LocalAdmin, RemoteAdmin, contract_of
 from mockserver.control.app import Control
 from mockserver.engine import Mock
-from mockserver.errors import UsageError
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import DEFAULT_SCOPE, Finding, Request, Response, too_big, too_long
+from mockserver.messages import DEFAULT_SCOPE, Request, Response, too_big, too_long
 from mockserver.server.asgi import App
+from mockserver.server.client import ask
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.store.snapshot import load_state
-from mockserver.testing.views import ABSENT, Journal, Plan, PlannedAnswer, Sessions, VerificationError
+from mockserver.testing.views import Journal, Stubs, VerificationError
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +26,7 @@ def start_mock(settings: Settings) -> Mock:
     """Make the mock with its store, and start it from the saved state, if there is one and the store is empty."""
     mock = Mock(settings)
     if settings.state is not None:
-        mock.loaded = load_state(mock.store, settings.state, LocalDesk(mock, DEFAULT_SCOPE).check)
+        mock.loaded = load_state(mock.store, settings.state, mock.record_problem, mock.convert_record)
     return mock
 
 
@@ -46,22 +43,10 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
     )
 
 
-__all__ = [
-    "ABSENT",
-    "Exchange",
-    "Finding",
-    "Journal",
-    "MockServer",
-    "Plan",
-    "PlannedAnswer",
-    "Sessions",
-    "VerificationError",
-    "connect",
-    "open_mock",
-]
-
 API_KEY = "any-key"
 """The key that clients are given where the mock asks for none in particular."""
+
+SCOPE = "/__mock__/scopes/{name}"
 
 SEED = 0
 """The seed of a mock in a test, where nothing is said, so that a run can be repeated."""
@@ -69,21 +54,25 @@ SEED = 0
 JOURNAL_SIZE = 100_000
 """How many exchanges a mock in a test remembers, where nothing is said."""
 
-VARIABLES = ("LLAMA_CLOUD_BASE_URL", "TEST_API_BASE_URL")
-"""The environment variables by which clients and generated suites are pointed at a server."""
-
 
 class MockServer:
     """A mock, with what a test wants of it."""
 
     def __init__(
-        self, desk: Desk, base_url: str, *, mock: Mock | None = None, in_process: bool = False, api_key: str = API_KEY
+        self,
+        admin: Admin,
+        base_url: str,
+        *,
+        api: Api | None = None,
+        mock: Mock | None = None,
+        in_process: bool = False,
+        api_key: str = API_KEY,
     ) -> None:
-        self._desk, self.mock = desk, mock
+        self.admin, self.api, self.mock = admin, api, mock
         self.base_url, self.api_key = base_url, api_key
         self.in_process = in_process
         """Whether clients reach it without a socket."""
-        self.plan, self.journal, self.sessions = Plan(desk), Journal(desk), Sessions(desk)
+        self.stub, self.journal = Stubs(admin), Journal(admin)
         self._opened = ExitStack()
         self._allowed_invalid: list[str] = []
         self._allowed_unused = False
@@ -91,7 +80,7 @@ class MockServer:
     @property
     def seed(self) -> int:
         """The seed of all that is made up."""
-        return self._desk.seed
+        return int(self.admin.call("GET", SCOPE, name=self.admin.scope).value["seed"])
 
     @contextmanager
     def at(self, base_url: str) -> Iterator[None]:
@@ -133,24 +122,24 @@ class MockServer:
             options = {"transport": transport, **options}
         return httpx.AsyncClient(**{**self._defaults(), **options})
 
-    def client_options(self) -> dict[str, Any]:
-        """Give what the official client takes: `LlamaCloud(**mockserver.client_options())`."""
-        return self._options(self.http_client)
-
-    def async_client_options(self) -> dict[str, Any]:
-        """Give the same for `AsyncLlamaCloud`."""
-        return self._options(self.async_http_client)
-
-    def _options(self, client: Callable[..., Any]) -> dict[str, Any]:
-        options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
-        return {**options, "http_client": client()} if self.in_process else options
-
     def environ(self) -> dict[str, str]:
         """Give the environment variables that point a program here."""
         hosts = {part for name in ("NO_PROXY", "no_proxy") for part in os.environ.get(name, "").split(",") if part}
         direct = ",".join(sorted(hosts | {"127.0.0.1", "localhost"}))
-        made = dict.fromkeys(VARIABLES, self.base_url)
-        return made | {"LLAMA_CLOUD_API_KEY": self.api_key, "NO_PROXY": direct, "no_proxy": direct}
+        client = Client() if self.api is None else self.api.client
+        made = dict.fromkeys(("TEST_API_BASE_URL", *client.url_variables), self.base_url)
+        made |= dict.fromkeys(client.key_variables, self.api_key)
+        return made | {"MOCKSERVER_URL": self.base_url, "NO_PROXY": direct, "no_proxy": direct}
+
+    # -- state
+
+    def snapshot(self) -> bytes:
+        """Give all that is kept, to be restored later, or in another test."""
+        return b"".join(self.admin.call("GET", "/__mock__/state").content or ())
+
+    def restore(self, state: bytes) -> int:
+        """Keep what a snapshot says, and nothing else; give the number of its records."""
+        return int(self.admin.call("PUT", "/__mock__/state", content=state).value["records"])
 
     # -- judgement
 
@@ -159,26 +148,26 @@ class MockServer:
         self._allowed_invalid += operations or ("*",)
 
     def allow_unused(self) -> None:
-        """Let planned answers go unused."""
+        """Let stubs go unused."""
         self._allowed_unused = True
 
     def complaints(self) -> list[str]:
-        """Tell what the client sent that the contract forbids, and which planned answers were never used."""
+        """List what the client sent that the contract forbids, and which stubs were never used."""
         found = []
-        exchanges = self._desk.exchanges()
+        exchanges = list(self.journal)
         if exchanges and exchanges[0].number > 1 and "*" not in self._allowed_invalid:
             gone = exchanges[0].number - 1
             found.append(f"the journal has let go of {gone} exchanges, which cannot be judged: raise journal_size")
         for exchange in exchanges:
             if exchange.violations and not {"*", exchange.operation} & set(self._allowed_invalid):
-                found.append("\n".join([f"the client broke the contract: {exchange}", *told_findings(exchange)]))
-        for each in [] if self._allowed_unused else self.plan.unused:
-            lines = [f"{each.told} was never used: {answer}" for answer in each.unused]
+                found.append("\n".join([f"the client broke the contract: {exchange}", *finding_lines(exchange)]))
+        for each in [] if self._allowed_unused else self.stub.unused:
+            lines = [f"{each} was never used: {response}" for response in each.unused]
             found.append("\n".join([*lines, *each.nearest]))
         return found
 
     def check(self) -> None:
-        """Raise a VerificationError for what the client did wrong, and for planned answers that were never used."""
+        """Raise a VerificationError for what the client did wrong, and for stubs that were never used."""
         __tracebackhide__ = True
         if found := self.complaints():
             words = "allow_invalid() and allow_unused() allow it"
@@ -187,13 +176,13 @@ class MockServer:
     def report(self) -> str:
         """Tell the exchanges, with what was wrong with each and whose fault it was."""
         lines = [f"seed {self.seed}, {self.base_url}"]
-        for exchange in self._desk.exchanges():
-            lines += [str(exchange), *told_findings(exchange)]
+        for exchange in self.journal:
+            lines += [str(exchange), *finding_lines(exchange)]
         return "\n".join(lines)
 
     def reset(self) -> None:
-        """Forget sessions, journal and plan, and what was allowed."""
-        self._desk.reset()
+        """Forget records, journal and stubs, and what was allowed; the seed stays."""
+        self.admin.call("POST", SCOPE + "/reset", name=self.admin.scope)
         self._allowed_invalid, self._allowed_unused = [], False
 
     def close(self) -> None:
@@ -201,8 +190,8 @@ class MockServer:
         self._opened.close()
 
 
-def told_findings(exchange: Exchange) -> list[str]:
-    """Tell what was wrong with an exchange: whose fault, where, what, and the place in the contract."""
+def finding_lines(exchange: Exchange) -> list[str]:
+    """Describe what was wrong with an exchange: whose fault, where, what, and the place in the contract."""
     return [
         f"  {each.fault}: {each.where or exchange.path}: {each.message}"
         + (f" ({each.contract})" if each.contract else "")
@@ -212,10 +201,15 @@ def told_findings(exchange: Exchange) -> list[str]:
 
 def settings_of(options: Mapping[str, Any]) -> Settings:
     """Make the settings of a mock in a test; a UsageError names an option that there is not."""
-    known = {each.name for each in fields(Settings)}
-    if unknown := sorted(options.keys() - known):
-        raise UsageError(f"there is no setting {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
-    return Settings(**{"seed": SEED, "journal_size": JOURNAL_SIZE, **options})
+    return make_settings({"seed": SEED, "journal_size": JOURNAL_SIZE, **options})
+
+
+def server_class(api: Api | None) -> type[MockServer]:
+    """Give the class of a pack's mock in a test."""
+    if api is None or not api.testing:
+        return MockServer
+    found: type[MockServer] = load(api.testing)
+    return found
 
 
 def guarded(mock: Mock) -> Callable[[Request], Response]:
@@ -242,7 +236,7 @@ def _beside(mock: Mock) -> Callable[[Request], Response]:
     def answer(request: Request) -> Response:
         import anyio
 
-        return anyio.run(_asked, control, request)
+        return anyio.run(ask, control, request)
 
     def anywhere(request: Request) -> Response:
         """Ask in a thread of its own, since there may be an event loop in this one."""
@@ -252,34 +246,6 @@ def _beside(mock: Mock) -> Callable[[Request], Response]:
             return pool.submit(answer, request).result()
 
     return anywhere
-
-
-async def _asked(app: Any, request: Request) -> Response:
-    """Ask an ASGI application in this process."""
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": request.body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    from urllib.parse import unquote
-
-    path = request.path
-    scope = {
-        "type": "http",
-        "method": request.method,
-        "path": unquote(path),
-        "raw_path": path.encode("latin-1"),
-        "query_string": request.query.encode("latin-1"),
-        "headers": list(request.headers.raw),
-        "root_path": "",
-        "scheme": "http",
-    }
-    await app(scope, receive, send)
-    body = b"".join(each.get("body", b"") for each in sent[1:])
-    return Response(sent[0]["status"], list(sent[0]["headers"]), body)
 
 
 @contextmanager
@@ -293,16 +259,16 @@ def open_mock(*, live: bool = False, **settings: Any) -> Iterator[MockServer]:
     mock = start_mock(chosen)
     with ExitStack() as stack:
         stack.callback(mock.store.close)
-        desk = LocalDesk(mock, DEFAULT_SCOPE)
-        key = chosen.api_key or API_KEY
+        admin = LocalAdmin(mock, DEFAULT_SCOPE)
+        made, key = server_class(mock.api), chosen.api_key or API_KEY
         if live:
             app, port = make_app(chosen, mock), settings.get("port", 0)
             url = stack.enter_context(running(app, chosen.host, port, shutdown_timeout=1))
-            server = MockServer(desk, url, mock=mock, api_key=key)
+            server = made(admin, url, api=mock.api, mock=mock, api_key=key)
         else:
             from mockserver.server.transport import BASE_URL
 
-            server = MockServer(desk, BASE_URL, mock=mock, in_process=True, api_key=key)
+            server = made(admin, BASE_URL, api=mock.api, mock=mock, in_process=True, api_key=key)
         stack.callback(server.close)
         yield server
 
@@ -313,19 +279,19 @@ def connect(url: str, scope: str = DEFAULT_SCOPE, *, seed: int | None = None) ->
 
     A StartError says where it cannot be reached.
     """
-    from mockserver.control.client import RemoteDesk
-
-    desk = RemoteDesk(url, scope)
+    admin = RemoteAdmin(url, scope)
     try:
-        if desk.journal_size and seed is not None:
-            desk.give_seed(seed)
-        base = desk.url if scope == DEFAULT_SCOPE else f"{desk.url}/scope/{scope}"
-        server = MockServer(desk, base)
+        served = contract_of(admin)
+        api = None if served["api"] is None else find(served["api"])
+        if seed is not None:
+            admin.call("PUT", SCOPE, {"seed": seed}, name=scope)
+        base = admin.url if scope == DEFAULT_SCOPE else f"{admin.url}/scope/{scope}"
+        server = server_class(api)(admin, base, api=api)
         try:
             yield server
         finally:
             server.close()
             if scope != DEFAULT_SCOPE:
-                desk.forget()
+                admin.call("DELETE", SCOPE, name=scope)
     finally:
-        desk.close()
+        admin.close()

@@ -1,13 +1,19 @@
-"""What a test holds in its hands: the plan, the journal and the sessions of a mock, wherever it runs."""
+"""What a test holds of a mock, wherever it runs: its stubs and its journal."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mockserver.control.admin import Desk, Planned, verified
-from mockserver.journal.exchange import Call, Exchange, calls_of
+from mockserver.control.admin import Admin
+from mockserver.errors import StubError
+from mockserver.journal.exchange import Call, Exchange, calls_of, from_json
 from mockserver.journal.har import as_har
 from mockserver.messages import Finding, Json
-from mockserver.stub.response import ANSWER_KEYS
+from mockserver.stub.response import RESPONSE_KEYS
+from mockserver.stub.rules import read_spec
+
+STUBS = "/__mock__/stubs"
+STUB = "/__mock__/stubs/{number}"
+JOURNAL = "/__mock__/journal"
 
 ABSENT: Mapping[str, bool] = {"$absent": True}
 """Stands for a part of a request that is not there."""
@@ -17,109 +23,139 @@ class VerificationError(AssertionError):
     """What was expected of a client did not happen, or what is forbidden did."""
 
 
-VerificationError.__module__ = "mockserver.testing.server"  # where it is public
+VerificationError.__module__ = "mockserver.testing"  # where it is public
 
 
-class PlannedAnswer:
-    """A planned answer, or several one after the other."""
+class Stub:
+    """Stubbed responses of an operation, one after the other."""
 
-    def __init__(self, desk: Desk, number: int, spec: Json) -> None:
-        self._desk, self.number, self._spec = desk, number, spec
+    def __init__(self, admin: Admin, number: int, spec: Json = None) -> None:
+        self._admin, self.number, self._spec = admin, number, spec
 
-    def then(self, **answer: Any) -> "PlannedAnswer":
-        """Plan one more answer after those that there are; with nothing said, it is the usual one."""
-        made = {**self._spec, "answers": [*self._spec["answers"], answer]}
-        self._desk.put(made, self.number)
-        self._spec = made
-        return self
+    def _read(self) -> Json:
+        reply = self._admin.call("GET", STUB, number=str(self.number))
+        if reply.status == 404:
+            raise StubError(f"there is no stub {self.number}", why="it was removed", mend="create it again")
+        return reply.value
+
+    @property
+    def operation(self) -> str:
+        """The operation that it is for; "*" for any."""
+        return str(self._read()["operation"])
+
+    @property
+    def spec(self) -> Json:
+        """What it says: operation, when, answers, probability."""
+        if self._spec is not None:  # which may hold functions
+            return self._spec
+        found = self._read()
+        return {key: found[key] for key in ("operation", "when", "answers", "probability") if key in found}
 
     @property
     def uses(self) -> int:
-        """How often it was used."""
-        return next((each.uses for each in self._desk.planned() if each.number == self.number), 0)
-
-    def remove(self) -> None:
-        """Take it back."""
-        self._desk.remove(self.number)
-
-
-class Plan:
-    """Answers planned ahead: `plan.set_title(status=429)`, `plan.any(delay=0.2, times="always")`.
-
-    What can be said of an answer: status, example, dynamic, seed, body, partial, headers, retry_after, retry_after_ms,
-    should_retry, delay, faults, times (1, or "always"), invalid. `probability` concerns all answers of one call.
-    Any other name is a part of the request that is expected: `plan.set_title(first_message=re.compile("Q3"), ...)`;
-    `when={"headers": {...}}` says it part by part. A PlanError says what the contract does not allow.
-    """
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def __getattr__(self, operation: str) -> Callable[..., PlannedAnswer]:
-        """Give what plans an answer of an operation."""
-        if operation.startswith("_"):
-            raise AttributeError(operation)
-
-        def plan(**said: Any) -> PlannedAnswer:
-            return self.add(operation, **said)
-
-        return plan
-
-    def any(self, **said: Any) -> PlannedAnswer:
-        """Plan an answer for whatever operation is called."""
-        return self.add("*", **said)
-
-    def add(self, operation: str, *, when: Mapping[str, Any] | None = None, **said: Any) -> PlannedAnswer:
-        """Plan an answer of an operation, named by its operationId."""
-        probability = said.pop("probability", None)
-        answer = {key: said.pop(key) for key in ANSWER_KEYS if key in said}
-        if probability is not None:
-            answer.setdefault("times", "always")
-        spec: Json = {"operation": operation, "when": {**said, **(when or {})}, "answers": [answer]}
-        if probability is not None:
-            spec["probability"] = probability
-        return PlannedAnswer(self._desk, self._desk.put(spec), spec)
-
-    def clear(self) -> None:
-        """Take back all that is planned."""
-        self._desk.remove()
+        """How often it was used; 0 for one that was removed."""
+        reply = self._admin.call("GET", STUB, number=str(self.number))
+        return 0 if reply.status == 404 else int(reply.value["uses"])
 
     @property
-    def unused(self) -> Sequence[Planned]:
-        """What is planned and was never used."""
-        return [each for each in self._desk.planned() if each.unused]
+    def unused(self) -> Sequence[str]:
+        """Its responses that were never used, each in words."""
+        found: Sequence[str] = self._read().get("unused", ())
+        return found
 
-    def __iter__(self) -> Iterator[Planned]:
-        return iter(self._desk.planned())
+    @property
+    def nearest(self) -> Sequence[str]:
+        """What came nearest to it, where it was never used."""
+        found: Sequence[str] = self._read().get("nearest", ())
+        return found
+
+    def then(self, **response: Any) -> "Stub":
+        """Add one more response after those that there are; with nothing said, it is the usual one."""
+        spec = {**self.spec, "answers": [*self.spec["answers"], response]}
+        self._admin.call("PUT", STUB, spec, number=str(self.number))
+        self._spec = spec
+        return self
+
+    def remove(self) -> None:
+        """Remove it."""
+        self._admin.call("DELETE", STUB, number=str(self.number))
+
+    def __str__(self) -> str:
+        """Describe it in a line."""
+        return str(self._read()["description"])
+
+
+class Stubs:
+    """The stubs of a mock: `mockserver.stub.create("set_title", status=429)`."""
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def create(self, operation: str = "*", *, when: Mapping[str, Any] | None = None, **said: Any) -> Stub:
+        """Stub an operation, named by its operationId; "*" is whatever operation is called.
+
+        What can be said of a response: status, example, dynamic, seed, body, partial, headers, retry_after,
+        retry_after_ms, should_retry, delay, faults, times (1, or "always"), invalid. `probability` concerns all
+        responses of one call. Any other name is a part of the request that is expected; `when={"headers": {...}}` says
+        it part by part. A StubError says what the contract does not allow.
+        """
+        probability = said.pop("probability", None)
+        response = {key: said.pop(key) for key in RESPONSE_KEYS if key in said}
+        if probability is not None:
+            response.setdefault("times", "always")
+        spec: Json = {"operation": operation, "when": {**said, **(when or {})}, "answers": [response]}
+        if probability is not None:
+            spec["probability"] = probability
+        reply = self._admin.call("POST", STUBS, read_spec(spec))
+        return Stub(self._admin, int(reply.value["numbers"][0]), spec)
+
+    def clear(self) -> None:
+        """Remove all stubs."""
+        self._admin.call("DELETE", STUBS)
+
+    @property
+    def unused(self) -> Sequence[Stub]:
+        """The stubs that were never used, or not to their end."""
+        return [Stub(self._admin, each["number"]) for each in self._listed() if each.get("unused")]
+
+    def _listed(self) -> Sequence[Json]:
+        found: Sequence[Json] = self._admin.call("GET", STUBS).value["stubs"]
+        return found
+
+    def __iter__(self) -> Iterator[Stub]:
+        return iter([Stub(self._admin, each["number"]) for each in self._listed()])
 
     def __len__(self) -> int:
-        return len(self._desk.planned())
+        return len(self._listed())
 
 
 class Journal:
     """What went over the wire."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def _read(self) -> list[Exchange]:
+        return [from_json(each) for each in self._admin.call("GET", JOURNAL).value["exchanges"]]
 
     def __iter__(self) -> Iterator[Exchange]:
-        return iter(self._desk.exchanges())
+        return iter(self._read())
 
     def __len__(self) -> int:
-        return len(self._desk.exchanges())
+        return len(self._read())
 
     def __getitem__(self, index: int) -> Exchange:
-        return self._desk.exchanges()[index]
+        return self._read()[index]
 
     @property
     def calls(self) -> Sequence[Call]:
         """The calls, each as the list of its attempts."""
-        return calls_of(self._desk.exchanges())
+        return calls_of(self._read())
 
     @property
     def violations(self) -> Sequence[tuple[Exchange, Finding]]:
         """What the client sent that the contract forbids."""
-        return [(each, finding) for each in self._desk.exchanges() for finding in each.violations]
+        return [(each, finding) for each in self._read() for finding in each.violations]
 
     def verify(
         self,
@@ -154,57 +190,14 @@ class Journal:
 
     def _ask(self, question: Mapping[str, Any]) -> None:
         __tracebackhide__ = True
-        verdict = verified(self._desk, question)
-        if not verdict.ok:
-            raise VerificationError(verdict.message)
+        reply = self._admin.call("POST", "/__mock__/verify", question)
+        if reply.status == 406:
+            raise VerificationError(reply.value["message"])
 
     def har(self) -> Json:
         """Give all of it as an HTTP archive (HAR 1.2)."""
-        return as_har(self._desk.exchanges())
+        return as_har(self._read())
 
     def clear(self) -> None:
         """Forget it."""
-        self._desk.clear_journal()
-
-
-class Sessions:
-    """The sessions that the mock keeps."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def __iter__(self) -> Iterator[Json]:
-        return iter(self._desk.sessions())
-
-    def __len__(self) -> int:
-        return len(self._desk.sessions())
-
-    def __contains__(self, session_id: str) -> bool:
-        return self._desk.session(session_id) is not None
-
-    def __getitem__(self, session_id: str) -> Json:
-        found = self._desk.session(session_id)
-        if found is None:
-            raise KeyError(session_id)
-        return found
-
-    def add(self, session_id: str, **said: Json) -> Json:
-        """Keep a session, as if create had made it, and give it.
-
-        What can be said: generated_title, last_updated_at, index_ids, shared_access, job_metadata, project_id, events.
-        A StateError says why there can be no such session.
-        """
-        return self._desk.put_session(session_id, said)
-
-    def delete(self, session_id: str) -> None:
-        """Delete a session; KeyError where there is none."""
-        if not self._desk.delete_session(session_id):
-            raise KeyError(session_id)
-
-    def snapshot(self) -> bytes:
-        """Give all that is kept, to be restored later, or in another test."""
-        return self._desk.snapshot()
-
-    def restore(self, state: bytes) -> int:
-        """Keep what a snapshot says, and nothing else; give the number of its sessions."""
-        return self._desk.restore(state)
+        self._admin.call("DELETE", JOURNAL)

@@ -279,7 +279,7 @@ def test_no_order_of_calls_fails(
     order: list[tuple[str, str, str]], unknown: Any, locked: Any, form: Any, room: int
 ) -> None:
     options: Any = {"unknown_sessions": unknown, "locked_status": locked, "stream": form, "missing_indexes": "y"}
-    served = Mock(Settings(seed=0, contract="2.6", max_sessions=room, **options))
+    served = Mock(Settings(seed=0, contract="2.6", max_records=room, **options))
     issued = ["a"]
     for name, session_id, index in order:
         operation = operations("2.6")[name]

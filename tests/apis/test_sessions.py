@@ -283,7 +283,7 @@ def test_shared_access_is_what_create_was_given_and_told_where_it_is_known(given
 
 
 def test_a_full_store_refuses_what_needs_room_and_serves_the_rest() -> None:
-    client = Client(Mock(Settings(seed=0, max_sessions=2)))
+    client = Client(Mock(Settings(seed=0, max_records=2)))
     first = client.create()["session_id"]
     client.title("ses-a")
     for name in ("retrieve", "get_summary", "set_title", "stream"):

@@ -117,6 +117,6 @@ def test_a_client_that_dies_is_said_to_and_begun_anew(checker: Checker) -> None:
 def test_a_problem_says_how_to_see_it_again(checker: Checker) -> None:
     problem = client_report(checker.check("loses_a_field", "get_summary", "answer")).problems[0]
     assert problem.reproduction is not None
-    assert "/__mock__/plan" in problem.reproduction.curl
+    assert "/__mock__/stubs" in problem.reproduction.curl
     compile(problem.reproduction.python, "again.py", "exec")
     assert "client.chat.get_summary(session_id=" in problem.reproduction.python

@@ -140,7 +140,7 @@ def run(folder: Path, *options: str) -> tuple["subprocess.CompletedProcess[str]"
     python = str(released("2.19.0") / "bin" / "python")
     (folder / "plan.yaml").write_text(PLAN, "utf-8")
     file = folder / "report.json"
-    command = [sys.executable, "-m", "mockserver", "run", "--seed", "1", "--plan", str(folder / "plan.yaml")]
+    command = [sys.executable, "-m", "mockserver", "run", "--seed", "1", "--stubs", str(folder / "plan.yaml")]
     done = subprocess.run(
         [*command, "--report", f"json={file}", *options, "--", python, "-c", PROGRAM],
         cwd=ROOT,

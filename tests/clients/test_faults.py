@@ -91,7 +91,7 @@ def assert_attempts(live: MockServer, count: int) -> None:
 def test_a_permanent_error_is_raised_after_as_many_requests_as_its_status_is_worth(
     drive: Drive, live: MockServer, door: Door, status: int
 ) -> None:
-    live.plan.get_summary(status=status, retry_after_ms=1, times="always")
+    live.stub.create("get_summary", status=status, retry_after_ms=1, times="always")
     outcome = summarize(drive, live, door, max_retries=RETRIES)
     name, count = ERRORS[status]
     assert outcome.error is not None
@@ -105,7 +105,7 @@ def test_a_permanent_error_is_raised_after_as_many_requests_as_its_status_is_wor
 def test_a_title_that_is_refused_for_ever_is_one_call_of_six_attempts(
     drive: Drive, live: MockServer, asynchronous: bool
 ) -> None:
-    live.plan.set_title(status=429, retry_after_ms=1, times="always")
+    live.stub.create("set_title", status=429, retry_after_ms=1, times="always")
     arguments = {**SESSION, "first_message": MESSAGE}
     outcome = drive(PYTHON_2_6).call(
         live.base_url, "set_title", arguments, asynchronous=asynchronous, max_retries=RETRIES
@@ -125,14 +125,14 @@ def test_a_title_that_is_refused_for_ever_is_one_call_of_six_attempts(
 def test_the_word_of_the_service_on_retrying_wins_over_the_status(
     drive: Drive, live: MockServer, door: Door, status: int, again: bool, count: int
 ) -> None:
-    live.plan.get_summary(status=status, should_retry=again, retry_after_ms=1, times="always")
+    live.stub.create("get_summary", status=status, should_retry=again, retry_after_ms=1, times="always")
     outcome = summarize(drive, live, door, max_retries=RETRIES)
     assert name_of(outcome) == ERRORS[status][0]
     assert_attempts(live, count)
 
 
 def test_an_error_and_a_reset_are_outlived(drive: Drive, live: MockServer) -> None:
-    live.plan.set_title(status=429, retry_after_ms=1).then(faults="reset").then()
+    live.stub.create("set_title", status=429, retry_after_ms=1).then(faults="reset").then()
     arguments = {**SESSION, "first_message": MESSAGE}
     outcome = drive(PYTHON_2_6).call(live.base_url, "set_title", arguments, max_retries=2)
     assert (outcome.error, outcome.parsed["generated_title"]) == (None, f"{MESSAGE}...")
@@ -143,7 +143,7 @@ def test_an_error_and_a_reset_are_outlived(drive: Drive, live: MockServer) -> No
 
 @pytest.mark.parametrize(("door", "fault"), [(PYTHONS[1], "truncate"), (DOORS[-1], "close")], ids=str)
 def test_a_connection_that_fails_is_tried_again(drive: Drive, live: MockServer, door: Door, fault: str) -> None:
-    live.plan.get_summary(faults=fault)
+    live.stub.create("get_summary", faults=fault)
     outcome = summarize(drive, live, door, max_retries=1)
     assert outcome.error is None
     assert_attempts(live, 2)
@@ -190,7 +190,7 @@ MADE: dict[str, tuple[str | None, str | None, str | None]] = {
 def test_python_raises_this_for_a_damaged_answer_and_retries_only_a_connection(
     drive: Drive, live: MockServer, door: Door, case: str, strict: bool, asynchronous: bool
 ) -> None:
-    live.plan.get_summary(faults=MALFORMED[case])
+    live.stub.create("get_summary", faults=MALFORMED[case])
     retries = 0 if MADE[case][strict] == CONNECTION else RETRIES
     outcome = summarize(drive, live, door, strict=strict, asynchronous=asynchronous, max_retries=retries)
     assert name_of(outcome) == MADE[case][strict]
@@ -202,7 +202,7 @@ def test_python_raises_this_for_a_damaged_answer_and_retries_only_a_connection(
 def test_typescript_raises_this_for_a_damaged_answer_and_retries_only_a_connection(
     drive: Drive, live: MockServer, case: str
 ) -> None:
-    live.plan.get_summary(faults=MALFORMED[case])
+    live.stub.create("get_summary", faults=MALFORMED[case])
     outcome = summarize(drive, live, DOORS[-1], max_retries=0 if MADE[case][2] == CONNECTION else RETRIES)
     assert name_of(outcome) == MADE[case][2]
     kinds = {"empty-body": "undefined", "wrong-content-type": "String", "text/plain": "String"}
@@ -214,9 +214,9 @@ def test_typescript_raises_this_for_a_damaged_answer_and_retries_only_a_connecti
 def test_a_wrong_value_is_kept_as_it_came_and_json_is_read_under_any_name(
     drive: Drive, live: MockServer, door: Door
 ) -> None:
-    live.plan.get_summary(faults={"break": {"missing": "/session_id"}})
-    live.plan.get_summary(faults={"break": {"wrong-type": "/job_metadata"}})
-    live.plan.get_summary(faults="wrong-content-type")
+    live.stub.create("get_summary", faults={"break": {"missing": "/session_id"}})
+    live.stub.create("get_summary", faults={"break": {"wrong-type": "/job_metadata"}})
+    live.stub.create("get_summary", faults="wrong-content-type")
     missing, wrong, plain = (summarize(drive, live, door) for _ in range(3))
     assert "session_id" not in missing.parsed
     assert wrong.parsed["job_metadata"] == 17
@@ -230,7 +230,7 @@ def test_an_event_of_an_unknown_type_is_kept_and_refused_by_a_strict_client(
     drive: Drive, live: MockServer, door: Door, asynchronous: bool
 ) -> None:
     event = {"type": "surprise", "content": "This event is in no contract."}
-    live.plan.retrieve(partial={"events": [event]}, invalid=True, times=2)
+    live.stub.create("retrieve", partial={"events": [event]}, invalid=True, times=2)
     driver = drive(door.release)
     style: dict[str, Any] = {"resource": door.resource, "asynchronous": asynchronous}
     loose = driver.call(live.base_url, "retrieve", SESSION, **style)
@@ -243,7 +243,7 @@ def test_an_event_of_an_unknown_type_is_kept_and_refused_by_a_strict_client(
 def test_a_status_of_success_is_one_whichever_it_is(
     drive: Drive, live: MockServer, door: Door, status: int, parsed: str
 ) -> None:
-    live.plan.get_summary(status=status, invalid=True)
+    live.stub.create("get_summary", status=status, invalid=True)
     outcome = summarize(drive, live, door)
     assert outcome.error is None
     assert (outcome.parsed or {"session_id": ""})["session_id"] == parsed
@@ -255,7 +255,7 @@ def test_a_status_of_success_is_one_whichever_it_is(
     ids=str,
 )
 def test_an_answer_that_is_too_late_times_out(drive: Drive, live: MockServer, door: Door, asynchronous: bool) -> None:
-    live.plan.get_summary(delay=30)
+    live.stub.create("get_summary", delay=30)
     outcome = summarize(drive, live, door, timeout=0.1, asynchronous=asynchronous)
     typescript = door.release.language == "typescript"
     assert name_of(outcome) == ("APIConnectionTimeoutError" if typescript else "APITimeoutError")
@@ -292,7 +292,7 @@ READ: dict[str, tuple[str | None, str | None]] = {
 def test_a_damaged_stream_that_is_read_line_by_line_raises_this_and_is_not_asked_for_again(
     drive: Drive, live: MockServer, door: Door, case: str, asynchronous: bool
 ) -> None:
-    live.plan.stream(faults=CUT[case])
+    live.stub.create("stream", faults=CUT[case])
     patience = 0.15 if case == "silent" else 20.0
     outcome = stream(drive, live, door, "guide", timeout=patience, asynchronous=asynchronous, max_retries=RETRIES)
     assert name_of(outcome) == READ[case][0]
@@ -310,13 +310,13 @@ def test_a_damaged_stream_that_is_read_line_by_line_raises_this_and_is_not_asked
 def test_a_damaged_stream_that_is_called_for_plainly_raises_this(
     drive: Drive, live: MockServer, door: Door, case: str
 ) -> None:
-    live.plan.stream(faults=CUT[case])
+    live.stub.create("stream", faults=CUT[case])
     outcome = stream(drive, live, door, "plain", timeout=0.15 if case == "silent" else 20.0)
     assert name_of(outcome) == READ[case][1]
 
 
 def test_a_stream_that_is_called_for_plainly_is_asked_for_again(drive: Drive, live: MockServer) -> None:
-    live.plan.stream(faults=CUT["closed"])
+    live.stub.create("stream", faults=CUT["closed"])
     outcome = stream(drive, live, PYTHONS[0], "plain", max_retries=1)
     assert (outcome.error, "stop" in outcome.parsed) == (None, True)
     live.journal.verify("stream", times=1, attempts=2)
@@ -324,7 +324,7 @@ def test_a_stream_that_is_called_for_plainly_is_asked_for_again(drive: Drive, li
 
 @each_python
 def test_a_turn_that_was_cut_off_stands_in_the_history_as_such(drive: Drive, live: MockServer, door: Door) -> None:
-    live.plan.stream(faults=CUT["closed"])
+    live.stub.create("stream", faults=CUT["closed"])
     assert name_of(stream(drive, live, door, "guide")) == "RemoteProtocolError"
     parsed = drive(door.release).call(live.base_url, "retrieve", SESSION, resource=door.resource).parsed
     assert [parsed["events"][0]["type"], parsed["events"][-1]["type"]] == ["user_input", "stop"]
@@ -337,14 +337,14 @@ def test_a_turn_that_was_cut_off_stands_in_the_history_as_such(drive: Drive, liv
 def test_typescript_raises_this_for_a_damaged_stream(
     drive: Drive, live: MockServer, case: str, error: str | None
 ) -> None:
-    live.plan.stream(faults=CUT[case])
+    live.stub.create("stream", faults=CUT[case])
     outcome = stream(drive, live, DOORS[-1], "guide", max_retries=RETRIES)
     assert name_of(outcome) == error
     assert len(live.journal) == 1
 
 
 def test_typescript_waits_for_a_silent_stream_beyond_its_timeout(drive: Drive, live: MockServer) -> None:
-    live.plan.stream(faults={"stall-stream": {"after": 2, "seconds": 0.3}})
+    live.stub.create("stream", faults={"stall-stream": {"after": 2, "seconds": 0.3}})
     outcome = stream(drive, live, DOORS[-1], "guide", timeout=0.1)
     assert name_of(outcome) == "TypeError"
     assert len(outcome.times or []) == 2

@@ -42,7 +42,7 @@ def test_sync(request, fixture):
 def test_a_reset_in_the_middle_of_a_stream(request, fixture):
     mock = request.getfixturevalue(fixture)
     client = LlamaCloud(**mock.client_options())
-    mock.plan.stream(faults={"cut-stream": 2})
+    mock.stub.create("stream", faults={"cut-stream": 2})
     with pytest.raises(httpx.RemoteProtocolError):
         with chat(client).with_streaming_response.stream("ses-1", index_ids=["idx-1"], prompt=MESSAGE) as told:
             list(told.iter_lines())
@@ -54,7 +54,7 @@ async def ask(mock):
     async with AsyncLlamaCloud(**mock.async_client_options()) as client:
         made = await asyncio.gather(*(chat(client).create() for _ in range(5)))
         assert len({each.session_id for each in made}) == 5
-        mock.plan.create(status=429, retry_after_ms=1)
+        mock.stub.create(status=429, retry_after_ms=1)
         await chat(client).create()
     mock.journal.verify("create", times=6)
 

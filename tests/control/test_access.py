@@ -211,7 +211,7 @@ def test_a_refused_request_does_nothing() -> None:
     mock.store.birth("default")
     app = app_of(mock)
     assert call(seen_from(app, THERE), "POST", "/__mock__/reset").status == 403
-    assert call(seen_from(app, THERE), "POST", "/__mock__/plan", body=b'{"operation": "set_title"}').status == 403
+    assert call(seen_from(app, THERE), "POST", "/__mock__/stubs", body=b'{"operation": "set_title"}').status == 403
     assert (mock.store.birth("default"), list(mock.shelf.plan("default"))) == (2, [])
 
 

@@ -15,7 +15,7 @@ from mockserver.contract.schema import Schema, join, resolve
 from mockserver.control.routes import TABLE, control_document
 from mockserver.messages import Json
 from mockserver.stub.faults import KINDS
-from mockserver.stub.response import ANSWER_KEYS
+from mockserver.stub.response import RESPONSE_KEYS
 from tests.talk import KEY, MESSAGE
 
 CHAT = "/api/v1/chat"
@@ -48,9 +48,9 @@ def test_the_document_names_the_routes_that_there_are() -> None:
 
 def test_the_document_names_what_can_be_said_of_an_answer() -> None:
     schemas = control_document()["components"]["schemas"]
-    assert set(schemas["Answer"]["properties"]) == set(ANSWER_KEYS)
+    assert set(schemas["Answer"]["properties"]) == set(RESPONSE_KEYS)
     own = {"operation", "when", "answers", "probability"}
-    assert set(schemas["PlannedAnswer"]["properties"]) == own | set(ANSWER_KEYS)
+    assert set(schemas["Stub"]["properties"]) == own | set(RESPONSE_KEYS)
 
 
 def test_every_fault_stands_in_the_documents() -> None:

@@ -230,7 +230,7 @@ def test_an_exchange_is_told_in_a_line() -> None:
     assert str(exchange()) == f"#1 POST {TITLE} -> 200 (set_title, 2.6, simulated)"
     assert str(exchange(operation="", query="a=1", status=404)) == f"#1 POST {TITLE}?a=1 -> 404"
     long = exchange(attempt=2, planned=3, faults=({"truncate": 3}, "reset"))
-    assert str(long).endswith("simulated), attempt 3, planned answer 3, with {'truncate': 3}, reset")
+    assert str(long).endswith("simulated), attempt 3, stub 3, with {'truncate': 3}, reset")
 
 
 def test_what_is_not_there_is_no_breach_of_the_contract() -> None:

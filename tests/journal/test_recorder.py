@@ -106,7 +106,7 @@ def test_a_long_body_is_cut_and_its_size_told(body: bytes, answer: bytes, longes
     assert kept.answer.decode().encode() == kept.answer, "a text stays one"
 
 
-@pytest.mark.parametrize("planned", [0, 2, -1])
+@pytest.mark.parametrize("stubbed", [0, 2, -1])
 def test_no_secret_is_kept_of_request_or_planned_answer(planned: int) -> None:
     fields = [(b"authorization", f"Bearer {PLANTED}".encode()), (b"cookie", f"a={PLANTED}".encode()), (b"x", b"y")]
     answer = [(b"set-cookie", f"a={PLANTED}".encode())] if planned else []

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.journal.exchange import Exchange, calls_of
 from mockserver.journal.verify import (
     Expected,
@@ -375,7 +375,7 @@ def test_how_often_is_read_and_told(given: Json, read: Times, said: str) -> None
     ids=str,
 )
 def test_what_does_not_say_how_often_is_refused_with_what_does(given: Json) -> None:
-    with pytest.raises(PlanError, match="does not say how often") as caught:
+    with pytest.raises(StubError, match="does not say how often") as caught:
         read_times(given)
     assert "at_least" in caught.value.mend
 
@@ -395,7 +395,7 @@ def test_what_does_not_say_how_often_is_refused_with_what_does(given: Json) -> N
     ],
 )
 def test_what_cannot_be_expected_is_refused(given: Json, said: str) -> None:
-    with pytest.raises(PlanError) as caught:
+    with pytest.raises(StubError) as caught:
         read_expected(given, KNOWN)
     assert said in str(caught.value)
 

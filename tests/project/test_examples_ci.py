@@ -203,7 +203,7 @@ def test_a_broken_server_and_a_broken_client_turn_their_steps_red_and_the_others
     plan = tmp_path / "broken.yaml"
     plan.write_text(BROKEN_PLAN, "utf-8")
     broken = PROJECT.replace('{"index_ids": ["a"]}', '{"index_ids": "a"}').replace("201", "422")
-    ran = run_workflow(tmp_path, broken, f"--plan {plan}")
+    ran = run_workflow(tmp_path, broken, f"--stubs {plan}")
     assert ran.red == ["Does the server keep the contract?", "Do your tests send what the contract allows?"]
     assert ran.codes["Summary"] == 0
     assert set(ran.codes.values()) == {0, 1}

@@ -140,7 +140,7 @@ def sides() -> Iterator[dict[str, MockServer]]:
 
 
 class Case(NamedTuple):
-    """A planned answer of an operation, and how a client meets it: exception and status."""
+    """A stub of an operation, and how a client meets it: exception and status."""
 
     operation: str
     answer: dict[str, Any]
@@ -221,12 +221,12 @@ def assert_same(sides: dict[str, MockServer], case: Case, asynchronous: bool) ->
     found: dict[str, tuple[Seen, list[Json]]] = {}
     for name, server in sides.items():
         server.reset()
-        server.plan.add(case.operation, **case.answer)
+        server.stub.create(case.operation, **case.answer)
         sent: dict[str, Any] = {"json": BODIES[case.operation]} if case.operation in BODIES else {}
         timeout = SHORT if case.error == LATE else PATIENCE
         seen = see(server, asynchronous, case.method or operation.method, target(operation), timeout, **sent)
         found[name] = seen, history(server)
-        assert server.plan.unused == []
+        assert server.stub.unused == []
     inside, kept = found.pop("in process")
     assert inside.brief == (case.error, case.status)
     for name, (outside, kept_there) in found.items():
@@ -253,7 +253,7 @@ def test_a_page_of_another_origin_meets_the_same_ends(
 ) -> None:
     server = sides[http]
     server.reset()
-    server.plan.add(operation, faults=fault)
+    server.stub.create(operation, faults=fault)
     path, origin = target(operations("2.6")[operation]), {"origin": "https://app.example"}
     seen = see(server, False, "POST", path, json=BODIES[operation], headers=origin)
     assert seen.brief == (error, status)
@@ -349,7 +349,7 @@ def test_a_task_that_is_cancelled_leaves_a_failed_stop(moment: str) -> None:
 
     with open_mock(**SETTINGS, stream_delay=0 if moment == "before the head" else 30) as server:
         if moment == "before the head":
-            server.plan.stream(delay=30)
+            server.stub.create("stream", delay=30)
         asyncio.run(cut(server))
         assert [event["type"] for event in history(server)] == ["user_input", "stop"]
 
@@ -452,7 +452,7 @@ def test_a_pause_beyond_the_patience_of_the_client_is_not_waited_for(
     operation: str, answer: Json, asynchronous: bool
 ) -> None:
     with open_mock(**SETTINGS) as server:
-        server.plan.add(operation, **answer)
+        server.stub.create(operation, **answer)
         started = time.monotonic()
         seen = see(server, asynchronous, "POST", target(operations("2.6")[operation]), 5, json=BODIES[operation])
         assert time.monotonic() - started < 0.5
@@ -465,7 +465,7 @@ def test_a_pause_beyond_the_patience_of_the_client_is_not_waited_for(
 @pytest.mark.parametrize("timeout", [None, 5.0])
 def test_a_pause_within_the_patience_of_the_client_is_waited_for(timeout: float | None, asynchronous: bool) -> None:
     with open_mock(**SETTINGS) as server:
-        server.plan.set_title(delay=0.1)
+        server.stub.create("set_title", delay=0.1)
         started = time.monotonic()
         seen = see(server, asynchronous, "POST", TITLE, timeout, json=BODIES["set_title"])
         assert time.monotonic() - started > 0.09
@@ -486,7 +486,7 @@ def test_a_pause_in_one_task_holds_no_other_up() -> None:
         return done
 
     with open_mock(**SETTINGS) as server:
-        server.plan.set_title(session_id="slow", delay=0.1)
+        server.stub.create("set_title", session_id="slow", delay=0.1)
         assert asyncio.run(both(server)) == ["fast", "slow"]
 
 
@@ -627,9 +627,9 @@ JSON_OF_CONTROL = [
     ("PUT", "/__mock__/sessions/ses-%C3%A9", {"generated_title": "Findings"}, 200),
     ("PUT", "/scope/a/__mock__/sessions/ses-b", {}, 200),
     ("PUT", "/__mock__/sessions/ses-c", {"colour": "red"}, 400),
-    ("POST", "/__mock__/plan", {"operation": "set_title", "status": 429}, 201),
+    ("POST", "/__mock__/stubs", {"operation": "set_title", "status": 429}, 201),
     ("POST", "/__mock__/verify", {"operation": "set_title"}, 406),
-    ("DELETE", "/__mock__/plan", None, 204),
+    ("DELETE", "/__mock__/stubs", None, 204),
     ("GET", "/__mock__/none", None, 404),
     ("HEAD", "/__mock__/health", None, 200),
 ]

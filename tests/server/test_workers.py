@@ -137,8 +137,8 @@ def test_workers_share_the_journal_and_an_answer_that_is_planned_once_is_given_o
 def assert_one_memory(clients: Sequence[httpx.Client]) -> None:
     """Make sure that whoever is asked, plan and journal are those of all."""
     one, other = clients
-    assert one.post("/__mock__/plan", json={"operation": "create", "status": 429, "times": 2}).status_code == 201
-    assert other.get("/__mock__/plan").json()["planned"][0]["uses"] == 0
+    assert one.post("/__mock__/stubs", json={"operation": "create", "status": 429, "times": 2}).status_code == 201
+    assert other.get("/__mock__/stubs").json()["planned"][0]["uses"] == 0
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: clients[number % 2].post(CHAT).status_code, range(20)))
     assert sorted(answers) == [201] * 18 + [429] * 2

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from mockserver.errors import PlanError, StoreError
+from mockserver.errors import StoreError, StubError
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Finding, Json
 from mockserver.settings import MOST_EXCHANGES
@@ -29,7 +29,7 @@ from tests.strategies import json_values
 Doors: TypeAlias = Callable[..., tuple[Shelf, Shelf]]
 """Opens a new, empty shelf twice, with the given limits; what one of the two does, the other must see."""
 
-MOST, MOST_SCOPES, MOST_ANSWERS = 3, 2, 3
+MOST, MOST_SCOPES, MOST_RESPONSES = 3, 2, 3
 KINDS = ["memory", "sqlite", "redis"]
 
 
@@ -67,7 +67,7 @@ def doors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Doors]:
 @pytest.fixture
 def few_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("store.base", "store.memory", "store.sqlite", "store.redis"):
-        monkeypatch.setattr(f"mockserver.{module}.MOST_PLANNED", MOST_ANSWERS)
+        monkeypatch.setattr(f"mockserver.{module}.MOST_PLANNED", MOST_RESPONSES)
 
 
 # -- the law ---------------------------------------------------------------------------------------------------------
@@ -146,8 +146,8 @@ class Law(RuleBasedStateMachine):
     @rule(side=sides, scope=scopes, spec=specs)
     def an_answer(self, side: int, scope: str, spec: Json) -> None:
         plan = self.plain.plans.setdefault(scope, {})
-        if len(plan) == MOST_ANSWERS:
-            with pytest.raises(PlanError, match=f"{MOST_ANSWERS} answers are planned already"):
+        if len(plan) == MOST_RESPONSES:
+            with pytest.raises(StubError, match=f"{MOST_RESPONSES} answers are planned already"):
                 self.door(side, scope).put(scope, spec)
             return
         self.plain.planned += 1
@@ -177,7 +177,7 @@ class Law(RuleBasedStateMachine):
     def is_refused(self, number: int, call: Callable[[], object]) -> None:
         """Assert that nothing is done to an answer that is not there."""
         if number:
-            with pytest.raises(PlanError, match=f"there is no planned answer {number}"):
+            with pytest.raises(StubError, match=f"there is no stub {number}"):
                 call()
 
     @rule(side=sides, scope=scopes)
@@ -290,12 +290,12 @@ def test_no_more_answers_are_planned_than_there_is_room_for(doors: Doors) -> Non
     def put(number: int) -> int:
         try:
             return both[number % 2].put("a", {"number": number}).number
-        except PlanError:
+        except StubError:
             return 0
 
     numbers = sorted(at_once(put, 20))
-    assert numbers == [0] * (20 - MOST_ANSWERS) + list(range(1, MOST_ANSWERS + 1))
-    assert sorted(each.number for each in both[0].plan("a")) == numbers[-MOST_ANSWERS:]
+    assert numbers == [0] * (20 - MOST_RESPONSES) + list(range(1, MOST_RESPONSES + 1))
+    assert sorted(each.number for each in both[0].plan("a")) == numbers[-MOST_RESPONSES:]
 
 
 def test_a_change_is_seen_by_its_revision(doors: Doors) -> None:
@@ -318,7 +318,7 @@ def test_with_an_answer_goes_how_often_it_was_claimed_and_no_other_count(doors: 
     assert (first, second) == (1, 2)
     assert both[0].claims("a") == {"10": 1, "11:asked": 1, "2": 1, "-1": 1}
     assert len(both[0].claims("b")) == 6
-    with pytest.raises(PlanError, match="there is no planned answer -1"):
+    with pytest.raises(StubError, match="there is no stub -1"):
         both[1].remove("a", -1)
     assert len(both[0].claims("a")) == 4
 
@@ -331,7 +331,7 @@ def test_a_scope_is_named_for_as_long_as_something_of_it_is_kept(doors: Doors) -
     first.record(exchange(scope="c"))
     assert other.claim("d", "-1", 0) == 0
     for scope in "ad":
-        with pytest.raises(PlanError):
+        with pytest.raises(StubError):
             other.put(scope, {}, 99)
     assert list(other.scopes()) == ["a", "b", "c"]
     other.remove("a", number)

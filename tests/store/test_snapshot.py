@@ -197,7 +197,7 @@ def test_a_session_that_is_touched_while_the_state_is_saved_is_saved() -> None:
 
 def test_a_state_that_does_not_fit_leaves_the_store_empty(tmp_path: Path) -> None:
     path = saved(lived(), tmp_path)
-    store = MemoryStore(most_sessions=3)
+    store = MemoryStore(max_records=3)
     with pytest.raises(StoreFullError):
         load_state(store, path)
     assert (len(store), dict(store.scopes())) == (0, {})

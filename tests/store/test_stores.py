@@ -31,7 +31,7 @@ from tests.strategies import ROOT, json_values
 Doors: TypeAlias = Callable[..., tuple[Store, Store]]
 """Opens a new, empty store twice, with the given limits; what one of the two does, the other must see."""
 
-MOST = {"most_sessions": 3, "most_scopes": 2, "most_gone": 2}
+MOST = {"max_records": 3, "most_scopes": 2, "most_gone": 2}
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +126,7 @@ class Law(RuleBasedStateMachine):
         """Say of what the store has no room, if one more is to be kept in a scope; "" where there is room."""
         if scope not in self.worlds and len(self.worlds) == MOST["most_scopes"]:
             return "scopes"
-        return "sessions" if session and self.count() == MOST["most_sessions"] else ""
+        return "sessions" if session and self.count() == MOST["max_records"] else ""
 
     def keep(self, scope: str, call: Callable[[], Any], *, session: bool = False) -> tuple[Plain, Any] | None:
         """Call what makes a scope appear; None where it was refused for want of room, as it must be."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mockserver.answer.generate import generate
 from mockserver.contract.schema import Schema, join
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Json
 from mockserver.stub.corrupt import WAYS, broken, sample, stands
 from tests.strategies import Place, every_media, judge, places_of, put, seeds, without
@@ -93,7 +93,7 @@ def tried(value: Json, way: str, pointer: str, schema: Schema) -> Json:
     """Break a field; None where that is refused."""
     try:
         return broken(value, way, pointer, schema)
-    except PlanError as error:
+    except StubError as error:
         if error.what != f"{pointer} cannot be broken by {way}":
             raise
         return None
@@ -232,10 +232,10 @@ def test_a_pointer_is_read_as_its_rules_say(pointer: str) -> None:
 @pytest.mark.parametrize("pointer", ["/nonsense", "/session_id/x", "/job_metadata/9", "/index_ids/x", "/index_ids/-1"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_place_that_no_answer_has_is_refused(way: str, pointer: str) -> None:
-    with pytest.raises(PlanError, match=f"^no answer has the place '{pointer}'\n  where: 2.17#/components") as refused:
+    with pytest.raises(StubError, match=f"^no answer has the place '{pointer}'\n  where: 2.17#/components") as refused:
         broken(generate(summary(), Random(0)), way, pointer, summary())
     assert refused.value.mend == "see the contract"
-    with pytest.raises(PlanError, match="no answer has the place"):
+    with pytest.raises(StubError, match="no answer has the place"):
         sample(summary(), pointer)
 
 
@@ -251,7 +251,7 @@ def test_a_place_that_no_answer_has_is_refused(way: str, pointer: str) -> None:
 )
 def test_a_break_that_the_contract_allows_is_refused_soon(way: str, pointer: str) -> None:
     started = time.monotonic()
-    with pytest.raises(PlanError, match=f"^{pointer} cannot be broken by {way}\n") as refused:
+    with pytest.raises(StubError, match=f"^{pointer} cannot be broken by {way}\n") as refused:
         broken(generate(summary(), Random(0)), way, pointer, summary())
     assert time.monotonic() - started < 1
     assert refused.value.why == "the contract 2.17 allows it"
@@ -260,7 +260,7 @@ def test_a_break_that_the_contract_allows_is_refused_soon(way: str, pointer: str
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_whole_body_cannot_be_broken(way: str) -> None:
-    with pytest.raises(PlanError, match="the whole body cannot be broken"):
+    with pytest.raises(StubError, match="the whole body cannot be broken"):
         broken({}, way, "", summary())
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.contract.schema import Schema
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Chunk, Delivery, Headers, Json, Response, Stream
 from mockserver.sse import event_text
 from mockserver.stub.faults import KINDS, LONGEST, STALL, SURPRISE, damaged, read_faults, seconds
@@ -210,7 +210,7 @@ def test_faults_are_none_one_or_a_list_in_its_order() -> None:
     ids=lambda wrong: str(wrong)[:50],
 )
 def test_what_cannot_be_meant_is_refused_with_what_can(wrong: Json) -> None:
-    with pytest.raises(PlanError) as refused:
+    with pytest.raises(StubError) as refused:
         read_faults(wrong)
     assert refused.value.what
     assert refused.value.mend
@@ -244,7 +244,7 @@ def test_whatever_is_asked_for_is_refused_or_done(given: Json, seed: int, stream
     response = told().response if streams else plain()
     try:
         made = done(response, *(given if isinstance(given, list) else [given]), seed=seed)
-    except PlanError:
+    except StubError:
         return
     assert made.status == 200
     assert all(isinstance(value, bytes) for field in made.headers for value in field)
@@ -454,26 +454,26 @@ def test_a_break_breaks_one_field(way: Json, made: Json) -> None:
 
 
 def test_a_break_needs_a_schema() -> None:
-    with pytest.raises(PlanError, match="the contract says nothing of the body"):
+    with pytest.raises(StubError, match="the contract says nothing of the body"):
         damaged(plain(), read_faults({"break": {"missing": "/x"}}), Random(0), None)
 
 
 @pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.body in ("body", "json")])
 def test_what_is_wrong_with_a_body_needs_one(kind: str) -> None:
     fault = {"break": {"missing": "/session_id"}} if kind == "break" else kind
-    with pytest.raises(PlanError, match=f"the fault '{kind}' cannot be done\n  why: the answer has no body"):
+    with pytest.raises(StubError, match=f"the fault '{kind}' cannot be done\n  why: the answer has no body"):
         done(Response(204, []), fault)
 
 
 @pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.body == "stream"])
 def test_what_is_wrong_with_a_stream_needs_one(kind: str) -> None:
-    with pytest.raises(PlanError, match="the answer is no stream of events"):
+    with pytest.raises(StubError, match="the answer is no stream of events"):
         done(plain(), kind)
 
 
 @pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.body and name != "break"])
 def test_a_stream_without_events_is_refused(kind: str) -> None:
-    with pytest.raises(PlanError, match="the stream has no events"):
+    with pytest.raises(StubError, match="the stream has no events"):
         done(Response(200, [], b"", Stream([], lambda _: b"")), kind)
 
 
@@ -532,12 +532,12 @@ def test_the_first_event_with_such_a_field_is_broken_and_no_other(way: str, poin
 
 @pytest.mark.parametrize("pointer", ["/nonsense", "/image_attachment/source_id"])
 def test_a_field_that_no_event_of_the_stream_has_cannot_be_broken(pointer: str) -> None:
-    with pytest.raises(PlanError, match=f"no event can be broken at {pointer} by missing"):
+    with pytest.raises(StubError, match=f"no event can be broken at {pointer} by missing"):
         done(told().response, {"break": {"missing": pointer}})
 
 
 def test_the_stop_of_a_stream_that_is_cut_before_it_cannot_be_broken() -> None:
-    with pytest.raises(PlanError, match="no event can be broken at /usage by missing"):
+    with pytest.raises(StubError, match="no event can be broken at /usage by missing"):
         done(told().response, {"cut-stream": 3}, {"break": {"missing": "/usage"}})
 
 
@@ -582,7 +582,7 @@ def test_several_faults_are_done_one_after_the_other() -> None:
 
 def test_a_body_that_is_no_json_any_more_cannot_be_broken() -> None:
     for fault in ("malformed-json", "wrong-charset"):
-        with pytest.raises(PlanError, match="the body is not JSON any more"):
+        with pytest.raises(StubError, match="the body is not JSON any more"):
             done(plain(), fault, {"break": {"missing": "/session_id"}})
 
 

@@ -1,4 +1,4 @@
-"""A planned answer is what was said of it; what its contract does not allow is refused when it is planned."""
+"""A stub is what was said of it; what its contract does not allow is refused when it is planned."""
 
 import json
 import re
@@ -17,10 +17,10 @@ from mockserver.answer.prefer import NONE, Preference
 from mockserver.contract.openapi import EVENT_STREAM
 from mockserver.contract.schema import Schema
 from mockserver.engine import Mock
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Headers, Json, Response
 from mockserver.settings import ERAS, Settings
-from mockserver.stub.response import ANSWER_KEYS, UNSAID, json_media, merged, read_step
+from mockserver.stub.response import RESPONSE_KEYS, UNSAID, json_media, merged, read_response
 from tests.strategies import (
     BODIES,
     every_operation,
@@ -62,19 +62,19 @@ def answered(era: str, name: str, **answer: Any) -> Response:
     return call(mock, era, name)
 
 
-def planning(era: str, name: str, **answer: Any) -> PlanError | None:
+def planning(era: str, name: str, **answer: Any) -> StubError | None:
     """Plan an answer and take it back; give the refusal, if it is refused."""
     mock = MOCKS[era]
     mock.served.planner.shelf.remove("default")
     try:
         plan(mock, name, **answer)
-    except PlanError as error:
+    except StubError as error:
         return error
     return None
 
 
-def refusal(era: str, name: str, **answer: Any) -> PlanError:
-    """Give the refusal of a planned answer."""
+def refusal(era: str, name: str, **answer: Any) -> StubError:
+    """Give the refusal of a stub."""
     refused = planning(era, name, **answer)
     assert refused is not None
     assert refused.what
@@ -90,12 +90,12 @@ def schema_of(era: str, name: str, status: int) -> Schema | None:
 
 
 def test_of_an_answer_nothing_need_be_said() -> None:
-    step = read_step({})
+    step = read_response({})
     assert (step.preference, step.status, step.partial, step.headers, step.faults) == (NONE, None, None, (), ())
     assert (step.times, step.invalid) == (1, False)
     assert step.body is UNSAID
-    nothing = dict.fromkeys(set(ANSWER_KEYS) - {"body", "times"})
-    assert read_step(nothing) == step._replace(spec=nothing)
+    nothing = dict.fromkeys(set(RESPONSE_KEYS) - {"body", "times"})
+    assert read_response(nothing) == step._replace(spec=nothing)
 
 
 @pytest.mark.parametrize(
@@ -109,22 +109,22 @@ def test_of_an_answer_nothing_need_be_said() -> None:
     ],
 )
 def test_an_answer_is_chosen_as_a_preference_chooses(said: Json, preference: Preference) -> None:
-    assert read_step(said).preference == preference
+    assert read_response(said).preference == preference
 
 
 def test_a_delay_is_the_first_of_the_faults() -> None:
-    faults = read_step({"delay": 0.5, "faults": ["reset", {"slow-body": 5}]}).faults
+    faults = read_response({"delay": 0.5, "faults": ["reset", {"slow-body": 5}]}).faults
     assert [each.as_json() for each in faults] == [
         {"delay": {"delay": 0.5}},
         "reset",
         {"slow-body": {"bytes_per_second": 5}},
     ]
-    assert [each.kind for each in read_step({"delay": 0}).faults] == ["delay"]
+    assert [each.kind for each in read_response({"delay": 0}).faults] == ["delay"]
 
 
 @pytest.mark.parametrize(("times", "read"), [(1, 1), (3, 3), (2**31 - 1, 2**31 - 1), ("always", None)])
 def test_an_answer_is_given_so_often_or_always(times: Any, read: int | None) -> None:
-    assert read_step({"times": times}).times == read
+    assert read_response({"times": times}).times == read
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ def test_an_answer_is_given_so_often_or_always(times: Any, read: int | None) -> 
     ids=lambda wrong: str(wrong)[:40],
 )
 def test_what_cannot_be_meant_is_refused(wrong: Any) -> None:
-    with pytest.raises(PlanError) as refused:
-        read_step(wrong)
+    with pytest.raises(StubError) as refused:
+        read_response(wrong)
     assert refused.value.why or refused.value.mend
 
 
@@ -185,15 +185,15 @@ loops.append(loops)
 
 @pytest.mark.parametrize("invalid", [False, True])
 def test_a_body_that_has_no_end_is_refused(invalid: bool) -> None:
-    with pytest.raises(PlanError, match="a body is a value of JSON"):
-        read_step({"body": loops, "invalid": invalid})
+    with pytest.raises(StubError, match="a body is a value of JSON"):
+        read_response({"body": loops, "invalid": invalid})
 
 
-@given(st.dictionaries(st.sampled_from(ANSWER_KEYS), wild_values, max_size=3) | wild_values)
+@given(st.dictionaries(st.sampled_from(RESPONSE_KEYS), wild_values, max_size=3) | wild_values)
 def test_whatever_is_said_is_read_or_refused(said: Json) -> None:
     try:
-        step = read_step(said)
-    except PlanError:
+        step = read_response(said)
+    except StubError:
         return
     assert step.spec == said or "nan" in str(said).lower()
 
@@ -243,8 +243,8 @@ def test_of_two_names_that_are_the_same_the_own_word_counts() -> None:
 @example("\u212a", "x")
 def test_a_header_field_is_one_of_http_or_refused(name: str, text: Any) -> None:
     try:
-        (field,) = read_step({"headers": {name: text}}).headers
-    except PlanError:
+        (field,) = read_response({"headers": {name: text}}).headers
+    except StubError:
         plausible = re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) and name.lower() not in OURS
         printable = str(text).strip(" ").isprintable() and str(text).isprintable() and max(str(text) + " ") < "\u0100"
         sayable = isinstance(text, str | int | float) and not isinstance(text, bool)
@@ -306,7 +306,7 @@ def test_a_body_is_allowed_where_its_schema_allows_it_and_sent_to_the_letter(
         assert (response.status, value(response)) == (status, body)
         assert (header(response, "content-type"), header(response, "x-mock-source")) == ("application/json", "planned")
     else:
-        assert refused.what.startswith(f"the planned answer breaks the contract {era} at ")
+        assert refused.what.startswith(f"the stub breaks the contract {era} at ")
         assert refused.where.startswith(f"{era}#/")
 
 
@@ -341,7 +341,7 @@ def test_a_partial_body_reaches_into_objects() -> None:
 )
 def test_a_partial_body_that_breaks_the_contract_is_refused(partial: Json, where: str) -> None:
     refused = refusal("2.6", "set_title", partial=partial)
-    assert refused.what.startswith(f"the planned answer breaks the contract 2.6 at {where}")
+    assert refused.what.startswith(f"the stub breaks the contract 2.6 at {where}")
 
 
 @pytest.mark.parametrize(
@@ -538,7 +538,7 @@ def texts(tmp_path: Path) -> Mock:
 
 @pytest.mark.parametrize("fault", ["malformed-json", {"break": {"missing": "/x"}}])
 def test_a_text_is_no_json_to_be_broken(texts: Mock, fault: Json) -> None:
-    with pytest.raises(PlanError, match="needs JSON\n  why: read answers text/plain"):
+    with pytest.raises(StubError, match="needs JSON\n  why: read answers text/plain"):
         plan(texts, "read", faults=fault)
 
 
@@ -550,7 +550,7 @@ def test_a_text_may_be_planned_and_cut(texts: Mock) -> None:
 
 def test_of_a_body_without_a_schema_nothing_can_be_broken(tmp_path: Path) -> None:
     mock = own(tmp_path)
-    with pytest.raises(PlanError, match="the contract says nothing of the body"):
+    with pytest.raises(StubError, match="the contract says nothing of the body"):
         plan(mock, "read", faults={"break": {"missing": "/x"}})
 
 

@@ -1,4 +1,4 @@
-"""Which planned answer a request gets: the order, how often, by which chance; and what a plan cannot say."""
+"""Which stub a request gets: the order, how often, by which chance; and what a plan cannot say."""
 
 import json
 import re
@@ -14,10 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
-from mockserver.errors import PlanError
+from mockserver.errors import StubError
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings
-from mockserver.stub.rules import MOST_ANSWERS, Entry, read_plan, read_spec
+from mockserver.stub.rules import MOST_RESPONSES, Entry, read_spec, read_stubs
 from tests.strategies import BODIES, json_values, operations, own_document, target, write_document
 from tests.talk import MESSAGE, TITLE, ask, header, value, whole
 
@@ -85,7 +85,7 @@ def test_a_single_answer_may_stand_in_its_entry(given: Json, read: Json) -> None
         {"operation": "set_title", "answers": None},
         {"operation": "set_title", "answers": {"status": 429}},
         {"operation": "set_title", "answers": "429"},
-        {"operation": "set_title", "answers": [{}] * (MOST_ANSWERS + 1)},
+        {"operation": "set_title", "answers": [{}] * (MOST_RESPONSES + 1)},
         {"operation": "set_title", "answers": [{}], "status": 429},
         {"operation": "set_title", "answers": [5]},
         {"operation": "set_title", "answers": [{"times": "always"}, {}]},
@@ -109,7 +109,7 @@ def test_a_single_answer_may_stand_in_its_entry(given: Json, read: Json) -> None
 )
 def test_what_cannot_be_meant_is_refused_and_not_kept(wrong: Any) -> None:
     mock = mock_of()
-    with pytest.raises(PlanError) as refused:
+    with pytest.raises(StubError) as refused:
         mock.served.planner.add("default", wrong)
     assert refused.value.what
     assert refused.value.why or refused.value.mend
@@ -128,7 +128,7 @@ def test_whatever_is_planned_is_taken_or_refused(given: Json) -> None:
     mock = mock_of()
     try:
         entry = mock.served.planner.add("default", given)
-    except PlanError:
+    except StubError:
         return
     assert mock.served.planner.entries("default") == (entry,)
     assert title(mock).status in range(200, 600)
@@ -136,7 +136,7 @@ def test_whatever_is_planned_is_taken_or_refused(given: Json) -> None:
 
 def test_an_unknown_operation_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(
-        PlanError, match="there is no operation 'retitle'\n  mend: there are create, delete, get_summary"
+        StubError, match="there is no operation 'retitle'\n  mend: there are create, delete, get_summary"
     ):
         plan(mock_of(), "retitle")
 
@@ -145,7 +145,7 @@ def test_an_unknown_operation_is_refused_with_those_that_there_are() -> None:
 
 
 class Case(NamedTuple):
-    """A planned answer of a made-up plan: its status, for which of two messages, how often (None is always)."""
+    """A stub of a made-up plan: its status, for which of two messages, how often (None is always)."""
 
     status: int
     message: str | None
@@ -207,11 +207,11 @@ def test_an_answer_of_which_nothing_is_said_is_the_usual_one() -> None:
     assert [each.status for each in answers] == [429, 200, 503, 200]
     assert answers[1].body == answers[3].body
     assert value(answers[1])["generated_title"] == TITLED
-    assert [each.planned for each in mock.shelf.exchanges("default")] == [1, 1, 1, 0]
+    assert [each.stub for each in mock.shelf.exchanges("default")] == [1, 1, 1, 0]
 
 
 def test_what_comes_after_an_answer_that_is_given_always_is_refused() -> None:
-    with pytest.raises(PlanError, match="is never given\n  mend: put it last"):
+    with pytest.raises(StubError, match="is never given\n  mend: put it last"):
         plan(mock_of(), answers=[{"status": 429, "times": "always"}, {}])
 
 
@@ -272,9 +272,9 @@ def test_a_changed_answer_is_the_one_that_is_given() -> None:
     assert statuses(mock, 1) == [429]
     mock.served.planner.add("default", {"operation": "set_title", "status": 503, "times": "always"}, entry.number)
     assert statuses(mock, 1) == [503]
-    with pytest.raises(PlanError, match="there is no planned answer 99"):
+    with pytest.raises(StubError, match="there is no stub 99"):
         mock.served.planner.add("default", {"operation": "set_title"}, 99)
-    with pytest.raises(PlanError):
+    with pytest.raises(StubError):
         mock.served.planner.add("default", {"operation": "set_title", "status": 299}, entry.number)
     assert statuses(mock, 1) == [503]
 
@@ -435,7 +435,7 @@ def test_what_one_of_the_contracts_allows_can_be_planned_and_under_another_is_an
     new = ask(mock.handle, "GET", path, user_agent="LlamaCloud/Python 2.17.0")
     assert (new.status, header(new, "x-mock-fault")) == (500, "plan")
     message = header(new, "x-mock-message") or ""
-    assert message.startswith("planned answer 1 for get_summary: it breaks the contract 2.17 at the root: 'shared_acc")
+    assert message.startswith("stub 1 for get_summary: it breaks the contract 2.17 at the root: 'shared_acc")
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_a_fault_that_cannot_be_done_is_an_error_of_the_plan(fault: Json, told: 
 
 
 def test_an_answer_that_no_contract_allows_is_refused_with_the_place_in_one() -> None:
-    with pytest.raises(PlanError, match=r"breaks the contract 2.17 at the root\n  where: 2.17#/components"):
+    with pytest.raises(StubError, match=r"breaks the contract 2.17 at the root\n  where: 2.17#/components"):
         plan(mock_of(contract="auto"), "get_summary", body={"last_updated_at": "t"})
 
 
@@ -462,7 +462,7 @@ def test_a_contract_of_ones_own_is_planned_by_its_own_names(tmp_path: Path) -> N
     mock = Mock(Settings(seed=0, contract=str(write_document(tmp_path, own_document()))))
     plan(mock, "read", when={"note_id": "7"}, partial={"text": "Planned"})
     assert value(ask(mock.handle, "GET", "/notes/7")) == {"id": "n1", "text": "Planned"}
-    with pytest.raises(PlanError, match=r"a request of read has no 'text'\n  mend: it has note_id"):
+    with pytest.raises(StubError, match=r"a request of read has no 'text'\n  mend: it has note_id"):
         plan(mock, "read", when={"text": "x"})
     assert mock.served.planner.fields["write"].body == {"id", "text", "parent"}
 
@@ -601,7 +601,7 @@ def test_what_a_scope_plans_itself_stands_after_what_it_begins_with(tmp_path: Pa
 @pytest.mark.parametrize("name", ["plan.yaml", "plan.yml", "plan.json"])
 def test_a_plan_is_yaml_or_json(tmp_path: Path, name: str) -> None:
     specs = [{"operation": "set_title", "status": 429}, {"operation": "*", "times": "always", "delay": 1}]
-    assert read_plan(written(tmp_path, json.dumps(specs), name)) == specs
+    assert read_stubs(written(tmp_path, json.dumps(specs), name)) == specs
 
 
 @pytest.mark.parametrize(
@@ -609,24 +609,24 @@ def test_a_plan_is_yaml_or_json(tmp_path: Path, name: str) -> None:
     [
         ("plan.json", "[", "the plan is not JSON"),
         ("plan.yaml", "[", "the plan is not YAML"),
-        ("plan.yaml", "", "a plan is a list of planned answers"),
-        ("plan.yaml", "operation: set_title", "a plan is a list of planned answers"),
+        ("plan.yaml", "", "a plan is a list of stubs"),
+        ("plan.yaml", "operation: set_title", "a plan is a list of stubs"),
         ("plan.yaml", "[" * 200, "the plan is nested deeper than 100 levels"),
         ("plan.yaml", "- {body: .nan}", "the plan holds what JSON cannot"),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
     path = written(tmp_path, text, name)
-    with pytest.raises(PlanError) as refused:
-        read_plan(path)
+    with pytest.raises(StubError) as refused:
+        read_stubs(path)
     assert refused.value.what == told
     assert refused.value.where == str(path)
     assert "contract" not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="the plan cannot be read"):
-        read_plan(tmp_path / "none.yaml")
+    with pytest.raises(StubError, match="the plan cannot be read"):
+        read_stubs(tmp_path / "none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -634,13 +634,13 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ("{operation: retitle}", "there is no operation 'retitle'"),
         ("{operation: set_title, status: 299}", "set_title has no answer 299 in contract 2.6"),
-        ("{operation: set_title, colour: red}", "a planned answer has no 'colour'"),
-        ("5", "a planned answer is an object"),
+        ("{operation: set_title, colour: red}", "a stub has no 'colour'"),
+        ("5", "a stub is an object"),
         ("{operation: set_title, faults: explode}", "there is no fault 'explode'"),
     ],
 )
 def test_a_wrong_entry_of_a_file_stops_the_start_and_is_named(tmp_path: Path, entry: str, told: str) -> None:
-    with pytest.raises(PlanError) as refused:
+    with pytest.raises(StubError) as refused:
         mock_of(plan=written(tmp_path, f"- {{operation: set_title, status: 429}}\n- {entry}\n"))
     assert refused.value.what == f"entry 2 of the plan: {told}"
 
@@ -654,7 +654,7 @@ def test_a_plan_beside_a_file_of_sessions_is_the_same_for_all_who_share_it(tmp_p
     try:
         plan(one, when={"first_message": re.compile("q3", re.IGNORECASE)}, answers=[{"status": 429}, {"status": 503}])
         assert [title(mock).status for mock in (other, one, other)] == [429, 503, 200]
-        with pytest.raises(PlanError, match="a function cannot be sent to another process"):
+        with pytest.raises(StubError, match="a function cannot be sent to another process"):
             plan(one, when={"first_message": str.isupper})
     finally:
         one.store.close()

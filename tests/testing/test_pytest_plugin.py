@@ -30,6 +30,7 @@ def title(mock, session_id="ses-1", message="x", **more):
 def _loaded() -> None:
     """Load what the inner suites load: pytest forgets their modules, and classes made twice would not be the same."""
     import mockserver.control.client
+
     import mockserver.testing.pytest_fixtures  # noqa: F401  # loaded, as said
 
     async def ask(mock: MockServer) -> None:
@@ -41,7 +42,7 @@ def _loaded() -> None:
             mock.http_client().get("/__mock__/journal")
             mock.http_client().post("/api/v1/chat/x/title", json={})
             asyncio.run(ask(mock))
-            mock.plan.set_title(status=429, partial={"detail": "x"}, faults={"break": {"missing": "/detail"}})
+            mock.stub.create("set_title", status=429, partial={"detail": "x"}, faults={"break": {"missing": "/detail"}})
 
 
 def outcome(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
@@ -58,11 +59,11 @@ def test_a_test_begins_with_nothing_whatever_ran_before(pytester: pytest.Pyteste
 @pytest.mark.parametrize("fixture", ["mockserver", "mockserver_live"])
 def test_clean(request, fixture, number):
     mock = request.getfixturevalue(fixture)
-    assert (len(mock.journal), len(mock.sessions), len(mock.plan)) == (0, 0, 0)
+    assert (len(mock.journal), len(mock.sessions), len(mock.stub)) == (0, 0, 0)
     assert title(mock).status_code == 200
-    mock.plan.delete()
+    mock.stub.create("delete")
     mock.allow_unused()
-    assert (len(mock.journal), len(mock.sessions), len(mock.plan)) == (1, 1, 1)
+    assert (len(mock.journal), len(mock.sessions), len(mock.stub)) == (1, 1, 1)
 """,
     )
     ran.assert_outcomes(passed=40)
@@ -97,13 +98,13 @@ def test_invalid({fixture}):
     title({fixture}, message=None)
 
 def test_unused({fixture}):
-    {fixture}.plan.set_title(session_id="ses-2", status=429)
+    {fixture}.stub.create("set_title", session_id="ses-2", status=429)
     title({fixture})
 
 def test_allowed({fixture}):
     {fixture}.allow_invalid()
     {fixture}.allow_unused()
-    {fixture}.plan.set_title(session_id="ses-2", status=429)
+    {fixture}.stub.create("set_title", session_id="ses-2", status=429)
     title({fixture}, message=None)
 
 @pytest.mark.xfail(strict=True)
@@ -116,7 +117,7 @@ def test_expected({fixture}):
         [
             "*the client broke the contract: #1 POST /api/v1/chat/ses-1/title -> 422*",
             "*client: /body/first_message: Field required*",
-            "*planned answer 1 for set_title with path*ses-2* was never used: *429*",
+            "*stub 1 for set_title with path*ses-2* was never used: *429*",
             "*/path/session_id: expected *ses-2*, received *ses-1*",
         ]
     )
@@ -328,7 +329,7 @@ def test_a_running_server_is_used_a_scope_for_each_test(pytester: pytest.Pyteste
 @pytest.mark.parametrize("fixture", ["mockserver", "mockserver_live"])
 def test_clean(request, fixture, number):
     mock = request.getfixturevalue(fixture)
-    assert (len(mock.journal), len(mock.sessions), len(mock.plan), mock.seed) == (0, 0, 0, 0)
+    assert (len(mock.journal), len(mock.sessions), len(mock.stub), mock.seed) == (0, 0, 0, 0)
     assert "/scope/test-" in mock.base_url
     assert title(mock).status_code == 200
     mock.journal.verify("set_title", times=1)
@@ -358,8 +359,8 @@ MANY = """
 @pytest.mark.parametrize("fixture", ["mockserver", "mockserver_live"])
 def test_nothing_of_another_is_seen(request, fixture, number):
     mock = request.getfixturevalue(fixture)
-    assert (len(mock.journal), len(mock.sessions), len(mock.plan)) == (0, 0, 0)
-    mock.plan.set_title(status=429)
+    assert (len(mock.journal), len(mock.sessions), len(mock.stub)) == (0, 0, 0)
+    mock.stub.create("set_title", status=429)
     with mock.http_client(headers=KEY) as client:
         for status in (429, 200):
             path = CHAT + "/ses-" + str(number) + "/title"

@@ -10,12 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.errors import MockserverError, PlanError, StartError, StateError, StoreError, UsageError
+from mockserver.errors import MockserverError, StartError, StateError, StoreError, StubError, UsageError
 from mockserver.messages import Json
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
+from mockserver.testing import ABSENT, MockServer, VerificationError, connect, open_mock
 from mockserver.testing import server as testing
-from mockserver.testing.server import ABSENT, MockServer, VerificationError, connect, make_app, open_mock
+from mockserver.testing.server import make_app
 from tests.needs import free_port
 from tests.talk import KEY, MESSAGE
 
@@ -64,7 +65,9 @@ def test_the_same_seed_gives_the_same_bytes_wherever_it_runs() -> None:
 
 
 def test_a_plan_is_followed_and_a_journal_kept(mock: MockServer) -> None:
-    planned = mock.plan.set_title(status=429, retry_after_ms=20, first_message=re.compile("q3", re.IGNORECASE))
+    planned = mock.stub.create(
+        "set_title", status=429, retry_after_ms=20, first_message=re.compile("q3", re.IGNORECASE)
+    )
     planned.then(partial={"generated_title": "Planned"})
     answers = [title(mock) for _ in range(3)]
     assert [each.status_code for each in answers] == [429, 200, 200]
@@ -72,8 +75,8 @@ def test_a_plan_is_followed_and_a_journal_kept(mock: MockServer) -> None:
     titles = [each.json()["generated_title"] for each in answers[1:]]
     assert titles == ["Planned", f"{MESSAGE}..."]
     assert planned.uses == 2
-    assert (mock.plan.unused, len(mock.plan)) == ([], 1)
-    assert [each.planned for each in mock.journal] == [planned.number, planned.number, 0]
+    assert (mock.stub.unused, len(mock.stub)) == ([], 1)
+    assert [each.stub for each in mock.journal] == [planned.number, planned.number, 0]
     mock.journal.verify("set_title", times=3, session_id="ses-1", first_message=MESSAGE)
     mock.journal.verify("set_title", times={"at_least": 1})
     mock.journal.verify("set_title", when={"query": {"project_id": ABSENT}})
@@ -99,20 +102,20 @@ def test_a_typo_is_never_a_green_test(mock: MockServer) -> None:
         lambda: mock.journal.verify_never("set_titel"),
         lambda: mock.journal.verify_never("set_title", frist_message="x"),
         lambda: mock.journal.verify_never("set_title", when={"bdy": {}}),
-        lambda: mock.plan.set_titel(status=429),
-        lambda: mock.plan.set_title(frist_message="x"),
-        lambda: mock.plan.set_title(staus=429),
+        lambda: mock.stub.create("set_titel", status=429),
+        lambda: mock.stub.create("set_title", frist_message="x"),
+        lambda: mock.stub.create("set_title", staus=429),
     ):
-        with pytest.raises(PlanError):
+        with pytest.raises(StubError):
             wrong()
 
 
 def test_a_body_that_the_contract_forbids_is_refused_at_once_unless_it_is_meant(mock: MockServer) -> None:
-    with pytest.raises(PlanError, match="breaks the contract"):
-        mock.plan.set_title(body={"session_id": 5})
-    with pytest.raises(PlanError, match="breaks the contract"):
-        mock.plan.get_summary(partial={"generated_title": 5})
-    mock.plan.set_title(body={"session_id": 5}, invalid=True)
+    with pytest.raises(StubError, match="breaks the contract"):
+        mock.stub.create("set_title", body={"session_id": 5})
+    with pytest.raises(StubError, match="breaks the contract"):
+        mock.stub.create("get_summary", partial={"generated_title": 5})
+    mock.stub.create("set_title", body={"session_id": 5}, invalid=True)
     assert title(mock).json() == {"session_id": 5}
 
 
@@ -136,7 +139,7 @@ def test_sessions_are_arranged_and_seen(mock: MockServer) -> None:
 
 def test_what_the_client_did_wrong_is_complained_of_unless_it_is_allowed(mock: MockServer) -> None:
     title(mock, message=None)
-    mock.plan.delete(status=503)
+    mock.stub.create("delete", status=503)
     with pytest.raises(VerificationError) as raised:
         mock.check()
     text = str(raised.value)
@@ -172,17 +175,17 @@ def test_each_breach_is_one(method: str, path: str, headers: dict[str, str]) -> 
 def test_that_something_is_not_there_is_no_breach() -> None:
     with open_mock(unknown_sessions="404") as mock:
         assert title(mock).status_code == 404
-        mock.plan.create(status=422)
+        mock.stub.create(status=422)
         mock.http_client().post(CHAT, headers={"authorization": KEY})
         mock.check()
 
 
 def test_a_reset_forgets_all_but_the_seed(mock: MockServer) -> None:
     title(mock, message=None)
-    mock.plan.delete()
+    mock.stub.create("delete")
     mock.sessions.add("ses-1")
     mock.reset()
-    assert (len(mock.sessions), len(mock.journal), len(mock.plan), mock.seed) == (0, 0, 0, 0)
+    assert (len(mock.sessions), len(mock.journal), len(mock.stub), mock.seed) == (0, 0, 0, 0)
     mock.check()
 
 
@@ -245,26 +248,26 @@ def test_a_function_may_stand_for_a_part_in_this_process_alone() -> None:
         return len(text) < 5
 
     with open_mock() as mock:
-        mock.plan.set_title(first_message=short, status=429, times="always")
+        mock.stub.create("set_title", first_message=short, status=429, times="always")
         assert [title(mock, message=each).status_code for each in ("abc", MESSAGE)] == [429, 200]
         with pytest.raises(VerificationError, match="what short accepts"):
             mock.journal.verify("set_title", session_id="x", first_message=short)
     with (
         opened("elsewhere") as mock,
-        pytest.raises(PlanError, match="function cannot be sent"),
+        pytest.raises(StubError, match="function cannot be sent"),
     ):
-        mock.plan.set_title(first_message=short)
+        mock.stub.create("set_title", first_message=short)
 
 
 def test_a_test_that_ends_leaves_nothing_in_the_server_that_it_used() -> None:
     with running(make_app(Settings(seed=9))) as url:
         with connect(url, "a") as mock:
             title(mock)
-            mock.plan.delete()
+            mock.stub.create("delete")
             assert httpx.get(url + "/__mock__/scopes").json()["scopes"] == [{"name": "a", "sessions": 1}]
         assert httpx.get(url + "/__mock__/scopes").json()["scopes"] == []
         with connect(url, "a") as mock:
-            assert (len(mock.journal), len(mock.plan)) == (0, 0)
+            assert (len(mock.journal), len(mock.stub)) == (0, 0)
 
 
 def test_a_server_without_control_routes_is_told_to_be() -> None:
@@ -273,7 +276,7 @@ def test_a_server_without_control_routes_is_told_to_be() -> None:
         pytest.raises(StartError, match=r"--no-control|switched off|cannot be asked"),
         connect(url, "a", seed=1) as mock,
     ):
-        mock.plan.set_title()
+        mock.stub.create("set_title")
 
 
 def test_a_journal_that_let_go_of_exchanges_is_no_proof() -> None:

@@ -1,26 +1,22 @@
 """The chat-session resource, simulated over a store."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from mockserver.answer.choose import Draft, RefusedError
 from mockserver.answer.generate import identifier
-from mockserver.answer.prefer import NONE
+from mockserver.api import Call, Draft, PlayContext, RejectedError
+from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
 from mockserver.apis.llamacloud_chat.turns import broken_off, job_metadata, remembered, said, stopped
 from mockserver.clock import Clock
-from mockserver.contract.openapi import EVENT_STREAM, Operation
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
 from mockserver.errors import StoreError
 from mockserver.messages import Finding, Json
-from mockserver.request.validate import Call
-from mockserver.sse import AT_ONCE, Pace, paced
+from mockserver.sse import PLAIN, StreamStyle, paced
 from mockserver.sse import Step as Said
-from mockserver.store.base import Change, Session, Store, titled
-
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor; every answer is one."""
+from mockserver.store.base import Change, Part, Record, Store
 
 PAGE_SIZE = 50
 """How many sessions a page of the list has by default (inferred; docs/upstream.md, "Paging")."""
@@ -42,8 +38,8 @@ class Traits(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What a simulation plays in: the store, the clock (gives the time now as a timestamp), chance, and the rules."""
+class ChatContext:
+    """What the chat is played with: the store, the clock, chance, and the rules."""
 
     store: Store
     clock: Clock
@@ -53,16 +49,25 @@ class World:
     strict: bool = False
     """Whether an id that create never issued is unknown; else it comes to life on first use."""
     locked_status: int = 400
-    pace: Pace = AT_ONCE
-    streams: bool = True
-    """Whether a turn is told as server-sent events; else it is answered with plain JSON."""
+    style: StreamStyle = PLAIN
     missing: frozenset[str] = frozenset()
     """The indexes that no turn can query."""
     traits: dict[Operation, Traits] = field(default_factory=dict)
 
-
-Play: TypeAlias = Callable[[World, Call], Draft]
-"""A function that plays one operation in a world."""
+    @classmethod
+    def of(cls, context: PlayContext) -> "ChatContext":
+        """Give it as the settings say."""
+        settings = context.settings
+        return cls(
+            context.store,
+            context.clock,
+            context.chance,
+            settings.title_length,
+            strict=settings.unknown_sessions == "404",
+            locked_status=int(settings.locked_status),
+            style=context.style,
+            missing=frozenset(filter(None, map(str.strip, (settings.missing_indexes or "").split(",")))),
+        )
 
 
 def title_of(message: str, length: int) -> str:
@@ -73,103 +78,105 @@ def title_of(message: str, length: int) -> str:
     return message[:length] + "..."
 
 
-def create(world: World, call: Call) -> Draft:
+def create(chat: ChatContext, call: Call) -> Draft:
     """Make a session, with an id of the server's."""
     scope, body = call.request.scope, call.body or {}
-    shared_access = body.get("shared_access") if world.traits[call.operation].shared_access else None
+    shared_access = body.get("shared_access") if chat.traits[call.operation].shared_access else None
 
-    def step(old: Session | None, gone: bool) -> Change:
+    def step(old: Record | None, gone: bool) -> Change:
         if old is not None or gone:
             return Change(old)
         return Change(
-            Session(
+            new_session(
                 session_id,
-                world.clock(),
+                chat.clock(),
+                project_id=_project(call),
                 index_ids=body.get("index_ids"),
                 shared_access=shared_access,
-                project_id=_project(call),
                 issued=True,
                 born=number,
             )
         )
 
     while True:
-        number = world.store.birth(scope)
-        session_id = identifier("ses-", world.chance(scope, "session", number))
-        session = world.store.change(scope, session_id, step)
-        if session is not None and session.born == number:
-            return _told(world, call, session)
+        number = chat.store.count(scope, SESSIONS)
+        session_id = identifier("ses-", chat.chance(scope, "session", number))
+        session = chat.store.update(scope, SESSIONS, session_id, step)
+        if session is not None and session.data["born"] == number:
+            return _answer(chat, call, session)
 
 
-def set_title(world: World, call: Call) -> Draft:
+def set_title(chat: ChatContext, call: Call) -> Draft:
     """Give a session its title from its first message."""
-    title, clock = title_of(call.body["first_message"], world.title_length), world.clock
-    return _told(world, call, _changed(world, call, lambda old: titled(old, clock(), title)))
+    title = title_of(call.body["first_message"], chat.title_length)
+    return _answer(chat, call, _changed(chat, call, lambda old: _updated(chat, old, title=title)))
 
 
-def get_summary(world: World, call: Call) -> Draft:
+def get_summary(chat: ChatContext, call: Call) -> Draft:
     """Give a session without its events."""
-    return _told(world, call, _found(world, call)[0])
+    return _answer(chat, call, _found(chat, call)[0])
 
 
-def retrieve(world: World, call: Call) -> Draft:
+def retrieve(chat: ChatContext, call: Call) -> Draft:
     """Give a session with its history."""
-    session, events = _found(world, call, turns=True)
-    value = summary(session, world.traits[call.operation])
+    session, events = _found(chat, call, parts=True)
+    value = summary(session, chat.traits[call.operation])
     return Draft(call.operation.success, {**value, "events": events}, source="simulated")
 
 
-def list_sessions(world: World, call: Call) -> Draft:
+def list_sessions(chat: ChatContext, call: Call) -> Draft:
     """Give one page of sessions, the latest update first."""
     query = call.query
     asked, token = query.get("page_size"), query.get("page_token")
     size = min(asked, LONGEST_PAGE) if isinstance(asked, int) and asked > 0 else PAGE_SIZE
     before = read_token(token) if isinstance(token, str) else None
-    found = world.store.page(call.request.scope, _project(call), before, size + 1)
-    traits = world.traits[call.operation]
+    found = chat.store.page(call.request.scope, SESSIONS, _project(call), before, size + 1)
+    traits = chat.traits[call.operation]
     value: Json = {"items": [summary(session, traits) for session in found[:size]]}
     if len(found) > size:
         value["next_page_token"] = write_token(found[size - 1].seq)
     return Draft(call.operation.success, value, source="simulated")
 
 
-def delete(world: World, call: Call) -> Draft:
+def delete(chat: ChatContext, call: Call) -> Draft:
     """Delete a session; one that create never issued is only forgotten."""
 
-    def step(old: Session | None, gone: bool) -> Change:
-        if old is None and (gone or world.strict):
+    def step(old: Record | None, gone: bool) -> Change:
+        if old is None and (gone or chat.strict):
             raise _unknown(call, deleted=gone)
-        if old is not None and world.strict:
+        if old is not None and chat.strict:
             _check_project(call, old)
-        return Change(None)
+        return Change(None, gone=old is not None and old.data["issued"])
 
-    world.store.change(call.request.scope, call.path["session_id"], step)
+    chat.store.update(call.request.scope, SESSIONS, call.path["session_id"], step)
     return Draft(call.operation.success, None, None, source="simulated")
 
 
-def stream(world: World, call: Call) -> Draft:
+def stream(chat: ChatContext, call: Call) -> Draft:
     """Play one turn: it is planned whole, begun in the history, told in its time, and completed there."""
-    traits = world.traits[call.operation]
+    traits = chat.traits[call.operation]
     prompt, asked = call.body["prompt"], call.body["index_ids"]
-    title = None if traits.title_call else title_of(prompt, world.title_length)
+    title = None if traits.title_call else title_of(prompt, chat.title_length)
 
-    def begin(old: Session) -> Change:
-        if old.index_ids and set(old.index_ids) != set(asked):
-            if old.turns:
-                raise _locked(world, call)
-            old = old._replace(index_ids=asked)
-        number = old.turns + 1
-        made = _touched(world, old, title=old.title if old.title is not None else title, turns=number)
-        return Change(made, (number, [{"type": "user_input", "content": prompt}]))
+    def begin(old: Record) -> Change:
+        data = old.data
+        bound = data["index_ids"]
+        if bound and set(bound) != set(asked):
+            if data["turns"]:
+                raise _locked(chat, call)
+            bound = asked
+        number, kept = data["turns"] + 1, data["title"]
+        news = {"index_ids": bound, "turns": number, "title": title if kept is None else kept}
+        return _updated(chat, old, (number, [{"type": "user_input", "content": prompt}]), **news)
 
-    session = _changed(world, call, begin)
-    turn = _Turn(world, call, session)
+    session = _changed(chat, call, begin)
+    turn = _Turn(chat, call, session)
     steps = turn.steps(traits)
-    streams = world.streams and traits.streams
+    streams = chat.style.wanted and traits.streams
     if not streams:
         turn.keep(len(steps) - 1)
         return Draft(call.operation.success, {}, source="simulated")
-    told = paced(steps, world.pace, turn.chance, turn.close)
+    told = paced(steps, chat.style, turn.chance, turn.close)
     value = [step.event for step in steps]
     return Draft(call.operation.success, value, EVENT_STREAM, "simulated", stream=told)
 
@@ -177,12 +184,12 @@ def stream(world: World, call: Call) -> Draft:
 class _Turn:
     """A turn that was begun: what will be said, and how the history has it in the end."""
 
-    def __init__(self, world: World, call: Call, session: Session) -> None:
-        self.world, self.call, self.session = world, call, session
+    def __init__(self, chat: ChatContext, call: Call, session: Record) -> None:
+        self.chat, self.call, self.session = chat, call, session
         self.prompt: str = call.body["prompt"]
-        self.chance = world.chance(call.request.scope, "turn", session.id, session.turns, self.prompt)
-        missing = [each for each in call.body["index_ids"] if each in world.missing]
-        self.queried = [each for each in call.body["index_ids"] if each not in world.missing]
+        self.chance = chat.chance(call.request.scope, "turn", session.id, session.data["turns"], self.prompt)
+        missing = [each for each in call.body["index_ids"] if each in chat.missing]
+        self.queried = [each for each in call.body["index_ids"] if each not in chat.missing]
         self.missing = missing
         self.events: list[Json] = []
 
@@ -215,51 +222,54 @@ class _Turn:
         events = self.events if complete else broken_off(self.events[:sent], self.prompt, self.chance)
         stop = events[-1]
 
-        def step(old: Session | None, _: bool) -> Change:
-            if old is None or old.born != self.session.born:  # it was deleted while the turn was told
-                return Change(old)
-            made = _touched(self.world, old, job_metadata=job_metadata(stop, self.queried))
-            return Change(made, (self.session.turns, remembered(self.prompt, events)))
+        begun = self.session.data
 
-        self.world.store.change(self.call.request.scope, self.session.id, step)
+        def step(old: Record | None, _: bool) -> Change:
+            if old is None or old.data["born"] != begun["born"]:  # it was deleted while the turn was told
+                return Change(old)
+            part = (begun["turns"], remembered(self.prompt, events))
+            return _updated(self.chat, old, part, job_metadata=job_metadata(stop, self.queried))
+
+        self.chat.store.update(self.call.request.scope, SESSIONS, self.session.id, step)
         return stop
 
 
-def summary(session: Session, traits: Traits) -> Json:
+def summary(session: Record, traits: Traits) -> Json:
     """Write a session's summary in upstream's order. Source: docs/upstream.md, "Wire form"."""
+    data = session.data
     value = {
         "session_id": session.id,
-        "generated_title": session.title,
-        "last_updated_at": session.updated_at,
-        "job_metadata": session.job_metadata,
-        "index_ids": session.index_ids,
+        "generated_title": data["title"],
+        "last_updated_at": data["updated_at"],
+        "job_metadata": data["job_metadata"],
+        "index_ids": data["index_ids"],
     }
     if traits.shared_access:
-        value["shared_access"] = session.shared_access or SHARED_ACCESS
+        value["shared_access"] = data["shared_access"] or SHARED_ACCESS
     return value
 
 
-def _told(world: World, call: Call, session: Session) -> Draft:
+def _answer(chat: ChatContext, call: Call, session: Record) -> Draft:
     operation = call.operation
-    value = summary(session, world.traits[operation])
-    draft: Draft = _new(Draft, (operation.success, value, "application/json", "simulated", (), (), NONE, False, None))
-    return draft
+    return Draft(operation.success, summary(session, chat.traits[operation]), "application/json", "simulated")
 
 
-def _touched(world: World, session: Session, **news: Json) -> Session:
-    return session._replace(updated_at=world.clock(), **news)
+def _updated(chat: ChatContext, session: Record, part: Part | None = None, **news: Json) -> Change:
+    news["updated_at"] = chat.clock()
+    made = Record(SESSIONS, session.id, {**session.data, **news}, session.group)
+    return Change(made) if part is None else Change(made, (part,))
 
 
 class _UnbornError(Exception):
     pass
 
 
-def _changed(world: World, call: Call, change: Callable[[Session], Change]) -> Session:
-    """Change the session of a call; one that create never issued comes to life, unless the world is strict."""
-    scope, session_id, strict = call.request.scope, call.path["session_id"], world.strict
+def _changed(chat: ChatContext, call: Call, change: Callable[[Record], Change]) -> Record:
+    """Change the session of a call; one that create never issued comes to life, unless unknown ids are refused."""
+    scope, session_id, strict = call.request.scope, call.path["session_id"], chat.strict
     born = 0
 
-    def step(old: Session | None, gone: bool) -> Change:
+    def step(old: Record | None, gone: bool) -> Change:
         if old is not None and not strict:
             return change(old)
         if old is None:
@@ -267,29 +277,29 @@ def _changed(world: World, call: Call, change: Callable[[Session], Change]) -> S
                 raise _unknown(call, deleted=gone)
             if not born:
                 raise _UnbornError
-            old = Session(session_id, world.clock(), project_id=_project(call), born=born)
+            old = new_session(session_id, chat.clock(), project_id=_project(call), born=born)
         else:
             _check_project(call, old)
         return change(old)
 
     try:
-        session = world.store.change(scope, session_id, step)
+        session = chat.store.update(scope, SESSIONS, session_id, step)
     except _UnbornError:
-        born = world.store.birth(scope)
-        session = world.store.change(scope, session_id, step)
+        born = chat.store.count(scope, SESSIONS)
+        session = chat.store.update(scope, SESSIONS, session_id, step)
     if session is None:
         raise _unknown(call, deleted=True)
     return session
 
 
-def _found(world: World, call: Call, *, turns: bool = False) -> tuple[Session, list[Json]]:
+def _found(chat: ChatContext, call: Call, *, parts: bool = False) -> tuple[Record, list[Json]]:
     """Give the session of a call and its events."""
-    found = world.store.find(call.request.scope, call.path["session_id"], turns=turns)
-    if found.session is None:
-        return _changed(world, call, Change), []
-    if world.strict:
-        _check_project(call, found.session)
-    return found.session, [event for turn in found.turns for event in turn]
+    found = chat.store.find(call.request.scope, SESSIONS, call.path["session_id"], parts=parts)
+    if found.record is None:
+        return _changed(chat, call, Change), []
+    if chat.strict:
+        _check_project(call, found.record)
+    return found.record, events_of(found.parts)
 
 
 def _project(call: Call) -> str | None:
@@ -298,30 +308,30 @@ def _project(call: Call) -> str | None:
     return project if isinstance(project, str) else None
 
 
-def _check_project(call: Call, session: Session) -> None:
+def _check_project(call: Call, session: Record) -> None:
     """Refuse a session of another project than the one asked for."""
     asked = _project(call)
-    if asked is not None and asked != (session.project_id or asked):
+    if asked is not None and asked != (session.group or asked):
         raise _unknown(call, deleted=False)
 
 
-def _unknown(call: Call, *, deleted: bool) -> RefusedError:
+def _unknown(call: Call, *, deleted: bool) -> RejectedError:
     why = "it was deleted" if deleted else "create never issued it"
     message = f"No session has the id {call.path['session_id']}: {why}."
     finding = Finding("/path/session_id", "session", message, "client", contract=call.operation.place)
-    return RefusedError(Draft(404, {"detail": "Session not found"}, findings=(finding,)))
+    return RejectedError(Draft(404, {"detail": "Session not found"}, findings=(finding,)))
 
 
-def _locked(world: World, call: Call) -> RefusedError:
+def _locked(chat: ChatContext, call: Call) -> RejectedError:
     """Refuse a turn on other indexes than the session's. Source: docs/upstream.md, "Error bodies"."""
     text = "The index set of this session is locked"
     message = f"{text}: ask on the indexes that it was bound to, or in a new session."
     finding = Finding("/body/index_ids", "locked", message, "client", contract=call.operation.place)
     detail: Json = text
-    if world.locked_status == 422:
+    if chat.locked_status == 422:
         loc = ["body", "index_ids"]
         detail = [{"type": "value_error", "loc": loc, "msg": text, "input": call.body["index_ids"]}]
-    return RefusedError(Draft(world.locked_status, {"detail": detail}, findings=(finding,)))
+    return RejectedError(Draft(chat.locked_status, {"detail": detail}, findings=(finding,)))
 
 
 def write_token(seq: int) -> str:
@@ -338,3 +348,26 @@ def read_token(token: str) -> int | None:
     _, _, number = text.partition(b":")
     seq = int(number) if number.isdigit() and len(number) < 19 else 0
     return seq if seq and write_token(seq) == token else None
+
+
+EVERYTHING = Traits(True, True, True, True)
+"""The traits of a contract that has all that any has."""
+
+_RETRIEVE = ("GET", "/api/v1/chat/{session_id}")
+
+
+def problem(contracts: Sequence[Contract], record: Record, parts: Sequence[Part]) -> str:
+    """Say why a session could not be answered, in the words of the newest contract that tells sessions."""
+    if wrong := malformed(record):
+        return wrong
+    for contract in contracts:
+        for operation in contract.operations:
+            reply = operation.reply(operation.success) if (operation.method, operation.path) == _RETRIEVE else None
+            schema = reply.preferred.schema if reply is not None and reply.preferred is not None else None
+            if schema is not None:
+                value = {**summary(record, EVERYTHING), "events": events_of(parts)}
+                if schema.is_valid(value):
+                    return ""
+                finding = schema.explain(value)[0]
+                return f"at {finding.where or 'the root'} of the session: {finding.message}"
+    return ""

@@ -34,8 +34,28 @@ _ANSWERS = (
 _BROKEN_OFF = "The connection was closed before the turn was complete."
 
 
+def event_name(event: Json) -> str:
+    """Give the name that an event is sent under. Source: docs/upstream.md, "Stream"."""
+    return "delta" if isinstance(event, dict) and str(event.get("type")).endswith("_delta") else "message"
+
+
+def is_stop(event: Json) -> bool:
+    """Say whether an event ends a turn."""
+    return isinstance(event, dict) and event.get("type") == "stop"
+
+
+def check_script(events: Sequence[Json]) -> None:
+    """Refuse a turn whose parts do not belong together; a ValueError says where and why."""
+    for index, event in enumerate(events):
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            raise ValueError(f"/{index}/event", "an event is an object with a type")
+        if (event["type"] == "stop") is not (index == len(events) - 1):
+            raise ValueError(f"/{index}/event", "a turn ends with its stop, and has no other")
+    _check_order(events)
+
+
 def _check_order(events: Sequence[Json]) -> None:
-    """Refuse a turn whose parts do not belong together: pieces and their whole, a call and its result."""
+    """Refuse pieces that do not add up to their whole, and results without their call."""
     pieces = {"text": "", "thinking": ""}
     calls: dict[Json, Json] = {}
     for index, event in enumerate(events):

@@ -1,4 +1,4 @@
-"""What is played to a client, and what must come of it: calls of each operation, each with its planned answers."""
+"""What is played to a client, and what must come of it: calls of each operation, each with its stubs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mockserver.api import default
 from mockserver.check.client.environments import RELEASES, default_cache, environment, interpreter
 from mockserver.check.client.process import Driver
 from mockserver.check.client.report import client_report
@@ -14,7 +15,6 @@ from mockserver.check.client.result import MISHANDLED, Result
 from mockserver.check.client.run import DRAWN, Choice, check_client
 from mockserver.check.report.options import Progress, deliver, report_option
 from mockserver.errors import UsageError
-from mockserver.settings import ERAS
 from mockserver.testing.pytest_fixtures import LiveServer
 
 CONTRACT = "auto (the era of the release), an era (2.6, 2.8, 2.17), or a file."
@@ -59,7 +59,7 @@ def command(
             driver, surface, contract, live, choice, lambda made: progress.tell(time.monotonic(), told(made))
         )
     progress.end()
-    own = Path(contract) if contract not in ("auto", *ERAS) else None
+    own = Path(contract) if contract not in ("auto", *default().contracts) else None
     deliver(client_report(result), reports, own)
 
 

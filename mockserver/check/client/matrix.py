@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from mockserver.api import default
 from mockserver.check.client.environments import UnavailableError, environment, interpreter
 from mockserver.check.client.process import Driver
 from mockserver.check.client.result import Result
 from mockserver.check.client.run import Choice, check_client, contract_for, own_era
 from mockserver.errors import StartError
 from mockserver.messages import Json
-from mockserver.settings import ERAS
 from mockserver.testing.pytest_fixtures import LiveServer
 
 AUTO = "auto"
-CONTRACTS = (AUTO, *reversed(ERAS))
+CONTRACTS = (AUTO, *reversed([*default().contracts]))
 """The contracts of a matrix where none are named: each release's own, then every era."""
 
 JOBS = (os.cpu_count() or 1) + 1
@@ -42,7 +42,7 @@ class Row:
 
     def is_own(self, contract: str) -> bool:
         """Say whether a release is held to a contract: to its own era, or to one that the user brought."""
-        return contract == AUTO or contract not in ERAS or contract == own_era(self.release)
+        return contract == AUTO or contract not in default().contracts or contract == own_era(self.release)
 
 
 class Progress(NamedTuple):
@@ -112,7 +112,9 @@ def checked(
 def _result(row: Row, name: str, driver: Driver, live: LiveServer, choice: Choice, told: _Told) -> Result:
     """Give the result of one contract; that of a release's own era is the same by either of its names."""
     like = contract_for(name, row.surface["version"]).name
-    same = next((each for each in row.results.values() if each.era == like), None) if like in ERAS else None
+    same = (
+        next((each for each in row.results.values() if each.era == like), None) if like in default().contracts else None
+    )
     if same is not None and row.is_own(name):
         return replace(same, contract=name)
     wanted = choice._replace(brief=choice.brief or not row.is_own(name))

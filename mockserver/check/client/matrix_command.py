@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from mockserver.api import choose, read_contracts
 from mockserver.check.client.environments import RELEASES, default_cache
 from mockserver.check.client.matrix import CONTRACTS, JOBS, Progress, run_matrix
 from mockserver.check.client.matrix_report import as_html, matrix_report
 from mockserver.check.client.run import DRAWN, Choice
 from mockserver.check.report.options import Progress as Line
 from mockserver.check.report.options import deliver, report_option
-from mockserver.engine import read_contracts
 from mockserver.errors import StartError, UsageError
 
 
@@ -48,7 +48,7 @@ def command(
     chosen = RELEASES if releases == "all" else names(releases, "--releases")
     against = names(contracts, "--contracts")
     for name in against:
-        read_contracts(name)
+        read_contracts(name, choose(None, name))
     choice = Choice(drawn=examples, seed=seed, operations=operations)
     line, began = Line(quiet=quiet), time.monotonic()
     rows = run_matrix(chosen, against, cache, jobs, choice, lambda far: line.tell(time.monotonic(), told(far)))

@@ -24,7 +24,7 @@ _MANY = 3
 """More operations than this are counted."""
 
 _LONGEST_PLAN = 4_000
-"""How many characters of a planned answer a reproduction shows."""
+"""How many characters of a stub a reproduction shows."""
 
 
 def client_report(result: Result) -> Report:
@@ -101,7 +101,7 @@ def reproduction(broken: Broken, result: Result) -> Reproduction | None:
         return None
     quoted = plan.replace("'", "'\\''")
     served = f"mockserver serve --answers documented --contract {result.era}"
-    asked = f"curl -s http://127.0.0.1:4010/__mock__/plan -H 'content-type: application/json' -d '{quoted}'"
+    asked = f"curl -s http://127.0.0.1:4010/__mock__/stubs -H 'content-type: application/json' -d '{quoted}'"
     kind = "AsyncLlamaCloud" if broken.variant.asynchronous else "LlamaCloud"
     strict = ", _strict_response_validation=True" if broken.variant.strict else ""
     arguments = ", ".join(f"{name}={value!r}" for name, value in case.arguments.items())

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from mockserver.api import choose, default, read_contracts
 from mockserver.check.client.cases import (
     Case,
     Kind,
@@ -29,12 +30,11 @@ from mockserver.check.client.errors import error_bodies, errors, lasting, late, 
 from mockserver.check.client.process import Driver, Lost
 from mockserver.check.client.result import LOOSE, STRICT, Broken, Looked, Place, Result, Tally, Variant
 from mockserver.contract.openapi import Contract, Operation
-from mockserver.control.admin import LocalDesk
-from mockserver.engine import Mock, read_contracts
+from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.testing.pytest_fixtures import LiveServer
 
 KEY = "the-key-of-this-check"
@@ -54,13 +54,16 @@ def own_era(version: str) -> str:
     try:
         own = tuple(int(part) for part in version.split(".")[:2])
     except ValueError:
-        return ERAS[0]
-    return next((era for era in ERAS if tuple(map(int, era.split("."))) <= own), ERAS[-1])
+        return next(iter(default().contracts))
+    return next(
+        (era for era in default().contracts if tuple(map(int, era.split("."))) <= own), [*default().contracts][-1]
+    )
 
 
 def contract_for(name: str, version: str) -> Contract:
     """Give the contract that a release is held to: by "auto" that of its own era."""
-    return read_contracts(own_era(version) if name == "auto" else name)[0]
+    own = own_era(version) if name == "auto" else name
+    return read_contracts(own, choose(None, own))[0]
 
 
 class Choice(NamedTuple):
@@ -98,12 +101,13 @@ class Player:
 
     def play(self, batch: Sequence[Planned]) -> None:
         """Play some cases, and keep what came of them; one after the other, where the client was lost in them."""
-        desks = [LocalDesk(self.mock, f"case-{number}") for number in range(len(batch))]
-        for desk, (_, case, _) in zip(desks, batch, strict=True):
-            desk.forget()
+        scopes = [f"case-{number}" for number in range(len(batch))]
+        for scope, (_, case, _) in zip(scopes, batch, strict=True):
+            self.mock.store.drop(scope)
             if case.answers:
-                desk.put({"operation": case.operation.id, "answers": list(case.answers)})
-        orders = [self._order(desk.scope, *each) for desk, each in zip(desks, batch, strict=True)]
+                spec = {"operation": case.operation.id, "answers": list(case.answers)}
+                self.mock.served.stubs.add(scope, spec)
+        orders = [self._order(scope, *each) for scope, each in zip(scopes, batch, strict=True)]
         try:
             outcomes = [Told(**each) for each in self.driver.ask({"do": "call", "calls": orders})]
         except Lost as lost:
@@ -113,8 +117,8 @@ class Player:
                 return
             error: Json = {"name": "Lost", "bases": [], "message": str(lost), "places": []}
             outcomes = [Told(None, {**error, "status": None, "body": None}, (), (), 0.0)]
-        for desk, each, told in zip(desks, batch, outcomes, strict=True):
-            self._take(*each, told, desk.exchanges())
+        for scope, each, told in zip(scopes, batch, outcomes, strict=True):
+            self._take(*each, told, self.mock.exchanges(scope))
 
     def _order(self, scope: str, place: Place, case: Case, variant: Variant) -> Json:
         return {
@@ -181,7 +185,7 @@ def check_client(
 
 def chosen(contract: Contract, names: Sequence[str]) -> list[Operation]:
     """Give the operations of a contract that are named, all where none is; a UsageError for one that no era has."""
-    known = {each.id for one in (contract, *read_contracts("auto")) for each in one.operations}
+    known = {each.id for one in (contract, *read_contracts("auto", default())) for each in one.operations}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"there is no operation {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
     return [each for each in contract.operations if not names or each.id in names]

@@ -9,13 +9,14 @@ from itertools import pairwise
 
 import click
 
+from mockserver.api import default
 from mockserver.check.client.checks import RULES
 from mockserver.check.client.errors import HEEDED, is_retried
 from mockserver.check.client.result import HANDLED, MISHANDLED, UNEXERCISED
 from mockserver.check.coverage.report import coverage_of, joined, summary_of
 from mockserver.check.report.model import Problem, Report, Reproduction, Table, gathered
 from mockserver.check.report.options import deliver, read_target
-from mockserver.journal.exchange import COUNTER, Call, Exchange, calls_of
+from mockserver.journal.exchange import Call, Exchange, calls_of
 from mockserver.messages import Headers
 from mockserver.testing.run import Ran
 
@@ -27,7 +28,7 @@ _SLACK = 0.01
 """Seconds by which a wait may be measured too short."""
 
 _RULES = ("exercised", "request-valid", "retry-count", "retry-wait")
-_PLANNED = "planned-used"
+_PLANNED = "stub-used"
 
 
 def teller(reports: Sequence[str], *, coverage: bool = False) -> Callable[[Ran], bool]:
@@ -66,7 +67,7 @@ def program_report(ran: Ran) -> Report:
         problems=problems,
         figures={"calls": len(calls), "requests": len(exchanges), "exit code": ran.code, "seed": ran.seed},
         tables=(Table("Verdicts", ("operation", "calls", "request", "retry", "answer, event, page, error"), rows),),
-        rules={name: RULES[name] for name in _RULES} | {_PLANNED: "Every planned answer is used."},
+        rules={name: RULES[name] for name in _RULES} | {_PLANNED: "Every stub is used."},
         passed=tuple(
             f"{row[0]} {kind}"
             for row in rows
@@ -82,7 +83,7 @@ def _row(name: str, calls: Sequence[Call], problems: Sequence[Problem]) -> list[
         return [name, "0", UNEXERCISED.upper(), UNEXERCISED.upper(), UNSEEN]
     wrong = {each.rule for each in problems if each.operation == name and each.level == "error"}
     asked = [call for call in calls if len(call) > 1 or is_asked(call[-1])]
-    if not any(COUNTER in Headers(each.headers) for call in calls for each in call):
+    if not any(default().client.retry_count in Headers(each.headers) for call in calls for each in call):
         again = f"{UNSEEN}: the client does not count its attempts"
     elif not asked:
         again = UNEXERCISED.upper()
@@ -127,8 +128,8 @@ def _sent(ran: Ran, exchanges: Sequence[Exchange]) -> Iterator[Problem]:
 def _unused(ran: Ran) -> Iterator[Problem]:
     for planned in ran.unused:
         for answer in planned.unused:
-            text = f"{planned.told} was never used: {answer}"
-            where = f"/plan/{planned.number}"
+            text = f"{planned} was never used: {answer}"
+            where = f"/stub/{planned.number}"
             yield Problem(
                 _PLANNED, "client", text, planned.operation, where, level="note" if ran.allowed.unused else "error"
             )

@@ -9,18 +9,17 @@ from typing import NamedTuple
 
 import click
 
+from mockserver.api import default, read_contracts
 from mockserver.check.coverage.targets import Known, Place, places_of
 from mockserver.check.coverage.visit import Talk, talk_of, toucher_of
-from mockserver.contract.openapi import Contract, bundled
+from mockserver.contract.openapi import Contract
 from mockserver.contract.router import Router
 from mockserver.contract.schema import Schema
-from mockserver.control.client import RemoteDesk
+from mockserver.control.admin import RemoteAdmin, contract_of
 from mockserver.control.routes import control_document
-from mockserver.engine import read_contracts
 from mockserver.errors import StartError, UsageError
 from mockserver.journal.exchange import Exchange, from_json
 from mockserver.messages import DEFAULT_SCOPE, Json
-from mockserver.settings import ERAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Tally:
 
         An operation is looked for in each contract in which it was called; one that never was, in the newest.
         """
-        contracts = self._in_order() or list(read_contracts("auto"))
+        contracts = self._in_order() or list(read_contracts("auto", default()))
         places: dict[Place, Known] = {}
         for contract, operation in _counted(contracts, self._called):
             places |= places_of(contract, next(each for each in contract.operations if each.id == operation))
@@ -107,15 +106,15 @@ class Tally:
     def _in_order(self) -> list[Contract]:
         """Give the contracts, the newest first."""
         found = list(self._contracts.values())
-        return found if self._is_given else sorted(found, key=lambda each: ERAS.index(each.name))
+        return found if self._is_given else sorted(found, key=lambda each: [*default().contracts].index(each.name))
 
 
 def _named(name: str) -> Contract:
-    if name in ERAS:
-        return bundled(name)
+    if name in default().contracts:
+        return read_contracts(name, default())[0]
     raise UsageError(
         f"the journal is of the contract {name!r}",
-        why=f"the bundled ones are {', '.join(ERAS)}; no other says where its document is",
+        why=f"the bundled ones are {', '.join(default().contracts)}; no other says where its document is",
         mend="name its file: --contract FILE",
     )
 
@@ -205,14 +204,16 @@ def _no_journal(where: str, why: str) -> UsageError:
 
 def _asked(url: str) -> Journal:
     """Ask a running mock; a StartError where there is none, or where it tells nothing."""
-    desk = RemoteDesk(url, DEFAULT_SCOPE)
+    admin = RemoteAdmin(url, DEFAULT_SCOPE)
     try:
-        size, names, exchanges = desk.journal_size, desk.contracts, desk.exchanges()
+        served = contract_of(admin)
+        size, names = int(served["journal_size"]), tuple(str(each["name"]) for each in served["contracts"])
+        exchanges = [from_json(each) for each in admin.call("GET", "/__mock__/journal").value["exchanges"]]
     except (ValueError, LookupError, TypeError) as error:
         mend = "name the URL of a mock, as mockserver serve says it"
         raise StartError("what runs there is no mock server", where=url, why=repr(error), mend=mend) from error
     finally:
-        desk.close()
+        admin.close()
     if len(exchanges) >= size:
         text = f"the journal keeps {size} exchanges, and is full; what was before is not counted (--journal-size)"
         click.echo(f"mockserver: {url}: {text}", err=True)

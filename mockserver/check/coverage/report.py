@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from mockserver.api import choose, default, read_contracts
 from mockserver.check.coverage.count import Coverage, Tally, read_journal
 from mockserver.check.coverage.targets import RULES, Place
 from mockserver.check.coverage.visit import Talk
@@ -16,10 +17,8 @@ from mockserver.check.report.model import Problem, Report, Table
 from mockserver.check.report.options import deliver, report_option
 from mockserver.check.target import Answer, Target
 from mockserver.contract.openapi import Contract
-from mockserver.engine import read_contracts
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json, Request
-from mockserver.settings import ERAS
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "operation": ("operation",),
@@ -216,11 +215,11 @@ def command(
     A JOURNAL is a file that `mockserver serve --journal FILE` wrote, the same on stdin for -, or the URL of a running
     mock. Several are counted together.
     """
-    tally = Tally(() if contract is None else read_contracts(contract))
+    tally = Tally(() if contract is None else read_contracts(contract, choose(None, contract)))
     for journal in map(read_journal, journals):
         tally.serve(journal.contracts)
         tally.add_all(journal.exchanges)
-    own = None if contract in (None, "auto", *ERAS) else Path(str(contract))
+    own = None if contract in (None, "auto", *default().contracts) else Path(str(contract))
     deliver(report_of(tally.result(), ", ".join(journals), each=each, fail_under=fail_under), reports, own)
 
 

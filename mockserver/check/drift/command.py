@@ -8,16 +8,16 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import click
 
+from mockserver.api import default, read_contracts
 from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
 from mockserver.check.client.environments import default_cache, environment
 from mockserver.check.drift.operations import Description, Drift, drift
 from mockserver.check.drift.rules import ORDER, RULES, Change, verdict
 from mockserver.check.report.model import Level, Problem, Report, Side, Table
 from mockserver.check.report.options import deliver, report_option
-from mockserver.contract.openapi import DEEPEST, bundled
+from mockserver.contract.openapi import DEEPEST
 from mockserver.contract.schema import load_document
 from mockserver.errors import ContractError, UsageError
-from mockserver.settings import ERAS
 
 Limit: TypeAlias = Literal["breaking", "risky", "never"]
 """From which severity on a change fails the run."""
@@ -59,8 +59,8 @@ def command(before: str, after: str, fail_on: Limit, cache: Path | None, reports
 
 def read_source(text: str, cache: Path | None = None) -> Source:
     """Read what is named on the command line; a UsageError says what can be named, a ContractError what is wrong."""
-    if text in ERAS:
-        return Source(Description(text, bundled(text).document))
+    if text in default().contracts:
+        return Source(Description(text, read_contracts(text, default())[0].document))
     if text.startswith(CLIENT):
         named = text.removeprefix(CLIENT)
         is_release = re.fullmatch(r"\d+(\.\w+)+", named) and not Path(named).exists()
@@ -69,7 +69,7 @@ def read_source(text: str, cache: Path | None = None) -> Source:
     if not path.is_file():
         raise UsageError(
             f"{text!r} is nothing that can be compared",
-            why=f"it is neither one of {', '.join(ERAS)}, nor a file, nor a client's release",
+            why=f"it is neither one of {', '.join(default().contracts)}, nor a file, nor a client's release",
             mend="name a bundled contract, a file with OpenAPI 3.1, or client:2.16.0",
         )
     return Source(read_own(path), path)

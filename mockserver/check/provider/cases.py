@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
+from mockserver.api import Call
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.schema import join
 from mockserver.messages import Headers, Request
-from mockserver.request.validate import Call, Judge, readings
+from mockserver.request.validate import RequestValidator, readings
 
 Expected: TypeAlias = Literal["valid", "invalid", "either", "malformed"]
 """What must become of a request: taken; refused as the contract says; one of both; refused in whatever form."""
@@ -68,8 +69,8 @@ def request_of(case: Case, key: str | None) -> Request:
 
 
 @lru_cache(maxsize=256)
-def _judge(operation: Operation) -> Judge:
-    return Judge(operation)
+def _judge(operation: Operation) -> RequestValidator:
+    return RequestValidator(operation)
 
 
 def verdict_of(case: Case) -> Verdict:
@@ -101,7 +102,7 @@ def _verdict(
     """The same; the cases of the boundaries come again in every run."""
     body = UNSENT if sent is None else sent if raw else json.loads(sent)
     case = Case("", operation, dict(path), query, body, content_type)
-    judged = _judge(operation).judge(request_of(case, None), case.path)
+    judged = _judge(operation).validate(request_of(case, None), case.path)
     strict = _holds(case)
     if isinstance(judged, Call):
         return Verdict("valid" if strict else "either")

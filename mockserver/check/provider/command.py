@@ -12,16 +12,15 @@ from uuid import uuid4
 
 import click
 
+from mockserver.api import choose, default, read_contracts
 from mockserver.check.coverage.report import Hearing, joined
 from mockserver.check.provider.run import Options, Placed, check
 from mockserver.check.report.options import Progress, deliver, report_option
 from mockserver.check.target import Target, at_url
 from mockserver.contract.openapi import Contract
 from mockserver.control.access import is_loopback
-from mockserver.engine import read_contracts
 from mockserver.errors import UsageError
 from mockserver.messages import Headers, Json, Request
-from mockserver.settings import ERAS
 
 KEY_ENV = "LLAMA_CLOUD_API_KEY"
 """The variable in which the official clients find their key."""
@@ -95,7 +94,7 @@ def command(
         if isinstance(asked, Hearing):
             report = joined(report, asked.coverage(contracts))
     progress.end()
-    own = Path(contract) if contract not in ("auto", *ERAS) else None
+    own = Path(contract) if contract not in ("auto", *default().contracts) else None
     deliver(report, reports, own)
 
 
@@ -147,11 +146,11 @@ def contracts_of(name: str, found: Found) -> Sequence[Contract]:
     """Give the contracts that a server is held to: those that are named, or that a mock says it serves."""
     if name == "auto" and found.is_mock:
         told = found.health["contracts"]
-        if len(told) == 1 and told[0] in ERAS:
+        if len(told) == 1 and told[0] in default().contracts:
             name = str(told[0])
-        elif not set(told) <= set(ERAS):
+        elif not set(told) <= default().contracts.keys():
             raise UsageError(f"the mock serves the contract {told[0]!r}", mend="name its file: --contract FILE")
-    return read_contracts(name)
+    return read_contracts(name, choose(None, name))
 
 
 def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:

@@ -4,9 +4,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mockserver.api import default
 from mockserver.contract.schema import join
-from mockserver.data import API, data_dir
-from mockserver.settings import ERAS
 
 
 class Spot(NamedTuple):
@@ -20,9 +19,9 @@ def spot(place: str, own: Path | None = None) -> Spot | None:
     """Give the spot of `<contract>#<pointer>`; None where there is no such file. `own` is a user's contract."""
     name, _, pointer = place.partition("#")
     path, told = own, str(own)
-    if name in ERAS:
-        path = data_dir() / "schemas" / API / f"{name}.yaml"
-        told = f"schemas/{API}/{name}.yaml"
+    if name in default().contracts:
+        path = default().contracts[name]
+        told = f"schemas/{default().name}/{name}.yaml"
     if path is None or not path.is_file():
         return None
     lines = _lines(path)

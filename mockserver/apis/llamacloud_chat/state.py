@@ -1,0 +1,135 @@
+"""A chat session as it is kept: its record, how that is checked, and how states of version 1 are read."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from mockserver.messages import Json
+from mockserver.store.base import Part, Record
+
+SESSIONS = "sessions"
+"""The collection of the sessions, and the counter of those that were ever made in a scope."""
+
+
+class Session(TypedDict):
+    """What a record keeps of a session; its id is the record's, and its project is the record's group."""
+
+    updated_at: str
+    """In upstream's form."""
+    title: str | None
+    job_metadata: Json
+    index_ids: Sequence[str] | None
+    shared_access: str | None
+    issued: bool
+    """Whether create made it; else it came to life on first use."""
+    turns: int
+    """How many turns were begun; each is a part of the record, numbered from 1 on."""
+    born: int
+    """Which session of its scope it was, from 1 on: tells it from an earlier one of the same id."""
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "updated_at": (str,),
+    "title": (str, type(None)),
+    "job_metadata": (dict, type(None)),
+    "index_ids": (list, type(None)),
+    "shared_access": (str, type(None)),
+    "issued": (bool,),
+    "turns": (int,),
+    "born": (int,),
+}
+
+_OLD_FIELDS = (
+    "id",
+    "updated_at",
+    "title",
+    "job_metadata",
+    "index_ids",
+    "shared_access",
+    "project_id",
+    "issued",
+    "turns",
+    "born",
+)
+"""What the fields of a session were in a state of version 1, in order."""
+
+
+def new_session(
+    session_id: str,
+    updated_at: str,
+    *,
+    title: str | None = None,
+    job_metadata: Json = None,
+    index_ids: Sequence[str] | None = None,
+    shared_access: str | None = None,
+    project_id: str | None = None,
+    issued: bool = False,
+    turns: int = 0,
+    born: int = 0,
+) -> Record:
+    """Make the record of a session."""
+    session = Session(
+        updated_at=updated_at,
+        title=title,
+        job_metadata=job_metadata,
+        index_ids=index_ids,
+        shared_access=shared_access,
+        issued=issued,
+        turns=turns,
+        born=born,
+    )
+    return Record(collection=SESSIONS, id=session_id, data=session, group=project_id)
+
+
+def changed(record: Record, **fields: Json) -> Record:
+    """Make the record of a session of which some fields have changed."""
+    return Record(collection=SESSIONS, id=record.id, data={**record.data, **fields}, group=record.group)
+
+
+def session_of(record: Record) -> Session:
+    """Return what a record keeps of a session."""
+    session: Session = record.data
+    return session
+
+
+def events_of(parts: Sequence[Part]) -> list[Json]:
+    """List the events of all turns of a session, in order."""
+    return [event for _, events in parts for event in events]
+
+
+def malformed(record: Record) -> str:
+    """Say why a record is not that of a session; nothing if it is."""
+    if record.collection != SESSIONS:
+        return f"it is of {record.collection!r}, and only {SESSIONS!r} are kept"
+    data = record.data
+    right = data.keys() == _TYPES.keys() and all(isinstance(data[name], types) for name, types in _TYPES.items())
+    if not right or type(data["turns"]) is not int or type(data["born"]) is not int or data["turns"] < 0:
+        return "it is no session"
+    return "" if data["born"] >= 0 else "it is no session"
+
+
+def convert(line: Json) -> Json:
+    """Rewrite a line of a state of version 1, which kept sessions only, as one of version 2."""
+    if not isinstance(line, dict):
+        raise ValueError("it is no object")
+    if "scope" in line:
+        gone = line["gone"]
+        if not isinstance(gone, list):
+            raise ValueError("births, seed and gone are not those of a scope")
+        return {
+            "scope": line["scope"],
+            "seed": line["seed"],
+            "counters": {SESSIONS: line["births"]},
+            "gone": [[SESSIONS, session_id] for session_id in gone],
+        }
+    session, events = line["session"], line["events"]
+    if not isinstance(session, list) or len(session) != len(_OLD_FIELDS) or not isinstance(events, list):
+        raise ValueError("it is no session")
+    fields = dict(zip(_OLD_FIELDS, session, strict=True))
+    return {
+        "collection": SESSIONS,
+        "id": fields.pop("id"),
+        "group": fields.pop("project_id"),
+        "data": fields,
+        "seq": line["seq"],
+        "parts": [[fields["turns"], events]] if events else [],
+    }

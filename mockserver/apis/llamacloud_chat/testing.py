@@ -1,0 +1,81 @@
+"""What a test holds of the chat beside what every mock has: its sessions, and what the official clients take."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+from mockserver import testing
+from mockserver.apis.llamacloud_chat.control import LIST, ONE
+from mockserver.control.admin import Admin
+from mockserver.messages import Json
+
+
+class Sessions:
+    """The sessions that the mock keeps."""
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def _all(self) -> list[Json]:
+        found: list[Json] = self._admin.call("GET", LIST).value["sessions"]
+        return found
+
+    def __iter__(self) -> Iterator[Json]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __contains__(self, session_id: str) -> bool:
+        return self._admin.call("GET", ONE, session_id=session_id).status != 404
+
+    def __getitem__(self, session_id: str) -> Json:
+        reply = self._admin.call("GET", ONE, session_id=session_id)
+        if reply.status == 404:
+            raise KeyError(session_id)
+        return reply.value
+
+    def add(self, session_id: str, **fields: Json) -> Json:
+        """Keep a session, as if create had made it, and give it.
+
+        Its fields are generated_title, last_updated_at, index_ids, shared_access, job_metadata, project_id, events.
+        A StateError says why there can be no such session.
+        """
+        return self._admin.call("PUT", ONE, fields, session_id=session_id).value
+
+    def delete(self, session_id: str) -> None:
+        """Delete a session; KeyError where there is none."""
+        if self._admin.call("DELETE", ONE, session_id=session_id).status == 404:
+            raise KeyError(session_id)
+
+
+class ChatMockServer(testing.MockServer):
+    """A mock of the chat API, with what a test wants of it."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """The sessions that the mock keeps."""
+        return Sessions(self.admin)
+
+    def client_options(self) -> dict[str, Any]:
+        """Give what the official client takes: `LlamaCloud(**mockserver.client_options())`."""
+        return self._options(self.http_client)
+
+    def async_client_options(self) -> dict[str, Any]:
+        """Give the same for `AsyncLlamaCloud`."""
+        return self._options(self.async_http_client)
+
+    def _options(self, client: Callable[..., Any]) -> dict[str, Any]:
+        options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
+        return {**options, "http_client": client()} if self.in_process else options
+
+
+def open_mock(*, live: bool = False, **settings: Any) -> AbstractContextManager[ChatMockServer]:
+    """Open a mock of the chat API: `mockserver.testing.open_mock`, typed."""
+    opened = testing.open_mock(live=live, **{"api": "llamacloud-chat", **settings})
+    return cast("AbstractContextManager[ChatMockServer]", opened)
+
+
+def connect(url: str, scope: str = "default", *, seed: int | None = None) -> AbstractContextManager[ChatMockServer]:
+    """Use a server of the chat API that runs already: `mockserver.testing.connect`, typed."""
+    return cast("AbstractContextManager[ChatMockServer]", testing.connect(url, scope, seed=seed))
