@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from mockserver.api import make_settings
 from mockserver.engine import Mock
 from mockserver.server.asgi import App
 from mockserver.server.uvicorn import running
@@ -18,6 +19,11 @@ hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, derandomize=True)
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def settings(**options: Any) -> Settings:
+    """Make settings of options by name, those of the API pack among them."""
+    return make_settings(options)
 
 
 def app_of(mock: Mock) -> App:
@@ -31,7 +37,7 @@ def serve() -> Iterator[Callable[..., str]]:
     with ExitStack() as stack:
 
         def start(**options: Any) -> str:
-            return stack.enter_context(running(app_of(Mock(Settings(**options)))))
+            return stack.enter_context(running(app_of(Mock(settings(**options)))))
 
         yield start
 
@@ -39,5 +45,5 @@ def serve() -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="session")
 def base_url() -> Iterator[str]:
     """Give the base URL of a mock with the default settings."""
-    with running(app_of(Mock(Settings(seed=0)))) as url:
+    with running(app_of(Mock(settings(seed=0)))) as url:
         yield url

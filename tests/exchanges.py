@@ -4,10 +4,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mockserver.journal.exchange import COUNTER, Exchange
+from mockserver.apis.llamacloud_chat.pack import API
+from mockserver.journal.exchange import Exchange
 from mockserver.messages import SECRETS, Finding, RawHeaders
 from tests.strategies import any_text, json_values
 from tests.talk import TITLE
+
+COUNTER = API.client.retry_count
+"""The header field in which the official clients count the retries of a call."""
 
 USUAL = Exchange(
     number=1,
@@ -32,11 +36,10 @@ USUAL = Exchange(
 
 def exchange(**said: Any) -> Exchange:
     """Make an exchange, the usual one but for what is said; `attempt` counts it as the clients do."""
-    attempt = said.pop("attempt", 0)
     made = USUAL._replace(**said)
     if "body" in said and "size" not in said:
         made = made._replace(size=len(made.body))
-    counted = [(COUNTER, str(attempt).encode())] if attempt else []
+    counted = [(COUNTER, str(made.attempt).encode())] if made.attempt else []
     return made._replace(headers=[*made.headers, *counted])
 
 
@@ -57,7 +60,7 @@ findings = st.builds(
     where=st.sampled_from(["", "/body/first_message", "/header/prefer"]),
     rule=st.sampled_from(["session", "locked", "missing", "key"]),
     message=st.text(max_size=12),
-    fault=st.sampled_from(["client", "contract", "plan", "store", "mock"]),
+    fault=st.sampled_from(["client", "contract", "stub", "store", "mock"]),
     expected=json_values,
     received=json_values,
     contract=st.sampled_from(["", "2.6#/paths"]),
@@ -82,7 +85,8 @@ exchanges = st.builds(
     answer_size=st.integers(0, 10**6),
     source=st.sampled_from(["simulated", "mock"]),
     findings=st.lists(findings, max_size=2).map(tuple),
-    planned=st.integers(-3, 3),
+    stub=st.integers(-3, 3),
     faults=st.lists(json_values, max_size=2).map(tuple),
+    attempt=st.integers(0, 3),
 )
 """Any exchange that a request and an answer can make."""

@@ -1,9 +1,10 @@
 """The oracle of refused requests: the published parameters and models as a FastAPI application, called in process.
 
 Upstream is such an application, so this one says what upstream would say of a request (docs/upstream.md, "Validation
-errors"). It is era 2.17 with the title call of era 2.6, as the mock serves both. It asks for no key: where upstream
-checks keys cannot be seen from outside, and the mock's own order (path and method, then key, then request) is a claim
-of the tests. Its answers are made of what it was sent, since a text that no UTF-8 can hold fails only on its way out.
+errors"). It is version 2.17 with the title call of version 2.6, as the mock serves both. It asks for no key: where
+upstream checks keys cannot be seen from outside, and the mock's own order (path and method, then key, then request) is
+a claim of the tests. Its answers are made of what it was sent, since a text that no UTF-8 can hold fails only on its
+way out.
 """
 
 # ruff: noqa: ARG001  # what an operation declares is checked, not used

@@ -16,16 +16,17 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from mockserver.answer.generate import generate
-from mockserver.contract.openapi import Contract, Media, Operation, bundled
+from mockserver.api import read_contracts
+from mockserver.apis.llamacloud_chat.pack import API, VERSIONS
+from mockserver.contract.openapi import Contract, Media, Operation
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
-from mockserver.settings import ERAS
 from tests.talk import MESSAGE
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures" / "llamacloud-chat"
 
-eras = st.sampled_from(ERAS)
+versions = st.sampled_from(VERSIONS)
 seeds = st.integers(0, 2**63)
 
 scalars = (
@@ -44,48 +45,48 @@ json_values = st.recursive(
 
 
 @cache
-def contract_of(era: str) -> Contract:
+def contract_of(version: str) -> Contract:
     """Give a bundled contract, read once."""
-    return bundled(era)
+    return read_contracts(version, API)[0]
 
 
-def operations(era: str) -> dict[str, Operation]:
-    """Give the operations of an era by id."""
-    return {operation.id: operation for operation in contract_of(era).operations}
+def operations(version: str) -> dict[str, Operation]:
+    """Give the operations of a version by id."""
+    return {operation.id: operation for operation in contract_of(version).operations}
 
 
 def every_operation() -> list[tuple[str, str]]:
-    """Give (era, operation id) of all bundled operations."""
-    return [(era, name) for era in ERAS for name in operations(era)]
+    """Give (version, operation id) of all bundled operations."""
+    return [(version, name) for version in VERSIONS for name in operations(version)]
 
 
 class Place(NamedTuple):
     """A representation of an answer somewhere in the bundled contracts."""
 
-    era: str
+    version: str
     operation: Operation
     status: int
     media: Media
 
     def __str__(self) -> str:
-        return f"{self.era}-{self.operation.id}-{self.status}-{self.media.type.rpartition('/')[2]}"
+        return f"{self.version}-{self.operation.id}-{self.status}-{self.media.type.rpartition('/')[2]}"
 
 
 def every_media() -> list[Place]:
     """Give every representation of every declared answer."""
     return [
-        Place(era, operation, status, media)
-        for era in ERAS
-        for operation in contract_of(era).operations
+        Place(version, operation, status, media)
+        for version in VERSIONS
+        for operation in contract_of(version).operations
         for status, reply in operation.exact.items()
         for media in reply.media
     ]
 
 
-def component_schemas(era: str) -> list[Schema]:
-    """Give the named schemas of an era."""
-    document = contract_of(era).document
-    return [Schema(document, f"/components/schemas/{name}", era) for name in document["components"]["schemas"]]
+def component_schemas(version: str) -> list[Schema]:
+    """Give the named schemas of a version."""
+    document = contract_of(version).document
+    return [Schema(document, f"/components/schemas/{name}", version) for name in document["components"]["schemas"]]
 
 
 class Judge:
@@ -113,9 +114,9 @@ class Judge:
 
 
 @cache
-def judge(era: str) -> Judge:
+def judge(version: str) -> Judge:
     """Give the judge of a bundled document."""
-    return Judge(contract_of(era).document)
+    return Judge(contract_of(version).document)
 
 
 BODIES: Mapping[str, Json] = {
@@ -166,15 +167,15 @@ def bundled_fixtures() -> list[Canned]:
     return found
 
 
-def satisfies(era: str, canned: Canned) -> bool:
-    """Say whether a fixture is an answer that an era allows, by the independent judge; of a script, each event."""
-    operation = operations(era).get(canned.operation)
+def satisfies(version: str, canned: Canned) -> bool:
+    """Say whether a fixture is an answer that a version allows, by the independent judge; of a script, each event."""
+    operation = operations(version).get(canned.operation)
     reply = operation.exact.get(canned.status) if operation else None
     streams = [each.item_schema for each in reply.media if each.item_schema] if reply else []
     if streams:
-        return not [error for event in canned.events for error in judge(era).errors(streams[0].pointer, event)]
+        return not [error for event in canned.events for error in judge(version).errors(streams[0].pointer, event)]
     media = [each for each in reply.media if each.type == "application/json"] if reply else []
-    return any(each.schema and not judge(era).errors(each.schema.pointer, canned.value) for each in media)
+    return any(each.schema and not judge(version).errors(each.schema.pointer, canned.value) for each in media)
 
 
 def places_of(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
