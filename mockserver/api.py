@@ -135,7 +135,7 @@ class StateRules:
     """Rewrites a line of a state that an earlier version saved."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # a pack is equal to itself alone, and can be a key
 class Api:
     """An API pack. Parts named `"module:attribute"` are loaded only by the command that needs them."""
 
