@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.clock import Clock
 from mockserver.contract.openapi import Contract, Operation, read_file
+from mockserver.data import packed
 from mockserver.errors import UsageError
 from mockserver.messages import Finding, Headers, Json, Request, Stream, Version
 from mockserver.settings import Settings, options_of
@@ -159,7 +160,9 @@ class Api:
     """Says whether an event ends a stream."""
     state: StateRules | None = None
     routes: str = ""
-    """Its control routes: a tuple of `control.routes.Route`."""
+    """Its control routes: a tuple of `control.admin.Route`."""
+    control: Path | None = None
+    """The OpenAPI document of its control routes, which is merged into that of all mocks."""
     testing: str = ""
     """Its class of `testing.server.MockServer`."""
     check: str = ""
@@ -253,8 +256,7 @@ def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
 
 def bundled(version: str, path: Path) -> Contract:
     """Give a contract that a pack brings; it is read once, and anew when its file changes."""
-    packed = path.with_suffix(".json")
-    path = packed if packed.exists() else path
+    path = packed(path)
     stat = path.stat()
     return _bundled(version, path, (stat.st_mtime_ns, stat.st_size))
 

@@ -9,8 +9,8 @@ from mockserver.api import Api, load
 from mockserver.contract.schema import load_document
 from mockserver.control.access import HEALTH
 from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, Reply, Route
-from mockserver.data import CONTROL, data_dir
-from mockserver.errors import MockserverError, StubError, UsageError
+from mockserver.data import CONTROL, data_dir, packed
+from mockserver.errors import ContractError, MockserverError, StubError, UsageError
 from mockserver.journal.exchange import as_json, calls_of
 from mockserver.journal.har import as_har
 from mockserver.journal.verify import answer_question, nearest
@@ -31,15 +31,36 @@ def _openapi(request: ControlRequest) -> Reply:
         return not_found(f"{error.what}; {error.mend}")
 
 
-def control_document() -> Json:
-    """Give the document of the control routes themselves."""
-    folder = data_dir() / "schemas" / CONTROL
-    packed = folder / "1.json"
-    return load_document(packed if packed.exists() else folder / "1.yaml")
+def control_document(api: Api | None = None) -> Json:
+    """Give the document of the control routes, those of a pack included.
+
+    A ContractError names what the pack's document describes otherwise than that of all mocks.
+    """
+    document = load_document(packed(data_dir() / "schemas" / CONTROL / "1.yaml"))
+    if api is None or api.control is None:
+        return document
+    own, where = load_document(packed(api.control)), str(api.control)
+    components = dict(document["components"])
+    for kind, named in own.get("components", {}).items():
+        components[kind] = _joined(components.get(kind, {}), named, f"{where}#/components/{kind}")
+    return {**document, "paths": _joined(document["paths"], own["paths"], f"{where}#/paths"), "components": components}
 
 
-def _own_openapi(_: ControlRequest) -> Reply:
-    return Reply(value=control_document())
+def _joined(there: Json, more: Json, where: str) -> Json:
+    """Join two maps, in which one name means one thing."""
+    for name in there.keys() & more.keys():
+        if there[name] != more[name]:
+            raise ContractError(
+                f"the control document of the API pack describes {name!r} anew",
+                where=where,
+                why="the document of all mocks describes it otherwise",
+                mend="give it another name",
+            )
+    return {**there, **more}
+
+
+def _own_openapi(request: ControlRequest) -> Reply:
+    return Reply(value=control_document(request.mock.api))
 
 
 def health(request: ControlRequest) -> Reply:

@@ -138,6 +138,7 @@ API = Api(
     last_event=turns.is_stop,
     state=StateRules(collection="sessions", noun="session", problem=sessions.problem, convert=state.convert),
     routes="mockserver.apis.llamacloud_chat.control:ROUTES",
+    control=data_dir() / "schemas" / f"{NAME}-control" / "1.yaml",
     testing="mockserver.apis.llamacloud_chat.testing:ChatMockServer",
     check="mockserver.apis.llamacloud_chat.check.part:PART",
 )
