@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.api import default
 from mockserver.control.access import HEALTH, is_loopback, refused
-from mockserver.control.routes import TABLE
+from mockserver.control.routes import table_of
 from mockserver.engine import Mock
 from mockserver.messages import OPENAPI
 from mockserver.server.asgi import Application, Receive, Scope, Send
@@ -183,7 +184,7 @@ def ask(
 FREE = (HEALTH, OPENAPI)
 """The routes that answer whoever asks."""
 
-GUARDED = [(method, path) for method, path, _ in TABLE if path not in FREE]
+GUARDED = [(method, path) for method, path in table_of(default()) if path not in FREE]
 STRANGERS: list[tuple[tuple[str, int], dict[str, str]]] = [
     (THERE, {}),
     (HERE, {"host": "evil.example"}),
@@ -208,11 +209,11 @@ def test_every_route_is_refused_to_strangers_below_a_scope_too(method: str, path
 
 def test_a_refused_request_does_nothing() -> None:
     mock = Mock(Settings(contract="2.6", seed=1))
-    mock.store.birth("default")
+    mock.store.count("default", "made")
     app = app_of(mock)
     assert call(seen_from(app, THERE), "POST", "/__mock__/reset").status == 403
     assert call(seen_from(app, THERE), "POST", "/__mock__/stubs", body=b'{"operation": "set_title"}').status == 403
-    assert (mock.store.birth("default"), list(mock.shelf.plan("default"))) == (2, [])
+    assert (mock.store.count("default", "made"), list(mock.store.stubs("default"))) == (2, [])
 
 
 @pytest.mark.parametrize("path", [*FREE, "/scope/a" + HEALTH])

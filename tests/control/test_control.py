@@ -10,14 +10,15 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.engine import Mock
 from mockserver.errors import StoreError
 from mockserver.messages import Json
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.store.base import Store
 from mockserver.store.memory import MemoryStore
 from mockserver.store.snapshot import dump_state, load_state
-from tests.conftest import app_of
+from tests.conftest import app_of, settings
 from tests.oracle import Answer, call
 from tests.strategies import (
     BODIES,
@@ -40,10 +41,11 @@ def test_health_tells_what_is_served(base_url: str) -> None:
     response = httpx.get(base_url + "/__mock__/health")
     told = response.json()
     assert response.status_code == 200
-    assert told.pop("sessions") >= 0
+    assert told.pop("records") >= 0
     assert told == {
         "status": "ok",
-        "contracts": list(ERAS),
+        "api": "llamacloud-chat",
+        "contracts": list(VERSIONS),
         "operations": SEVEN,
         "answers": "simulated",
         "seed": 0,
@@ -51,14 +53,14 @@ def test_health_tells_what_is_served(base_url: str) -> None:
     }
 
 
-def test_health_counts_the_sessions_and_needs_no_key(serve: Callable[..., str]) -> None:
+def test_health_counts_the_records_and_needs_no_key(serve: Callable[..., str]) -> None:
     url = serve(contract="2.6", seed=8, api_key="secret", answers="simulated")
     headers = {"authorization": "Bearer secret"}
     for session_id in ("a", "b", "a"):
         path = TITLE.replace("ses-abc123", session_id)
         assert httpx.post(url + path, json={"first_message": "x"}, headers=headers).status_code == 200
     told = httpx.get(url + "/__mock__/health").json()
-    assert (told["sessions"], told["contracts"], told["seed"]) == (2, ["2.6"], 8)
+    assert (told["records"], told["contracts"], told["seed"]) == (2, ["2.6"], 8)
     assert "secret" not in str(told)
 
 
@@ -69,11 +71,11 @@ def test_the_document_in_force_is_the_newest(base_url: str, query: str) -> None:
     assert response.json() == contract_of("2.17").document
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_any_document_in_force_can_be_had(base_url: str, era: str) -> None:
-    response = httpx.get(base_url + "/openapi.json", params={"contract": era})
+@pytest.mark.parametrize("version", VERSIONS)
+def test_any_document_in_force_can_be_had(base_url: str, version: str) -> None:
+    response = httpx.get(base_url + "/openapi.json", params={"contract": version})
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == contract_of(era).document
+    assert response.json() == contract_of(version).document
 
 
 @pytest.mark.parametrize("name", ["2.7", "", "auto", "../2.6"])
@@ -114,7 +116,7 @@ def test_what_the_control_does_not_know_is_refused_as_json(base_url: str, method
 # -- scopes ----------------------------------------------------------------------------------------------------------
 
 
-class Desk:
+class Controlled:
     """A mock, asked in process: its API and its control routes."""
 
     def __init__(self, mock: Mock) -> None:
@@ -125,9 +127,9 @@ class Desk:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         return call(self._app, method, "/__mock__/" + path, headers=[JSON], body=sent)
 
-    def play(self, name: str, session_id: str = "ses-abc123", scope: str = "default", era: str = "2.6") -> Answer:
+    def play(self, name: str, session_id: str = "ses-abc123", scope: str = "default", version: str = "2.6") -> Answer:
         """Call an operation in a scope."""
-        operation = operations(era)[name]
+        operation = operations(version)[name]
         fields = [("authorization", KEY), ("x-mock-scope", scope)]
         body = BODIES.get(name)
         sent = b"" if body is None else json.dumps(body).encode()
@@ -135,34 +137,34 @@ class Desk:
         return call(self._app, operation.method, path, headers=[*fields, *([JSON] if sent else [])], body=sent)
 
 
-def desk(**options: Any) -> Desk:
-    return Desk(Mock(Settings(**{"contract": "2.6", "seed": 5, "clock": datetime(2026, 4, 22), **options})))
+def controlled(**options: Any) -> Controlled:
+    return Controlled(Mock(settings(**{"contract": "2.6", "seed": 5, "clock": datetime(2026, 4, 22), **options})))
 
 
-def test_scopes_are_named_with_their_sessions_once_something_is_kept_in_them() -> None:
-    asked = desk()
+def test_scopes_are_named_with_their_records_once_something_is_kept_in_them() -> None:
+    asked = controlled()
     assert asked.control("GET", "scopes").value == {"scopes": []}
     for scope, count in (("b", 2), ("a", 1)):
         for number in range(count):
             asked.play("set_title", f"ses-{number}", scope)
     asked.play("list", scope="empty")
-    expected = [{"name": "a", "sessions": 1}, {"name": "b", "sessions": 2}]
+    expected = [{"name": "a", "records": 1}, {"name": "b", "records": 2}]
     assert asked.control("GET", "scopes").value == {"scopes": expected}
-    assert asked.control("GET", "health").value["sessions"] == 3
+    assert asked.control("GET", "health").value["records"] == 3
 
 
-def test_a_scope_tells_its_sessions_and_its_seed_also_before_it_is_there() -> None:
-    asked = desk()
-    assert asked.control("GET", "scopes/a").value == {"name": "a", "sessions": 0, "seed": 5}
+def test_a_scope_tells_its_records_and_its_seed_also_before_it_is_there() -> None:
+    asked = controlled()
+    assert asked.control("GET", "scopes/a").value == {"name": "a", "records": 0, "seed": 5}
     assert asked.control("GET", "scopes").value == {"scopes": []}
     asked.play("create", scope="a")
-    assert asked.control("GET", "scopes/a").value == {"name": "a", "sessions": 1, "seed": 5}
+    assert asked.control("GET", "scopes/a").value == {"name": "a", "records": 1, "seed": 5}
 
 
 def test_a_scope_is_given_a_seed_of_its_own() -> None:
-    asked, other = desk(seed=5), desk(seed=7)
+    asked, other = controlled(seed=5), controlled(seed=7)
     given = asked.control("PUT", "scopes/a", {"seed": 7})
-    assert (given.status, given.value) == (200, {"name": "a", "sessions": 0, "seed": 7})
+    assert (given.status, given.value) == (200, {"name": "a", "records": 0, "seed": 7})
     assert asked.control("GET", "scopes/a").value["seed"] == 7
     assert asked.control("GET", "scopes/b").value["seed"] == 5
     assert asked.control("GET", "health").value["seed"] == 5
@@ -172,15 +174,13 @@ def test_a_scope_is_given_a_seed_of_its_own() -> None:
 
 @pytest.mark.parametrize("seed", [0, -1, 2**63 - 1, -(2**63) + 1])
 def test_a_seed_is_any_whole_number_of_63_bits(seed: int) -> None:
-    assert desk().control("PUT", "scopes/a", {"seed": seed}).value["seed"] == seed
+    assert controlled().control("PUT", "scopes/a", {"seed": seed}).value["seed"] == seed
 
 
 @pytest.mark.parametrize(
     "body",
     [
         b"",
-        b"{",
-        b"\xff",
         b'{"seed": ' + b"9" * 4000 + b"}",
         {},
         [],
@@ -192,29 +192,38 @@ def test_a_seed_is_any_whole_number_of_63_bits(seed: int) -> None:
         {"seed": True},
         {"seed": 2**63},
         {"seed": -(2**63)},
-        {"seed": 7, "sessions": 0},
+        {"seed": 7, "records": 0},
         {"Seed": 7},
     ],
     ids=lambda body: str(body)[:20],
 )
 def test_what_is_no_seed_is_refused_with_what_can_be_one(body: Json) -> None:
-    asked = desk()
+    asked = controlled()
     answer = asked.control("PUT", "scopes/a", body)
     assert answer.status == 400
     assert answer.value == {"detail": 'A scope takes {"seed": <whole number of at most 63 bits>}.'}
     assert dict(asked.mock.store.scopes()) == {}
 
 
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000], ids=["cut", "no UTF-8", "too deep"])
+def test_what_is_no_json_is_refused_as_such(body: bytes) -> None:
+    asked = controlled()
+    answer = asked.control("PUT", "scopes/a", body)
+    assert (answer.status, answer.value["detail"]) == (400, "the body is not JSON")
+    assert answer.value["why"]
+    assert dict(asked.mock.store.scopes()) == {}
+
+
 def test_a_scope_that_is_dropped_is_as_if_it_had_never_been() -> None:
-    asked, fresh = desk(), desk()
+    asked, fresh = controlled(), controlled()
     asked.control("PUT", "scopes/a", {"seed": 7})
     first = asked.play("create", scope="a").value["session_id"]
     asked.play("create", scope="b")
     asked.play("delete", first, "a")
     gone = asked.control("DELETE", "scopes/a")
     assert (gone.status, gone.body) == (204, b"")
-    assert asked.control("GET", "scopes").value == {"scopes": [{"name": "b", "sessions": 1}]}
-    assert asked.control("GET", "scopes/a").value == {"name": "a", "sessions": 0, "seed": 5}
+    assert asked.control("GET", "scopes").value == {"scopes": [{"name": "b", "records": 1}]}
+    assert asked.control("GET", "scopes/a").value == {"name": "a", "records": 0, "seed": 5}
     assert asked.play("get_summary", first, "a").status == 200, "it is not known as deleted any more"
     asked.control("DELETE", "scopes/a")
     made, expected = (each.play("create", scope="a").value["session_id"] for each in (asked, fresh))
@@ -222,18 +231,18 @@ def test_a_scope_that_is_dropped_is_as_if_it_had_never_been() -> None:
 
 
 def test_dropping_a_scope_that_is_not_there_is_no_fault() -> None:
-    assert desk().control("DELETE", "scopes/none").status == 204
+    assert controlled().control("DELETE", "scopes/none").status == 204
 
 
 @pytest.mark.parametrize("seed", [None, 7])
-def test_a_scope_that_is_reset_forgets_its_sessions_and_keeps_its_seed(seed: int | None) -> None:
-    asked = desk()
+def test_a_scope_that_is_reset_forgets_its_records_and_keeps_its_seed(seed: int | None) -> None:
+    asked = controlled()
     if seed is not None:
         asked.control("PUT", "scopes/a", {"seed": seed})
     first = [asked.play("create", scope="a").body for _ in range(2)]
     asked.play("create", scope="b")
     answer = asked.control("POST", "scopes/a/reset")
-    assert (answer.status, answer.value) == (200, {"name": "a", "sessions": 0, "seed": seed or 5})
+    assert (answer.status, answer.value) == (200, {"name": "a", "records": 0, "seed": seed or 5})
     assert asked.play("list", scope="a").value["items"] == []
     ids = [json.loads(body)["session_id"] for body in first]
     assert [asked.play("create", scope="a").value["session_id"] for _ in range(2)] == ids
@@ -241,7 +250,7 @@ def test_a_scope_that_is_reset_forgets_its_sessions_and_keeps_its_seed(seed: int
 
 
 def test_a_reset_forgets_all_scopes() -> None:
-    asked = desk()
+    asked = controlled()
     for scope in ("b", "a", "default"):
         asked.play("create", scope=scope)
     asked.control("PUT", "scopes/a", {"seed": 7})
@@ -249,7 +258,7 @@ def test_a_reset_forgets_all_scopes() -> None:
     assert (answer.status, answer.value) == (200, {"dropped": ["a", "b", "default"]})
     assert asked.control("GET", "scopes").value == {"scopes": []}
     assert asked.control("GET", "scopes/a").value["seed"] == 5
-    assert asked.control("GET", "health").value["sessions"] == 0
+    assert asked.control("GET", "health").value["records"] == 0
     assert asked.control("POST", "reset").value == {"dropped": []}
 
 
@@ -258,7 +267,7 @@ def test_a_reset_forgets_all_scopes() -> None:
     ("method", "ending"), [("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/reset")], ids=lambda each: each
 )
 def test_what_names_no_scope_is_refused_by_every_route(method: str, ending: str, name: str) -> None:
-    asked = desk()
+    asked = controlled()
     answer = asked.control(method, f"scopes/{quote(name, safe='')}{ending}", {"seed": 7})
     assert answer.status == 400
     assert "names no scope" in answer.value["detail"]
@@ -268,12 +277,12 @@ def test_what_names_no_scope_is_refused_by_every_route(method: str, ending: str,
 
 @pytest.mark.parametrize("name", ["A-Z.a~b_c:d@e+1", "default", "x" * 100, "reset"])
 def test_every_name_of_a_scope_is_known_to_every_route(name: str) -> None:
-    asked = desk()
+    asked = controlled()
     path = "scopes/" + quote(name, safe="")
-    assert asked.control("PUT", path, {"seed": 7}).value == {"name": name, "sessions": 0, "seed": 7}
+    assert asked.control("PUT", path, {"seed": 7}).value == {"name": name, "records": 0, "seed": 7}
     asked.play("create", scope=name)
-    assert asked.control("GET", path).value == {"name": name, "sessions": 1, "seed": 7}
-    assert asked.control("POST", path + "/reset").value == {"name": name, "sessions": 0, "seed": 7}
+    assert asked.control("GET", path).value == {"name": name, "records": 1, "seed": 7}
+    assert asked.control("POST", path + "/reset").value == {"name": name, "records": 0, "seed": 7}
     assert asked.control("DELETE", path).status == 204
 
 
@@ -281,7 +290,7 @@ def test_every_name_of_a_scope_is_known_to_every_route(name: str) -> None:
 
 
 def test_the_state_is_all_that_is_kept_as_lines_of_json_and_starts_another(tmp_path: Path) -> None:
-    asked = desk()
+    asked = controlled()
     for name in ("create", "stream", "set_title"):
         asked.play(name, scope="a")
     answer = asked.control("GET", "state")
@@ -292,11 +301,11 @@ def test_the_state_is_all_that_is_kept_as_lines_of_json_and_starts_another(tmp_p
     path.write_bytes(answer.body)
     store = MemoryStore()
     assert load_state(store, path) == 2
-    assert Desk(Mock(Settings(contract="2.6", seed=5), store)).control("GET", "state").body == answer.body
+    assert Controlled(Mock(Settings(contract="2.6", seed=5), store)).control("GET", "state").body == answer.body
 
 
 def test_the_state_of_an_empty_store_is_its_head() -> None:
-    assert desk().control("GET", "state").body == b'{"mockserver":"state","version":1}\n'
+    assert controlled().control("GET", "state").body == b'{"mockserver":"state","version":2}\n'
 
 
 # -- a store that fails ----------------------------------------------------------------------------------------------
@@ -328,30 +337,30 @@ def check_unkept(answer: Answer) -> None:
 
 
 def test_the_methods_that_fail_are_all_that_a_store_has() -> None:
-    assert {"birth", "change", "find", "page", "scopes", "drop", "seed", "set_seed", "counters", "restore"} <= METHODS
+    assert {"count", "update", "find", "page", "scopes", "drop", "seed", "set_seed", "counters", "restore"} <= METHODS
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_while_the_store_fails_every_operation_is_503_and_afterwards_all_is_as_before(era: str, name: str) -> None:
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_while_the_store_fails_every_operation_is_503_and_afterwards_all_is_as_before(version: str, name: str) -> None:
     store = Flaky()
-    asked = Desk(Mock(Settings(contract=era, seed=5), store))
-    asked.play("stream", era=era)
+    asked = Controlled(Mock(Settings(contract=version, seed=5), store))
+    asked.play("stream", version=version)
     before = b"".join(dump_state(store))
     store.away = True
     for _ in range(2):
-        answer = asked.play(name, era=era)
+        answer = asked.play(name, version=version)
         check_unkept(answer)
         assert answer.header("x-mock-message")
         assert answer.header("x-mock-source") is None
-        assert judge(era).errors("/components/schemas/HTTPError", answer.value) == []
+        assert judge(version).errors("/components/schemas/HTTPError", answer.value) == []
     store.away = False
     assert b"".join(dump_state(store)) == before
-    assert asked.play(name, era=era).status == operations(era)[name].success
+    assert asked.play(name, version=version).status == operations(version)[name].success
 
 
 def test_while_the_store_fails_a_bad_request_is_still_the_callers_fault() -> None:
     store = Flaky()
-    asked = Desk(Mock(Settings(contract="2.6", seed=5), store))
+    asked = Controlled(Mock(Settings(contract="2.6", seed=5), store))
     store.away = True
     fields = [JSON, ("authorization", KEY)]
     assert call(app_of(asked.mock), "POST", TITLE, headers=fields, body=b"{}").status == 422
@@ -375,7 +384,7 @@ def test_while_the_store_fails_every_control_route_is_503_and_works_again_when_i
     method: str, path: str, status: int
 ) -> None:
     store = Flaky()
-    asked = Desk(Mock(Settings(contract="2.6", seed=5), store))
+    asked = Controlled(Mock(Settings(contract="2.6", seed=5), store))
     asked.play("create", scope="a")
     store.away = True
     check_unkept(asked.control(method, path, {"seed": 7}))
@@ -385,7 +394,7 @@ def test_while_the_store_fails_every_control_route_is_503_and_works_again_when_i
 
 def test_a_store_that_fails_while_a_turn_is_told_makes_it_a_failed_one() -> None:
     store = Flaky()
-    asked = Desk(Mock(Settings(contract="2.17", seed=5), store))
+    asked = Controlled(Mock(Settings(contract="2.17", seed=5), store))
     response = ask(asked.mock.handle, "POST", target(operations("2.17")["stream"]), BODIES["stream"])
     assert response.stream is not None
     store.away = True
@@ -395,5 +404,5 @@ def test_a_store_that_fails_while_a_turn_is_told_makes_it_a_failed_one() -> None
     assert "could not be kept" in stop["error"]
     assert judge("2.17").errors("/components/schemas/Event", stop) == []
     store.away = False
-    history = asked.play("retrieve", era="2.17").value["events"]
+    history = asked.play("retrieve", version="2.17").value["events"]
     assert history == [{"type": "user_input", "content": MESSAGE}]

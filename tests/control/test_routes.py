@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from mockserver.contract.schema import Schema, join, resolve
-from mockserver.control.routes import TABLE, control_document
+from mockserver.api import Api, default
+from mockserver.contract.schema import Schema, join, load_document, resolve
+from mockserver.control.routes import control_document, table_of
+from mockserver.errors import ContractError
 from mockserver.messages import Json
 from mockserver.stub.faults import KINDS
 from mockserver.stub.response import RESPONSE_KEYS
@@ -23,7 +26,7 @@ CHAT = "/api/v1/chat"
 
 @cache
 def document() -> Json:
-    return control_document()
+    return control_document(default())
 
 
 @cache
@@ -31,19 +34,54 @@ def schema(pointer: str) -> Schema:
     return Schema(document(), pointer, "control")
 
 
-def described() -> list[tuple[str, str]]:
+def described(document: Json) -> list[tuple[str, str]]:
+    """List the method and the path of each operation of a document."""
     methods = ("get", "put", "post", "delete")
-    return [
-        (method.upper(), path) for path, item in document()["paths"].items() for method in methods if method in item
-    ]
+    return [(method.upper(), path) for path, item in document["paths"].items() for method in methods if method in item]
 
 
-def test_the_document_is_valid() -> None:
-    OpenAPIV31SpecValidator(control_document()).validate()
+APIS = pytest.mark.parametrize("api", [None, default()], ids=["no pack", "the chat"])
 
 
-def test_the_document_names_the_routes_that_there_are() -> None:
-    assert set(described()) == {(method, path) for method, path, _ in TABLE}
+@APIS
+def test_the_document_is_valid(api: Api | None) -> None:
+    OpenAPIV31SpecValidator(control_document(api)).validate()
+
+
+def test_the_document_of_the_chats_routes_is_valid_alone() -> None:
+    api = default()
+    assert api.control is not None
+    OpenAPIV31SpecValidator(load_document(api.control)).validate()
+
+
+@APIS
+def test_the_document_names_the_routes_that_there_are(api: Api | None) -> None:
+    assert set(described(control_document(api))) == set(table_of(api))
+
+
+def test_without_a_pack_no_route_is_the_chats() -> None:
+    assert "session" not in json.dumps(control_document())
+    assert {path for _, path in described(document())} > {path for _, path in described(control_document())}
+
+
+@pytest.mark.parametrize(
+    ("own", "place"),
+    [
+        ({"paths": {"/__mock__/reset": {}}}, "#/paths"),
+        ({"paths": {}, "components": {"schemas": {"Error": {"type": "string"}}}}, "#/components/schemas"),
+    ],
+    ids=["path", "schema"],
+)
+def test_a_pack_that_describes_anew_what_all_mocks_have_is_refused_with_the_place(
+    tmp_path: Path, own: Json, place: str
+) -> None:
+    path = tmp_path / "control.yaml"
+    path.write_text(json.dumps(own), "utf-8")
+    with pytest.raises(ContractError, match=r"describes '(/__mock__/reset|Error)' anew") as refused:
+        control_document(replace(default(), control=path))
+    assert refused.value.where == f"{path}{place}"
+    assert refused.value.why
+    assert refused.value.mend
 
 
 def test_the_document_names_what_can_be_said_of_an_answer() -> None:
@@ -64,7 +102,7 @@ def check(method: str, url: str, response: httpx.Response) -> None:
     path = httpx.URL(url).path
     path = "/" + path.split("/", 3)[3] if path.startswith("/scope/") else path
     segments = path.split("/")
-    for known, template in described():
+    for known, template in described(document()):
         shape = template.split("/")
         fits = len(shape) == len(segments) and all(
             one == other or one.startswith("{") for one, other in zip(shape, segments, strict=True)
@@ -126,11 +164,12 @@ def ask(serve: Callable[..., str]) -> Iterator[Controlled]:
 
 
 def test_the_document_is_served(ask: Controlled) -> None:
-    assert ask("GET", "openapi.json") == control_document()
+    assert ask("GET", "openapi.json") == document()
 
 
 def test_the_operations_in_force_are_told_with_what_their_requests_may_have(ask: Controlled) -> None:
     told = ask("GET", "contract")
+    assert told["api"] == "llamacloud-chat"
     assert [each["name"] for each in told["contracts"]] == ["2.17", "2.8", "2.6"]
     assert told["fields"]["set_title"] == {
         "path": ["session_id"],
@@ -158,7 +197,7 @@ def test_the_journal_tells_exchanges_and_calls(ask: Controlled) -> None:
 
 
 def test_control_calls_are_not_in_the_journal(ask: Controlled) -> None:
-    for path in ("health", "journal", "plan"):
+    for path in ("health", "journal", "stubs"):
         ask("GET", path)
     assert ask("GET", "journal")["exchanges"] == []
 
@@ -169,7 +208,7 @@ def test_a_route_concerns_the_scope_that_header_or_path_names(ask: Controlled, b
     assert len(ask("GET", "journal", scope="a", below=below)["exchanges"]) == 1
     assert ask("GET", "journal")["exchanges"] == []
     assert ask("GET", "sessions", scope="a", below=below)["sessions"][0]["session_id"] == "ses-1"
-    ask("POST", "plan", {"operation": "set_title", "status": 503}, scope="a", below=below)
+    ask("POST", "stubs", {"operation": "set_title", "status": 503}, scope="a", below=below)
     assert ask.title().status_code == 200
     assert ask.title(scope="a").status_code == 503
 
@@ -216,47 +255,47 @@ def test_a_question_that_cannot_be_meant_is_refused(ask: Controlled, question: A
     assert told["detail"]
 
 
-def test_an_answer_is_planned_changed_and_taken_back(ask: Controlled) -> None:
-    (number,) = ask("POST", "plan", {"operation": "set_title", "status": 429})["numbers"]
-    assert ask("GET", f"plan/{number}")["unused"]
-    ask("PUT", f"plan/{number}", {"operation": "set_title", "status": 503, "times": 2})
+def test_a_stub_is_created_changed_and_removed(ask: Controlled) -> None:
+    (number,) = ask("POST", "stubs", {"operation": "set_title", "status": 429})["numbers"]
+    assert ask("GET", f"stubs/{number}")["unused"]
+    ask("PUT", f"stubs/{number}", {"operation": "set_title", "status": 503, "times": 2})
     assert [ask.title().status_code for _ in range(3)] == [503, 503, 200]
-    told = ask("GET", "plan")["planned"]
+    told = ask("GET", "stubs")["stubs"]
     assert (told[0]["uses"], "unused" in told[0]) == (2, False)
-    ask("DELETE", f"plan/{number}")
-    assert ask("GET", "plan")["planned"] == []
+    ask("DELETE", f"stubs/{number}")
+    assert ask("GET", "stubs")["stubs"] == []
     for method, body in (("GET", None), ("PUT", {"operation": "set_title"}), ("DELETE", None)):
-        ask(method, f"plan/{number}", body)
+        ask(method, f"stubs/{number}", body)
         assert ask.status == 404
 
 
-def test_a_plan_of_half_a_surrogate_pair_is_shown_as_it_was_planned(ask: Controlled) -> None:
+def test_a_stub_of_half_a_surrogate_pair_is_shown_as_it_was_created(ask: Controlled) -> None:
     half = b'{"operation": "set_title", "when": {"body": {"first_message": "\\ud800"}}, "status": 429}'
-    ask("POST", "plan", half)
-    (told,) = ask("GET", "plan")["planned"]
+    ask("POST", "stubs", half)
+    (told,) = ask("GET", "stubs")["stubs"]
     assert (ask.status, told["when"]["body"]) == (200, {"first_message": "\ud800"})
 
 
-def test_an_answer_of_the_file_is_shown_and_stays(serve: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "plan.json").write_text('[{"operation": "delete", "status": 503}]', "utf-8")
-    with controlled(serve(seed=0, plan=tmp_path / "plan.json")) as ask:
-        ask("POST", "plan", {"operation": "set_title", "status": 429})
-        assert [each["number"] for each in ask("GET", "plan")["planned"]] == [-1, 1]
-        assert ask("GET", "plan/-1")["operation"] == "delete"
+def test_a_stub_of_the_file_is_shown_and_stays(serve: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "stubs.json").write_text('[{"operation": "delete", "status": 503}]', "utf-8")
+    with controlled(serve(seed=0, stubs=tmp_path / "stubs.json")) as ask:
+        ask("POST", "stubs", {"operation": "set_title", "status": 429})
+        assert [each["number"] for each in ask("GET", "stubs")["stubs"]] == [-1, 1]
+        assert ask("GET", "stubs/-1")["operation"] == "delete"
         for method, body in (("DELETE", None), ("PUT", {"operation": "delete"})):
-            assert "plan's file" in ask(method, "plan/-1", body)["detail"]
+            assert "a stub of the file cannot be changed" in ask(method, "stubs/-1", body)["detail"]
             assert ask.status == 400
         assert ask.title().status_code == 429
 
 
-def test_several_answers_are_planned_all_or_none(ask: Controlled) -> None:
-    told = ask("POST", "plan", [{"operation": "set_title"}, {"operation": "set_title", "status": 418}])
+def test_of_several_stubs_all_are_created_or_none(ask: Controlled) -> None:
+    told = ask("POST", "stubs", [{"operation": "set_title"}, {"operation": "set_title", "status": 418}])
     assert ask.status == 400
     assert "set_title has no answer 418" in told["detail"]
-    assert ask("GET", "plan")["planned"] == []
-    assert len(ask("POST", "plan", [{"operation": "set_title"}] * 3)["numbers"]) == 3
-    ask("DELETE", "plan")
-    assert ask("GET", "plan")["planned"] == []
+    assert ask("GET", "stubs")["stubs"] == []
+    assert len(ask("POST", "stubs", [{"operation": "set_title"}] * 3)["numbers"]) == 3
+    ask("DELETE", "stubs")
+    assert ask("GET", "stubs")["stubs"] == []
 
 
 def test_a_session_is_kept_shown_and_deleted(ask: Controlled) -> None:
@@ -304,7 +343,7 @@ def test_the_state_is_saved_and_restored(ask: Controlled) -> None:
     saved = ask("GET", "state")
     of_a = ask("GET", "state", scope="a")
     ask.title("ses-2", scope="a")
-    assert ask("PUT", "state", saved) == {"sessions": 2}
+    assert ask("PUT", "state", saved) == {"records": 2}
     assert len(ask("GET", "sessions", scope="a")["sessions"]) == 1
     ask("PUT", "state", of_a, scope="c")
     assert ask("GET", "sessions", scope="c")["sessions"][0]["session_id"] == "ses-1"
@@ -327,28 +366,28 @@ def test_a_state_of_several_scopes_does_not_fit_in_one(ask: Controlled) -> None:
     assert "a, b" in told["why"]
 
 
-def test_a_scope_is_reset_with_journal_and_plan_but_keeps_its_seed(ask: Controlled) -> None:
+def test_a_scope_is_reset_with_journal_and_stubs_but_keeps_its_seed(ask: Controlled) -> None:
     ask("PUT", "scopes/a", {"seed": 7})
     ask.title(scope="a")
-    ask("POST", "plan", {"operation": "set_title"}, scope="a")
-    assert ask("POST", "scopes/a/reset") == {"name": "a", "sessions": 0, "seed": 7}
+    ask("POST", "stubs", {"operation": "set_title"}, scope="a")
+    assert ask("POST", "scopes/a/reset") == {"name": "a", "records": 0, "seed": 7}
     assert ask("GET", "journal", scope="a")["exchanges"] == []
-    assert ask("GET", "plan", scope="a")["planned"] == []
+    assert ask("GET", "stubs", scope="a")["stubs"] == []
     ask("DELETE", "scopes/a")
     assert ask("GET", "scopes/a")["seed"] == 0
 
 
-def test_a_reset_forgets_journals_and_plans_of_all_scopes(ask: Controlled) -> None:
-    ask("POST", "plan", {"operation": "set_title"}, scope="only-planned")
+def test_a_reset_forgets_journals_and_stubs_of_all_scopes(ask: Controlled) -> None:
+    ask("POST", "stubs", {"operation": "set_title"}, scope="only-stubs")
     ask.title(scope="a")
     assert ask("POST", "reset") == {"dropped": ["a"]}
-    for scope in ("a", "only-planned"):
-        assert ask("GET", "plan", scope=scope)["planned"] == []
+    for scope in ("a", "only-stubs"):
+        assert ask("GET", "stubs", scope=scope)["stubs"] == []
         assert ask("GET", "journal", scope=scope)["exchanges"] == []
 
 
 def test_a_body_that_is_too_long_is_refused(ask: Controlled) -> None:
-    ask("POST", "plan", b"[" + b" " * 1_048_577 + b"]")
+    ask("POST", "stubs", b"[" + b" " * 1_048_577 + b"]")
     assert ask.status == 413
 
 
