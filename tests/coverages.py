@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.coverage.count import Coverage, Tally
 from mockserver.check.coverage.targets import Known, Place
 from mockserver.check.coverage.visit import Talk
@@ -14,7 +15,6 @@ from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, read_
 from mockserver.contract.schema import lookup
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Headers, Json
-from mockserver.settings import ERAS
 from tests import drifts, exchanges
 from tests.strategies import bodies, body_values, contract_of, json_values, near, operations, queries, target
 
@@ -198,7 +198,7 @@ def answers(draw: st.DrawFn, operation: Operation) -> tuple[int, bytes, bytes]:
 @st.composite
 def heard(draw: st.DrawFn) -> Exchange:
     """Draw an exchange with an operation of a bundled contract, right or wrong in any part, bodies cut or not."""
-    era = draw(st.sampled_from(ERAS))
+    era = draw(st.sampled_from(VERSIONS))
     operation = draw(st.sampled_from([*operations(era).values()]))
     status, kind, answer = draw(answers(operation))
     sent = draw(bodies(body_values[operation.id])) if operation.id in body_values else b""
@@ -236,4 +236,4 @@ journals = st.lists(heard(), max_size=3)
 
 def all_contracts() -> list[Contract]:
     """Give the bundled contracts, newest first."""
-    return [contract_of(era) for era in ERAS]
+    return [contract_of(era) for era in VERSIONS]

@@ -7,7 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from mockserver.settings import ERAS, SOURCES
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
+from mockserver.settings import SOURCES
 from tests.strategies import ROOT
 
 ORDER = 36
@@ -34,7 +35,7 @@ class Configuration(NamedTuple):
 
 FACTORS: Mapping[str, Sequence[str]] = {
     "source": SOURCES,
-    "era": ("auto", *ERAS),
+    "era": ("auto", *VERSIONS),
     "store": ("memory", "sqlite", "redis"),
     "stream": ("sse", "json"),
     "workers": ("1", "2"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.client.traffic import teller
 from mockserver.check.coverage.count import Coverage, Tally
 from mockserver.check.coverage.report import GROUPS, Hearing, Share, coverage_of, report_of, share, summary_of
@@ -13,11 +14,11 @@ from mockserver.check.coverage.targets import RULES, places_of
 from mockserver.check.provider.command import placed
 from mockserver.check.provider.run import Options, check
 from mockserver.check.target import at_url, of_handler
-from mockserver.contract.openapi import Contract, own
+from mockserver.contract.openapi import Contract, read_file
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.messages import Delivery, Headers, Json, Request, Response
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.testing.run import Allowed, Ran
 from tests.coverages import all_contracts, contract, coverage, of_schema
 from tests.exchanges import exchange
@@ -124,7 +125,7 @@ def own_places(node: Json, side: str) -> Iterator[tuple[str, str]]:
         yield "violation", f"required/{index}"
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", VERSIONS)
 def test_the_places_of_a_bundled_contract_are_those_that_another_walk_finds(era: str) -> None:
     it = contract_of(era)
     for operation in it.operations:
@@ -132,7 +133,7 @@ def test_the_places_of_a_bundled_contract_are_those_that_another_walk_finds(era:
         assert found == Count(it.document, operation.path, operation.method.lower()).all(), operation.id
 
 
-@pytest.mark.parametrize("era", [*ERAS, "auto"])
+@pytest.mark.parametrize("era", [*VERSIONS, "auto"])
 def test_the_totals_of_a_report_are_those_of_that_walk(era: str) -> None:
     contracts = all_contracts() if era == "auto" else [contract_of(era)]
     counts: Counter[str] = Counter()
@@ -216,7 +217,7 @@ def test_a_contract_of_ones_own_must_be_named(tmp_path: Any) -> None:
     with pytest.raises(UsageError, match="the journal is of the contract 'notes'") as caught:
         Tally().add_all([heard])
     assert "mend: name its file: --contract FILE" in str(caught.value)
-    found = Tally([own(write_document(tmp_path, own_document()))]).add_all([heard]).result()
+    found = Tally([read_file(write_document(tmp_path, own_document()))]).add_all([heard]).result()
     assert {place.operation for place in found.touched} == {"read"}
 
 
@@ -252,7 +253,7 @@ def checked() -> tuple[Coverage, Coverage]:
         report = check(hearing, placed(mock.served.contracts), Options(examples=70))
         assert not report.problems
     heard = hearing.coverage(mock.served.contracts)
-    return heard, coverage_of(mock.served.contracts, mock.shelf.exchanges("default"))
+    return heard, coverage_of(mock.served.contracts, mock.exchanges("default"))
 
 
 def test_what_a_check_hears_is_what_the_mock_remembers(checked: tuple[Coverage, Coverage]) -> None:
@@ -292,7 +293,7 @@ def test_what_could_not_be_sent_was_not_said_and_what_was_not_answered_was(base_
 def test_a_program_that_is_run_is_told_its_coverage(capsys: pytest.CaptureFixture[str]) -> None:
     mock = Mock(Settings(seed=1))
     ask(mock.handle, "POST", TITLE, {"first_message": "x"})
-    heard = list(mock.shelf.exchanges("default"))
+    heard = list(mock.exchanges("default"))
     ran = Ran(["program"], 0, 1, Allowed(), ["set_title"], [heard], [], clock_stands=False)
     ran = ran._replace(contracts=mock.served.contracts)
     assert teller((), coverage=True)(ran) is False

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.coverage.count import Tally
 from mockserver.check.coverage.targets import Place, places_of
 from mockserver.check.coverage.visit import talk_of, toucher_of
@@ -14,7 +15,6 @@ from mockserver.check.drift.rules import Direction
 from mockserver.contract.router import Router
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json
-from mockserver.settings import ERAS
 from tests import drifts, exchanges
 from tests.coverage_cases import BEYOND, CASES, TREE
 from tests.coverage_parts import LEFT_OUT, PARTS, of_type, things
@@ -116,7 +116,7 @@ def test_of_a_body_that_was_cut_only_whole_events_are_seen() -> None:
 # -- the bundled contracts ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("era", "name"), [(era, each.id) for era in ERAS for each in contract_of(era).operations])
+@pytest.mark.parametrize(("era", "name"), [(era, each.id) for era in VERSIONS for each in contract_of(era).operations])
 def test_every_place_of_a_bundled_contract_is_touched_by_the_exchange_made_for_it(era: str, name: str) -> None:
     own = contract_of(era)
     operation = next(each for each in own.operations if each.id == name)
@@ -190,7 +190,7 @@ def test_whatever_the_contract_what_is_touched_is_counted_and_what_is_right_brea
     assert len({(place.kind, known.where) for place, known in places.items()}) == len(places)
 
 
-@given(exchange=exchanges.exchanges, era=st.sampled_from(ERAS))
+@given(exchange=exchanges.exchanges, era=st.sampled_from(VERSIONS))
 def test_any_exchange_can_be_counted(exchange: Exchange, era: str) -> None:
     found = Tally([contract_of(era)]).add_all([exchange]).result()
     assert found.touched <= found.places.keys()

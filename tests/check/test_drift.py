@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.answer.generate import generate
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.drift.operations import Description, drift
 from mockserver.check.drift.rules import RULES, Change, Severity, verdict
 from mockserver.contract.resolved import Views
 from mockserver.contract.schema import Schema, lookup
 from mockserver.errors import ContractError
 from mockserver.messages import Json
-from mockserver.settings import ERAS
 from tests.drifts import (
     ANSWER,
     BODY,
@@ -549,7 +549,7 @@ def test_the_verdicts_on_the_eras(a: str, b: str, expected: str) -> None:
     assert verdict(drift(*(Description(era, contract_of(era).document) for era in (a, b))).changes) == expected
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", VERSIONS)
 def test_an_era_does_not_differ_from_itself(era: str) -> None:
     made = Description(era, contract_of(era).document)
     assert drift(made, made).changes == ()

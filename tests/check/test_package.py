@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.client.environments import RELEASES
 from mockserver.check.drift.operations import Description, drift
 from mockserver.check.drift.rules import Change, verdict
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Json
-from mockserver.settings import ERAS
 from tests.strategies import contract_of
 from tests.wheels import release
 
@@ -557,7 +557,7 @@ def test_the_first_member_of_the_events_is_another_from_2_9_1_on() -> None:
 def era_of(version: str) -> str:
     """Give the era that a release speaks: the newest that is not newer."""
     number = tuple(map(int, version.split(".")[:2]))
-    return next(era for era in ERAS if tuple(map(int, era.split("."))) <= number)
+    return next(era for era in VERSIONS if tuple(map(int, era.split("."))) <= number)
 
 
 @pytest.mark.parametrize("version", RELEASES)

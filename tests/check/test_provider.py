@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from mockserver.api import make_settings
 from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.mutants.mutators import answers, body_of, fields, is_call, plain, with_header
 from mockserver.check.provider.cases import Case, verdict_of
 from mockserver.check.provider.checks import SHAPE
@@ -23,7 +25,7 @@ from mockserver.check.target import of_app, of_handler
 from mockserver.engine import Mock
 from mockserver.messages import Handler, Request, Response
 from mockserver.server.uvicorn import running
-from mockserver.settings import ERAS, SOURCES, Settings
+from mockserver.settings import SOURCES, Settings
 from mockserver.testing.server import make_app
 from tests.conftest import app_of
 from tests.redis_server import redis_server
@@ -45,7 +47,7 @@ def told(report: Report) -> list[str]:
 # -- no false alarms -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("era", [*ERAS, "auto"])
+@pytest.mark.parametrize("era", [*VERSIONS, "auto"])
 def test_a_mock_that_plays_keeps_every_rule(era: str) -> None:
     report = checked(Mock(Settings(contract=era, seed=1)))
     assert told(report) == []
@@ -81,7 +83,7 @@ def test_an_asgi_application_is_checked_in_this_process() -> None:
 
 
 def test_a_strict_mock_over_a_socket_by_the_command(tmp_path: Path) -> None:
-    with running(make_app(Settings(seed=1, unknown_sessions="404", locked_status="409"))) as url:
+    with running(make_app(make_settings({"seed": 1, "unknown_sessions": "404", "locked_status": "409"}))) as url:
         done = subprocess.run(
             [*CHECK, url, "--examples", "60", "--report", f"json={tmp_path}/r.json", "--report", "terminal"],
             cwd=tmp_path,

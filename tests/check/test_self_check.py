@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.client.command import command as check_client
 from mockserver.check.provider.command import Found, ask_health, contracts_of, placed
 from mockserver.check.provider.run import Options, check
 from mockserver.check.report.model import Report
 from mockserver.check.target import at_url
-from mockserver.settings import ERAS
 from tests.clients.checked import released
 from tests.clients.environments import CACHE
 from tests.clients.releases import PYTHONS, Release
@@ -124,7 +124,7 @@ def test_a_released_client_keeps_the_contract_of_its_era(release: Release, tmp_p
 
 
 @WHOLE
-@pytest.mark.parametrize("era", ["auto", *ERAS])
+@pytest.mark.parametrize("era", ["auto", *VERSIONS])
 def test_schemathesis_finds_nothing_with_all_its_checks(era: str, tmp_path: Path, tell: Tell) -> None:
     chosen = Configuration("simulated", era, "memory", "sse", "1", "one", "strict")
     began = time.monotonic()

@@ -10,13 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.provider.command import placed
 from mockserver.check.provider.run import Options, check
 from mockserver.check.target import of_handler
 from mockserver.cli import check_workers, serve
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
-from mockserver.settings import ERAS, SOURCES, Settings, Source
+from mockserver.settings import SOURCES, Settings, Source
 from tests.check.test_self_check import LITTLE, MUCH, Part, parts
 from tests.grid import ASKED, FACTORS, KEY, SENSELESS, STATELESS, UNRULED, Configuration, arguments, covering, grid
 from tests.self_check_table import Checked, table
@@ -134,14 +135,14 @@ def test_the_rules_of_state_do_not_hold_for_answers_that_are_not_played(source: 
 
 def test_every_source_and_era_is_known_to_have_state_or_not() -> None:
     assert STATELESS.keys() == set(SOURCES) - {"simulated"}
-    assert UNRULED.keys() == {"auto", *ERAS}
+    assert UNRULED.keys() == {"auto", *VERSIONS}
     assert set().union(*UNRULED.values()) < STATE.keys()
     assert frozenset.intersection(*UNRULED.values()) == frozenset(), "some era looks at every rule"
 
 
 def test_the_parts_of_the_operations_are_all_of_them() -> None:
     assert sorted(name for part in ASKED.values() for name in part) == sorted(
-        {name for era in ERAS for name in operations(era)}
+        {name for era in VERSIONS for name in operations(era)}
     )
 
 

@@ -13,10 +13,10 @@ from mockserver.check.client.checks import RULES
 from mockserver.check.client.command import command
 from mockserver.check.client.environments import interpreter
 from mockserver.check.client.run import own_era
-from mockserver.contract.openapi import bundled
 from mockserver.errors import StartError, UsageError
 from mockserver.messages import Json
 from tests.clients.checked import released, reported
+from tests.strategies import contract_of
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 OPERATIONS = ("set_title", "retrieve", "stream", "list")
@@ -49,7 +49,7 @@ def test_every_operation_and_kind_of_answer_has_its_verdict(titled: Json) -> Non
     table = titled["tables"][0]
     assert table["columns"] == ["operation", *KINDS]
     rows = {row[0]: row[1:] for row in table["rows"]}
-    chosen = {each.id for each in bundled("2.6").operations} if THOROUGH else set(OPERATIONS)
+    chosen = {each.id for each in contract_of("2.6").operations} if THOROUGH else set(OPERATIONS)
     assert set(rows) == {f"beta.chat.{name}" for name in chosen}
     cells = [cell for row in rows.values() for cell in row if cell]
     assert all(re.fullmatch(r"handled \d+", cell) for cell in cells)

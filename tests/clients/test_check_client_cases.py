@@ -2,6 +2,7 @@
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.client.cases import (
     KINDS,
     Case,
@@ -17,13 +18,13 @@ from mockserver.check.client.cases import (
 )
 from mockserver.check.client.errors import error_bodies, errors, lasting, outside, retries, words
 from mockserver.check.client.values import fields
-from mockserver.contract.openapi import Operation, bundled
+from mockserver.contract.openapi import Operation
 from mockserver.engine import Mock
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.sse import script
-from tests.strategies import ROOT
+from tests.strategies import ROOT, contract_of
 
-OPERATIONS = [each for era in ERAS for each in bundled(era).operations]
+OPERATIONS = [each for era in VERSIONS for each in contract_of(era).operations]
 
 
 def side_of(operation: Operation) -> Side:
@@ -46,8 +47,8 @@ def test_every_answer_that_is_judged_is_one_that_can_be_planned_so_that_the_cont
     mock = Mock(Settings(contract=operation.contract, seed=1))
     for case in judged(side_of(operation)):
         if case.answers and "-edges-" not in str(case.answers[0].get("example")):
-            mock.served.planner.add("s", {"operation": operation.id, "answers": list(case.answers)})
-            mock.shelf.forget("s")
+            mock.served.stubs.add("s", {"operation": operation.id, "answers": list(case.answers)})
+            mock.store.drop("s")
             assert not any(each.get("invalid") for each in case.answers), case.name
 
 
@@ -79,8 +80,8 @@ def test_every_argument_is_given_is_null_and_is_left_out(operation: Operation) -
 
 
 def test_events_of_every_type_stand_in_the_scripts_at_every_edge_and_each_script_can_be_told() -> None:
-    for era in ERAS:
-        (operation,) = (each for each in bundled(era).operations if each.id == "stream")
+    for era in VERSIONS:
+        (operation,) = (each for each in contract_of(era).operations if each.id == "stream")
         turns = scripts(operation)
         told = [step["event"] for turn in turns.values() for step in turn]
         assert all(script(turn) for turn in turns.values())
@@ -88,7 +89,7 @@ def test_events_of_every_type_stand_in_the_scripts_at_every_edge_and_each_script
         assert types == set("thinking_delta thinking text_delta text tool_call tool_result stop".split())
         for name, place in (("stop", "StopEvent"), ("tool_result", "ToolResultEvent")):
             pointer = f"/components/schemas/{place}"
-            document = bundled(era).document
+            document = contract_of(era).document
             for field in fields(document, pointer):
                 mine = [event for event in told if event["type"] == name]
                 assert any(field in event for event in mine)
@@ -99,7 +100,7 @@ def test_events_of_every_type_stand_in_the_scripts_at_every_edge_and_each_script
 def test_only_the_list_has_pages_and_they_end_in_every_way() -> None:
     for operation in OPERATIONS:
         assert is_listing(operation) is (operation.id == "list")
-    (operation,) = (each for each in bundled("2.17").operations if each.id == "list")
+    (operation,) = (each for each in contract_of("2.17").operations if each.id == "list")
     last = [case.answers[-1]["body"] for case in pages(side_of(operation)) if case.pages > 1]
     assert [each.get("next_page_token", "left out") for each in last] == ["left out", None, ""]
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.client.values import ABSENT, EXTRA, Edge, edges, full, packed
-from mockserver.contract.openapi import Operation, bundled
+from mockserver.contract.openapi import Operation
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
-from mockserver.settings import ERAS
+from tests.strategies import contract_of
 
-OPERATIONS = [each for era in ERAS for each in bundled(era).operations]
+OPERATIONS = [each for era in VERSIONS for each in contract_of(era).operations]
 
 
 def schemas(operation: Operation) -> Iterator[Schema]:
@@ -25,7 +26,7 @@ def schemas(operation: Operation) -> Iterator[Schema]:
 
 def summaries() -> list[Edge]:
     """Give the edges of a summary of a session."""
-    (operation,) = (each for each in bundled("2.17").operations if each.id == "get_summary")
+    (operation,) = (each for each in contract_of("2.17").operations if each.id == "get_summary")
     return list(edges(next(schemas(operation)), 3, 1))
 
 
@@ -44,7 +45,7 @@ def test_every_edge_of_every_answer_is_valid_and_stands_once(operation: Operatio
 
 
 def test_they_are_the_same_each_time() -> None:
-    (operation,) = (each for each in bundled("2.6").operations if each.id == "retrieve")
+    (operation,) = (each for each in contract_of("2.6").operations if each.id == "retrieve")
     schema = next(schemas(operation))
     again = Schema(schema.document, schema.pointer, schema.name)
     assert list(edges(schema, 3, 1)) == list(edges(again, 3, 1))

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mockserver.api import make_settings
 from mockserver.engine import Mock
 from mockserver.server.uvicorn import running
-from mockserver.settings import Settings
 from tests.clients.calls import Outcome, Way
 from tests.clients.cases import WAYS
 from tests.clients.conftest import Drive
@@ -65,7 +65,7 @@ every_typescript = pytest.mark.parametrize("release", TYPESCRIPTS, ids=str)
 @pytest.fixture(scope="module")
 def json_url() -> Iterator[str]:
     """Give the base URL of a mock that answers a turn as the generated tests want it."""
-    with running(app_of(Mock(Settings(seed=0, stream="json")))) as url:
+    with running(app_of(Mock(make_settings({"seed": 0, "stream": "json"})))) as url:
         yield url
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.api import make_settings
 from mockserver.engine import Mock
 from mockserver.messages import Json
 from mockserver.server.uvicorn import running
-from mockserver.settings import Settings
 from tests.clients import cases
 from tests.clients.calls import Outcome
 from tests.clients.conftest import Drive
@@ -34,7 +34,7 @@ RATE = 25
 @pytest.fixture(scope="module")
 def slow_url() -> Iterator[str]:
     """Give the base URL of a mock that takes its time to tell a turn."""
-    with running(app_of(Mock(Settings(seed=0, stream_delay=0.2, stream_rate=RATE)))) as url:
+    with running(app_of(Mock(make_settings({"seed": 0, "stream_delay": 0.2, "stream_rate": RATE})))) as url:
         yield url
 
 
