@@ -13,10 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mockserver.api import make_settings
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.engine import Mock
 from mockserver.messages import Json, Response
 from mockserver.server.uvicorn import running
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from tests.conftest import app_of
 from tests.oracle import call
 from tests.server.test_hostile import (
@@ -234,13 +236,13 @@ EVIL = [
 ]
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @given(st.text(max_size=1000) | evil_texts, st.lists(evil_texts | st.text(), min_size=1, max_size=7))
 @settings(max_examples=max(20, settings().max_examples // 2))
 @example(EVIL[0], EVIL[:7])
-def test_no_prompt_and_no_index_breaks_the_form_of_a_stream(era: str, prompt: str, index_ids: list[str]) -> None:
-    served = Mock(Settings(seed=0, contract=era))
-    path = target(operations(era)["stream"])
+def test_no_prompt_and_no_index_breaks_the_form_of_a_stream(version: str, prompt: str, index_ids: list[str]) -> None:
+    served = Mock(Settings(seed=0, contract=version))
+    path = target(operations(version)["stream"])
     response = whole(ask(served.handle, "POST", path, {"index_ids": index_ids, "prompt": prompt[:1000]}))
     assert response.status == 200
     check_framing(response.body)
@@ -276,10 +278,10 @@ steps = st.tuples(st.sampled_from(NAMES), st.sampled_from(["a", "b", "%00", "a%2
     st.integers(1, 4),
 )
 def test_no_order_of_calls_fails(
-    order: list[tuple[str, str, str]], unknown: Any, locked: Any, form: Any, room: int
+    order: list[tuple[str, str, str]], unknown: str, locked: str, form: str, room: int
 ) -> None:
-    options: Any = {"unknown_sessions": unknown, "locked_status": locked, "stream": form, "missing_indexes": "y"}
-    served = Mock(Settings(seed=0, contract="2.6", max_records=room, **options))
+    options = {"unknown_sessions": unknown, "locked_status": locked, "stream": form, "missing_indexes": "y"}
+    served = Mock(make_settings({"seed": 0, "contract": "2.6", "max_records": room, **options}))
     issued = ["a"]
     for name, session_id, index in order:
         operation = operations("2.6")[name]
@@ -329,7 +331,7 @@ def slow_turn(server: Server) -> socket.socket:
 
 @pytest.mark.parametrize("leave", [lambda each: each.close(), lambda each: each.shutdown(socket.SHUT_WR)])
 def test_callers_that_leave_in_the_middle_of_a_turn_keep_no_one_waiting(leave: Callable[[socket.socket], None]) -> None:
-    served = Mock(Settings(seed=0, contract="2.6", stream_rate=0.1))
+    served = Mock(make_settings({"seed": 0, "contract": "2.6", "stream_rate": 0.1}))
     with running(app_of(served)) as url:
         server = where(url)
         connections = [slow_turn(server) for _ in range(20)]

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.engine import Mock
 from mockserver.messages import Json
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.store.memory import MemoryStore
 from tests.apis.test_sessions import CHAT, OTHER, PROJECT, Client
 from tests.strategies import judge
@@ -132,12 +133,12 @@ def test_pages_are_full_but_for_the_last(size: int, asked: int) -> None:
     assert len(shown["items"]) > 0 or size == 0
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("asked", [None, 2, 5])
-def test_pages_are_what_the_contract_says(era: str, asked: int | None) -> None:
+def test_pages_are_what_the_contract_says(version: str, asked: int | None) -> None:
     filled(5)
-    shown = page(Client(MOCK, era), page_size=asked)
-    assert judge(era).errors("/components/schemas/SessionList", shown) == []
+    shown = page(Client(MOCK, version), page_size=asked)
+    assert judge(version).errors("/components/schemas/SessionList", shown) == []
     assert ("next_page_token" in shown) is (asked == 2)
 
 

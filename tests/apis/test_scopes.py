@@ -170,7 +170,7 @@ def test_what_happens_in_one_scope_leaves_the_chance_of_another() -> None:
 def test_a_scopes_own_seed_stands_for_the_servers(serve: Serve) -> None:
     with httpx.Client(base_url=serve(seed=0), headers={"authorization": KEY}) as client:
         given = client.put("/__mock__/scopes/a", json={"seed": 7})
-        assert (given.status_code, given.json()) == (200, {"name": "a", "sessions": 0, "seed": 7})
+        assert (given.status_code, given.json()) == (200, {"name": "a", "records": 0, "seed": 7})
         made = [client.post(by_path("a")).json()["session_id"] for _ in range(3)]
         others = [client.post(by_path("b")).json()["session_id"] for _ in range(3)]
     assert made == created(Mock(Settings(seed=7)), "default")
@@ -207,8 +207,8 @@ def everything(client: httpx.Client) -> dict[str, Any]:
     }
 
 
-def test_scopes_are_listed_with_their_sessions(client: httpx.Client) -> None:
-    listed = [{"name": name, "sessions": 2} for name in ("a", "b", "default")]
+def test_scopes_are_listed_with_the_number_of_their_records(client: httpx.Client) -> None:
+    listed = [{"name": name, "records": 2} for name in ("a", "b", "default")]
     assert client.get("/__mock__/scopes").json() == {"scopes": listed}
 
 
@@ -218,7 +218,7 @@ def test_a_scope_is_forgotten_and_the_others_stay(method: str, end: str, seed: i
     ids = [each["session_id"] for each in before["a"][1]][::-1]
     assert client.request(method, f"/__mock__/scopes/a{end}").is_success
     after = everything(client)
-    assert after.pop("a") == ({"name": "a", "sessions": 0, "seed": seed}, [])
+    assert after.pop("a") == ({"name": "a", "records": 0, "seed": seed}, [])
     assert after == {name: each for name, each in before.items() if name != "a"}
     again = [client.post(by_path("a")).json()["session_id"] for _ in range(2)]
     assert (again == ids) is (seed == 7)
@@ -293,4 +293,4 @@ def test_nothing_of_a_scope_is_seen_in_another_under_load(serve: Serve) -> None:
         assert set(CANARY.findall(seen)) == {f"canary{number}x"}
         assert "HTTP/1.1 500" not in seen
     listed = httpx.get(url + "/__mock__/scopes").json()["scopes"]
-    assert listed == sorted(({"name": f"canary{number}x", "sessions": 2} for number in range(64)), key=str)
+    assert listed == sorted(({"name": f"canary{number}x", "records": 2} for number in range(64)), key=str)

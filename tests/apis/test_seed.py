@@ -14,17 +14,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.cli import ready_lines
 from mockserver.engine import Mock
 from mockserver.messages import Json, Response
-from mockserver.settings import ERAS, SOURCES, Settings, Source
+from mockserver.settings import SOURCES, Settings, Source
 from tests.strategies import BODIES, ROOT, every_operation, operations, target
 from tests.talk import TITLE, ask, header, value, whole
 
 Step: TypeAlias = tuple[str, str]
 """A call: the operation, and the session that it is about."""
 
-CALLS = [(era, name) for era, name in every_operation() if era == "2.6"]
+CALLS = [(version, name) for version, name in every_operation() if version == "2.6"]
 CLOCK = datetime(2026, 4, 22)
 CHAT = "/api/v1/chat"
 STILL: tuple[Source, ...] = ("canned", "documented", "generated")
@@ -37,8 +38,8 @@ sys.stdout.write(transcript(int(sys.argv[1])))
 """
 
 
-def mock_of(seed: int, source: Source = "simulated", era: str = "2.6") -> Mock:
-    return Mock(Settings(contract=era, answers=source, seed=seed, clock=CLOCK))
+def mock_of(seed: int, source: Source = "simulated", version: str = "2.6") -> Mock:
+    return Mock(Settings(contract=version, answers=source, seed=seed, clock=CLOCK))
 
 
 def call(
@@ -47,9 +48,9 @@ def call(
     session_id: str = "ses-abc123",
     prefer: str | None = None,
     scope: str | None = None,
-    era: str = "2.6",
+    version: str = "2.6",
 ) -> Response:
-    operation = operations(era)[name]
+    operation = operations(version)[name]
     path = target(operation, session_id)
     return whole(ask(mock.handle, operation.method, path, BODIES.get(name), prefer=prefer, x_mock_scope=scope))
 
@@ -62,11 +63,11 @@ def bodies(seed: int, source: Source) -> list[bytes]:
 def transcript(seed: int) -> str:
     """Give all answers of all sources as one text, and what a life of sessions says."""
     made: dict[str, Json] = {source: [body.decode() for body in bodies(seed, source)] for source in SOURCES}
-    made["lives"] = [body.decode() for era in ERAS for body in lived(mock_of(seed, era=era), era)]
+    made["lives"] = [body.decode() for version in VERSIONS for body in lived(mock_of(seed, version=version), version)]
     return json.dumps(made)
 
 
-def lived(mock: Mock, era: str, scope: str | None = None) -> list[bytes]:
+def lived(mock: Mock, version: str, scope: str | None = None) -> list[bytes]:
     """Give the answers of a life of sessions: created, asked, titled, listed page by page, shown and deleted."""
     answers: list[Response] = []
 
@@ -78,7 +79,7 @@ def lived(mock: Mock, era: str, scope: str | None = None) -> list[bytes]:
         session = f"{CHAT}/{value(told('POST', CHAT, {'index_ids': indexes}))['session_id']}"
         for prompt in ("What were the main findings?", "And in Q3?"):
             told("POST", session + "/messages/stream", {"index_ids": indexes or ["idx-c"], "prompt": prompt})
-        if "set_title" in operations(era):
+        if "set_title" in operations(version):
             told("POST", session + "/title", {"first_message": "Findings"})
         told("GET", session + "/summary")
         told("GET", session)
@@ -180,14 +181,14 @@ def test_seeds_as_large_as_can_be_wished_for_are_told_apart() -> None:
 # -- played answers: the same history gives the same bytes -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_the_same_requests_in_the_same_order_are_answered_with_the_same_bytes(era: str) -> None:
-    assert lived(mock_of(4, era=era), era) == lived(mock_of(4, era=era), era)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_same_requests_in_the_same_order_are_answered_with_the_same_bytes(version: str) -> None:
+    assert lived(mock_of(4, version=version), version) == lived(mock_of(4, version=version), version)
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_another_seed_gives_other_ids_and_other_turns(era: str) -> None:
-    lives = [lived(mock_of(seed, era=era), era) for seed in range(4)]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_another_seed_gives_other_ids_and_other_turns(version: str) -> None:
+    lives = [lived(mock_of(seed, version=version), version) for seed in range(4)]
     ids = [json.loads(life[0])["session_id"] for life in lives]
     turns = [life[1] for life in lives]
     assert len(set(ids)) == len(set(turns)) == 4

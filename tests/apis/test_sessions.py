@@ -9,11 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import TITLE_LENGTH, VERSIONS, ChatSettings, Locked
 from mockserver.apis.llamacloud_chat.sessions import title_of
 from mockserver.engine import Mock
 from mockserver.messages import Json, Response
-from mockserver.settings import ERAS, TITLE_LENGTH, Locked, Settings
+from mockserver.settings import Settings
 from mockserver.store.memory import MemoryStore
+from tests.conftest import settings
 from tests.strategies import contract_of, judge, operations
 from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
 
@@ -33,14 +35,14 @@ MOCK = Mock(Settings(seed=0))
 """For what begins with an empty store, or leaves no trace in a session but its own title."""
 
 each_call = pytest.mark.parametrize("name", CALLS)
-each_era = pytest.mark.parametrize("era", ERAS)
+each_version = pytest.mark.parametrize("version", VERSIONS)
 
 
 class Client:
-    """A caller of a mock, who says to be the official client of an era."""
+    """A caller of a mock, who says to be the official client of a version."""
 
-    def __init__(self, mock: Mock, era: str = "2.17") -> None:
-        self.mock, self.agent = mock, f"LlamaCloud/Python {era}.0"
+    def __init__(self, mock: Mock, version: str = "2.17") -> None:
+        self.mock, self.agent = mock, f"LlamaCloud/Python {version}.0"
 
     def send(self, method: str, path: str = "", body: Json | bytes | None = None, query: str = "") -> Response:
         """Send a request; what is streamed is read to its end, and becomes the body."""
@@ -91,7 +93,7 @@ class Client:
 
 @pytest.fixture
 def client() -> Client:
-    """Give a client of the newest era, of a mock of its own."""
+    """Give a client of the newest version, of a mock of its own."""
     return Client(Mock(Settings(seed=0)))
 
 
@@ -102,10 +104,10 @@ def stepping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockserver.clock.time_ns", lambda: next(ticks))
 
 
-def allowed(era: str, name: str, response: Response) -> bool:
-    """Say whether an answer is one that the contract of an era allows, by the independent judge."""
-    media = operations(era)[name].exact[response.status].preferred
-    return media is not None and judge(era).errors_of(media, response.body) == []
+def allowed(version: str, name: str, response: Response) -> bool:
+    """Say whether an answer is one that the contract of a version allows, by the independent judge."""
+    media = operations(version)[name].exact[response.status].preferred
+    return media is not None and judge(version).errors_of(media, response.body) == []
 
 
 def prompts(history: Json) -> list[str]:
@@ -156,7 +158,7 @@ def test_a_title_is_a_beginning_and_three_dots(message: str, length: int) -> Non
 
 @pytest.mark.parametrize("length", [1, 33, 34, 35, 5000])
 def test_the_length_of_titles_can_be_set(length: int) -> None:
-    mock = Mock(Settings(title_length=length))
+    mock = Mock(settings(title_length=length))
     for message in (MESSAGE, MESSAGE * 10, "東京" * 3000):
         assert value(title(mock, message))["generated_title"] == message[:length] + "..."
     client = Client(mock)
@@ -165,7 +167,7 @@ def test_the_length_of_titles_can_be_set(length: int) -> None:
 
 
 def test_the_default_length_keeps_the_documented_message_whole() -> None:
-    assert Settings().title_length == TITLE_LENGTH >= len(MESSAGE)
+    assert ChatSettings().title_length == TITLE_LENGTH >= len(MESSAGE)
 
 
 def test_a_second_title_overwrites_the_first(client: Client) -> None:
@@ -173,18 +175,18 @@ def test_a_second_title_overwrites_the_first(client: Client) -> None:
     assert len(client.mock.store) == 1
 
 
-@pytest.mark.parametrize(("era", "made"), [("2.6", None), ("2.8", "What..."), ("2.17", "What...")])
-def test_the_first_turn_makes_the_title_where_there_is_no_title_call(era: str, made: str | None) -> None:
-    client = Client(Mock(Settings(seed=0)), era)
+@pytest.mark.parametrize(("version", "made"), [("2.6", None), ("2.8", "What..."), ("2.17", "What...")])
+def test_the_first_turn_makes_the_title_where_there_is_no_title_call(version: str, made: str | None) -> None:
+    client = Client(Mock(Settings(seed=0)), version)
     session_id = client.create()["session_id"]
     for prompt in ("What", "And then"):
         client.turn(session_id, prompt)
         assert client.summary(session_id)["generated_title"] == made
 
 
-@each_era
-def test_a_turn_leaves_a_title_that_is_there(era: str) -> None:
-    client = Client(Mock(Settings(seed=0)), era)
+@each_version
+def test_a_turn_leaves_a_title_that_is_there(version: str) -> None:
+    client = Client(Mock(Settings(seed=0)), version)
     client.title("ses-a", "Given")
     client.turn("ses-a", "Asked")
     assert client.summary("ses-a")["generated_title"] == "Given..."
@@ -232,15 +234,15 @@ def test_the_last_update_moves_with_changes_and_not_with_reads(client: Client) -
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"null", b'{"index_ids":null}', b'{"index_ids":[],"more":1}'])
-@each_era
-def test_a_session_is_created_from_nothing(body: bytes | None, era: str) -> None:
-    response = Client(Mock(Settings(seed=0)), era).send("POST", "", body)
+@each_version
+def test_a_session_is_created_from_nothing(body: bytes | None, version: str) -> None:
+    response = Client(Mock(Settings(seed=0)), version).send("POST", "", body)
     made = value(response)
     assert (response.status, header(response, "x-mock-source")) == (201, "simulated")
     assert re.fullmatch("ses-[a-z0-9]+", made["session_id"])
     assert not made["index_ids"]
     assert (made["generated_title"], made["job_metadata"]) == (None, None)
-    assert allowed(era, "create", response)
+    assert allowed(version, "create", response)
 
 
 def test_no_two_sessions_have_one_id(client: Client) -> None:
@@ -276,8 +278,8 @@ def test_shared_access_is_what_create_was_given_and_told_where_it_is_known(given
     assert client.summary(session_id)["shared_access"] == (given or "read_only")
     assert client.retrieve(session_id)["shared_access"] == (given or "read_only")
     assert client.list()["items"][0]["shared_access"] == (given or "read_only")
-    for era in ("2.6", "2.8"):
-        older = Client(client.mock, era)
+    for version in ("2.6", "2.8"):
+        older = Client(client.mock, version)
         told = [older.summary(session_id), older.retrieve(session_id), older.list()["items"][0], older.create()]
         assert not any("shared_access" in each for each in told)
 
@@ -299,9 +301,9 @@ def test_a_full_store_refuses_what_needs_room_and_serves_the_rest() -> None:
 # Runs
 
 
-@each_era
-def test_the_record_of_a_run_is_its_stop(era: str, client: Client) -> None:
-    client = Client(client.mock, era)
+@each_version
+def test_the_record_of_a_run_is_its_stop(version: str, client: Client) -> None:
+    client = Client(client.mock, version)
     session_id = client.create()["session_id"]
     assert client.summary(session_id)["job_metadata"] is None
     for indexes in (INDEXES, ["idx-other"]):
@@ -312,16 +314,16 @@ def test_the_record_of_a_run_is_its_stop(era: str, client: Client) -> None:
         assert client.summary(session_id)["job_metadata"] == {**stop["usage"], **told}
 
 
-@each_era
-def test_the_history_has_each_turn_as_it_was_told_but_for_its_pieces(era: str, client: Client) -> None:
-    client = Client(client.mock, era)
+@each_version
+def test_the_history_has_each_turn_as_it_was_told_but_for_its_pieces(version: str, client: Client) -> None:
+    client = Client(client.mock, version)
     expected: list[Json] = []
     for prompt in ("One", "Two", "Three"):
         told = client.turn("ses-a", prompt)
         pieces = ("text_delta", "thinking_delta")
         expected += [{"type": "user_input", "content": prompt}, *(each for each in told if each["type"] not in pieces)]
     assert client.retrieve("ses-a")["events"] == expected
-    assert allowed(era, "retrieve", client.call("retrieve", "ses-a"))
+    assert allowed(version, "retrieve", client.call("retrieve", "ses-a"))
 
 
 def test_two_turns_on_one_prompt_differ(client: Client) -> None:
@@ -385,11 +387,11 @@ class Model:
         return True
 
 
-@given(actions, st.sampled_from(ERAS))
-def test_what_one_call_sets_every_other_shows(done: list[Action], era: str) -> None:
+@given(actions, st.sampled_from(VERSIONS))
+def test_what_one_call_sets_every_other_shows(done: list[Action], version: str) -> None:
     MOCK.store.drop("default")
-    client = Client(MOCK, era)
-    model = Model(client, titles=era != "2.6")
+    client = Client(MOCK, version)
+    model = Model(client, titles=version != "2.6")
     for action in done:
         model.do(*action)
     listed = client.list()["items"]
@@ -407,21 +409,21 @@ def test_what_one_call_sets_every_other_shows(done: list[Action], era: str) -> N
 
 
 @pytest.mark.parametrize("status", ["400", "403", "409", "422"])
-@each_era
-def test_the_indexes_of_a_bound_session_are_locked_by_its_first_message(era: str, status: Locked) -> None:
-    client = Client(Mock(Settings(seed=0, locked_status=status)), era)
+@each_version
+def test_the_indexes_of_a_bound_session_are_locked_by_its_first_message(version: str, status: Locked) -> None:
+    client = Client(Mock(settings(seed=0, locked_status=status)), version)
     session_id = client.create(index_ids=INDEXES)["session_id"]
     client.turn(session_id)
     before = client.retrieve(session_id), client.list()
     for indexes in (["idx-abc123"], ["idx-other"], [*INDEXES, "idx-other"]):
         response = client.attempt(session_id, "Not taken", indexes)
         assert (response.status, header(response, "x-mock-fault")) == (int(status), "client")
-        assert allowed(era, "stream", response)
+        assert allowed(version, "stream", response)
     assert (client.retrieve(session_id), client.list()) == before
 
 
 def test_a_turn_on_other_indexes_is_a_400_unless_another_status_is_chosen() -> None:
-    assert Settings().locked_status == "400"
+    assert ChatSettings().locked_status == "400"
 
 
 @pytest.mark.parametrize("indexes", [INDEXES[::-1], INDEXES * 2])
@@ -448,13 +450,13 @@ def test_an_unbound_session_takes_indexes_with_each_message(client: Client) -> N
         assert client.summary(session_id)["index_ids"] is None
 
 
-@each_era
-def test_an_index_that_cannot_be_queried_is_skipped_and_named_where_that_is_known(era: str) -> None:
-    client = Client(Mock(Settings(seed=0, missing_indexes="idx-gone, idx-lost")), era)
+@each_version
+def test_an_index_that_cannot_be_queried_is_skipped_and_named_where_that_is_known(version: str) -> None:
+    client = Client(Mock(settings(seed=0, missing_indexes="idx-gone, idx-lost")), version)
     told = client.turn("ses-a", indexes=["idx-gone", "idx-abc123", "idx-lost"])
     assert [each["arguments"]["index_id"] for each in told if each["type"] == "tool_call"] == ["idx-abc123"]
     assert told[-1]["is_error"] is False
-    if era == "2.17":
+    if version == "2.17":
         assert told[-1]["skipped_index_ids"] == ["idx-gone", "idx-lost"]
     else:
         assert "skipped_index_ids" not in told[-1]
@@ -464,7 +466,7 @@ def test_an_index_that_cannot_be_queried_is_skipped_and_named_where_that_is_know
 
 @pytest.mark.parametrize(("indexes", "all_of_them"), [(["idx-abc123", "idx-gone"], True), (["idx-gone"], False)])
 def test_a_turn_that_cannot_have_its_indexes_fails(indexes: list[str], all_of_them: bool) -> None:
-    client = Client(Mock(Settings(seed=0, missing_indexes="idx-gone")))
+    client = Client(Mock(settings(seed=0, missing_indexes="idx-gone")))
     told = client.turn("ses-a", indexes=indexes, require_all_indexes=all_of_them)
     assert [each["type"] for each in told] == ["stop"]
     assert told[0]["is_error"] is True
@@ -478,9 +480,9 @@ def test_a_turn_that_has_all_its_indexes_does_not_fail_for_wanting_them(client: 
     assert client.turn("ses-a", require_all_indexes=True)[-1]["is_error"] is False
 
 
-@pytest.mark.parametrize("era", ["2.6", "2.8"])
-def test_an_older_era_does_not_know_how_to_want_all_indexes(era: str) -> None:
-    client = Client(Mock(Settings(seed=0, missing_indexes="idx-gone")), era)
+@pytest.mark.parametrize("version", ["2.6", "2.8"])
+def test_an_older_version_does_not_know_how_to_want_all_indexes(version: str) -> None:
+    client = Client(Mock(settings(seed=0, missing_indexes="idx-gone")), version)
     told = client.turn("ses-a", indexes=["idx-abc123", "idx-gone"], require_all_indexes=True)
     assert told[-1]["is_error"] is False
 
@@ -489,17 +491,17 @@ def test_an_older_era_does_not_know_how_to_want_all_indexes(era: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "delete"])
-@each_era
-def test_an_id_that_was_never_issued_comes_to_life_on_first_use(name: str, era: str) -> None:
-    client = Client(Mock(Settings(seed=0)), era)
+@each_version
+def test_an_id_that_was_never_issued_comes_to_life_on_first_use(name: str, version: str) -> None:
+    client = Client(Mock(Settings(seed=0)), version)
     response = client.call(name, "session_id")
     assert response.status == 200
     assert [each["session_id"] for each in client.list()["items"]] == ["session_id"]
 
 
-@each_era
-def test_deleting_an_id_that_was_never_issued_only_forgets_it(era: str) -> None:
-    client = Client(Mock(Settings(seed=0)), era)
+@each_version
+def test_deleting_an_id_that_was_never_issued_only_forgets_it(version: str) -> None:
+    client = Client(Mock(Settings(seed=0)), version)
     for _ in range(2):
         assert client.call("delete", "session_id").status == 204
         assert client.list()["items"] == []
@@ -513,7 +515,7 @@ def test_deleting_an_id_that_was_never_issued_only_forgets_it(era: str) -> None:
 @each_call
 @pytest.mark.parametrize("policy", ["adopt", "404"])
 def test_an_issued_id_is_unknown_once_it_is_deleted(name: str, policy: Any) -> None:
-    client = Client(Mock(Settings(seed=0, unknown_sessions=policy)), "2.6")
+    client = Client(Mock(settings(seed=0, unknown_sessions=policy)), "2.6")
     session_id = client.create()["session_id"]
     client.turn(session_id)
     deleted = client.call("delete", session_id)
@@ -526,7 +528,7 @@ def test_an_issued_id_is_unknown_once_it_is_deleted(name: str, policy: Any) -> N
 
 @each_call
 def test_ids_that_were_never_issued_can_be_unknown(name: str) -> None:
-    client = Client(Mock(Settings(seed=0, unknown_sessions="404")), "2.6")
+    client = Client(Mock(settings(seed=0, unknown_sessions="404")), "2.6")
     response = client.call(name, "session_id")
     assert (response.status, value(response)) == (404, {"detail": "Session not found"})
     assert allowed("2.6", name, response)
@@ -535,7 +537,7 @@ def test_ids_that_were_never_issued_can_be_unknown(name: str) -> None:
 
 @each_call
 def test_where_ids_must_be_known_their_project_must_be_right(name: str) -> None:
-    client = Client(Mock(Settings(seed=0, unknown_sessions="404")), "2.6")
+    client = Client(Mock(settings(seed=0, unknown_sessions="404")), "2.6")
     session_id = client.create(f"project_id={PROJECT}")["session_id"]
     before = client.retrieve(session_id)
     assert client.call(name, session_id, f"project_id={OTHER}").status == 404

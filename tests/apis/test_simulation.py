@@ -1,4 +1,4 @@
-"""In a contract of a user's own what takes and gives the same is played; what differs is not, and nothing fails."""
+"""With a contract of a user's own the pack plays what takes and gives the same, and nothing else; nothing fails."""
 
 import copy
 from collections.abc import Callable, Collection, Iterator
@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import NAME, VERSIONS
 from mockserver.engine import Mock
 from mockserver.messages import Json, Response
-from mockserver.settings import ERAS, Settings
 from tests.apis.test_sessions import CALLS, CHAT, INDEXES, Client, prompts
+from tests.conftest import settings
 from tests.strategies import Judge, contract_of, write_document
-from tests.talk import header, value
+from tests.talk import MESSAGE, header, value
 
 Change = Callable[[Any], object]
 """Makes another document of one, in place."""
@@ -39,15 +40,16 @@ def without_examples(node: Any) -> Any:
     return [without_examples(each) for each in node] if isinstance(node, list) else node
 
 
-def own(folder: Path, *changes: Change, era: str = "2.6", **options: Any) -> Client:
-    """Give a client of a mock that serves a changed copy of an era as a user's own, with operation ids of its own."""
-    document = without_examples(copy.deepcopy(contract_of(era).document))
+def own(folder: Path, *changes: Change, version: str = "2.6", **options: Any) -> Client:
+    """Give a client of a mock that serves a changed copy of a version with the pack; operations have other ids."""
+    document = without_examples(copy.deepcopy(contract_of(version).document))
     for number, path in enumerate(document["paths"].values()):
         for method in path.keys() & {"get", "post", "delete"}:
             path[method]["operationId"] = f"{method}{number}"
     for change in changes:
         change(document)
-    return Client(Mock(Settings(contract=str(write_document(folder, document)), seed=0, **options)))
+    contract = str(write_document(folder, document))
+    return Client(Mock(settings(api=NAME, contract=contract, seed=0, **options)))
 
 
 def life(client: Client) -> Iterator[tuple[str, Response]]:
@@ -66,19 +68,24 @@ def life(client: Client) -> Iterator[tuple[str, Response]]:
     yield "delete", client.call("delete", "ses-x")
 
 
-def played(client: Client, *, limited: bool = False) -> set[str]:
-    """Play a session's life, and name the operations of which a right answer was simulated.
-
-    Where a limit lets only some answers be played, the others may be made.
-    """
+def sources(client: Client) -> dict[str, set[str | None]]:
+    """Play a session's life, in which nothing may fail; give the sources of the right answers of each operation."""
     answers = list(life(client))
     failed = [(name, response.body) for name, response in answers if response.status >= 500]
     assert failed == []
-    sources = {(name, header(response, "x-mock-source")) for name, response in answers if response.status < 300}
-    for name in PLACES:
-        told = {source for each, source in sources if each == name}
-        assert len(told) < 2 or limited, f"{name} is now played, now not"
-    return {name for name, source in sources if source == "simulated"}
+    found: dict[str, set[str | None]] = {}
+    for name, response in answers:
+        if response.status < 300:
+            found.setdefault(name, set()).add(header(response, "x-mock-source"))
+    return found
+
+
+def played(client: Client) -> set[str]:
+    """Play a session's life, and name the operations of which each right answer was simulated; of the others none."""
+    found = sources(client)
+    mixed = {name for name, each in found.items() if "simulated" in each and len(each) > 1}
+    assert mixed == set()
+    return {name for name, each in found.items() if "simulated" in each}
 
 
 # What is changed
@@ -148,14 +155,24 @@ def renamed(document: Any) -> None:
 SUMMARIES = {"create", "get_summary", "set_title", "list"}
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_what_takes_and_gives_the_same_is_played_whatever_it_is_called(era: str, tmp_path: Path) -> None:
-    client = own(tmp_path, era=era)
-    assert played(client) == set(PLACES) - ({"set_title"} if era != "2.6" else set())
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_takes_and_gives_the_same_is_played_whatever_it_is_called(version: str, tmp_path: Path) -> None:
+    client = own(tmp_path, version=version)
+    assert played(client) == set(PLACES) - ({"set_title"} if version != "2.6" else set())
+
+
+def test_the_very_contract_of_the_chat_is_not_played_without_the_pack(tmp_path: Path) -> None:
+    contract = str(write_document(tmp_path, contract_of("2.6").document))
+    client = Client(Mock(settings(contract=contract, seed=0)))
+    assert set().union(*sources(client).values()) == {"documented"}
+    assert len(client.mock.store) == 0
 
 
 def test_a_played_contract_of_ones_own_keeps_the_rules_of_its_features(tmp_path: Path) -> None:
-    newest, oldest = own(tmp_path, era="2.17", missing_indexes="idx-gone"), own(tmp_path, missing_indexes="idx-gone")
+    newest, oldest = (
+        own(tmp_path, version="2.17", missing_indexes="idx-gone"),
+        own(tmp_path, missing_indexes="idx-gone"),
+    )
     assert newest.create()["shared_access"] == "read_only"
     assert "shared_access" not in oldest.create()
     assert newest.turn("ses-a", indexes=["idx-gone"])[-1]["skipped_index_ids"] == ["idx-gone"]
@@ -181,18 +198,10 @@ def test_a_played_contract_of_ones_own_keeps_the_rules_of_its_features(tmp_path:
         pytest.param(answer("get_summary", "200", None), {"get_summary"}, id="summary without a body"),
         pytest.param(answer("delete", "200", media(OBJECT)), {"delete"}, id="delete with a body"),
         pytest.param(body("set_title", OBJECT), {"set_title"}, id="title from something else"),
-        pytest.param(body("set_title", {}, required=False), {"set_title"}, id="title from anything"),
-        pytest.param(
-            body("set_title", {"$ref": "#/components/schemas/GenerateTitleParams"}, required=False),
-            {"set_title"},
-            id="title from what may be left out",
-        ),
         pytest.param(lambda document: operation(document, "set_title").pop("requestBody"), {"set_title"}, id="no body"),
         pytest.param(body("set_title", {"type": "string"}), {"set_title"}, id="title from a text"),
         pytest.param(body("create", OBJECT), {"create"}, id="create from something else"),
-        pytest.param(field("SessionCreate", "index_ids", {"type": "array"}), {"create"}, id="indexes of any kind"),
         pytest.param(body("stream", OBJECT), {"stream"}, id="turn from something else"),
-        pytest.param(field("ChatParams", "prompt", {"type": "string", "minLength": 9}), {"stream"}, id="long prompts"),
         pytest.param(field("ChatParams", "index_ids", {"type": "string"}), {"stream"}, id="one index"),
         pytest.param(answer("stream", "200", media(OBJECT)), {"stream"}, id="turn as another JSON"),
         pytest.param(
@@ -218,6 +227,10 @@ def test_what_takes_or_gives_something_else_is_not_played(
         lambda document: document["paths"][BASE].pop("parameters", None),
         lambda document: operation(document, "list").pop("parameters"),
         lambda document: document["paths"].pop(ONE + "/summary"),
+        body("set_title", {}, required=False),
+        body("set_title", {"$ref": "#/components/schemas/GenerateTitleParams"}, required=False),
+        field("SessionCreate", "index_ids", {"type": "array"}),
+        field("ChatParams", "prompt", {"type": "string", "minLength": 9}),
     ],
     ids=[
         "create 200",
@@ -227,6 +240,10 @@ def test_what_takes_or_gives_something_else_is_not_played(
         "no shared parameters",
         "no paging",
         "a path",
+        "title from anything",
+        "title from what may be left out",
+        "indexes of any kind",
+        "long prompts",
     ],
 )
 def test_what_differs_without_harm_is_played(change: Change, tmp_path: Path) -> None:
@@ -272,7 +289,7 @@ LIMITS: dict[str, Change] = {
 @pytest.mark.parametrize("change", OTHER_SESSIONS.values(), ids=OTHER_SESSIONS)
 def test_whatever_a_contract_says_of_sessions_no_call_fails(change: Change, tmp_path: Path) -> None:
     client = own(tmp_path, change)
-    played(client)
+    sources(client)
     judge = Judge(client.mock.document())
     for name in ("create", "get_summary", "retrieve", "set_title", "list"):
         response = client.send("GET") if name == "list" else client.send("POST") if name == "create" else None
@@ -284,27 +301,61 @@ def test_whatever_a_contract_says_of_sessions_no_call_fails(change: Change, tmp_
 
 @pytest.mark.parametrize("change", LIMITS.values(), ids=LIMITS)
 def test_whatever_limits_a_contract_sets_no_call_fails(change: Change, tmp_path: Path) -> None:
-    played(own(tmp_path, change), limited=True)
+    sources(own(tmp_path, change))
 
 
 TEXTS: Json = {"type": "array", "items": {"type": "string"}}
+LOOSER: dict[str, tuple[Change, str, Json]] = {
+    "no message": (
+        field("GenerateTitleParams", "first_message", {"type": ["string", "null"]}),
+        "set_title",
+        {"first_message": None},
+    ),
+    "a message of another kind": (body("set_title", {}), "set_title", {"first_message": 5}),
+    "a message that is left out": (body("set_title", {"type": "object"}), "set_title", {}),
+    "a title from a text": (body("set_title", {"type": "string"}), "set_title", MESSAGE),
+    "a title from nothing": (body("set_title", {}, required=False), "set_title", None),
+    "no prompt": (
+        field("ChatParams", "prompt", {"type": ["string", "null"]}),
+        "stream",
+        {"index_ids": INDEXES, "prompt": None},
+    ),
+    "no indexes": (
+        field("ChatParams", "index_ids", {"anyOf": [TEXTS, {"type": "null"}]}),
+        "stream",
+        {"index_ids": None, "prompt": MESSAGE},
+    ),
+    "indexes of another kind": (
+        field("ChatParams", "index_ids", {"type": "array"}),
+        "stream",
+        {"index_ids": [["idx-abc123"]], "prompt": MESSAGE},
+    ),
+    "a turn from a list": (body("stream", {"type": "array"}), "stream", INDEXES),
+    "a session on indexes of another kind": (
+        field("SessionCreate", "index_ids", {"type": "array"}),
+        "create",
+        {"index_ids": [["idx-abc123"]]},
+    ),
+    "a session shared in another way": (
+        field("SessionCreate", "shared_access", {"type": "boolean"}),
+        "create",
+        {"shared_access": True},
+    ),
+    "a session from a text": (body("create", {"type": "string"}), "create", "a session"),
+}
+"""What a contract lets in that the chat does not take: a change, the operation, the body."""
 
 
-@pytest.mark.parametrize(
-    ("change", "name", "sent"),
-    [
-        (field("GenerateTitleParams", "first_message", {"type": ["string", "null"]}), "set_title", "first_message"),
-        (field("ChatParams", "prompt", {"type": ["string", "null"]}), "stream", "prompt"),
-        (field("ChatParams", "index_ids", {"anyOf": [TEXTS, {"type": "null"}]}), "stream", "index_ids"),
-    ],
-    ids=["message", "prompt", "indexes"],
-)
-def test_a_null_that_a_looser_contract_lets_in_does_no_harm(
-    change: Change, name: str, sent: str, tmp_path: Path
+@pytest.mark.parametrize(("change", "name", "sent"), LOOSER.values(), ids=LOOSER)
+def test_a_body_that_only_the_contract_takes_is_answered_and_not_played(
+    change: Change, name: str, sent: Json, tmp_path: Path
 ) -> None:
-    client = own(tmp_path, change)
-    method, end, right = CALLS[name]
-    assert client.send(method, "/ses-a" + end, {**right, sent: None}).status < 500
+    client = own(tmp_path, change, version="2.17" if "shared_access" in str(sent) else "2.6")
+    method, end, _ = CALLS.get(name, ("POST", "", None))
+    response = client.send(method, f"/ses-a{end}" if end else "", sent)
+    assert response.status in (200, 201)
+    assert header(response, "x-mock-source") == "generated"
+    assert len(client.mock.store) == 0
 
 
 @pytest.mark.parametrize("indexes", [[], [f"idx-{number}" for number in range(40)]], ids=["none", "forty"])

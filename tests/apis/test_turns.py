@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS, ChatSettings, style
 from mockserver.apis.llamacloud_chat.turns import arranged, broken_off, job_metadata, remembered, said, stopped
 from mockserver.messages import Json
-from mockserver.settings import ERAS
-from mockserver.sse import Pace, Step, event_text, paced, script
-from tests.strategies import any_text, json_values, judge, seeds
+from mockserver.sse import PLAIN, Pace, Step, StreamStyle, paced, script
+from tests.strategies import any_text, json_values, judge, seeds, wild_values
 from tests.talk import MESSAGE
+
+CHAT = style(ChatSettings())
+"""How turns are told by default."""
 
 ORDER = re.compile(r"(thinking_delta )+thinking (tool_call tool_result )+(text_delta )+text stop ")
 DELTA: Json = {"type": "text_delta", "content": "Yes."}
@@ -78,10 +82,10 @@ def test_each_index_is_searched_once_five_at_most(prompt: str, indexes: list[str
     assert searched == indexes[:5]
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @given(turn=turns)
-def test_every_event_is_one_that_the_contract_knows(era: str, turn: list[Json]) -> None:
-    assert [error for event in turn for error in judge(era).errors("/components/schemas/Event", event)] == []
+def test_every_event_is_one_that_the_contract_knows(version: str, turn: list[Json]) -> None:
+    assert [error for event in turn for error in judge(version).errors("/components/schemas/Event", event)] == []
 
 
 @hostile_prompts
@@ -141,7 +145,7 @@ wild_events = st.builds(
 @example({"type": "text_delta", "content": "\n\nevent: delta\ndata: {}\n\n: comment\n\n"})
 @example({"type": "tool_result", "result": {"\u2028": ["\u2029", "\x1e"]}})
 def test_an_event_is_two_lines_and_an_empty_one_for_every_reader_of_lines(event: Json) -> None:
-    text = event_text(event)
+    text = CHAT.text(event)
     name, data, empty = text.splitlines()
     assert text == f"{name}\n{data}\n\n" == "\n".join(text.splitlines()) + "\n"
     assert name == ("event: delta" if event["type"].endswith("_delta") else "event: message")
@@ -151,9 +155,17 @@ def test_an_event_is_two_lines_and_an_empty_one_for_every_reader_of_lines(event:
 
 
 def test_text_is_written_as_it_is_and_without_blanks_between() -> None:
-    assert event_text(DELTA | {"content": "Ünï 東 👩"}) == (
+    assert CHAT.text(DELTA | {"content": "Ünï 東 👩"}) == (
         'event: delta\ndata: {"type":"text_delta","content":"Ünï 東 👩"}\n\n'
     )
+
+
+@given(wild_values)
+def test_an_event_without_a_name_is_one_line_and_an_empty_one(event: Json) -> None:
+    data, empty = PLAIN.text(event).splitlines()
+    assert PLAIN.text(event) == f"{data}\n\n"
+    assert json.dumps(json.loads(data.removeprefix("data: "))) == json.dumps(event)
+    assert empty == ""
 
 
 # What the history keeps of it
@@ -168,10 +180,10 @@ def test_the_history_has_the_message_and_the_complete_events(prompt: str, indexe
     assert kept[1:] == [event for event in turn if event["type"] not in ("text_delta", "thinking_delta")]
 
 
-@given(turns, st.floats(0, 1), st.sampled_from(ERAS))
+@given(turns, st.floats(0, 1), st.sampled_from(VERSIONS))
 @example(turn_of(MESSAGE), 0.0, "2.6")
 @example(turn_of(MESSAGE), 1.0, "2.17")
-def test_a_turn_that_breaks_off_keeps_what_was_sent(turn: list[Json], part: float, era: str) -> None:
+def test_a_turn_that_breaks_off_keeps_what_was_sent(turn: list[Json], part: float, version: str) -> None:
     sent = turn[: round(part * (len(turn) - 1))]
     *kept, stop = broken_off(sent, MESSAGE, Random(0))
     whole = [event for event in sent if not event["type"].endswith("_delta")]
@@ -181,7 +193,7 @@ def test_a_turn_that_breaks_off_keeps_what_was_sent(turn: list[Json], part: floa
     assert stop["type"] == "stop"
     assert stop["is_error"] is True
     assert stop["error"]
-    assert [error for each in (*kept, stop) for error in judge(era).errors("/components/schemas/Event", each)] == []
+    assert [error for each in (*kept, stop) for error in judge(version).errors("/components/schemas/Event", each)] == []
 
 
 @given(st.sampled_from([None, "The index idx-1 could not be queried."]), st.lists(st.text(max_size=6), max_size=3))
@@ -204,14 +216,19 @@ paces = st.builds(Pace, st.floats(0, 20), rates, st.floats(0, 1), st.sampled_fro
 scripted = st.lists(st.builds(Step, st.just(DELTA), st.none() | st.floats(0, 20)), min_size=1, max_size=12)
 
 
+def paced_by(pace: Pace) -> StreamStyle:
+    """Give how turns are told at a pace."""
+    return replace(CHAT, pace=pace)
+
+
 def due(steps: Sequence[Step], pace: Pace, seed: int = 0) -> list[float]:
     """Give when each event is due."""
-    return [chunk.at for chunk in paced(steps, pace, Random(seed)).chunks]
+    return [chunk.at for chunk in paced(steps, paced_by(pace), Random(seed)).chunks]
 
 
 @given(scripted, paces, seeds)
 def test_times_never_decrease(steps: list[Step], pace: Pace, seed: int) -> None:
-    times = [chunk.at for chunk in paced(steps, pace, Random(seed)).chunks]
+    times = [chunk.at for chunk in paced(steps, paced_by(pace), Random(seed)).chunks]
     assert times == sorted(times)
     assert times[0] >= 0
 
@@ -250,8 +267,8 @@ def test_a_scripts_own_pause_wins_over_the_pace() -> None:
 
 @given(scripted, paces, seeds)
 def test_the_events_of_a_turn_are_its_chunks(steps: list[Step], pace: Pace, seed: int) -> None:
-    stream = paced(steps, pace, Random(seed))
-    assert [chunk.data for chunk in stream.chunks] == [event_text(step.event).encode() for step in steps]
+    stream = paced(steps, paced_by(pace), Random(seed))
+    assert [chunk.data for chunk in stream.chunks] == [CHAT.text(step.event).encode() for step in steps]
     assert stream.keep_alive == pace.keep_alive
 
 
@@ -259,17 +276,17 @@ def test_the_events_of_a_turn_are_its_chunks(steps: list[Step], pace: Pace, seed
 def test_a_turn_is_closed_with_the_number_of_its_events_that_went_out(
     steps: list[Step], pace: Pace, part: float
 ) -> None:
-    stream = paced([*steps, Step(STOP)], pace, Random(0), lambda sent: {"type": "stop", "sent": sent})
+    stream = paced([*steps, Step(STOP)], paced_by(pace), Random(0), lambda sent: {"type": "stop", "sent": sent})
     sent = round(part * len(stream.chunks))
-    assert stream.close(sent) == event_text({"type": "stop", "sent": min(sent, len(steps))}).encode()
+    assert stream.close(sent) == CHAT.text({"type": "stop", "sent": min(sent, len(steps))}).encode()
 
 
 def test_the_end_of_a_turn_is_what_its_closing_says() -> None:
     other = {**STOP, "is_error": True, "error": "not kept"}
-    stream = paced([Step(DELTA), Step(STOP)], Pace(), Random(0), lambda _: other)
+    stream = paced([Step(DELTA), Step(STOP)], CHAT, Random(0), lambda _: other)
     told = b"".join(chunk.data for chunk in stream.chunks)
-    assert told == event_text(DELTA).encode()
-    assert stream.close(len(stream.chunks)) == event_text(other).encode()
+    assert told == CHAT.text(DELTA).encode()
+    assert stream.close(len(stream.chunks)) == CHAT.text(other).encode()
 
 
 # Scripts
@@ -277,7 +294,7 @@ def test_the_end_of_a_turn_is_what_its_closing_says() -> None:
 
 def test_a_script_is_read_with_its_pauses_in_seconds() -> None:
     value = [{"after_ms": 120, "event": DELTA}, {"event": DELTA}, {"after_ms": 0, "event": STOP}]
-    assert script(value) == (Step(DELTA, 0.12), Step(DELTA, None), Step(STOP, 0.0))
+    assert script(value, CHAT) == (Step(DELTA, 0.12), Step(DELTA, None), Step(STOP, 0.0))
 
 
 ENTRY: Json = {"event": STOP}
@@ -286,7 +303,7 @@ ENTRY: Json = {"event": STOP}
 def refusal(value: Json) -> tuple[Any, ...] | None:
     """Give what a refusal of a script says, None where it is read."""
     try:
-        script(value)
+        script(value, CHAT)
     except ValueError as error:
         return error.args
     return None
@@ -328,6 +345,6 @@ def test_a_script_that_is_none_is_refused_with_its_place(value: Json, where: str
 def test_whatever_is_given_as_a_script_is_read_or_refused(value: Json) -> None:
     refused = refusal(value)
     if refused is None:
-        assert [step.event for step in script(value)] == [each["event"] for each in value]
+        assert [step.event for step in script(value, CHAT)] == [each["event"] for each in value]
     else:
         assert len(refused) == 2

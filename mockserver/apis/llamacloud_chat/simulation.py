@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 
-from mockserver.api import AUTO, Call, Draft, Play, PlayContext, read_contracts
+from mockserver.api import Call, Draft, Play, PlayContext
 from mockserver.apis.llamacloud_chat.sessions import (
     ChatContext,
     Traits,
@@ -17,6 +17,7 @@ from mockserver.apis.llamacloud_chat.sessions import (
 )
 from mockserver.contract.openapi import EVENT_STREAM, Operation
 from mockserver.contract.schema import Schema, join, resolve
+from mockserver.messages import Json
 
 TITLE_ROUTE = ("POST", "/api/v1/chat/{session_id}/title")
 
@@ -41,29 +42,47 @@ def plays(context: PlayContext) -> dict[Operation, Play]:
             play = _ROUTES.get((operation.method, operation.path))
             if play is not None:
                 chat.traits[operation] = _traits(operation, title_call=has_titles)
-                played = partial(play, chat)
-                found[operation] = played if contract.bundled else partial(_play_if_understood, played)
+                played, takes = partial(play, chat), _TAKES.get(play, _takes_any)
+                found[operation] = played if contract.bundled else partial(_play_if_understood, played, takes)
     return found
 
 
-def _play_if_understood(play: Callable[[Call], Draft], call: Call) -> Draft | None:
+def _play_if_understood(play: Callable[[Call], Draft], takes: Callable[[Json], bool], call: Call) -> Draft | None:
     """Play a call by a contract of the user's, where what it sends is what the chat API takes."""
-    known = _bodies().get((call.operation.method, call.operation.path))
-    ids = call.path.keys() <= {"session_id"}
-    return play(call) if ids and (known is None or known.is_valid(call.body)) else None
+    return play(call) if call.path.keys() <= {"session_id"} and takes(call.body) else None
 
 
-@lru_cache(maxsize=1)
-def _bodies() -> Mapping[tuple[str, str], Schema]:
-    """Give the schemas of the bodies that the chat API must be sent, by method and path."""
-    from mockserver.apis.llamacloud_chat.pack import API
+def _takes_session(body: Json) -> bool:
+    if body is None:
+        return True
+    return isinstance(body, dict) and (
+        (body.get("index_ids") is None or _are_texts(body["index_ids"]))
+        and isinstance(body.get("shared_access"), str | None)
+    )
 
-    operations = [each for contract in read_contracts(AUTO, API) for each in contract.operations]
-    return {
-        (each.method, each.path): each.body.schema
-        for each in reversed(operations)
-        if each.body is not None and each.body.required
-    }
+
+def _takes_message(body: Json) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("first_message"), str)
+
+
+def _takes_prompt(body: Json) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("prompt"), str) and _are_texts(body.get("index_ids"))
+
+
+def _takes_any(_: Json) -> bool:
+    return True
+
+
+def _are_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+_TAKES: Mapping[Callable[[ChatContext, Call], Draft], Callable[[Json], bool]] = {
+    create: _takes_session,
+    set_title: _takes_message,
+    stream: _takes_prompt,
+}
+"""Says of a body whether an operation can be played with it; limits are the contract's."""
 
 
 @lru_cache(maxsize=128)
