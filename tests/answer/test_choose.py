@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.openapi import Media, Operation
 from mockserver.engine import Mock
 from mockserver.messages import Json, Response
-from mockserver.settings import ERAS, SOURCES, Settings, Source
+from mockserver.settings import SOURCES, Settings, Source
+from tests.conftest import settings
 from tests.strategies import (
     BODIES,
     Canned,
@@ -28,14 +30,14 @@ from tests.strategies import (
 )
 from tests.talk import ask, events, header, value, whole
 
-STATUSES = [(era, name, status) for era, name in every_operation() for status in operations(era)[name].exact]
-CANNED = [(era, canned) for era in ERAS for canned in bundled_fixtures() if satisfies(era, canned)]
+STATUSES = [(version, name, status) for version, name in every_operation() for status in operations(version)[name].exact]
+CANNED = [(version, canned) for version in VERSIONS for canned in bundled_fixtures() if satisfies(version, canned)]
 DOCUMENTED = [(place, name) for place in every_media() for name in place.media.examples]
 
 
 @cache
-def mock_of(era: str, source: Source = "simulated") -> Mock:
-    return Mock(Settings(contract=era, answers=source, seed=11))
+def mock_of(version: str, source: Source = "simulated") -> Mock:
+    return Mock(Settings(contract=version, answers=source, seed=11))
 
 
 def call(mock: Mock, operation: Operation, prefer: str | None = None) -> Response:
@@ -43,14 +45,14 @@ def call(mock: Mock, operation: Operation, prefer: str | None = None) -> Respons
     return whole(ask(mock.handle, operation.method, target(operation), BODIES.get(operation.id), prefer=prefer))
 
 
-def errors(era: str, operation: Operation, response: Response) -> list[str]:
+def errors(version: str, operation: Operation, response: Response) -> list[str]:
     """Judge an answer independently of the mock: status, type, body and required headers."""
     reply = operation.exact[response.status]
     kind = header(response, "content-type")
     if not reply.media:
         return [] if kind is None and response.body == b"" else ["a body where none is declared"]
     media = [each for each in reply.media if each.type == kind]
-    return judge(era).errors_of(media[0], response.body) if media else [f"no {kind} is declared"]
+    return judge(version).errors_of(media[0], response.body) if media else [f"no {kind} is declared"]
 
 
 def is_same(received: bytes, expected: Json) -> bool:
@@ -67,36 +69,36 @@ def tells(received: bytes, script: Json) -> bool:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("era", ERAS)
-def test_every_declared_status_can_be_had(era: str, source: Source) -> None:
-    for _, name, status in (each for each in STATUSES if each[0] == era):
-        operation = operations(era)[name]
-        response = call(mock_of(era, source), operation, f"code={status}")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_declared_status_can_be_had(version: str, source: Source) -> None:
+    for _, name, status in (each for each in STATUSES if each[0] == version):
+        operation = operations(version)[name]
+        response = call(mock_of(version, source), operation, f"code={status}")
         assert response.status == status, (name, status, response.body)
-        assert errors(era, operation, response) == [], (name, status)
+        assert errors(version, operation, response) == [], (name, status)
         assert header(response, "preference-applied") == f"code={status}"
-        assert header(response, "x-mock-contract") == era
+        assert header(response, "x-mock-contract") == version
         assert header(response, "x-mock-fault") is None
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_every_declared_status_can_be_made_up(era: str) -> None:
-    for _, name, status in (each for each in STATUSES if each[0] == era):
-        operation = operations(era)[name]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_declared_status_can_be_made_up(version: str) -> None:
+    for _, name, status in (each for each in STATUSES if each[0] == version):
+        operation = operations(version)[name]
         for seed in range(3):
-            response = call(mock_of(era), operation, f"code={status}, dynamic=true, seed={seed}")
+            response = call(mock_of(version), operation, f"code={status}, dynamic=true, seed={seed}")
             assert response.status == status, (name, status, response.body)
-            assert errors(era, operation, response) == [], (name, status)
+            assert errors(version, operation, response) == [], (name, status)
             assert header(response, "x-mock-source") == "generated"
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_without_a_wish_the_answer_is_a_success(era: str, name: str) -> None:
-    operation = operations(era)[name]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_without_a_wish_the_answer_is_a_success(version: str, name: str) -> None:
+    operation = operations(version)[name]
     for source in SOURCES:
-        response = call(mock_of(era, source), operation)
+        response = call(mock_of(version, source), operation)
         assert response.status == operation.success
-        assert errors(era, operation, response) == []
+        assert errors(version, operation, response) == []
         assert header(response, "preference-applied") is None
 
 
@@ -115,13 +117,13 @@ def test_an_answer_that_was_wished_for_has_its_required_headers(status: int) -> 
 # -- every name ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("era", "canned"), CANNED, ids=str)
-def test_every_fixture_can_be_had_by_name_wherever_answers_come_from(era: str, canned: Canned) -> None:
-    operation = operations(era)[canned.operation]
+@pytest.mark.parametrize(("version", "canned"), CANNED, ids=str)
+def test_every_fixture_can_be_had_by_name_wherever_answers_come_from(version: str, canned: Canned) -> None:
+    operation = operations(version)[canned.operation]
     for source in SOURCES:
-        response = call(mock_of(era, source), operation, f"code={canned.status}, example={canned.name}")
+        response = call(mock_of(version, source), operation, f"code={canned.status}, example={canned.name}")
         assert response.status == canned.status
-        assert errors(era, operation, response) == []
+        assert errors(version, operation, response) == []
         assert header(response, "preference-applied") == f"code={canned.status}, example={canned.name}"
         if canned.is_script:
             assert tells(response.body, canned.value)
@@ -131,17 +133,17 @@ def test_every_fixture_can_be_had_by_name_wherever_answers_come_from(era: str, c
             assert header(response, "x-mock-source") == "canned"
 
 
-def canned_names(era: str, operation: Operation, status: int) -> set[str]:
-    return {each.name for own, each in CANNED if (own, each.operation, each.status) == (era, operation.id, status)}
+def canned_names(version: str, operation: Operation, status: int) -> set[str]:
+    return {each.name for own, each in CANNED if (own, each.operation, each.status) == (version, operation.id, status)}
 
 
 @pytest.mark.parametrize(("place", "name"), DOCUMENTED, ids=str)
 def test_every_example_of_the_contract_can_be_had_by_name_wherever_answers_come_from(place: Place, name: str) -> None:
-    era, operation, status, media = place
-    if name in canned_names(era, operation, status):
+    version, operation, status, media = place
+    if name in canned_names(version, operation, status):
         return  # a fixture of that name stands before it; shown above
     for source in SOURCES:
-        response = call(mock_of(era, source), operation, f'code={status}, example="{name}"')
+        response = call(mock_of(version, source), operation, f'code={status}, example="{name}"')
         assert response.status == status
         assert header(response, "content-type") == media.type
         assert is_example(response, media, name)
@@ -181,11 +183,11 @@ def source_of(response: Response) -> str | None:
     return header(response, "x-mock-source")
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_simulated_comes_first_by_default_where_there_is_a_simulation(era: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_simulated_comes_first_by_default_where_there_is_a_simulation(version: str) -> None:
     assert Settings().answers == "simulated"
-    for operation in operations(era).values():
-        assert source_of(call(mock_of(era), operation)) == "simulated"
+    for operation in operations(version).values():
+        assert source_of(call(mock_of(version), operation)) == "simulated"
 
 
 @pytest.mark.parametrize("name", ["", "mine"])
@@ -204,11 +206,11 @@ def test_a_fixture_of_ones_own_does_not_stand_before_a_simulation_unless_it_is_a
     assert source_of(call(canned, operation)) == "canned"
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_canned_gives_one_of_the_fixtures(era: str, name: str) -> None:
-    operation = operations(era)[name]
-    mine = [each for own, each in CANNED if (own, each.operation, each.status) == (era, name, operation.success)]
-    response = call(mock_of(era, "canned"), operation)
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_canned_gives_one_of_the_fixtures(version: str, name: str) -> None:
+    operation = operations(version)[name]
+    mine = [each for own, each in CANNED if (own, each.operation, each.status) == (version, name, operation.success)]
+    response = call(mock_of(version, "canned"), operation)
     assert source_of(response) == ("canned" if mine else "documented")
     assert bool(mine) is (name != "delete")
     if mine:
@@ -219,13 +221,13 @@ def test_canned_gives_one_of_the_fixtures(era: str, name: str) -> None:
 def test_canned_gives_each_of_the_fixtures_in_turn_of_chance(name: str) -> None:
     operation = operations("2.6")[name]
     seen = {call(mock_of("2.6", "canned"), operation, f"seed={seed}").body for seed in range(40)}
-    assert len(seen) == len([each for era, each in CANNED if era == "2.6" and str(each).startswith(f"{name}-200")])
+    assert len(seen) == len([each for version, each in CANNED if version == "2.6" and str(each).startswith(f"{name}-200")])
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_documented_gives_the_first_example_of_the_contract(era: str, name: str) -> None:
-    operation = operations(era)[name]
-    response = call(mock_of(era, "documented"), operation)
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_documented_gives_the_first_example_of_the_contract(version: str, name: str) -> None:
+    operation = operations(version)[name]
+    response = call(mock_of(version, "documented"), operation)
     media = operation.exact[operation.success].preferred
     assert source_of(response) == "documented"
     if media is None:
@@ -234,10 +236,10 @@ def test_documented_gives_the_first_example_of_the_contract(era: str, name: str)
         assert is_example(response, media, next(iter(media.examples)))
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_generated_makes_answers_up(era: str, name: str) -> None:
-    operation = operations(era)[name]
-    responses = [call(mock_of(era, "generated"), operation, f"seed={seed}") for seed in range(6)]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_generated_makes_answers_up(version: str, name: str) -> None:
+    operation = operations(version)[name]
+    responses = [call(mock_of(version, "generated"), operation, f"seed={seed}") for seed in range(6)]
     assert {source_of(response) for response in responses} == {"generated"}
     assert len({response.body for response in responses}) > (1 if operation.id != "delete" else 0)
 
@@ -277,11 +279,11 @@ def test_the_documented_answer_is_given_whoever_is_asked_for() -> None:
     assert value(response)["generated_title"] == "What were the main findings in Q3?..."
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_stream_is_written_block_by_block_and_ends_with_its_only_stop(source: Source, era: str) -> None:
+def test_a_stream_is_written_block_by_block_and_ends_with_its_only_stop(source: Source, version: str) -> None:
     for seed in range(10):
-        response = call(mock_of(era, source), operations(era)["stream"], f"seed={seed}")
+        response = call(mock_of(version, source), operations(version)["stream"], f"seed={seed}")
         assert header(response, "content-type") == "text/event-stream"
         blocks = response.body.decode().split("\n\n")
         assert blocks.pop() == ""
@@ -298,11 +300,11 @@ ORDER = re.compile(
 )
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_made_up_stream_has_the_order_of_a_turn(era: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_made_up_stream_has_the_order_of_a_turn(version: str) -> None:
     seen = set()
     for seed in range(60):
-        told = events(call(mock_of(era), operations(era)["stream"], f"dynamic=true, seed={seed}").body)
+        told = events(call(mock_of(version), operations(version)["stream"], f"dynamic=true, seed={seed}").body)
         types = "".join(event["type"] + " " for event in told)
         assert ORDER.fullmatch(types), types
         for event, after in pairwise(told):
@@ -323,14 +325,14 @@ def test_a_made_up_stream_has_the_order_of_a_turn(era: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("era", ERAS)
-def test_where_json_is_asked_for_no_source_gives_a_stream(era: str, source: Source) -> None:
-    mock = Mock(Settings(contract=era, answers=source, stream="json", seed=1))
-    operation = operations(era)["stream"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_json_is_asked_for_no_source_gives_a_stream(version: str, source: Source) -> None:
+    mock = Mock(settings(contract=version, answers=source, stream="json", seed=1))
+    operation = operations(version)["stream"]
     for prefer in (None, "code=200", "dynamic=false"):
         response = call(mock, operation, prefer)
         assert (response.status, header(response, "content-type")) == (200, "application/json")
-        assert errors(era, operation, response) == []
+        assert errors(version, operation, response) == []
         if source != "generated":
             assert value(response) == {}
     assert header(call(mock, operation, 'example="one-turn"'), "content-type") == "text/event-stream"
@@ -344,9 +346,9 @@ def test_head_has_the_headers_of_get_and_no_body() -> None:
     assert (head.status, head.body) == (200, b"")
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_a_wish_for_another_answer_leaves_the_sessions_alone(era: str, name: str) -> None:
-    mock, operation = Mock(Settings(contract=era, seed=1)), operations(era)[name]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_a_wish_for_another_answer_leaves_the_sessions_alone(version: str, name: str) -> None:
+    mock, operation = Mock(Settings(contract=version, seed=1)), operations(version)[name]
     call(mock, operation, "code=503")
     call(mock, operation, "code=422")
     call(mock, operation, "dynamic=true")
@@ -364,18 +366,18 @@ def test_only_what_is_simulated_is_remembered(source: Source) -> None:
     assert dict(mock.store.scopes()) == {}
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_a_wish_for_success_or_for_what_is_not_made_up_is_met_by_the_simulation(era: str, name: str) -> None:
-    operation = operations(era)[name]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_a_wish_for_success_or_for_what_is_not_made_up_is_met_by_the_simulation(version: str, name: str) -> None:
+    operation = operations(version)[name]
     for prefer in (f"code={operation.success}", "dynamic=false"):
-        response = call(mock_of(era), operation, prefer)
+        response = call(mock_of(version), operation, prefer)
         assert (response.status, source_of(response)) == (operation.success, "simulated")
         assert header(response, "preference-applied") == prefer
 
 
 @pytest.mark.parametrize("prefer", [None, "code=200", "example=two-tools"])
 def test_a_session_that_refuses_a_call_refuses_it_whatever_was_preferred(prefer: str | None) -> None:
-    mock = Mock(Settings(contract="2.17", unknown_sessions="404", seed=1))
+    mock = Mock(settings(contract="2.17", unknown_sessions="404", seed=1))
     response = call(mock, operations("2.17")["stream"], prefer)
     assert (response.status, value(response)) == (404, {"detail": "Session not found"})
     assert source_of(response) is None

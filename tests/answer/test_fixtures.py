@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from mockserver.answer.fixtures import Fixtures
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.openapi import own
 from mockserver.data import API, data_dir
 from mockserver.engine import Mock
 from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Json, Response
-from mockserver.settings import ERAS, Settings, Source
+from mockserver.settings import Settings, Source
+from tests.conftest import settings
 from tests.strategies import (
     ROOT,
     Canned,
@@ -30,7 +32,7 @@ from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
 STREAM = "/api/v1/chat/ses-abc123/messages/stream"
 SCRIPTS = {"short-answer", "two-tools", "failed-turn", "slow-start"}
 ALL = bundled_fixtures()
-AUTO = tuple(contract_of(era) for era in ERAS)
+AUTO = tuple(contract_of(version) for version in VERSIONS)
 SESSION: dict[str, Json] = {
     "session_id": "ses-mine",
     "generated_title": "Mine...",
@@ -52,16 +54,16 @@ def put(folder: Path, name: str, content: Json) -> Path:
 
 
 @pytest.mark.parametrize("canned", ALL, ids=str)
-def test_every_bundled_fixture_serves_the_eras_whose_contract_it_satisfies(canned: Canned) -> None:
+def test_every_bundled_fixture_serves_the_versions_whose_contract_it_satisfies(canned: Canned) -> None:
     fixtures = Fixtures(AUTO, None)
     serving = set()
-    for era in ERAS:
-        operation = operations(era).get(canned.operation)
+    for version in VERSIONS:
+        operation = operations(version).get(canned.operation)
         named = fixtures.named(operation, canned.status) if operation else {}
         if canned.name in named:
             assert named[canned.name] == canned.value
-            serving.add(era)
-    assert serving == {era for era in ERAS if satisfies(era, canned)}
+            serving.add(version)
+    assert serving == {version for version in VERSIONS if satisfies(version, canned)}
     assert serving
 
 
@@ -69,12 +71,12 @@ def test_there_are_bundled_fixtures_for_every_operation() -> None:
     assert {canned.operation for canned in ALL} == {name for _, name in every_operation()}
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_an_operation_has_the_fixtures_of_its_own_folder_and_no_others(era: str, name: str) -> None:
-    fixtures, operation = Fixtures(AUTO, None), operations(era)[name]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_an_operation_has_the_fixtures_of_its_own_folder_and_no_others(version: str, name: str) -> None:
+    fixtures, operation = Fixtures(AUTO, None), operations(version)[name]
     found = {(status, each) for status in operation.exact for each in fixtures.named(operation, status)}
     assert found == {
-        (canned.status, canned.name) for canned in ALL if canned.operation == name and satisfies(era, canned)
+        (canned.status, canned.name) for canned in ALL if canned.operation == name and satisfies(version, canned)
     }
 
 
@@ -120,10 +122,10 @@ def test_an_unnamed_one_is_the_answer_of_its_operation(tmp_path: Path) -> None:
         assert header(response, "x-mock-source") == "canned"
 
 
-def test_ones_own_serves_the_eras_that_it_satisfies(tmp_path: Path) -> None:
+def test_ones_own_serves_the_versions_that_it_satisfies(tmp_path: Path) -> None:
     put(tmp_path, "get_summary/200.old.json", SESSION)
     fixtures = Fixtures(AUTO, tmp_path)
-    serving = {era for era in ERAS if "old" in fixtures.named(operations(era)["get_summary"], 200)}
+    serving = {version for version in VERSIONS if "old" in fixtures.named(operations(version)["get_summary"], 200)}
     assert serving == {"2.6", "2.8"}  # 2.17 wants shared_access
 
 
@@ -367,10 +369,10 @@ def test_an_error_of_a_turn_is_a_body_and_no_script(tmp_path: Path) -> None:
     assert refused(tmp_path).where.endswith("stream/429.mine.json#")
 
 
-def test_an_event_that_only_a_later_era_knows_serves_that_era_alone(tmp_path: Path) -> None:
+def test_an_event_that_only_a_later_version_knows_serves_that_version_alone(tmp_path: Path) -> None:
     put(tmp_path, "stream/200.mine.json", [{"event": {**STOP, "skipped_index_ids": [5]}}])
     fixtures = Fixtures(AUTO, tmp_path)
-    serving = {era for era in ERAS if "mine" in fixtures.named(operations(era)["stream"], 200)}
+    serving = {version for version in VERSIONS if "mine" in fixtures.named(operations(version)["stream"], 200)}
     assert serving == {"2.6", "2.8"}  # 2.17 says what the field holds
 
 
@@ -394,7 +396,7 @@ def test_a_script_is_played_through_the_session_where_turns_are_simulated(name: 
 
 @pytest.mark.parametrize("source", ["canned", "documented", "generated"])
 def test_a_script_is_told_without_a_session_where_turns_are_not_simulated(source: Source) -> None:
-    mock = Mock(Settings(contract="2.17", seed=0, answers=source, unknown_sessions="404"))
+    mock = Mock(settings(contract="2.17", seed=0, answers=source, unknown_sessions="404"))
     response = whole(played(mock, "example=two-tools"))
     assert [event["type"] for event in events(response.body)][-1] == "stop"
     assert header(response, "x-mock-source") == "canned"
@@ -405,7 +407,7 @@ def test_a_script_keeps_its_own_pauses_and_where_it_says_none_takes_those_of_the
     steps = [{"event": TEXT}, {"event": TEXT, "after_ms": 500}, {"event": TEXT}, {"event": STOP, "after_ms": 0}]
     put(tmp_path, "stream/200.mine.json", steps)
     for source in ("simulated", "canned"):
-        mock = Mock(Settings(fixtures=tmp_path, answers=source, seed=0, stream_delay=2, stream_rate=4))
+        mock = Mock(settings(fixtures=tmp_path, answers=source, seed=0, stream_delay=2, stream_rate=4))
         response = played(mock, "example=mine")
         assert response.stream is not None
         assert [chunk.at for chunk in response.stream.chunks] == [2, 2.5, 2.75, 2.75]

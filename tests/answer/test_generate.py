@@ -11,25 +11,25 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.answer.generate import DEPTH, generate, identifier
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.clock import timestamp
 from mockserver.contract.openapi import Media
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json
-from mockserver.settings import ERAS
 from tests.strategies import Judge, component_schemas, contract_of, every_media, judge, places_of, seeds
 
-EVERY = {f"{era} {schema.pointer.rpartition('/')[2]}": schema for era in ERAS for schema in component_schemas(era)}
+EVERY = {f"{version} {schema.pointer.rpartition('/')[2]}": schema for version in VERSIONS for schema in component_schemas(version)}
 ANSWERS = {
-    f"{place.era} {place.media.schema.pointer}": (place.era, place.media)
+    f"{place.version} {place.media.schema.pointer}": (place.version, place.media)
     for place in every_media()
     if place.media.schema
 }
 TITLE = re.compile(r"[A-Z][\w'/,-]*( [\w'/,&-]+){3,}\?\.\.\.")
 
 
-def named(era: str, name: str) -> Schema:
-    return Schema(contract_of(era).document, f"/components/schemas/{name}", era)
+def named(version: str, name: str) -> Schema:
+    return Schema(contract_of(version).document, f"/components/schemas/{name}", version)
 
 
 def many(schema: Schema, count: int = 300) -> list[Any]:
@@ -50,21 +50,21 @@ def check(schema: Schema, value: Json) -> None:
 
 @given(st.sampled_from(sorted(ANSWERS)), seeds)
 def test_what_is_generated_for_an_answer_satisfies_its_schema(name: str, seed: int) -> None:
-    era, media = ANSWERS[name]
-    assert errors_of(era, media, seed) == []
+    version, media = ANSWERS[name]
+    assert errors_of(version, media, seed) == []
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_many_seeds_satisfy_the_schema_of_every_answer(name: str) -> None:
-    era, media = ANSWERS[name]
+    version, media = ANSWERS[name]
     for seed in range(25):
-        assert errors_of(era, media, seed) == []
+        assert errors_of(version, media, seed) == []
 
 
-def errors_of(era: str, media: Media, seed: int) -> list[str]:
+def errors_of(version: str, media: Media, seed: int) -> list[str]:
     schema = media.item_schema or media.schema
     assert schema is not None
-    return judge(era).errors(schema.pointer, generate(schema, Random(seed)))
+    return judge(version).errors(schema.pointer, generate(schema, Random(seed)))
 
 
 @given(st.sampled_from(sorted(EVERY)), seeds)
@@ -202,10 +202,10 @@ def test_shared_access_takes_every_value() -> None:
 # -- likeness --------------------------------------------------------------------------------------------------------
 
 
-def texts(name: str, era: str = "2.17") -> list[str]:
-    """Give all texts generated under a key, in all answers of an era."""
+def texts(name: str, version: str = "2.17") -> list[str]:
+    """Give all texts generated under a key, in all answers of a version."""
     found = []
-    for schema in component_schemas(era):
+    for schema in component_schemas(version):
         for value in many(schema, 40):
             for path in places_of(value):
                 inner = value

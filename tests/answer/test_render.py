@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from mockserver.answer.choose import Draft
 from mockserver.answer.render import Sealer, encoded
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.router import NO_MATCH, Match
 from mockserver.contract.schema import Schema
 from mockserver.engine import Mock
 from mockserver.messages import Finding, Json, Request, Response
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.sse import AT_ONCE, paced
 from mockserver.sse import Step as TurnStep
 from mockserver.store.base import Found, Session, Step
@@ -27,9 +28,9 @@ from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
 SUMMARY = {"session_id": "s", "last_updated_at": "2026-05-01T00:00:00.000000"}
 
 
-def seal(era: str, name: str, draft: Draft, method: str = "POST") -> Response:
+def seal(version: str, name: str, draft: Draft, method: str = "POST") -> Response:
     """Seal a draft as the answer of an operation."""
-    return Sealer(contract_of(era)).seal(Request(method, "/"), Match(operations(era)[name]), draft)
+    return Sealer(contract_of(version)).seal(Request(method, "/"), Match(operations(version)[name]), draft)
 
 
 def is_loud(response: Response) -> bool:
@@ -162,10 +163,10 @@ TEXT: Json = {"type": "text", "content": "Yes."}
 STOP: Json = {"type": "stop", "usage": {}, "is_error": False, "error": None}
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(era: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(version: str) -> None:
     draft, closed = planned(TEXT, STOP)
-    response = seal(era, "stream", draft)
+    response = seal(version, "stream", draft)
     assert (response.status, closed) == (200, [])
     assert header(response, "content-length") is None
     assert header(response, "cache-control") == "no-cache"
@@ -173,7 +174,7 @@ def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(era: str) -> Non
     assert (events(told.body), closed) == ([TEXT, STOP], [1])
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
     ("planned_events", "pointer"),
     [
@@ -185,17 +186,17 @@ def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(era: str) -> Non
     ],
 )
 def test_a_turn_with_an_event_that_the_contract_does_not_allow_never_leaves_and_is_closed(
-    era: str, planned_events: list[Json], pointer: str
+    version: str, planned_events: list[Json], pointer: str
 ) -> None:
     draft, closed = planned(*planned_events)
-    response = seal(era, "stream", draft)
+    response = seal(version, "stream", draft)
     assert is_loud(response)
     assert response.stream is None
     assert closed == [0]
     assert header(response, "x-mock-pointer") == pointer
     assert header(response, "x-mock-source") is None
     assert header(response, "content-type") == "application/json"
-    assert judge(era).errors("/components/schemas/HTTPError", value(response)) == []
+    assert judge(version).errors("/components/schemas/HTTPError", value(response)) == []
 
 
 def test_a_turn_that_ones_own_contract_forbids_is_answered_unplayed_and_fails_in_the_history(tmp_path: Path) -> None:
@@ -243,23 +244,23 @@ ANY = [("2.6", "set_title"), ("2.17", "get_summary"), ("2.17", "retrieve"), ("2.
 
 @given(st.data())
 def test_every_answer_that_leaves_is_right_by_an_independent_judge(data: st.DataObject) -> None:
-    era, name = data.draw(st.sampled_from(ANY))
-    operation = operations(era)[name]
+    version, name = data.draw(st.sampled_from(ANY))
+    operation = operations(version)[name]
     status = data.draw(st.sampled_from([operation.success, 404, 422, 503]))
     media = operation.exact[status].preferred
     assert media is not None
     assert media.schema is not None
     drawn = data.draw(near(media.schema))
-    response = seal(era, name, Draft(status, drawn, source="canned"))
-    right = not judge(era).errors(media.schema.pointer, drawn)
+    response = seal(version, name, Draft(status, drawn, source="canned"))
+    right = not judge(version).errors(media.schema.pointer, drawn)
     assert is_loud(response) != right
-    assert judge(era).errors(pointer_of(era, name, response.status), value(response)) == []
+    assert judge(version).errors(pointer_of(version, name, response.status), value(response)) == []
     if right:
         assert value(response) == drawn
 
 
-def pointer_of(era: str, name: str, status: int) -> str:
-    media = operations(era)[name].exact[status].preferred
+def pointer_of(version: str, name: str, status: int) -> str:
+    media = operations(version)[name].exact[status].preferred
     assert media is not None
     assert isinstance(media.schema, Schema)
     return media.schema.pointer
@@ -268,15 +269,15 @@ def pointer_of(era: str, name: str, status: int) -> str:
 # -- what belongs to no operation ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("status", [400, 404, 405, 408, 413, 414, 431, 500, 503])
-def test_errors_of_no_operation_have_their_place_in_the_contract(era: str, status: int) -> None:
+def test_errors_of_no_operation_have_their_place_in_the_contract(version: str, status: int) -> None:
     finding = Finding("/path", "path", "why", "client")
     draft = Draft(status, {"detail": "x"}, findings=(finding,))
-    response = Sealer(contract_of(era)).seal(Request("GET", "/x"), NO_MATCH, draft)
+    response = Sealer(contract_of(version)).seal(Request("GET", "/x"), NO_MATCH, draft)
     assert response.status == status
-    assert (header(response, "x-mock-contract") or "").startswith(f"{era}#/components/responses/")
-    wrong = Sealer(contract_of(era)).seal(Request("GET", "/x"), NO_MATCH, Draft(status, {"detail": 5}))
+    assert (header(response, "x-mock-contract") or "").startswith(f"{version}#/components/responses/")
+    wrong = Sealer(contract_of(version)).seal(Request("GET", "/x"), NO_MATCH, Draft(status, {"detail": 5}))
     assert is_loud(wrong)
 
 

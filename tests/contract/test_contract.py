@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.openapi import own, read_contract
 from mockserver.contract.schema import join, load_document, lookup, resolve
 from mockserver.engine import Mock
 from mockserver.errors import ContractError
 from mockserver.messages import Json
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from tests.strategies import (
     ROOT,
     contract_of,
@@ -65,8 +66,8 @@ EVENTS = {
 }
 
 
-def schemas(era: str) -> Any:
-    return contract_of(era).document["components"]["schemas"]
+def schemas(version: str) -> Any:
+    return contract_of(version).document["components"]["schemas"]
 
 
 def slug(heading: str) -> str:
@@ -95,69 +96,69 @@ def all_of(document: Json, name: str) -> Iterator[tuple[str, Json]]:
 # -- what the bundled documents say ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_bundled_documents_are_openapi_3_1(era: str) -> None:
-    document: Any = contract_of(era).document
+@pytest.mark.parametrize("version", VERSIONS)
+def test_bundled_documents_are_openapi_3_1(version: str) -> None:
+    document: Any = contract_of(version).document
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
-    assert document["info"]["version"] == era
+    assert document["info"]["version"] == version
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_every_example_satisfies_its_schema(era: str) -> None:
-    document = contract_of(era).document
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_example_satisfies_its_schema(version: str) -> None:
+    document = contract_of(version).document
     checked = 0
     for pointer, node in all_of(document, "schema"):
         shown = [resolve(document, join(pointer, "examples", name))[1]["value"] for name in node.get("examples", {})]
         shown += [node["example"]] if "example" in node else []
         for example in shown:
-            assert judge(era).errors(join(pointer, "schema"), example) == [], pointer
+            assert judge(version).errors(join(pointer, "schema"), example) == [], pointer
             checked += 1
     assert checked > 35
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_examples_and_defaults_within_schemas_satisfy_them(era: str) -> None:
-    document = contract_of(era).document
+@pytest.mark.parametrize("version", VERSIONS)
+def test_examples_and_defaults_within_schemas_satisfy_them(version: str) -> None:
+    document = contract_of(version).document
     for name in ("examples", "default"):
         for pointer, node in all_of(document, name):
             shown = node[name] if name == "examples" else [node[name]]
             if isinstance(shown, list) and ("/schemas/" in pointer or pointer.endswith("/schema")):
                 for example in shown:
-                    assert judge(era).errors(pointer, example) == [], pointer
+                    assert judge(version).errors(pointer, example) == [], pointer
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_examples_of_streams_hold_events_of_their_schema(era: str) -> None:
-    streams = [each for each in every_media() if each.era == era and each.media.item_schema]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_examples_of_streams_hold_events_of_their_schema(version: str) -> None:
+    streams = [each for each in every_media() if each.version == version and each.media.item_schema]
     assert [each.operation.id for each in streams] == ["stream"]
     for each in streams:
         for text in each.media.examples.values():
-            assert judge(era).errors_of(each.media, text.encode()) == []
+            assert judge(version).errors_of(each.media, text.encode()) == []
             kinds = [json.loads(line[6:])["type"] for line in text.splitlines() if line.startswith("data: ")]
             assert kinds[-1] == "stop"
             assert text.endswith("\n\n")
 
 
-@pytest.mark.parametrize(("era", "expected"), [("2.6", SEVEN), ("2.8", SIX), ("2.17", SIX)])
-def test_an_era_has_its_operations_and_no_others(era: str, expected: dict[str, tuple[str, str, int]]) -> None:
+@pytest.mark.parametrize(("version", "expected"), [("2.6", SEVEN), ("2.8", SIX), ("2.17", SIX)])
+def test_a_version_has_its_operations_and_no_others(version: str, expected: dict[str, tuple[str, str, int]]) -> None:
     found = {
         name: (each.method, each.path.removeprefix("/api/v1/chat"), each.success)
-        for name, each in operations(era).items()
+        for name, each in operations(version).items()
     }
     assert found == expected
-    assert all(each.path.startswith("/api/v1/chat") for each in operations(era).values())
+    assert all(each.path.startswith("/api/v1/chat") for each in operations(version).values())
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_upstreams_operation_id_stands_beside_the_short_one(era: str, name: str) -> None:
-    node = lookup(contract_of(era).document, operations(era)[name].pointer)
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_upstreams_operation_id_stands_beside_the_short_one(version: str, name: str) -> None:
+    node = lookup(contract_of(version).document, operations(version)[name].pointer)
     assert node["operationId"] == name
     assert node["x-upstream-operation-id"] == UPSTREAM_IDS[name]
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_every_operation_wants_a_bearer_key_and_takes_the_common_parameters(era: str, name: str) -> None:
-    operation = operations(era)[name]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_every_operation_wants_a_bearer_key_and_takes_the_common_parameters(version: str, name: str) -> None:
+    operation = operations(version)[name]
     assert operation.secured
     said = [(each.location, each.name, each.required) for each in operation.parameters]
     common = [("query", "project_id", False), ("query", "organization_id", False)]
@@ -166,9 +167,9 @@ def test_every_operation_wants_a_bearer_key_and_takes_the_common_parameters(era:
     assert said == [*path, *common, *paging, ("cookie", "session", False)]
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_parameters_have_the_documented_types(era: str) -> None:
-    found = contract_of(era).document["components"]["parameters"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_parameters_have_the_documented_types(version: str) -> None:
+    found = contract_of(version).document["components"]["parameters"]
     uuid = {"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]}
     assert found["ProjectId"]["schema"] == found["OrganizationId"]["schema"] == uuid
     guess = {"minimum": 0, "x-evidence": "inferred", "x-source": "docs/upstream.md#paging"}
@@ -177,16 +178,16 @@ def test_parameters_have_the_documented_types(era: str) -> None:
     assert found["SessionId"]["schema"].keys() <= {"type", "examples"}  # no pattern, no format, no length
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_bodies_are_required_where_they_are_documented_so(era: str, name: str) -> None:
-    body = operations(era)[name].body
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_bodies_are_required_where_they_are_documented_so(version: str, name: str) -> None:
+    body = operations(version)[name].body
     expected = {"create": False, "set_title": True, "stream": True}
     assert (None if body is None else body.required) == expected.get(name)
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_request_limits_are_the_documented_ones(era: str) -> None:
-    found = schemas(era)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_request_limits_are_the_documented_ones(version: str) -> None:
+    found = schemas(version)
     create, stream = found["SessionCreate"], found["ChatParams"]
     assert create["properties"]["index_ids"]["anyOf"][0] == {
         "type": "array",
@@ -211,16 +212,16 @@ def test_the_first_message_is_any_string_and_must_be_there() -> None:
     assert "additionalProperties" not in found
 
 
-@pytest.mark.parametrize("era", ["2.8", "2.17"])
-def test_the_title_call_left_nothing_behind(era: str) -> None:
-    assert "GenerateTitleParams" not in schemas(era)
-    assert "set_title" not in operations(era)
+@pytest.mark.parametrize("version", ["2.8", "2.17"])
+def test_the_title_call_left_nothing_behind(version: str) -> None:
+    assert "GenerateTitleParams" not in schemas(version)
+    assert "set_title" not in operations(version)
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_session_has_the_documented_fields_in_the_order_of_the_wire(era: str) -> None:
-    later = ["shared_access"] if era == "2.17" else []
-    summary, detail = schemas(era)["ChatSessionSummary"], schemas(era)["SessionDetail"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_has_the_documented_fields_in_the_order_of_the_wire(version: str) -> None:
+    later = ["shared_access"] if version == "2.17" else []
+    summary, detail = schemas(version)["ChatSessionSummary"], schemas(version)["SessionDetail"]
     fields = ["session_id", "generated_title", "last_updated_at", "job_metadata", "index_ids", *later]
     assert list(summary["properties"]) == fields
     assert list(detail["properties"]) == [*fields, "events"]
@@ -231,9 +232,9 @@ def test_a_session_has_the_documented_fields_in_the_order_of_the_wire(era: str) 
     assert "format" not in summary["properties"]["last_updated_at"]
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_job_metadata_has_the_documented_defaults_and_nothing_required(era: str) -> None:
-    found = schemas(era)["JobMetadata"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_job_metadata_has_the_documented_defaults_and_nothing_required(version: str) -> None:
+    found = schemas(version)["JobMetadata"]
     assert found.get("required", []) == []
     assert {name: node["default"] for name, node in found["properties"].items()} == {
         "total_input_tokens": None,
@@ -248,16 +249,16 @@ def test_job_metadata_has_the_documented_defaults_and_nothing_required(era: str)
     assert nullable == {"total_input_tokens", "total_output_tokens", "error", "export_config_ids"}
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_list_has_items_and_a_token_that_may_be_left_out(era: str) -> None:
-    found = schemas(era)["SessionList"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_list_has_items_and_a_token_that_may_be_left_out(version: str) -> None:
+    found = schemas(version)["SessionList"]
     assert found["required"] == ["items"]
     assert is_nullable(found["properties"]["next_page_token"])
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_the_eight_events_are_told_apart_by_their_type(era: str) -> None:
-    event, document = schemas(era)["Event"], contract_of(era).document
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_eight_events_are_told_apart_by_their_type(version: str) -> None:
+    event, document = schemas(version)["Event"], contract_of(version).document
     assert event["discriminator"]["propertyName"] == "type"
     assert set(event["discriminator"]["mapping"]) == set(EVENTS)
     assert [branch["$ref"] for branch in event["oneOf"]] == list(event["discriminator"]["mapping"].values())
@@ -267,26 +268,26 @@ def test_the_eight_events_are_told_apart_by_their_type(era: str) -> None:
         assert node["required"] == EVENTS[kind]  # the type has a default, so it is not required
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_stop_names_its_error_even_when_it_has_none(era: str) -> None:
-    stop = schemas(era)["StopEvent"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_stop_names_its_error_even_when_it_has_none(version: str) -> None:
+    stop = schemas(version)["StopEvent"]
     assert is_nullable(stop["properties"]["error"])
-    assert ("skipped_index_ids" in stop["properties"]) == (era == "2.17")
+    assert ("skipped_index_ids" in stop["properties"]) == (version == "2.17")
     assert "skipped_index_ids" not in stop["required"]
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_validation_errors_show_their_input_from_2_8_on(era: str) -> None:
-    found = schemas(era)["ValidationError"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_validation_errors_show_their_input_from_2_8_on(version: str) -> None:
+    found = schemas(version)["ValidationError"]
     assert found["required"] == ["loc", "msg", "type"]
-    assert ({"input", "ctx"} <= found["properties"].keys()) == (era != "2.6")
+    assert ({"input", "ctx"} <= found["properties"].keys()) == (version != "2.6")
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_shared_access_belongs_to_2_17(era: str) -> None:
-    text = json.dumps(contract_of(era).document)
-    assert ("shared_access" in text) == (era == "2.17")
-    assert ("require_all_indexes" in text) == (era == "2.17")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_shared_access_belongs_to_2_17(version: str) -> None:
+    text = json.dumps(contract_of(version).document)
+    assert ("shared_access" in text) == (version == "2.17")
+    assert ("require_all_indexes" in text) == (version == "2.17")
 
 
 def test_2_17_takes_and_gives_shared_access() -> None:
@@ -303,36 +304,36 @@ def test_2_17_takes_and_gives_shared_access() -> None:
 # -- how firmly they say it ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_every_mark_of_evidence_names_a_heading_of_the_page_on_upstream(era: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_mark_of_evidence_names_a_heading_of_the_page_on_upstream(version: str) -> None:
     text = (ROOT / "docs" / "upstream.md").read_text("utf-8")
     anchors = {f"docs/upstream.md#{slug(line.lstrip('#'))}" for line in text.splitlines() if line.startswith("#")}
-    found = dict(marked(contract_of(era).document))
+    found = dict(marked(contract_of(version).document))
     assert len(found) > 30
     for pointer, node in found.items():
         assert node.get("x-evidence") in ("documented", "client", "inferred"), pointer
         assert node.get("x-source") in anchors, pointer
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_only_success_and_422_are_documented_statuses(era: str, name: str) -> None:
-    operation = operations(era)[name]
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_only_success_and_422_are_documented_statuses(version: str, name: str) -> None:
+    operation = operations(version)[name]
     said = {status for status, reply in operation.exact.items() if reply.evidence == "documented"}
     assert said == {operation.success, 422}
     rest = {reply.evidence for status, reply in operation.exact.items() if status not in said}
     assert rest == {"inferred"}
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_every_operation_declares_the_errors_that_clients_treat_apart(era: str, name: str) -> None:
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_every_operation_declares_the_errors_that_clients_treat_apart(version: str, name: str) -> None:
     errors = {400, 401, 402, 403, 404, 405, 408, 409, 413, 414, 422, 429, 431, 500, 502, 503, 504}
-    operation = operations(era)[name]
+    operation = operations(version)[name]
     assert set(operation.exact) == errors | {operation.success}
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_an_example_that_is_not_upstreams_says_so(era: str) -> None:
-    document = contract_of(era).document
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_example_that_is_not_upstreams_says_so(version: str) -> None:
+    document = contract_of(version).document
     made_up = 0
     for pointer, node in all_of(document, "examples"):
         for name, example in node["examples"].items() if isinstance(node["examples"], dict) else ():
@@ -357,15 +358,15 @@ def test_what_is_known_from_clients_alone_says_so(pointer: str) -> None:
     assert lookup(contract_of("2.17").document, pointer)["x-evidence"] == "client"
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_the_form_of_other_errors_is_marked_as_a_guess(era: str) -> None:
-    assert schemas(era)["HTTPError"]["x-evidence"] == "inferred"
-    shared = contract_of(era).replies
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_form_of_other_errors_is_marked_as_a_guess(version: str) -> None:
+    assert schemas(version)["HTTPError"]["x-evidence"] == "inferred"
+    shared = contract_of(version).replies
     assert {name for name, reply in shared.items() if reply.evidence != "inferred"} == {"UnprocessableContent"}
 
 
-@pytest.mark.parametrize("era", ["2.6", "2.8"])
-def test_the_documented_session_is_kept_to_the_letter(era: str) -> None:
+@pytest.mark.parametrize("version", ["2.6", "2.8"])
+def test_the_documented_session_is_kept_to_the_letter(version: str) -> None:
     documented = {
         "session_id": "ses-abc123",
         "generated_title": "What were the main findings in Q3?...",
@@ -381,12 +382,12 @@ def test_the_documented_session_is_kept_to_the_letter(era: str) -> None:
         },
         "index_ids": ["idx-abc123", "idx-def456"],
     }
-    names = {"create", "get_summary", "set_title"} & set(operations(era))
+    names = {"create", "get_summary", "set_title"} & set(operations(version))
     for name in names:
-        reply = operations(era)[name].exact[operations(era)[name].success]
+        reply = operations(version)[name].exact[operations(version)[name].success]
         assert reply.preferred is not None
         assert json.dumps(reply.preferred.examples["documented"]) == json.dumps(documented)
-    listed = operations(era)["list"].exact[200].preferred
+    listed = operations(version)["list"].exact[200].preferred
     assert listed is not None
     assert listed.examples["documented"] == {"items": [documented]}
 
@@ -759,9 +760,9 @@ def test_a_schema_that_no_answer_can_hold_is_refused_at_start(more: Json, tmp_pa
         Mock(Settings(contract=str(write_document(tmp_path, document))))
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_what_several_places_refer_to_is_one_schema(era: str) -> None:
-    contract = contract_of(era)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_several_places_refer_to_is_one_schema(version: str) -> None:
+    contract = contract_of(version)
     found = [
         media.schema
         for operation in contract.operations

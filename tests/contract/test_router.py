@@ -7,15 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.openapi import read_contract
 from mockserver.contract.router import Match, Router
 from mockserver.engine import Mock
 from mockserver.messages import Headers, client_version
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from tests.strategies import BODIES, contract_of, every_operation, operations, target
 from tests.talk import MESSAGE, TITLE, ask, header, value
 
-AUTO = Router([contract_of(era) for era in ERAS])
+AUTO = Router([contract_of(version) for version in VERSIONS])
 SUMMARY = "/api/v1/chat/ses-abc123/summary"
 
 RELEASES = {
@@ -37,7 +38,7 @@ RELEASES = {
     "2.19.0": ("2.17", "2.6", "2.17"),
     "3.0.0": ("2.17", "2.6", "2.17"),
 }
-"""Release of a client -> the era of its summaries, the era of its titles, the era that withdrew them."""
+"""Release of a client -> the version of its summaries, the version of its titles, the version that withdrew them."""
 
 
 def agent(text: str) -> Headers:
@@ -55,11 +56,11 @@ def said(version: str) -> list[Headers]:
     return [*(agent(f"{name} {version}") for name in names), stainless("python", version), stainless("js", version)]
 
 
-# -- eras ------------------------------------------------------------------------------------------------------------
+# -- versions ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", RELEASES)
-def test_a_client_is_answered_from_its_own_era(version: str) -> None:
+def test_a_client_is_answered_from_its_own_version(version: str) -> None:
     summary, title, withdrawn = RELEASES[version]
     for headers in said(version):
         found = AUTO.match("GET", SUMMARY, headers)
@@ -70,8 +71,8 @@ def test_a_client_is_answered_from_its_own_era(version: str) -> None:
         assert found.withdrawn == withdrawn
 
 
-def operations_of_router(era: str) -> dict[str, Any]:
-    return {each.id: each for contract in AUTO.contracts if contract.name == era for each in contract.operations}
+def operations_of_router(version: str) -> dict[str, Any]:
+    return {each.id: each for contract in AUTO.contracts if contract.name == version for each in contract.operations}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def operations_of_router(era: str) -> dict[str, Any]:
     ],
     ids=lambda headers: repr([text.decode() for _, text in headers.raw]),
 )
-def test_unknown_callers_get_the_newest_era_that_has_the_operation(headers: Headers) -> None:
+def test_unknown_callers_get_the_newest_version_that_has_the_operation(headers: Headers) -> None:
     assert client_version(headers) is None
     summary, title = AUTO.match("GET", SUMMARY, headers), AUTO.match("POST", TITLE, headers)
     assert summary.operation is not None
@@ -112,23 +113,23 @@ def test_the_user_agent_counts_before_the_package_version() -> None:
     assert client_version(headers) == (2, 8)
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_pinned_era_answers_every_caller(era: str) -> None:
-    router = Router([contract_of(era)])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_pinned_version_answers_every_caller(version: str) -> None:
+    router = Router([contract_of(version)])
     for version in (None, "2.6.0", "2.8.0", "2.17.0"):
         headers = agent(f"LlamaCloud/Python {version}") if version else Headers()
         found = router.match("GET", SUMMARY, headers)
-        assert found.operation is operations(era)["get_summary"]
+        assert found.operation is operations(version)["get_summary"]
         assert found.withdrawn is None
 
 
-@pytest.mark.parametrize("era", ["2.8", "2.17"])
-def test_a_pinned_era_without_the_title_call_does_not_know_its_path(era: str) -> None:
-    assert Router([contract_of(era)]).match("POST", TITLE, Headers()) == Match()
-    assert ask(Mock(Settings(contract=era, seed=0)).handle, "POST", TITLE, BODIES["set_title"]).status == 404
+@pytest.mark.parametrize("version", ["2.8", "2.17"])
+def test_a_pinned_version_without_the_title_call_does_not_know_its_path(version: str) -> None:
+    assert Router([contract_of(version)]).match("POST", TITLE, Headers()) == Match()
+    assert ask(Mock(Settings(contract=version, seed=0)).handle, "POST", TITLE, BODIES["set_title"]).status == 404
 
 
-def test_a_call_that_the_callers_era_withdrew_is_answered_and_says_so() -> None:
+def test_a_call_that_the_callers_version_withdrew_is_answered_and_says_so() -> None:
     mock = Mock(Settings(seed=0))
     response = ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}, user_agent="LlamaCloud/Python 2.17.0")
     assert response.status == 200
@@ -148,10 +149,10 @@ def test_nothing_is_called_withdrawn_that_was_not(agent_text: str | None) -> Non
 # -- paths -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("era", "name"), every_operation())
-def test_every_operation_is_found_by_its_method_and_path(era: str, name: str) -> None:
-    operation = operations(era)[name]
-    found = Router([contract_of(era)]).match(operation.method, target(operation, "x"), Headers())
+@pytest.mark.parametrize(("version", "name"), every_operation())
+def test_every_operation_is_found_by_its_method_and_path(version: str, name: str) -> None:
+    operation = operations(version)[name]
+    found = Router([contract_of(version)]).match(operation.method, target(operation, "x"), Headers())
     assert found.operation is operation
     assert dict(found.path) == ({"session_id": "x"} if "{session_id}" in operation.path else {})
 

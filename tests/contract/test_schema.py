@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.schema import Schema, check_schema, join, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
-from mockserver.settings import ERAS
 from tests.strategies import component_schemas, contract_of, json_values, judge, near
 
-EVERY = {f"{era} {schema.pointer.rpartition('/')[2]}": schema for era in ERAS for schema in component_schemas(era)}
+EVERY = {f"{version} {schema.pointer.rpartition('/')[2]}": schema for version in VERSIONS for schema in component_schemas(version)}
 UUIDS = [
     "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",
     "182bd5e56e1a4fe4a799aa6d9a6ab26e",
@@ -30,8 +30,8 @@ def schema_of(node: Json, **components: Json) -> Schema:
     return Schema(document, "/components/schemas/It", "own")
 
 
-def named(era: str, name: str) -> Schema:
-    return Schema(contract_of(era).document, f"/components/schemas/{name}", era)
+def named(version: str, name: str) -> Schema:
+    return Schema(contract_of(version).document, f"/components/schemas/{name}", version)
 
 
 def only(findings: list[Finding]) -> Finding:

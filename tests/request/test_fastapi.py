@@ -6,25 +6,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 from mockserver.request.fastapi import Model
-from mockserver.settings import ERAS
 from tests.strategies import BODIES, Judge, body_values, judge, near, operations
 
-TAKING_BODIES = [(era, name) for era in ERAS for name, each in operations(era).items() if each.body is not None]
+TAKING_BODIES = [(version, name) for version in VERSIONS for name, each in operations(version).items() if each.body is not None]
 UUID = "11111111-2222-3333-4444-555555555555"
 
 
-def body_schema(era: str, name: str) -> Schema:
-    body = operations(era)[name].body
+def body_schema(version: str, name: str) -> Schema:
+    body = operations(version)[name].body
     assert body is not None
     return body.schema
 
 
-def parameter_schemas(era: str) -> dict[str, Schema]:
-    """Give the schemas of an era's parameters by the parameter's name."""
-    return {each.name: each.schema for operation in operations(era).values() for each in operation.parameters}
+def parameter_schemas(version: str) -> dict[str, Schema]:
+    """Give the schemas of a version's parameters by the parameter's name."""
+    return {each.name: each.schema for operation in operations(version).values() for each in operation.parameters}
 
 
 def own(node: Json) -> Schema:
@@ -45,44 +45,44 @@ def allows(schema: Schema, value: Json) -> bool:
 # The bundled contracts
 
 
-@pytest.mark.parametrize(("era", "name"), TAKING_BODIES)
+@pytest.mark.parametrize(("version", "name"), TAKING_BODIES)
 @given(data=st.data())
-def test_a_body_that_the_contract_allows_is_taken_as_it_is(era: str, name: str, data: st.DataObject) -> None:
-    schema = body_schema(era, name)
+def test_a_body_that_the_contract_allows_is_taken_as_it_is(version: str, name: str, data: st.DataObject) -> None:
+    schema = body_schema(version, name)
     value = data.draw(near(schema) | body_values[name])
-    if not judge(era).errors(schema.pointer, value):
+    if not judge(version).errors(schema.pointer, value):
         taken, details = Model(schema).read(value)
         assert details == []
         assert taken == value or {key: taken[key] for key in value if key in taken}.items() <= value.items()
 
 
-@pytest.mark.parametrize(("era", "name"), TAKING_BODIES)
-def test_the_right_body_is_among_what_is_allowed(era: str, name: str) -> None:
-    schema, value = body_schema(era, name), BODIES.get(name, {})
-    assert judge(era).errors(schema.pointer, value) == []
+@pytest.mark.parametrize(("version", "name"), TAKING_BODIES)
+def test_the_right_body_is_among_what_is_allowed(version: str, name: str) -> None:
+    schema, value = body_schema(version, name), BODIES.get(name, {})
+    assert judge(version).errors(schema.pointer, value) == []
     assert takes(schema, value)
 
 
-@pytest.mark.parametrize(("era", "name"), TAKING_BODIES)
+@pytest.mark.parametrize(("version", "name"), TAKING_BODIES)
 @given(data=st.data())
-def test_a_body_that_is_refused_is_none_that_the_contract_allows(era: str, name: str, data: st.DataObject) -> None:
-    schema = body_schema(era, name)
+def test_a_body_that_is_refused_is_none_that_the_contract_allows(version: str, name: str, data: st.DataObject) -> None:
+    schema = body_schema(version, name)
     value = data.draw(body_values[name])
-    assert takes(schema, value) or judge(era).errors(schema.pointer, value)
+    assert takes(schema, value) or judge(version).errors(schema.pointer, value)
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("version", VERSIONS)
 @given(value=st.text() | st.uuids().map(str) | st.integers() | st.none() | st.integers(-(2**53), 2**53).map(float))
 @example(value="")
-def test_a_parameter_that_the_contract_allows_is_taken(era: str, value: Json) -> None:
-    for name, schema in parameter_schemas(era).items():
-        assert judge(era).errors(schema.pointer, value) or takes(schema, value), name
+def test_a_parameter_that_the_contract_allows_is_taken(version: str, value: Json) -> None:
+    for name, schema in parameter_schemas(version).items():
+        assert judge(version).errors(schema.pointer, value) or takes(schema, value), name
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_lone_surrogate_is_taken_by_the_model_and_left_to_the_judge(era: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_lone_surrogate_is_taken_by_the_model_and_left_to_the_judge(version: str) -> None:
     """The engine lets it in, as the service's does; what comes of it is the matter of `validate`."""
-    assert takes(parameter_schemas(era)["session_id"], "\ud800")
+    assert takes(parameter_schemas(version)["session_id"], "\ud800")
 
 
 # Documents of one's own

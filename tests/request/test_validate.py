@@ -508,13 +508,13 @@ LAX = [
 ]
 
 
-@pytest.mark.parametrize(("name", "era", "body", "query", "where"), LAX)
+@pytest.mark.parametrize(("name", "version", "body", "query", "where"), LAX)
 def test_what_only_the_service_reads_is_taken_and_told_and_with_strict_refused(
-    name: str, era: str, body: Json, query: str, where: str
+    name: str, version: str, body: Json, query: str, where: str
 ) -> None:
-    operation = operations(era)[name]
+    operation = operations(version)[name]
     for strict in (False, True):
-        mock = Mock(Settings(contract=era, seed=0, strict=strict))
+        mock = Mock(Settings(contract=version, seed=0, strict=strict))
         response = ask(mock.handle, operation.method, target(operation, "s"), body, query=query)
         assert response.status == (422 if strict else operation.success)
         assert header(response, "x-mock-fault") == "client"

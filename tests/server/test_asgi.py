@@ -454,10 +454,10 @@ def test_a_browser_can_read_an_error(wrong: Wrong) -> None:
     assert answer.body == wrong.sent().body
 
 
-@pytest.mark.parametrize("era", ["2.6", "2.8", "2.17"])
+@pytest.mark.parametrize("version", ["2.6", "2.8", "2.17"])
 @pytest.mark.parametrize("status", [401, 404, 405, 422])
-def test_errors_are_told_in_each_era(era: str, status: int) -> None:
-    served = Mock(Settings(seed=0, contract=era))
+def test_errors_are_told_in_each_version(version: str, status: int) -> None:
+    served = Mock(Settings(seed=0, contract=version))
     wrong = {
         401: Wrong("", 401, "/header/authorization", "GET", CHAT, CHAT, fields=()),
         404: Wrong("", 404, "/path", "GET", "/x", None),
@@ -466,7 +466,7 @@ def test_errors_are_told_in_each_era(era: str, status: int) -> None:
     }[status]
     answer = wrong.sent(app_of(served))
     assert_told(answer, served, status, "client", wrong.pointer)
-    document = served.document(era)
+    document = served.document(version)
     assert Judge(document).errors(declared(document, wrong.template, wrong.method, status), answer.value) == []
 
 

@@ -18,7 +18,7 @@ from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.apis.test_sessions import CHAT, INDEXES, Client
 from tests.apis.test_turns import ORDER, joined, types_of
-from tests.conftest import app_of
+from tests.conftest import app_of, settings
 from tests.talk import KEY, MESSAGE
 
 Serve = Callable[..., str]
@@ -243,7 +243,7 @@ def test_nothing_is_left_of_the_clients_that_have_gone(caplog: pytest.LogCapture
             left.extend(asyncio.all_tasks() - {asyncio.current_task()})
         await app(scope, receive, send)
 
-    app = app_of(Mock(Settings(seed=0, stream_delay=600)))
+    app = app_of(Mock(settings(seed=0, stream_delay=600)))
     with caplog.at_level(logging.WARNING), running(watched) as url, caller(url) as client:
         client.get("/tasks")
         before = len(left)
@@ -280,7 +280,7 @@ def test_a_turn_is_not_put_into_another_session_of_the_same_id(slow: httpx.Clien
 
 
 def test_a_server_that_stops_in_mid_stream_ends_and_keeps_what_was_told() -> None:
-    mock = Mock(Settings(seed=0, stream_rate=2, keep_alive=0))
+    mock = Mock(settings(seed=0, stream_rate=2, keep_alive=0))
     with ExitStack() as stack:
         with running(app_of(mock)) as url:
             response = stack.enter_context(begun(stack.enter_context(caller(url))))
