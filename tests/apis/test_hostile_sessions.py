@@ -20,9 +20,9 @@ from mockserver.messages import Json, Response
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.conftest import app_of
+from tests.needs import PATIENCE
 from tests.oracle import call
 from tests.server.test_hostile import (
-    PATIENCE,
     Server,
     assert_serves,
     connected,

@@ -1,7 +1,4 @@
-"""Whatever arrives on a real socket is answered with less than 500 or hung up on, and the server serves on.
-
-The intent is an answer within a second. The socket's own patience is longer, so that a busy machine fails no test.
-"""
+"""Whatever arrives on a real socket is answered with less than 500 or hung up on, and the server serves on."""
 
 import errno
 import http.client
@@ -21,9 +18,12 @@ from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET, Headers, Reques
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.conftest import app_of
+from tests.needs import PATIENCE
 from tests.talk import MESSAGE, TITLE
 
-PATIENCE = 5.0
+MOST_WORK = 5.0
+"""Seconds of the processor that one request may take; what else the machine does is not counted."""
+
 MAX_BODY = 200_000
 GOOD = json.dumps({"first_message": MESSAGE}).encode()
 NESTED = [("[", "]"), ('{"a":', "}")]
@@ -550,12 +550,12 @@ LONG = [
 @pytest.mark.parametrize("field", LONG, ids=["spaces", "quotes", "backslashes"])
 def test_a_long_preference_hangs_nobody(field: tuple[bytes, bytes]) -> None:
     fields = [(b"authorization", b"Bearer k"), (b"content-type", b"application/json"), field]
-    started = time.perf_counter()
+    started = time.thread_time()
     response = Mock(Settings()).handle(
         Request("POST", "/api/v1/chat/s/title", "", Headers(fields), b'{"first_message":"x"}')
     )
     assert response.status == 400
-    assert time.perf_counter() - started < PATIENCE
+    assert time.thread_time() - started < MOST_WORK
 
 
 BROAD = [
@@ -571,8 +571,8 @@ def test_a_body_with_very_much_wrong_is_refused_soon_and_shortly(path: str, body
     mock = Mock(Settings())
     assert mock.handle(Request("POST", path, "", Headers(fields), b"{}")).status in (201, 422)  # all is loaded
     assert len(body) <= mock.settings.max_body
-    started = time.perf_counter()
+    started = time.thread_time()
     response = mock.handle(Request("POST", path, "", Headers(fields), body))
     assert response.status == 422
     assert len(response.body) < 2 * len(body)
-    assert time.perf_counter() - started < PATIENCE
+    assert time.thread_time() - started < MOST_WORK

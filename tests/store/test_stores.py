@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,6 +24,7 @@ from mockserver.store.base import Change, Counters, Found, Session, Store
 from mockserver.store.memory import MemoryStore
 from mockserver.store.redis import RedisStore
 from mockserver.store.sqlite import VERSION, SqliteStore
+from tests.needs import PATIENCE
 from tests.redis_server import RedisServer, redis_server
 from tests.store_killed import ID, SCOPE, turn
 from tests.strategies import ROOT, json_values
@@ -354,11 +355,11 @@ def add(old: Session | None, gone: bool) -> Change:
 
 
 def refused(call: Callable[[], object]) -> str:
-    """Give why a call was refused, which does not take long."""
+    """Give why a call was refused, which does not take for ever."""
     started = time.monotonic()
     with pytest.raises(StoreError) as caught:
         call()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < PATIENCE
     assert caught.value.mend
     return str(caught.value)
 
@@ -464,23 +465,78 @@ def test_nothing_is_written_into_a_file_that_was_removed_or_replaced(tmp_path: P
     assert store.birth("second") == 2
 
 
-def test_a_file_that_another_holds_is_waited_for_but_not_for_ever(
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock of a file for writing, as another process that writes does."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def patience(store: SqliteStore) -> int:
+    """Give how many milliseconds SQLite waits for a lock on behalf of a store; a file that is held can be read."""
+    (row,) = store.select("PRAGMA busy_timeout")
+    return int(row[0])
+
+
+def test_a_file_that_another_holds_is_waited_for_until_it_is_free(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    with ThreadPoolExecutor(1) as pool:
+        with held(tmp_path / "s.db"):
+            waiting = pool.submit(store.birth, SCOPE)
+            time.sleep(0.1)  # one that did not wait would have failed by now
+        assert waiting.result() == 1
+
+
+def test_a_file_that_another_holds_is_not_waited_for_for_ever_and_less_the_second_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_sqlite, "_PATIENCE", 0.2)
     store = SqliteStore(tmp_path / "s.db")
-    holder = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    before = store.waits
-    assert "locked" in refused(lambda: store.birth(SCOPE))
-    assert (before, store.waits) == (False, True), "the next call is made in a thread"
-    begun = time.monotonic()
-    assert "locked" in refused(lambda: store.birth(SCOPE))
-    assert time.monotonic() - begun < 0.15, "the second one does not wait as long"
-    assert store.find(SCOPE, ID) == Found()
-    holder.execute("ROLLBACK")
+    with held(tmp_path / "s.db"):
+        assert patience(store) == 200
+        assert "locked" in refused(lambda: store.birth(SCOPE))
+        assert patience(store) == store_sqlite._HASTE * 1000 < 200
+        assert store.find(SCOPE, ID) == Found()
+    assert patience(store) == 200, "a call succeeded, so that the next waits as long as the first"
     assert store.birth(SCOPE) == 1
-    holder.close()
+
+
+class SteppingClock:
+    """A clock that is `step` seconds further at each look, so that a call takes as long."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def test_after_a_call_that_waited_the_next_are_expected_to_wait_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SteppingClock(0)
+    monkeypatch.setattr(store_sqlite, "monotonic", clock)
+    monkeypatch.setattr(store_sqlite, "_PATIENCE", 0.01)
+    store = SqliteStore(tmp_path / "s.db")
+    store.birth(SCOPE)
+    expected = {"at first": store.waits}
+    clock.step = 0.1
+    with held(tmp_path / "s.db"):
+        refused(lambda: store.birth(SCOPE))
+    clock.step = 0
+    expected["after one that waited"] = store.waits
+    store.birth(SCOPE)
+    expected["after one that did not"] = store.waits
+    clock.now += store_sqlite._CAUTION
+    expected["a while later"] = store.waits
+    assert expected == {
+        "at first": False,
+        "after one that waited": True,
+        "after one that did not": True,
+        "a while later": False,
+    }
 
 
 def test_a_file_is_written_ahead(tmp_path: Path) -> None:
