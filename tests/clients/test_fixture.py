@@ -31,7 +31,8 @@ def test_sync(request, fixture):
     client = LlamaCloud(**mock.client_options())
     session = chat(client).create(index_ids=["idx-1"])
     with chat(client).with_streaming_response.stream(session.session_id, index_ids=["idx-1"], prompt=MESSAGE) as told:
-        assert any("text_delta" in line for line in told.iter_lines())
+        lines = list(told.iter_lines())
+    assert any("text_delta" in line for line in lines)
     assert len(mock.sessions[session.session_id]["events"]) > 3
     assert [each.session_id for each in chat(client).list()] == [session.session_id]
     chat(client).delete(session.session_id)
