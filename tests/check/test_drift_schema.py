@@ -445,6 +445,42 @@ def test_where_the_type_is_another_nothing_more_is_told() -> None:
     assert [each.rule for each in changes(a, sided(text(maxLength=3, description="x"), "response"))] == ["type-changed"]
 
 
+OF_A_TYPE: dict[str, dict[str, Any]] = {
+    "integer": {"minimum": 1, "exclusiveMinimum": 1, "maximum": 9, "exclusiveMaximum": 9, "multipleOf": 2},
+    "string": {"minLength": 1, "maxLength": 9, "pattern": "a", "contentSchema": {"type": "null"}},
+    "array": {
+        "minItems": 1,
+        "maxItems": 9,
+        "uniqueItems": True,
+        "items": text(),
+        "prefixItems": [text()],
+        "contains": text(),
+        "unevaluatedItems": False,
+    },
+    "object": {
+        "minProperties": 1,
+        "maxProperties": 9,
+        "properties": A,
+        "required": ["a"],
+        "additionalProperties": False,
+        "propertyNames": text(maxLength=3),
+        "patternProperties": {"^x": text()},
+        "dependentRequired": {"a": ["b"]},
+        "dependentSchemas": {"a": {"required": ["b"]}},
+        "unevaluatedProperties": False,
+    },
+}
+"""What can be said of the values of one type only."""
+
+
+@pytest.mark.parametrize(("kind", "keyword"), [(kind, key) for kind, more in OF_A_TYPE.items() for key in more])
+def test_what_is_said_of_a_type_goes_with_the_type_and_is_told_with_it(kind: str, keyword: str) -> None:
+    a = sided({"type": ["boolean", kind], keyword: OF_A_TYPE[kind][keyword]}, "request")
+    b = sided({"type": "boolean"}, "request")
+    assert [each.rule for each in changes(a, b)] == ["type-narrowed"]
+    assert [each.rule for each in changes(b, a)] == ["type-widened"]
+
+
 def test_a_field_that_gets_a_name_is_compared_with_what_any_field_could_be() -> None:
     was, now = record(additionalProperties=text()), record(additionalProperties=text(), properties={"a": number()})
     for direction in DIRECTIONS:
