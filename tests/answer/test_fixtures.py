@@ -9,7 +9,7 @@ import pytest
 
 from mockserver.answer.fixtures import Fixtures
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.contract.openapi import own
+from mockserver.contract.openapi import read_file
 from mockserver.data import API, data_dir
 from mockserver.engine import Mock
 from mockserver.errors import FixtureError, UsageError
@@ -130,7 +130,7 @@ def test_ones_own_serves_the_versions_that_it_satisfies(tmp_path: Path) -> None:
 
 
 def test_ones_own_serves_a_contract_of_ones_own(tmp_path: Path) -> None:
-    contract = own(write_document(tmp_path, own_document()))
+    contract = read_file(write_document(tmp_path, own_document()))
     put(tmp_path / "canned", "read/200.long.json", {"id": "n", "text": "x" * 80})
     fixtures = Fixtures((contract,), tmp_path / "canned")
     assert fixtures.named(contract.operations[0], 200) == {"long": {"id": "n", "text": "x" * 80}}
@@ -141,7 +141,7 @@ def test_bundled_fixtures_do_not_serve_a_contract_of_ones_own(tmp_path: Path) ->
     document = own_document()
     document["paths"]["/notes/{note_id}"]["get"]["operationId"] = "get_summary"
     document["components"]["schemas"]["Note"] = {}
-    contract = own(write_document(tmp_path, document))
+    contract = read_file(write_document(tmp_path, document))
     assert Fixtures((contract,), None).named(contract.operations[0], 200) == {}
 
 

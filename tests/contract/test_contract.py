@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.contract.openapi import own, read_contract
+from mockserver.contract.openapi import read_contract, read_file
 from mockserver.contract.schema import join, load_document, lookup, resolve
 from mockserver.engine import Mock
 from mockserver.errors import ContractError
@@ -407,7 +407,7 @@ def test_a_document_of_ones_own_is_served(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_contract_of_ones_own_is_called_by_its_files_name(tmp_path: Path) -> None:
-    contract = own(write_document(tmp_path, own_document()))
+    contract = read_file(write_document(tmp_path, own_document()))
     assert (contract.name, contract.title, contract.bundled) == ("notes", "Notes", False)
     assert [operation.id for operation in contract.operations] == ["read", "write"]
 
@@ -644,7 +644,7 @@ def test_what_cannot_be_served_is_refused_with_its_place(tmp_path: Path, name: s
     document = own_document()
     change(document)
     with pytest.raises(ContractError) as caught:
-        own(write_document(tmp_path, document))
+        read_file(write_document(tmp_path, document))
     assert caught.value.where.startswith(f"notes.json{place}"), str(caught.value)
     assert text in str(caught.value)
 
@@ -664,14 +664,14 @@ def test_what_cannot_be_served_is_refused_with_its_place(tmp_path: Path, name: s
 def test_a_file_that_is_no_document_is_refused_by_name(tmp_path: Path, name: str, content: bytes, text: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ContractError) as caught:
-        own(tmp_path / name)
+        read_file(tmp_path / name)
     assert caught.value.what == text
     assert name in caught.value.where
 
 
 def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="cannot be read") as caught:
-        own(tmp_path / "gone.yaml")
+        read_file(tmp_path / "gone.yaml")
     assert caught.value.where == str(tmp_path / "gone.yaml")
 
 
@@ -690,14 +690,14 @@ def test_a_document_that_holds_what_json_cannot_is_refused(odd: str, tmp_path: P
     path = tmp_path / "odd.yaml"
     path.write_text(f"openapi: 3.1.0\npaths: {{}}\ncomponents: {{schemas: {{A: {{{odd}}}}}}}\n", "utf-8")
     with pytest.raises(ContractError, match="what JSON cannot"):
-        own(path)
+        read_file(path)
 
 
 def test_half_a_surrogate_pair_in_a_document_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.json"
     path.write_text('{"openapi": "3.1.0", "paths": {}, "x-odd": "\\ud800"}', "utf-8")
     with pytest.raises(ContractError, match="what JSON cannot"):
-        own(path)
+        read_file(path)
 
 
 def places(node: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -745,7 +745,7 @@ def test_a_document_that_is_nested_too_deep_is_refused(suffix: str, tmp_path: Pa
     path = tmp_path / f"deep.{suffix}"
     path.write_text("[" * 100_000 + "]" * 100_000, "utf-8")
     with pytest.raises(ContractError):
-        own(path)
+        read_file(path)
 
 
 @pytest.mark.parametrize(

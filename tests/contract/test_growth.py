@@ -16,7 +16,7 @@ from benchmarks.growth import charts, orders
 from benchmarks.growth_curves import OPERATIONS, Curve, made_contract
 from benchmarks.growth_fit import fitted
 from benchmarks.svg import Axis, Chart, Line, across_axis, page, short, up_axis
-from mockserver.contract.openapi import own
+from mockserver.contract.openapi import read_file
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -195,4 +195,4 @@ def test_ticks_are_short(value: float, text: str) -> None:
 def test_a_made_contract_has_as_many_operations_as_it_says(count: int, tmp_path: Path) -> None:
     path = tmp_path / "contract.json"
     path.write_text(json.dumps(made_contract(count)), "utf-8")
-    assert len(own(path).operations) == count
+    assert len(read_file(path).operations) == count

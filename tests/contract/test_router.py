@@ -7,16 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.apis.llamacloud_chat.pack import VERSIONS
+from mockserver.apis.llamacloud_chat.pack import VERSIONS, client_version
 from mockserver.contract.openapi import read_contract
 from mockserver.contract.router import Match, Router
 from mockserver.engine import Mock
-from mockserver.messages import Headers, client_version
+from mockserver.messages import Headers
 from mockserver.settings import Settings
 from tests.strategies import BODIES, contract_of, every_operation, operations, target
 from tests.talk import MESSAGE, TITLE, ask, header, value
 
-AUTO = Router([contract_of(version) for version in VERSIONS])
+AUTO = Router([contract_of(version) for version in VERSIONS], client_version)
 SUMMARY = "/api/v1/chat/ses-abc123/summary"
 
 RELEASES = {
@@ -56,7 +56,7 @@ def said(version: str) -> list[Headers]:
     return [*(agent(f"{name} {version}") for name in names), stainless("python", version), stainless("js", version)]
 
 
-# -- versions ------------------------------------------------------------------------------------------------------------
+# -- versions --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", RELEASES)
@@ -115,9 +115,9 @@ def test_the_user_agent_counts_before_the_package_version() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_pinned_version_answers_every_caller(version: str) -> None:
-    router = Router([contract_of(version)])
-    for version in (None, "2.6.0", "2.8.0", "2.17.0"):
-        headers = agent(f"LlamaCloud/Python {version}") if version else Headers()
+    router = Router([contract_of(version)], client_version)
+    for release in (None, "2.6.0", "2.8.0", "2.17.0"):
+        headers = agent(f"LlamaCloud/Python {release}") if release else Headers()
         found = router.match("GET", SUMMARY, headers)
         assert found.operation is operations(version)["get_summary"]
         assert found.withdrawn is None
@@ -125,7 +125,7 @@ def test_a_pinned_version_answers_every_caller(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["2.8", "2.17"])
 def test_a_pinned_version_without_the_title_call_does_not_know_its_path(version: str) -> None:
-    assert Router([contract_of(version)]).match("POST", TITLE, Headers()) == Match()
+    assert Router([contract_of(version)], client_version).match("POST", TITLE, Headers()) == Match()
     assert ask(Mock(Settings(contract=version, seed=0)).handle, "POST", TITLE, BODIES["set_title"]).status == 404
 
 
@@ -144,6 +144,14 @@ def test_nothing_is_called_withdrawn_that_was_not(agent_text: str | None) -> Non
         response = ask(mock.handle, method, path, body, user_agent=agent_text)
         assert response.status == 200
         assert header(response, "x-mock-withdrawn") is None
+
+
+def test_contracts_whose_clients_state_no_version_are_asked_newest_first() -> None:
+    router = Router(AUTO.contracts)
+    for headers in (Headers(), *said("2.6.0")):
+        found = router.match("GET", SUMMARY, headers)
+        assert found.operation is operations("2.17")["get_summary"]
+        assert found.withdrawn is None
 
 
 # -- paths -----------------------------------------------------------------------------------------------------------

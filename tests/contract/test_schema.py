@@ -12,7 +12,11 @@ from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
 from tests.strategies import component_schemas, contract_of, json_values, judge, near
 
-EVERY = {f"{version} {schema.pointer.rpartition('/')[2]}": schema for version in VERSIONS for schema in component_schemas(version)}
+EVERY = {
+    f"{version} {schema.pointer.rpartition('/')[2]}": schema
+    for version in VERSIONS
+    for schema in component_schemas(version)
+}
 UUIDS = [
     "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",
     "182bd5e56e1a4fe4a799aa6d9a6ab26e",

@@ -12,7 +12,9 @@ from mockserver.messages import Json
 from mockserver.request.fastapi import Model
 from tests.strategies import BODIES, Judge, body_values, judge, near, operations
 
-TAKING_BODIES = [(version, name) for version in VERSIONS for name, each in operations(version).items() if each.body is not None]
+TAKING_BODIES = [
+    (version, name) for version in VERSIONS for name, each in operations(version).items() if each.body is not None
+]
 UUID = "11111111-2222-3333-4444-555555555555"
 
 

@@ -519,7 +519,7 @@ def test_what_only_the_service_reads_is_taken_and_told_and_with_strict_refused(
         assert response.status == (422 if strict else operation.success)
         assert header(response, "x-mock-fault") == "client"
         assert header(response, "x-mock-pointer") == where
-        (finding,) = mock.shelf.exchanges("default")[0].violations
+        (finding,) = mock.exchanges("default")[0].violations
         assert finding.where == where
         if strict:
             (entry,) = value(response)["detail"]
