@@ -142,7 +142,7 @@ def test_a_repeated_parameter_is_told_as_often_as_it_was_sent() -> None:
 
 def test_an_exchange_is_told_with_what_har_has_no_word_for() -> None:
     finding = Finding("/body/first_message", "missing", "Field required", "client")
-    made = exchange(findings=(finding,), planned=2, faults=("reset",), attempt=1, scope="a", status=307)
+    made = exchange(findings=(finding,), stub=2, faults=("reset",), attempt=1, scope="a", status=307)
     made = made._replace(answer_headers=[(b"location", b"/x"), (b"content-type", b"text/plain")])
     told = entry(made)
     assert told["startedDateTime"] == "2026-04-22T12:34:41.342245Z"
@@ -157,7 +157,7 @@ def test_an_exchange_is_told_with_what_har_has_no_word_for() -> None:
         "_source": "simulated",
         "_scope": "a",
         "_attempt": 1,
-        "_planned": 2,
+        "_stub": 2,
         "_faults": ["reset"],
         "_findings": ["client: /body/first_message: Field required"],
     }
@@ -170,6 +170,6 @@ def test_what_a_mock_remembers_is_an_archive(schema: Draft6Validator) -> None:
     ask(mock.handle, "POST", "/api/v1/chat/ses-1/messages/stream", {"index_ids": ["a"], "prompt": "é"}, query="a=1")
     ask(mock.handle, "POST", TITLE, b"\xff")
     ask(mock.handle, "GET", "/nothing/%", authorization=None)
-    archive = as_har(mock.shelf.exchanges("default"))
+    archive = as_har(mock.exchanges("default"))
     assert [error.message for error in schema.iter_errors(archive)] == []
     assert [each["response"]["status"] for each in archive["log"]["entries"]] == [200, 200, 400, 404]

@@ -10,11 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.engine import Mock
-from mockserver.journal.exchange import COUNTER, Exchange, as_json, calls_of, from_json
+from mockserver.journal.exchange import Exchange, as_json, attempt_of, calls_of, from_json
 from mockserver.journal.har import as_har
 from mockserver.messages import HIDDEN, Finding, Headers, Request, redacted
 from mockserver.settings import Settings
-from tests.exchanges import exchange, exchanges, journal
+from tests.exchanges import COUNTER, exchange, exchanges, journal
 from tests.strategies import own_document, write_document
 from tests.talk import MESSAGE, TITLE, ask
 
@@ -47,7 +47,7 @@ other_fields = st.sampled_from([(b"accept", b"*/*"), (b"prefer", b"code=404"), (
 
 def remembered(mock: Mock, scope: str) -> str:
     """Write all that the journal of a scope tells, in every form."""
-    kept = mock.shelf.exchanges(scope)
+    kept = mock.exchanges(scope)
     assert len(kept) > 0
     return json.dumps([[as_json(each) for each in kept], as_har(kept)]) + "".join(map(str, kept)) + repr(kept)
 
@@ -87,17 +87,17 @@ def test_no_secret_is_ever_remembered(
     mock, path = mocks[which]
     raw = [*others, *fields, (b"content-type", b"application/json")]
     mock.handle(Request(method, path, "", Headers(raw), b'{"first_message": "x"}'))
-    (scope,) = mock.shelf.scopes()
+    (scope,) = mock.store.active_scopes()
     assert PLANTED not in remembered(mock, scope)
-    mock.shelf.clear(scope)
+    mock.store.clear_entries(scope)
 
 
 def test_a_refusal_that_quotes_a_secret_tells_all_else(mocks: list[tuple[Mock, str]]) -> None:
     mock, path = mocks[1]
     raw = [(b"cookie", b"session=sesame; a=b"), (b"x-api-key", b"k"), (b"accept", b"b")]
     response = mock.handle(Request("GET", path, "", Headers(raw)))
-    (kept,) = mock.shelf.exchanges("default")
-    mock.shelf.clear("default")
+    (kept,) = mock.exchanges("default")
+    mock.store.clear_entries("default")
     told = response.body
     for secret in (b"sesame", b"b", b"k"):
         told = told.replace(b'"input":"%b"' % secret, b'"input":"[redacted]"')
@@ -109,13 +109,13 @@ def test_a_refusal_that_quotes_a_secret_tells_all_else(mocks: list[tuple[Mock, s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_planned_secret_is_remembered(name: str) -> None:
+def test_no_stubbed_secret_is_remembered(name: str) -> None:
     mock = Mock(Settings(contract="2.6", seed=1))
-    plan = {"operation": "set_title", "headers": {name.title(): PLANTED}}
-    mock.served.planner.add("default", plan)
+    stub = {"operation": "set_title", "headers": {name.title(): PLANTED}}
+    mock.served.stubs.add("default", stub)
     response = ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE})
     assert (name.encode(), PLANTED.encode()) in response.headers
-    assert PLANTED not in remembered(mock, "default").replace(json.dumps(plan), "")
+    assert PLANTED not in remembered(mock, "default").replace(json.dumps(stub), "")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_body_is_text_where_it_can_be(made: Exchange, text: str) -> None:
 
 def test_the_json_of_an_exchange_names_all_of_it() -> None:
     finding = Finding("/body", "missing", "Field required", "client", received=None, contract="2.6#/x")
-    made = exchange(attempt=2, findings=(finding,), planned=3, faults=({"delay": 1},), query="a=1")
+    made = exchange(attempt=2, findings=(finding,), stub=3, faults=({"delay": 1},), query="a=1")
     assert as_json(made) == {
         "number": 1,
         "at": "2026-04-22T12:34:41.342245",
@@ -196,11 +196,11 @@ def test_the_json_of_an_exchange_names_all_of_it() -> None:
                 "contract": "2.6#/x",
             }
         ],
-        "planned": 3,
+        "stub": 3,
         "faults": [{"delay": 1}],
     }
     nothing = as_json(exchange(operation=""))
-    assert (nothing["operation"], nothing["planned"], nothing["attempt"]) == (None, None, 0)
+    assert (nothing["operation"], nothing["stub"], nothing["attempt"]) == (None, None, 0)
 
 
 # -- an exchange -----------------------------------------------------------------------------------------------------
@@ -222,14 +222,15 @@ def test_the_json_of_an_exchange_names_all_of_it() -> None:
     ],
 )
 def test_an_attempt_is_as_the_client_counts(value: bytes, attempt: int) -> None:
-    assert exchange(headers=[(COUNTER, value), (COUNTER, b"5")]).attempt == attempt
-    assert exchange(headers=[]).attempt == 0
+    assert attempt_of(Headers([(COUNTER, value), (COUNTER, b"5")]), COUNTER) == attempt
+    assert attempt_of(Headers([(b"x-retry", value)]), COUNTER) == 0
+    assert attempt_of(Headers([(COUNTER, b"1")]), b"") == 0, "a service whose clients do not count"
 
 
 def test_an_exchange_is_told_in_a_line() -> None:
     assert str(exchange()) == f"#1 POST {TITLE} -> 200 (set_title, 2.6, simulated)"
     assert str(exchange(operation="", query="a=1", status=404)) == f"#1 POST {TITLE}?a=1 -> 404"
-    long = exchange(attempt=2, planned=3, faults=({"truncate": 3}, "reset"))
+    long = exchange(attempt=2, stub=3, faults=({"truncate": 3}, "reset"))
     assert str(long).endswith("simulated), attempt 3, stub 3, with {'truncate': 3}, reset")
 
 

@@ -14,14 +14,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.contract.router import Match
 from mockserver.engine import Mock
 from mockserver.errors import JournalError, StoreError
-from mockserver.journal.exchange import Exchange, as_json
+from mockserver.journal.exchange import Entry, Exchange, as_json
 from mockserver.journal.recorder import JournalFile, Recorder
 from mockserver.messages import Chunk, Finding, Headers, Json, Request, Response, Stream
 from mockserver.settings import LONGEST_BODY, Settings
-from mockserver.store.memory import MemoryShelf
+from mockserver.store.memory import MemoryStore
 from tests.exchanges import exchange
+from tests.strategies import operations
 from tests.talk import KEY, MESSAGE, TITLE, ask
 
 AT = "2026-04-22T12:34:41.342245"
@@ -29,19 +31,21 @@ PLANTED = "s3cr3t-of-mine"
 LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED: there is no /dev/full and /proc here")
 
 
-def recorder(shelf: MemoryShelf, longest: int = LONGEST_BODY, file: Path | None = None) -> Recorder:
-    return Recorder(shelf, lambda: AT, longest, file)
+MATCH = Match(operations("2.6")["set_title"], {"session_id": "s"})
 
 
-def record(made: Recorder, request: Request, response: Response, *, planned: int = 0) -> None:
-    made.record(request, "set_title", "2.6#/x", {"session_id": "s"}, response, planned, ("reset",) if planned else ())
+def entry_of(request: Request, response: Response, stub: int = 0) -> Entry:
+    """Make the journal entry of a title call."""
+    return Entry(AT, request, MATCH, "2.6", response, stub, ("reset",) if stub else ())
 
 
-def remembered(request: Request, response: Response, *, longest: int = LONGEST_BODY, planned: int = 0) -> Exchange:
-    """Record one exchange, and give it as it is remembered."""
-    shelf = MemoryShelf()
-    record(recorder(shelf, longest), request, response, planned=planned)
-    (kept,) = shelf.exchanges(request.scope)
+def remembered(request: Request, response: Response, *, longest: int = LONGEST_BODY, stub: int = 0) -> Exchange:
+    """Record one exchange, its bodies cut, and give it as the journal gives it."""
+    recorder = Recorder(MemoryStore(), None)
+    keep = recorder.keeping()
+    assert keep is not None
+    keep(request.scope, recorder.shortened(entry_of(request, response, stub), longest))
+    (kept,) = recorder.exchanges(request.scope)
     return kept
 
 
@@ -59,7 +63,7 @@ def test_an_exchange_is_remembered_as_it_was() -> None:
     finding = Finding("/body", "missing", "Field required", "client")
     request = Request("POST", "/a%20b", "x=1", Headers([(b"accept", b"*/*")]), b"{}", "alice", "/root")
     response = Response(422, [(b"content-type", b"application/json")], b"[]", findings=(finding,), source="canned")
-    assert remembered(request, response, planned=3) == Exchange(
+    assert remembered(request, response, stub=3) == Exchange(
         number=1,
         at=AT,
         scope="alice",
@@ -70,7 +74,7 @@ def test_an_exchange_is_remembered_as_it_was() -> None:
         body=b"{}",
         size=2,
         operation="set_title",
-        contract="2.6#/x",
+        contract="2.6",
         values={"session_id": "s"},
         status=422,
         answer_headers=[(b"content-type", b"application/json")],
@@ -78,7 +82,7 @@ def test_an_exchange_is_remembered_as_it_was() -> None:
         answer_size=2,
         source="canned",
         findings=(finding,),
-        planned=3,
+        stub=3,
         faults=("reset",),
     )
 
@@ -106,11 +110,11 @@ def test_a_long_body_is_cut_and_its_size_told(body: bytes, answer: bytes, longes
     assert kept.answer.decode().encode() == kept.answer, "a text stays one"
 
 
-@pytest.mark.parametrize("stubbed", [0, 2, -1])
-def test_no_secret_is_kept_of_request_or_planned_answer(planned: int) -> None:
+@pytest.mark.parametrize("stub", [0, 2, -1])
+def test_no_secret_is_kept_of_request_or_stubbed_answer(stub: int) -> None:
     fields = [(b"authorization", f"Bearer {PLANTED}".encode()), (b"cookie", f"a={PLANTED}".encode()), (b"x", b"y")]
-    answer = [(b"set-cookie", f"a={PLANTED}".encode())] if planned else []
-    kept = remembered(Request("GET", "/", headers=Headers(fields)), Response(200, answer), planned=planned)
+    answer = [(b"set-cookie", f"a={PLANTED}".encode())] if stub else []
+    kept = remembered(Request("GET", "/", headers=Headers(fields)), Response(200, answer), stub=stub)
     assert PLANTED not in repr(kept)
     assert kept.headers[2] == (b"x", b"y")
     assert [name for name, _ in kept.answer_headers] == [name for name, _ in answer]
@@ -130,7 +134,7 @@ def test_a_secret_that_a_refusal_quotes_is_gone_before_it_is_cut() -> None:
 def test_the_mock_remembers_as_many_bytes_as_it_is_told_to() -> None:
     mock = Mock(Settings(contract="2.6", seed=1, journal_body=5))
     response = ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE})
-    (kept,) = mock.shelf.exchanges("default")
+    (kept,) = mock.exchanges("default")
     assert (kept.body, kept.answer) == (b'{"fir', response.body[:5])
     assert (kept.size, kept.answer_size) == (len(json.dumps({"first_message": MESSAGE})), len(response.body))
 
@@ -141,11 +145,11 @@ def test_the_mock_remembers_as_many_bytes_as_it_is_told_to() -> None:
 def test_the_file_has_a_line_for_each_exchange_as_the_journal_has_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     mock = Mock(Settings(contract="2.6", seed=1, journal=path))
-    mock.served.planner.add("default", {"operation": "set_title", "headers": {"Set-Cookie": PLANTED}})
+    mock.served.stubs.add("default", {"operation": "set_title", "headers": {"Set-Cookie": PLANTED}})
     for body in ({"first_message": "é\n\u2028\0"}, {"first_message": ["\ud800"]}, b"\xff", None):
         ask(mock.handle, "POST", TITLE, body, authorization=f"Bearer {PLANTED}", cookie=PLANTED)
-        assert len(lines(path)) == len(mock.shelf.exchanges("default"))
-    kept = mock.shelf.exchanges("default")
+        assert len(lines(path)) == len(mock.exchanges("default"))
+    kept = mock.exchanges("default")
     assert lines(path) == json.loads(json.dumps([as_json(each) for each in kept]))
     assert [each["number"] for each in lines(path)] == [1, 2, 3, 4]
     assert PLANTED not in path.read_text()
@@ -157,7 +161,7 @@ def test_the_file_has_all_though_nothing_is_remembered(tmp_path: Path) -> None:
     for _ in range(2):
         ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}, authorization=KEY)
     assert [(each["number"], each["operation"]) for each in lines(path)] == [(1, "set_title"), (2, "set_title")]
-    assert list(mock.shelf.exchanges("default")) == []
+    assert list(mock.exchanges("default")) == []
 
 
 def test_the_line_is_there_before_the_answer(serve: Callable[..., str], tmp_path: Path) -> None:
@@ -206,7 +210,7 @@ def test_a_full_disk_loses_the_line_and_nothing_else() -> None:
     mock = Mock(Settings(contract="2.6", seed=1, journal=Path("/dev/full")))
     for count in (1, 2):
         assert ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE}).status == 200
-        assert len(mock.shelf.exchanges("default")) == count
+        assert len(mock.exchanges("default")) == count
 
 
 @contextmanager
@@ -237,14 +241,16 @@ def test_a_line_that_was_torn_by_a_full_disk_spoils_no_other(tmp_path: Path, mis
     assert b"" not in path.read_bytes().split(b"\n")[:-1]
 
 
-def test_what_the_shelf_did_not_take_is_not_written(tmp_path: Path) -> None:
-    class Away(MemoryShelf):
-        def record(self, exchange: Exchange) -> int:  # noqa: ARG002  # it is not kept
+def test_what_the_store_did_not_take_is_not_written(tmp_path: Path) -> None:
+    class Away(MemoryStore):
+        def append(self, scope: str, entry: Any) -> int:  # noqa: ARG002  # it is not kept
             raise StoreError("it was taken away")
 
     path = tmp_path / "journal.jsonl"
+    keep = Recorder(Away(), path).keeping()
+    assert keep is not None
     with pytest.raises(StoreError):
-        record(recorder(Away(), file=path), Request("GET", "/"), Response(200, []))
+        keep("default", entry_of(Request("GET", "/"), Response(200, [])))
     assert path.read_bytes() == b""
 
 

@@ -226,12 +226,12 @@ def test_a_mock_tells_what_its_journal_cannot() -> None:
     mock = Mock(Settings(contract="2.6", seed=1, journal_size=2, journal_body=30))
     for message in ("a", "a" * 50, "b"):
         ask(mock.handle, "POST", TITLE, {"first_message": message})
-    kept = mock.shelf.exchanges("default")
+    kept = mock.exchanges("default")
     assert "its 1 oldest" in verify(kept, expect(first_message="c"), Times(0, 0)).message
     assert verify(kept, expect(first_message="b"), Times()).ok
-    mock.shelf.clear("default")
+    mock.store.clear_entries("default")
     ask(mock.handle, "POST", TITLE, {"first_message": "a" * 50})
-    (long,) = mock.shelf.exchanges("default")
+    (long,) = mock.exchanges("default")
     assert (len(long.body), long.size) == (30, len(json.dumps({"first_message": "a" * 50})))
     assert "--journal-body" in verify([long], expect(first_message="c"), Times(0, 0)).message
 

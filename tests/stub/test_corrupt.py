@@ -27,12 +27,12 @@ def schema_of(place: Place) -> Schema:
 
 
 def distinct() -> Iterator[Place]:
-    """Give the representations of answers that the contracts say something of, one for each schema of an era."""
+    """Give the representations of answers that the contracts say something of, one for each schema of a version."""
     seen = set()
     for place in every_media():
         schema = place.media.item_schema or place.media.schema
         if schema is not None and schema.node:
-            key = place.era, schema.pointer
+            key = place.version, schema.pointer
             if key not in seen:
                 seen.add(key)
                 yield place
@@ -77,7 +77,7 @@ def breaks(name: str, pointer: str, way: str) -> Iterator[Json]:
         path = next(path for path in places_of(value) if join("", *path) == pointer)
         news = [] if way == "missing" else [each for each in others[way] if fits(way, at(value, path), each)]
         made = [without(value, path)] if way == "missing" else [put(value, path, new) for new in news]
-        yield from (each for each in made if judge(place.era).errors(schema_of(place).pointer, each))
+        yield from (each for each in made if judge(place.version).errors(schema_of(place).pointer, each))
 
 
 def kind(value: Json) -> str:
@@ -114,7 +114,7 @@ def test_a_break_breaks_the_schema_or_is_refused_because_nothing_breaks_there(
     if made is None:
         assert not breakable(name, pointer, way)
         return
-    assert judge(place.era).errors(schema.pointer, made)
+    assert judge(place.version).errors(schema.pointer, made)
     assert not schema.is_valid(made)
 
 
@@ -142,8 +142,8 @@ def test_a_break_changes_that_one_field_alone_where_that_is_enough(
 # The fields that tests ask for
 
 
-def summary(era: str = "2.17") -> Schema:
-    return schema_of(MEDIA[f"{era}-create-201-json"])
+def summary(version: str = "2.17") -> Schema:
+    return schema_of(MEDIA[f"{version}-create-201-json"])
 
 
 @pytest.mark.parametrize(

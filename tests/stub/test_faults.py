@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.pack import ChatSettings, style
 from mockserver.contract.schema import Schema
 from mockserver.errors import StubError
 from mockserver.messages import Chunk, Delivery, Headers, Json, Response, Stream
-from mockserver.sse import event_text
 from mockserver.stub.faults import KINDS, LONGEST, STALL, SURPRISE, damaged, read_faults, seconds
 from tests.apis.test_turns import turn_of
 from tests.strategies import ROOT, contract_of, json_values, judge, operations, seeds, wild_values
@@ -28,6 +28,7 @@ SUMMARY: Json = {
 }
 TURN = turn_of("What were the main findings in Q3?", ["idx-1", "idx-2"])
 SIZE = len(TURN)
+STYLE = style(ChatSettings())
 
 
 def summary_schema() -> Schema:
@@ -61,9 +62,9 @@ def told(turn: list[Json] = TURN, pause: float = 0.0) -> Told:
 
     def close(sent: int) -> bytes:
         closed.append(sent)
-        return event_text(turn[-1]).encode()
+        return STYLE.text(turn[-1]).encode()
 
-    texts = [*(event_text(event).encode() for event in turn[:-1]), b""]
+    texts = [*(STYLE.text(event).encode() for event in turn[:-1]), b""]
     chunks = [Chunk(pause * number, text) for number, text in enumerate(texts)]
     return Told(Response(200, [(b"content-type", b"text/event-stream")], b"", Stream(chunks, close, 15.0)), closed)
 
@@ -338,14 +339,14 @@ def test_a_stream_is_cut_after_so_many_bytes_and_is_kept_as_broken_off(kind: str
     made = done(before, {kind: after})
     assert made.stream is not None
     data = b"".join(chunk.data for chunk in made.stream.chunks)
-    all_but_last = b"".join(event_text(event).encode() for event in TURN[:-1])
+    all_but_last = b"".join(STYLE.text(event).encode() for event in TURN[:-1])
     assert data == all_but_last[:after]
     assert delivery(made).end == ENDS[kind]
     assert made.stream.close(sent) == b""
     (count,) = closed
     assert count <= sent
     assert count < SIZE - 1 or after >= len(all_but_last)
-    assert len(b"".join(event_text(event).encode() for event in TURN[:count])) <= after
+    assert len(b"".join(STYLE.text(event).encode() for event in TURN[:count])) <= after
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, SIZE - 2, SIZE - 1, 1_000])
@@ -565,9 +566,9 @@ def test_an_unknown_event_is_told_at_its_place_and_not_counted(at: int, sent: in
 
 
 def test_the_surprise_is_in_no_contract() -> None:
-    for era in ("2.6", "2.8", "2.17"):
-        assert judge(era).errors(event_schema().pointer, SURPRISE)
-        assert contract_of(era).document["components"]["schemas"]["Event"]
+    for version in ("2.6", "2.8", "2.17"):
+        assert judge(version).errors(event_schema().pointer, SURPRISE)
+        assert contract_of(version).document["components"]["schemas"]["Event"]
     assert SURPRISE in events(told_text(done(told().response, "unknown-event")))
 
 

@@ -1,4 +1,4 @@
-"""A stub is what was said of it; what its contract does not allow is refused when it is planned."""
+"""A stub is what was said of it; what its contract does not allow is refused when it is created."""
 
 import json
 import re
@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from mockserver.answer.choose import BODILESS
 from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.openapi import EVENT_STREAM
 from mockserver.contract.schema import Schema
 from mockserver.engine import Mock
 from mockserver.errors import StubError
 from mockserver.messages import Headers, Json, Response
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from mockserver.stub.response import RESPONSE_KEYS, UNSAID, json_media, merged, read_response
 from tests.strategies import (
     BODIES,
@@ -37,52 +38,52 @@ from tests.strategies import (
 from tests.talk import MESSAGE, ask, events, header, value, whole
 
 STILL = datetime(2026, 4, 22, 12)
-each_operation = pytest.mark.parametrize(("era", "name"), every_operation())
-MOCKS = {era: Mock(Settings(seed=0, contract=era, clock=STILL)) for era in ERAS}
-"""For what is planned, used and taken back again."""
+each_operation = pytest.mark.parametrize(("version", "name"), every_operation())
+MOCKS = {version: Mock(Settings(seed=0, contract=version, clock=STILL)) for version in VERSIONS}
+"""For stubs that are created, used and removed again."""
 
 
-def plan(mock: Mock, operation: str, **answer: Any) -> None:
-    """Plan an answer."""
-    mock.served.planner.add("default", {"operation": operation, **answer})
+def stub(mock: Mock, operation: str, **answer: Any) -> None:
+    """Create a stub."""
+    mock.served.stubs.add("default", {"operation": operation, **answer})
 
 
-def call(mock: Mock, era: str, name: str, session_id: str = "ses-1", **headers: str) -> Response:
+def call(mock: Mock, version: str, name: str, session_id: str = "ses-1", **headers: str) -> Response:
     """Call an operation; what is streamed is read to its end."""
-    operation = operations(era)[name]
+    operation = operations(version)[name]
     path = target(operation, session_id)
     return whole(ask(mock.handle, operation.method, path, BODIES.get(name), **headers))
 
 
-def answered(era: str, name: str, **answer: Any) -> Response:
-    """Plan an answer, and give it."""
-    mock = MOCKS[era]
-    mock.served.planner.shelf.remove("default")
-    plan(mock, name, **answer)
-    return call(mock, era, name)
+def answered(version: str, name: str, **answer: Any) -> Response:
+    """Create a stub, and give its answer."""
+    mock = MOCKS[version]
+    mock.store.remove_stubs("default")
+    stub(mock, name, **answer)
+    return call(mock, version, name)
 
 
-def planning(era: str, name: str, **answer: Any) -> StubError | None:
-    """Plan an answer and take it back; give the refusal, if it is refused."""
-    mock = MOCKS[era]
-    mock.served.planner.shelf.remove("default")
+def stubbing(version: str, name: str, **answer: Any) -> StubError | None:
+    """Create a stub; give the refusal, if it is refused."""
+    mock = MOCKS[version]
+    mock.store.remove_stubs("default")
     try:
-        plan(mock, name, **answer)
+        stub(mock, name, **answer)
     except StubError as error:
         return error
     return None
 
 
-def refusal(era: str, name: str, **answer: Any) -> StubError:
+def refusal(version: str, name: str, **answer: Any) -> StubError:
     """Give the refusal of a stub."""
-    refused = planning(era, name, **answer)
+    refused = stubbing(version, name, **answer)
     assert refused is not None
     assert refused.what
     return refused
 
 
-def schema_of(era: str, name: str, status: int) -> Schema | None:
-    media = json_media(operations(era)[name], status)
+def schema_of(version: str, name: str, status: int) -> Schema | None:
+    media = json_media(operations(version)[name], status)
     return None if media is None else media.schema
 
 
@@ -262,26 +263,28 @@ OURS = ("content-length", "content-type", "transfer-encoding", "connection")
 
 
 @each_operation
-def test_each_declared_status_can_be_planned_and_is_answered_as_declared(era: str, name: str) -> None:
-    for status, reply in operations(era)[name].exact.items():
-        response = answered(era, name, status=status)
+def test_each_declared_status_can_be_stubbed_and_is_answered_as_declared(version: str, name: str) -> None:
+    for status, reply in operations(version)[name].exact.items():
+        response = answered(version, name, status=status)
         assert response.status == status
         assert header(response, "x-mock-fault") is None
         assert header(response, "preference-applied") is None
         media = next((each for each in reply.media if each.type == header(response, "content-type")), None)
         assert media is not None or (not reply.media and response.body == b"")
         if media is not None:
-            assert judge(era).errors_of(media, response.body) == []
+            assert judge(version).errors_of(media, response.body) == []
 
 
 @each_operation
 @given(status=st.integers(200, 599))
-def test_a_status_that_no_contract_declares_is_refused_with_those_that_are(era: str, name: str, status: int) -> None:
-    operation = operations(era)[name]
-    refused = planning(era, name, status=status)
+def test_a_status_that_no_contract_declares_is_refused_with_those_that_are(
+    version: str, name: str, status: int
+) -> None:
+    operation = operations(version)[name]
+    refused = stubbing(version, name, status=status)
     assert (refused is None) is (status in operation.exact)
     if refused is not None:
-        assert refused.what == f"{name} has no answer {status} in contract {era}"
+        assert refused.what == f"{name} has no answer {status} in contract {version}"
         assert ", ".join(operation.replies) in refused.mend
         assert "say invalid" in refused.mend
         assert refused.where == operation.place
@@ -290,24 +293,24 @@ def test_a_status_that_no_contract_declares_is_refused_with_those_that_are(era: 
 @each_operation
 @given(data=st.data())
 def test_a_body_is_allowed_where_its_schema_allows_it_and_sent_to_the_letter(
-    era: str, name: str, data: st.DataObject
+    version: str, name: str, data: st.DataObject
 ) -> None:
-    status = data.draw(st.sampled_from(sorted(operations(era)[name].exact)))
-    schema = schema_of(era, name, status)
+    status = data.draw(st.sampled_from(sorted(operations(version)[name].exact)))
+    schema = schema_of(version, name, status)
     body = data.draw(json_values if schema is None else near(schema))
-    refused = planning(era, name, status=status, body=body)
+    refused = stubbing(version, name, status=status, body=body)
     if schema is None:
         assert (refused is None) is (body is None)
         return
-    errors = judge(era).errors(schema.pointer, body)
+    errors = judge(version).errors(schema.pointer, body)
     assert (refused is None) is (not errors)
     if refused is None:
-        response = call(MOCKS[era], era, name)
+        response = call(MOCKS[version], version, name)
         assert (response.status, value(response)) == (status, body)
-        assert (header(response, "content-type"), header(response, "x-mock-source")) == ("application/json", "planned")
+        assert (header(response, "content-type"), header(response, "x-mock-source")) == ("application/json", "stubbed")
     else:
-        assert refused.what.startswith(f"the stub breaks the contract {era} at ")
-        assert refused.where.startswith(f"{era}#/")
+        assert refused.what.startswith(f"the stub breaks the contract {version} at ")
+        assert refused.where.startswith(f"{version}#/")
 
 
 @given(st.sampled_from(["get_summary", "set_title", "create", "list", "retrieve"]), st.data())
@@ -321,7 +324,7 @@ def test_a_partial_body_is_merged_into_the_usual_one(name: str, data: st.DataObj
     fresh = Mock(Settings(seed=0, contract="2.6", clock=STILL))
     usual = value(call(fresh, "2.6", name))
     fresh = Mock(Settings(seed=0, contract="2.6", clock=STILL))
-    plan(fresh, name, partial=partial)
+    stub(fresh, name, partial=partial)
     response = call(fresh, "2.6", name)
     assert value(response) == {**usual, **partial}
     assert header(response, "x-mock-source") == "simulated"
@@ -366,30 +369,30 @@ def test_merging_twice_is_merging_once(one: Json, other: Json) -> None:
 
 
 @each_operation
-def test_an_unknown_example_is_refused_with_those_that_there_are(era: str, name: str) -> None:
-    refused = refusal(era, name, example="no-such-example")
+def test_an_unknown_example_is_refused_with_those_that_there_are(version: str, name: str) -> None:
+    refused = refusal(version, name, example="no-such-example")
     assert refused.what == f"{name} has no example 'no-such-example'"
-    names = [pair for pair in MOCKS[era].served.answers.names(operations_of(era)[name]) if pair[1]]
+    names = [pair for pair in MOCKS[version].served.answers.names(operations_of(version)[name]) if pair[1]]
     assert all(f"{status} {example}" in refused.mend for status, example in names)
 
 
-def operations_of(era: str) -> Any:
-    return {each.id: each for each in MOCKS[era].served.contracts[0].operations}
+def operations_of(version: str) -> Any:
+    return {each.id: each for each in MOCKS[version].served.contracts[0].operations}
 
 
 @each_operation
-def test_every_example_that_there_is_can_be_planned(era: str, name: str) -> None:
-    for status, example_name in MOCKS[era].served.answers.names(operations_of(era)[name]):
+def test_every_example_that_there_is_can_be_stubbed(version: str, name: str) -> None:
+    for status, example_name in MOCKS[version].served.answers.names(operations_of(version)[name]):
         if example_name:
-            response = answered(era, name, example=example_name)
-            assert response.status in operations(era)[name].exact
-            response = answered(era, name, example=example_name, status=status)
+            response = answered(version, name, example=example_name)
+            assert response.status in operations(version)[name].exact
+            response = answered(version, name, example=example_name, status=status)
             assert (response.status, header(response, "x-mock-fault")) == (status, None)
             assert header(response, "x-mock-source") in ("canned", "documented", "simulated")
 
 
 def test_an_example_of_another_status_is_refused() -> None:
-    assert planning("2.6", "set_title", example="rate-limited", status=429) is None
+    assert stubbing("2.6", "set_title", example="rate-limited", status=429) is None
     refused = refusal("2.6", "set_title", example="rate-limited", status=503)
     assert refused.mend == "there are 503 overloaded"
 
@@ -416,7 +419,7 @@ def test_what_is_wrong_with_a_body_is_refused_where_there_is_none(fault: Json) -
 def test_what_is_wrong_with_a_stream_is_refused_where_there_is_none(fault: Json, answer: tuple[str, Json]) -> None:
     name, said = answer
     assert refusal("2.6", name, faults=fault, **said).what == f"the fault {fault!r} needs a stream"
-    assert planning("2.6", "stream", faults=fault) is None
+    assert stubbing("2.6", "stream", faults=fault) is None
 
 
 @pytest.mark.parametrize("pointer", ["/nonsense", "/job_metadata/nonsense", "/events"])
@@ -430,15 +433,15 @@ def test_a_break_of_a_field_that_no_answer_has_is_refused(pointer: str) -> None:
 def test_a_break_that_breaks_nothing_is_refused() -> None:
     refused = refusal("2.6", "get_summary", faults={"break": {"null": "/generated_title"}})
     assert (refused.what, refused.why) == ("/generated_title cannot be broken by null", "the contract 2.6 allows it")
-    assert planning("2.6", "get_summary", status=404, faults={"break": {"null": "/detail"}}) is None
+    assert stubbing("2.6", "get_summary", status=404, faults={"break": {"null": "/detail"}}) is None
     assert (
         refusal("2.6", "get_summary", status=404, faults={"break": {"null": "/session_id"}}).mend == "see the contract"
     )
 
 
-def test_a_planned_body_of_a_stream_is_no_event_to_be_broken() -> None:
-    assert planning("2.6", "stream", faults={"break": {"missing": "/usage"}}) is None
-    assert planning("2.6", "stream", body={"usage": 1}, faults={"break": {"missing": "/usage"}}) is not None
+def test_a_stubbed_body_of_a_stream_is_no_event_to_be_broken() -> None:
+    assert stubbing("2.6", "stream", faults={"break": {"missing": "/usage"}}) is None
+    assert stubbing("2.6", "stream", body={"usage": 1}, faults={"break": {"missing": "/usage"}}) is not None
 
 
 # What is wrong on purpose
@@ -490,27 +493,27 @@ def test_a_wrong_body_stands_where_there_is_usually_none() -> None:
 
 
 @pytest.mark.parametrize("invalid", [False, True])
-def test_an_operation_whose_body_is_planned_is_not_played(invalid: bool) -> None:
+def test_an_operation_whose_body_is_stubbed_is_not_played(invalid: bool) -> None:
     mock = Mock(Settings(seed=0, contract="2.6"))
     usual = value(call(mock, "2.6", "get_summary"))
     for name in ("set_title", "stream"):
-        plan(mock, name, body={**usual, "generated_title": "Planned"}, invalid=invalid)
-        assert value(call(mock, "2.6", name))["generated_title"] == "Planned"
+        stub(mock, name, body={**usual, "generated_title": "Stubbed"}, invalid=invalid)
+        assert value(call(mock, "2.6", name))["generated_title"] == "Stubbed"
     after = value(call(mock, "2.6", "retrieve"))
     assert (after["generated_title"], after["events"]) == (None, [])
 
 
-def test_an_operation_of_which_a_part_is_planned_is_played() -> None:
+def test_an_operation_of_which_a_part_is_stubbed_is_played() -> None:
     mock = Mock(Settings(seed=0, contract="2.6"))
-    plan(mock, "set_title", partial={"generated_title": "Planned"})
-    assert value(call(mock, "2.6", "set_title"))["generated_title"] == "Planned"
+    stub(mock, "set_title", partial={"generated_title": "Stubbed"})
+    assert value(call(mock, "2.6", "set_title"))["generated_title"] == "Stubbed"
     assert value(call(mock, "2.6", "get_summary"))["generated_title"] == f"{MESSAGE}..."
 
 
 # Streams
 
 
-def test_a_planned_script_is_told() -> None:
+def test_a_stubbed_script_is_told() -> None:
     kinds = [event["type"] for event in events(answered("2.6", "stream", example="two-tools").body)]
     assert kinds.count("tool_call") == 2
 
@@ -539,11 +542,11 @@ def texts(tmp_path: Path) -> Mock:
 @pytest.mark.parametrize("fault", ["malformed-json", {"break": {"missing": "/x"}}])
 def test_a_text_is_no_json_to_be_broken(texts: Mock, fault: Json) -> None:
     with pytest.raises(StubError, match="needs JSON\n  why: read answers text/plain"):
-        plan(texts, "read", faults=fault)
+        stub(texts, "read", faults=fault)
 
 
-def test_a_text_may_be_planned_and_cut(texts: Mock) -> None:
-    plan(texts, "read", body="Good day", faults={"truncate": 4})
+def test_a_text_may_be_stubbed_and_cut(texts: Mock) -> None:
+    stub(texts, "read", body="Good day", faults={"truncate": 4})
     response = ask(texts.handle, "GET", "/notes/1")
     assert (response.body, header(response, "content-type")) == (b"Good", "text/plain")
 
@@ -551,12 +554,12 @@ def test_a_text_may_be_planned_and_cut(texts: Mock) -> None:
 def test_of_a_body_without_a_schema_nothing_can_be_broken(tmp_path: Path) -> None:
     mock = own(tmp_path)
     with pytest.raises(StubError, match="the contract says nothing of the body"):
-        plan(mock, "read", faults={"break": {"missing": "/x"}})
+        stub(mock, "read", faults={"break": {"missing": "/x"}})
 
 
 def test_a_stream_without_events_cannot_be_cut_and_says_so(tmp_path: Path) -> None:
     mock = own(tmp_path, **{EVENT_STREAM: {}})
-    plan(mock, "read", faults="unknown-event")
+    stub(mock, "read", faults="unknown-event")
     response = ask(mock.handle, "GET", "/notes/1")
-    assert (response.status, header(response, "x-mock-fault")) == (500, "plan")
+    assert (response.status, header(response, "x-mock-fault")) == (500, "stub")
     assert "the stream has no events" in (header(response, "x-mock-message") or "")

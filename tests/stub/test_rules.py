@@ -1,4 +1,4 @@
-"""Which stub a request gets: the order, how often, by which chance; and what a plan cannot say."""
+"""Which stub a request gets: the order, how often, by which chance; and what a stub cannot say."""
 
 import json
 import re
@@ -18,6 +18,7 @@ from mockserver.errors import StubError
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings
 from mockserver.stub.rules import MOST_RESPONSES, Entry, read_spec, read_stubs
+from tests.conftest import settings
 from tests.strategies import BODIES, json_values, operations, own_document, target, write_document
 from tests.talk import MESSAGE, TITLE, ask, header, value, whole
 
@@ -25,13 +26,13 @@ STILL = datetime(2026, 4, 22, 12)
 TITLED = f"{MESSAGE}..."
 
 
-def mock_of(**settings: Any) -> Mock:
-    return Mock(Settings(**{"seed": 0, "contract": "2.6", "clock": STILL, **settings}))
+def mock_of(**options: Any) -> Mock:
+    return Mock(settings(**{"seed": 0, "contract": "2.6", "clock": STILL, **options}))
 
 
-def plan(mock: Mock, operation: str = "set_title", scope: str = "default", **said: Any) -> Entry:
-    """Plan an answer."""
-    return mock.served.planner.add(scope, {"operation": operation, **said})
+def stub(mock: Mock, operation: str = "set_title", scope: str = "default", **said: Any) -> Entry:
+    """Create a stub."""
+    return mock.served.stubs.add(scope, {"operation": operation, **said})
 
 
 def title(mock: Mock, message: Json = MESSAGE, **headers: str | None) -> Response:
@@ -110,10 +111,10 @@ def test_a_single_answer_may_stand_in_its_entry(given: Json, read: Json) -> None
 def test_what_cannot_be_meant_is_refused_and_not_kept(wrong: Any) -> None:
     mock = mock_of()
     with pytest.raises(StubError) as refused:
-        mock.served.planner.add("default", wrong)
+        mock.served.stubs.add("default", wrong)
     assert refused.value.what
     assert refused.value.why or refused.value.mend
-    assert mock.served.planner.entries("default") == ()
+    assert mock.served.stubs.entries("default") == ()
 
 
 @given(
@@ -124,13 +125,13 @@ def test_what_cannot_be_meant_is_refused_and_not_kept(wrong: Any) -> None:
     )
 )
 @example({"operation": "set_title", "when": {"query": {"project_id": {"$absent": True}}}})
-def test_whatever_is_planned_is_taken_or_refused(given: Json) -> None:
+def test_whatever_is_stubbed_is_taken_or_refused(given: Json) -> None:
     mock = mock_of()
     try:
-        entry = mock.served.planner.add("default", given)
+        entry = mock.served.stubs.add("default", given)
     except StubError:
         return
-    assert mock.served.planner.entries("default") == (entry,)
+    assert mock.served.stubs.entries("default") == (entry,)
     assert title(mock).status in range(200, 600)
 
 
@@ -138,14 +139,14 @@ def test_an_unknown_operation_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(
         StubError, match="there is no operation 'retitle'\n  mend: there are create, delete, get_summary"
     ):
-        plan(mock_of(), "retitle")
+        stub(mock_of(), "retitle")
 
 
 # The order
 
 
 class Case(NamedTuple):
-    """A stub of a made-up plan: its status, for which of two messages, how often (None is always)."""
+    """A made-up stub: its status, for which of two messages, how often (None is always)."""
 
     status: int
     message: str | None
@@ -160,31 +161,31 @@ cases = st.builds(
 )
 
 
-def expected_of(planned: Sequence[Case], messages: Sequence[str]) -> list[int]:
+def expected_of(stubbed: Sequence[Case], messages: Sequence[str]) -> list[int]:
     """Give the statuses by the rule in words: what ends first, in its order; then what lasts, the latest first."""
-    left = [case.times for case in planned]
+    left = [case.times for case in stubbed]
     found = []
     for message in messages:
-        fitting = [index for index, case in enumerate(planned) if case.message in (None, message)]
-        ending = [index for index in fitting if planned[index].times is not None and left[index]]
-        lasting = [index for index in fitting if planned[index].times is None]
+        fitting = [index for index, case in enumerate(stubbed) if case.message in (None, message)]
+        ending = [index for index in fitting if stubbed[index].times is not None and left[index]]
+        lasting = [index for index in fitting if stubbed[index].times is None]
         chosen = ending[0] if ending else lasting[-1] if lasting else None
         if chosen is not None and left[chosen] is not None:
             left[chosen] = (left[chosen] or 0) - 1
-        found.append(200 if chosen is None else planned[chosen].status)
+        found.append(200 if chosen is None else stubbed[chosen].status)
     return found
 
 
 @given(st.lists(cases, max_size=6), st.lists(st.sampled_from("ab"), max_size=12), st.booleans())
 def test_what_ends_comes_first_in_its_order_then_what_lasts_the_latest_first(
-    planned: list[Case], messages: list[str], anything: bool
+    stubbed: list[Case], messages: list[str], anything: bool
 ) -> None:
     mock = mock_of()
-    for case in planned:
+    for case in stubbed:
         when = {} if case.message is None else {"body": {"first_message": case.message}}
         times = "always" if case.times is None else case.times
-        plan(mock, "*" if anything else "set_title", when=when, status=case.status, times=times)
-    assert [title(mock, message).status for message in messages] == expected_of(planned, messages)
+        stub(mock, "*" if anything else "set_title", when=when, status=case.status, times=times)
+    assert [title(mock, message).status for message in messages] == expected_of(stubbed, messages)
 
 
 @given(st.lists(st.tuples(st.sampled_from([400, 429, 503]), st.integers(1, 3)), min_size=1, max_size=5), st.booleans())
@@ -193,7 +194,7 @@ def test_the_answers_of_an_entry_come_one_after_the_other(answers: list[tuple[in
     steps: list[Json] = [{"status": status, "times": times} for status, times in answers]
     if endless:
         steps[-1]["times"] = "always"
-    entry = plan(mock, answers=steps)
+    entry = stub(mock, answers=steps)
     expected = [status for status, times in answers for _ in range(times)]
     rest = answers[-1][0] if endless else 200
     assert statuses(mock, len(expected) + 3) == [*expected, rest, rest, rest]
@@ -202,31 +203,31 @@ def test_the_answers_of_an_entry_come_one_after_the_other(answers: list[tuple[in
 
 def test_an_answer_of_which_nothing_is_said_is_the_usual_one() -> None:
     mock = mock_of()
-    plan(mock, answers=[{"status": 429}, {}, {"status": 503}])
+    stub(mock, answers=[{"status": 429}, {}, {"status": 503}])
     answers = [title(mock) for _ in range(4)]
     assert [each.status for each in answers] == [429, 200, 503, 200]
     assert answers[1].body == answers[3].body
     assert value(answers[1])["generated_title"] == TITLED
-    assert [each.stub for each in mock.shelf.exchanges("default")] == [1, 1, 1, 0]
+    assert [each.stub for each in mock.exchanges("default")] == [1, 1, 1, 0]
 
 
 def test_what_comes_after_an_answer_that_is_given_always_is_refused() -> None:
     with pytest.raises(StubError, match="is never given\n  mend: put it last"):
-        plan(mock_of(), answers=[{"status": 429, "times": "always"}, {}])
+        stub(mock_of(), answers=[{"status": 429, "times": "always"}, {}])
 
 
-def test_a_plan_is_that_of_its_operation_and_of_its_scope() -> None:
+def test_a_stub_is_that_of_its_operation_and_of_its_scope() -> None:
     mock = mock_of()
-    plan(mock, "get_summary", status=429)
-    plan(mock, scope="other", status=503)
+    stub(mock, "get_summary", status=429)
+    stub(mock, scope="other", status=503)
     assert statuses(mock, 1) == [200]
     assert statuses(mock, 2, x_mock_scope="other") == [503, 200]
     assert ask(mock.handle, "GET", TITLE.replace("title", "summary")).status == 429
 
 
-def test_what_is_planned_for_any_operation_meets_whatever_comes_first() -> None:
+def test_what_is_stubbed_for_any_operation_meets_whatever_comes_first() -> None:
     mock = mock_of()
-    plan(mock, "*", status=429, times=3)
+    stub(mock, "*", status=429, times=3)
     found = []
     for name, operation in operations("2.6").items():
         response = whole(ask(mock.handle, operation.method, target(operation), BODIES.get(name)))
@@ -253,14 +254,14 @@ def test_what_is_planned_for_any_operation_meets_whatever_comes_first() -> None:
 )
 def test_only_a_request_that_is_as_expected_gets_the_answer(when: Json, fits: bool) -> None:
     mock = mock_of()
-    plan(mock, when=when, status=429)
+    stub(mock, when=when, status=429)
     assert title(mock, x_note="yes").status == (429 if fits else 200)
 
 
 def test_once_is_once_however_many_ask_at_the_same_time() -> None:
     mock = mock_of()
-    plan(mock, status=429, times=20)
-    plan(mock, status=503, times=20)
+    stub(mock, status=429, times=20)
+    stub(mock, status=503, times=20)
     with ThreadPoolExecutor(8) as pool:
         found = Counter(pool.map(lambda _: title(mock).status, range(100)))
     assert found == {429: 20, 503: 20, 200: 60}
@@ -268,20 +269,20 @@ def test_once_is_once_however_many_ask_at_the_same_time() -> None:
 
 def test_a_changed_answer_is_the_one_that_is_given() -> None:
     mock = mock_of()
-    entry = plan(mock, status=429, times="always")
+    entry = stub(mock, status=429, times="always")
     assert statuses(mock, 1) == [429]
-    mock.served.planner.add("default", {"operation": "set_title", "status": 503, "times": "always"}, entry.number)
+    mock.served.stubs.add("default", {"operation": "set_title", "status": 503, "times": "always"}, entry.number)
     assert statuses(mock, 1) == [503]
     with pytest.raises(StubError, match="there is no stub 99"):
-        mock.served.planner.add("default", {"operation": "set_title"}, 99)
+        mock.served.stubs.add("default", {"operation": "set_title"}, 99)
     with pytest.raises(StubError):
-        mock.served.planner.add("default", {"operation": "set_title", "status": 299}, entry.number)
+        mock.served.stubs.add("default", {"operation": "set_title", "status": 299}, entry.number)
     assert statuses(mock, 1) == [503]
 
 
-def test_a_plan_outlives_a_reload() -> None:
+def test_a_stub_outlives_a_reload() -> None:
     mock = mock_of()
-    plan(mock, answers=[{"status": 429}, {"status": 503}])
+    stub(mock, answers=[{"status": 429}, {"status": 503}])
     assert statuses(mock, 1) == [429]
     mock.reload()
     assert statuses(mock, 2) == [503, 200]
@@ -299,7 +300,7 @@ def test_the_same_seed_takes_the_same_decisions(seed: int, probability: float) -
     found = []
     for _ in range(2):
         mock = mock_of(seed=seed)
-        plan(mock, status=503, times="always", probability=probability)
+        stub(mock, status=503, times="always", probability=probability)
         found.append(decisions(mock, 20))
     assert found[0] == found[1]
 
@@ -308,7 +309,7 @@ def test_another_seed_takes_other_decisions() -> None:
     found = set()
     for seed in range(10):
         mock = mock_of(seed=seed)
-        plan(mock, status=503, times="always", probability=0.5)
+        stub(mock, status=503, times="always", probability=0.5)
         found.add(tuple(decisions(mock, 20)))
     assert len(found) == 10
 
@@ -316,7 +317,7 @@ def test_another_seed_takes_other_decisions() -> None:
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 def test_an_answer_is_given_about_as_often_as_its_probability_says(probability: float) -> None:
     mock = mock_of(journal_size=0)
-    plan(mock, status=503, times="always", probability=probability)
+    stub(mock, status=503, times="always", probability=probability)
     share = sum(decisions(mock, 2_000)) / 2_000
     assert abs(share - probability) < 0.04  # more than three standard deviations
 
@@ -324,20 +325,20 @@ def test_an_answer_is_given_about_as_often_as_its_probability_says(probability: 
 def test_decisions_of_two_entries_and_of_two_scopes_are_their_own() -> None:
     mock = mock_of()
     for scope in ("default", "other"):
-        plan(mock, scope=scope, status=503, times="always", probability=0.5, when={"first_message": MESSAGE})
-        plan(mock, scope=scope, status=503, times="always", probability=0.5, when={"first_message": "b"})
+        stub(mock, scope=scope, status=503, times="always", probability=0.5, when={"first_message": MESSAGE})
+        stub(mock, scope=scope, status=503, times="always", probability=0.5, when={"first_message": "b"})
     one = decisions(mock, 40)
     other = [title(mock, "b").status == 503 for _ in range(40)]
     elsewhere = decisions(mock, 40, "other")
     assert len({tuple(one), tuple(other), tuple(elsewhere)}) == 3
 
 
-def test_decisions_do_not_depend_on_what_was_planned_in_other_scopes() -> None:
+def test_decisions_do_not_depend_on_what_was_stubbed_in_other_scopes() -> None:
     alone, beside = mock_of(), mock_of()
     for number in range(5):
-        plan(beside, scope=f"other-{number}", status=429)
+        stub(beside, scope=f"other-{number}", status=429)
     for mock in (alone, beside):
-        plan(mock, status=503, times="always", probability=0.5, delay={"uniform": [0, 1]})
+        stub(mock, status=503, times="always", probability=0.5, delay={"uniform": [0, 1]})
     assert decisions(alone, 30) == decisions(beside, 30)
     delays = [[each.delivery for each in (title(mock) for _ in range(10))] for mock in (alone, beside)]
     assert delays[0] == delays[1]
@@ -346,7 +347,7 @@ def test_decisions_do_not_depend_on_what_was_planned_in_other_scopes() -> None:
 
 def test_a_probable_answer_may_end() -> None:
     mock = mock_of()
-    plan(mock, status=503, times=3, probability=0.5)
+    stub(mock, status=503, times=3, probability=0.25)
     found = decisions(mock, 40)
     assert sum(found) == 3
     assert found[:3] != [True] * 3
@@ -354,8 +355,8 @@ def test_a_probable_answer_may_end() -> None:
 
 def test_what_chance_passes_over_is_left_to_the_next() -> None:
     mock = mock_of()
-    plan(mock, status=429, times="always")
-    plan(mock, status=503, times="always", probability=0.5)
+    stub(mock, status=429, times="always")
+    stub(mock, status=503, times="always", probability=0.5)
     assert set(statuses(mock, 40)) == {429, 503}
 
 
@@ -365,20 +366,20 @@ def test_what_chance_passes_over_is_left_to_the_next() -> None:
 @pytest.mark.parametrize(
     "wish", ["code=429", "example=rate-limited", "dynamic=true", "seed=4", "code=200, dynamic=false"]
 )
-def test_a_preference_wins_over_the_plan_and_does_not_use_it_up(wish: str) -> None:
+def test_a_preference_wins_over_the_stub_and_does_not_use_it_up(wish: str) -> None:
     mock = mock_of()
-    plan(mock, status=503, faults="reset")
+    stub(mock, status=503, faults="reset")
     preferred = title(mock, prefer=wish)
     assert (preferred.status, preferred.delivery) == (429 if "429" in wish or "rate" in wish else 200, None)
     assert header(preferred, "x-mock-fault") is None
-    planned = title(mock)
-    assert planned.status == 503
-    assert planned.delivery is not None
+    stubbed = title(mock)
+    assert stubbed.status == 503
+    assert stubbed.delivery is not None
 
 
 def test_a_preference_of_others_is_none() -> None:
     mock = mock_of()
-    plan(mock, status=503)
+    stub(mock, status=503)
     assert title(mock, prefer="respond-async, wait=10").status == 503
 
 
@@ -397,43 +398,43 @@ BAD: dict[str, tuple[int, Callable[[Mock], Response]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_is_refused_whatever_is_planned_and_does_not_use_it_up(case: str) -> None:
+def test_a_bad_request_is_refused_whatever_is_stubbed_and_does_not_use_it_up(case: str) -> None:
     status, send = BAD[case]
     mock = mock_of()
-    plan(mock, status=503, faults="reset")
-    plan(mock, "*", status=429, delay=30)
+    stub(mock, status=503, faults="reset")
+    stub(mock, "*", status=429, delay=30)
     refused = send(mock)
     assert (refused.status, refused.delivery) == (status, None)
     assert statuses(mock, 3) == [503, 429, 200]
 
 
-def test_a_session_that_is_not_there_stays_so_but_the_plan_is_used() -> None:
+def test_a_session_that_is_not_there_stays_so_but_the_stub_is_used() -> None:
     mock = mock_of(unknown_sessions="404")
-    plan(mock, faults="reset")
+    stub(mock, faults="reset")
     missing = title(mock)
     assert (missing.status, missing.delivery) == (404, None)
-    assert mock.served.planner.unused("default") == {}
+    assert mock.served.stubs.unused("default") == {}
 
 
-def test_a_planned_error_is_given_whether_the_session_is_there_or_not() -> None:
+def test_a_stubbed_error_is_given_whether_the_session_is_there_or_not() -> None:
     mock = mock_of(unknown_sessions="404")
-    plan(mock, status=503)
-    plan(mock, body={"session_id": "s", "last_updated_at": "t"})
+    stub(mock, status=503)
+    stub(mock, body={"session_id": "s", "last_updated_at": "t"})
     assert statuses(mock, 3) == [503, 200, 404]
 
 
 # Several contracts
 
 
-def test_what_one_of_the_contracts_allows_can_be_planned_and_under_another_is_an_error_of_the_plan() -> None:
+def test_what_one_of_the_contracts_allows_can_be_stubbed_and_under_another_is_an_error_of_the_stub() -> None:
     mock = mock_of(contract="auto")
     body = {"session_id": "s", "last_updated_at": "t"}
-    plan(mock, "get_summary", body=body, times="always")
+    stub(mock, "get_summary", body=body, times="always")
     path = TITLE.replace("title", "summary")
     old = ask(mock.handle, "GET", path, user_agent="LlamaCloud/Python 2.6.0")
     assert (old.status, value(old)) == (200, body)
     new = ask(mock.handle, "GET", path, user_agent="LlamaCloud/Python 2.17.0")
-    assert (new.status, header(new, "x-mock-fault")) == (500, "plan")
+    assert (new.status, header(new, "x-mock-fault")) == (500, "stub")
     message = header(new, "x-mock-message") or ""
     assert message.startswith("stub 1 for get_summary: it breaks the contract 2.17 at the root: 'shared_acc")
 
@@ -445,26 +446,26 @@ def test_what_one_of_the_contracts_allows_can_be_planned_and_under_another_is_an
         (["empty-body", "truncate"], "the fault 'truncate' cannot be done: the answer has no body"),
     ],
 )
-def test_a_fault_that_cannot_be_done_is_an_error_of_the_plan(fault: Json, told: str) -> None:
+def test_a_fault_that_cannot_be_done_is_an_error_of_the_stub(fault: Json, told: str) -> None:
     mock = mock_of(contract="auto")
-    plan(mock, "get_summary", faults=fault)
+    stub(mock, "get_summary", faults=fault)
     response = ask(mock.handle, "GET", TITLE.replace("title", "summary"), user_agent="LlamaCloud/Python 2.6.0")
-    assert (response.status, header(response, "x-mock-fault")) == (500, "plan")
+    assert (response.status, header(response, "x-mock-fault")) == (500, "stub")
     assert told in (header(response, "x-mock-message") or "")
 
 
 def test_an_answer_that_no_contract_allows_is_refused_with_the_place_in_one() -> None:
     with pytest.raises(StubError, match=r"breaks the contract 2.17 at the root\n  where: 2.17#/components"):
-        plan(mock_of(contract="auto"), "get_summary", body={"last_updated_at": "t"})
+        stub(mock_of(contract="auto"), "get_summary", body={"last_updated_at": "t"})
 
 
-def test_a_contract_of_ones_own_is_planned_by_its_own_names(tmp_path: Path) -> None:
+def test_a_contract_of_ones_own_is_stubbed_by_its_own_names(tmp_path: Path) -> None:
     mock = Mock(Settings(seed=0, contract=str(write_document(tmp_path, own_document()))))
-    plan(mock, "read", when={"note_id": "7"}, partial={"text": "Planned"})
-    assert value(ask(mock.handle, "GET", "/notes/7")) == {"id": "n1", "text": "Planned"}
+    stub(mock, "read", when={"note_id": "7"}, partial={"text": "Stubbed"})
+    assert value(ask(mock.handle, "GET", "/notes/7")) == {"id": "n1", "text": "Stubbed"}
     with pytest.raises(StubError, match=r"a request of read has no 'text'\n  mend: it has note_id"):
-        plan(mock, "read", when={"text": "x"})
-    assert mock.served.planner.fields["write"].body == {"id", "text", "parent"}
+        stub(mock, "read", when={"text": "x"})
+    assert mock.served.stubs.fields["write"].body == {"id", "text", "parent"}
 
 
 # What was never used
@@ -472,9 +473,9 @@ def test_a_contract_of_ones_own_is_planned_by_its_own_names(tmp_path: Path) -> N
 
 def test_what_was_never_used_is_told_by_its_answers() -> None:
     mock = mock_of()
-    first = plan(mock, answers=[{"status": 429, "times": 2}, {"status": 503}, {}])
-    second = plan(mock, "list", status=404, times="always")
-    unused = mock.served.planner.unused
+    first = stub(mock, answers=[{"status": 429, "times": 2}, {"status": 503}, {}])
+    second = stub(mock, "list", status=404, times="always")
+    unused = mock.served.stubs.unused
     told = ['{"status": 503}', "{}"]
     assert unused("default") == {
         first.number: ['{"status": 429, "times": 2}', *told],
@@ -491,19 +492,19 @@ def test_what_was_never_used_is_told_by_its_answers() -> None:
 
 def test_a_long_answer_is_told_in_short() -> None:
     mock = mock_of()
-    entry = plan(mock, status=429, body={"detail": "x" * 1_000})
-    (told,) = mock.served.planner.unused("default")[entry.number]
+    entry = stub(mock, status=429, body={"detail": "x" * 1_000})
+    (told,) = mock.served.stubs.unused("default")[entry.number]
     assert len(told) == 200
     assert told.endswith("xxx...")
 
 
-def test_what_is_taken_back_is_forgotten_with_its_uses() -> None:
+def test_what_is_removed_is_forgotten_with_its_uses() -> None:
     mock = mock_of()
-    entry = plan(mock, status=429)
+    entry = stub(mock, status=429)
     assert statuses(mock, 2) == [429, 200]
-    mock.shelf.remove("default", entry.number)
-    assert mock.served.planner.unused("default") == {}
-    plan(mock, status=429)
+    mock.store.remove_stubs("default", entry.number)
+    assert mock.served.stubs.unused("default") == {}
+    stub(mock, status=429)
     assert statuses(mock, 2) == [429, 200]
 
 
@@ -517,20 +518,20 @@ SAID: list[Json] = ["malformed-json", "empty-body", "wrong-charset", {"break": {
 def test_of_an_answer_that_is_hindered_on_its_way_the_whole_is_remembered(fault: Json) -> None:
     mock = mock_of()
     usual = title(mock).body
-    plan(mock, faults=fault)
+    stub(mock, faults=fault)
     title(mock)
-    kept = mock.shelf.exchanges("default")[-1]
+    kept = mock.exchanges("default")[-1]
     assert (kept.answer, kept.answer_size, len(kept.faults)) == (usual, len(usual), 1)
 
 
 @pytest.mark.parametrize("fault", SAID, ids=str)
 def test_of_an_answer_that_says_something_wrong_that_is_remembered(fault: Json) -> None:
     mock = mock_of()
-    plan(mock, faults=fault)
-    plan(mock, faults=[fault, {"delay": 1}, "slow-body"])
+    stub(mock, faults=fault)
+    stub(mock, faults=[fault, {"delay": 1}, "slow-body"])
     for _ in range(2):
         sent = title(mock)
-        kept = mock.shelf.exchanges("default")[-1]
+        kept = mock.exchanges("default")[-1]
         assert (kept.answer, kept.answer_headers) == (sent.body, sent.headers)
 
 
@@ -539,24 +540,24 @@ def test_of_a_turn_all_events_are_remembered_however_far_it_came(fault: Json) ->
     mock = mock_of()
     path = TITLE.replace("title", "messages/stream")
     usual = whole(ask(mock_of().handle, "POST", path, BODIES["stream"])).body
-    plan(mock, "stream", faults=fault)
+    stub(mock, "stream", faults=fault)
     told = ask(mock.handle, "POST", path, BODIES["stream"])
     assert told.stream is not None
     told.stream.close(0)
-    kept = mock.shelf.exchanges("default")[-1]
+    kept = mock.exchanges("default")[-1]
     assert (kept.answer, kept.answer_size) == (usual, len(usual))
 
 
 # A file
 
 
-def written(folder: Path, text: str, name: str = "plan.yaml") -> Path:
+def written(folder: Path, text: str, name: str = "stubs.yaml") -> Path:
     path = folder / name
     path.write_text(text, "utf-8")
     return path
 
 
-PLAN = """
+STUBS = """
 - operation: set_title
   when: {first_message: {$regex: "Q3"}}
   answers:
@@ -568,10 +569,10 @@ PLAN = """
 """
 
 
-def test_the_plan_of_the_documents_is_read_as_it_says(tmp_path: Path) -> None:
+def test_the_file_of_the_documents_is_read_as_it_says(tmp_path: Path) -> None:
     documented = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf-8")
-    assert PLAN.strip() in documented
-    mock = mock_of(plan=written(tmp_path, PLAN))
+    assert STUBS.strip() in documented
+    mock = mock_of(stubs=written(tmp_path, STUBS))
     one, two, three = (title(mock) for _ in range(3))
     assert (one.status, header(one, "retry-after-ms"), one.delivery) == (429, "20", None)
     assert two.delivery is not None
@@ -580,26 +581,26 @@ def test_the_plan_of_the_documents_is_read_as_it_says(tmp_path: Path) -> None:
     assert 0.05 <= three.delivery.delay <= 0.2
 
 
-def test_every_scope_begins_with_the_plan_of_the_file_and_uses_it_up_by_itself(tmp_path: Path) -> None:
-    mock = mock_of(plan=written(tmp_path, "[{operation: set_title, status: 429}]"))
+def test_every_scope_begins_with_the_stubs_of_the_file_and_uses_them_up_by_itself(tmp_path: Path) -> None:
+    mock = mock_of(stubs=written(tmp_path, "[{operation: set_title, status: 429}]"))
     for scope in ("default", "a", "b"):
         assert statuses(mock, 2, x_mock_scope=scope) == [429, 200]
-    assert mock.served.planner.unused("c") == {-1: ['{"status": 429}']}
-    assert mock.served.planner.unused("a") == {}
-    mock.shelf.forget("a")
+    assert mock.served.stubs.unused("c") == {-1: ['{"status": 429}']}
+    assert mock.served.stubs.unused("a") == {}
+    mock.store.drop("a")
     assert statuses(mock, 2, x_mock_scope="a") == [429, 200]
 
 
-def test_what_a_scope_plans_itself_stands_after_what_it_begins_with(tmp_path: Path) -> None:
+def test_the_stubs_of_a_scope_stand_after_what_it_begins_with(tmp_path: Path) -> None:
     text = "[{operation: set_title, status: 400}, {operation: set_title, status: 403, times: always}]"
-    mock = mock_of(plan=written(tmp_path, text))
-    plan(mock, status=429)
-    plan(mock, status=503, times="always")
+    mock = mock_of(stubs=written(tmp_path, text))
+    stub(mock, status=429)
+    stub(mock, status=503, times="always")
     assert statuses(mock, 4) == [400, 429, 503, 503]
 
 
-@pytest.mark.parametrize("name", ["plan.yaml", "plan.yml", "plan.json"])
-def test_a_plan_is_yaml_or_json(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["stubs.yaml", "stubs.yml", "stubs.json"])
+def test_a_file_of_stubs_is_yaml_or_json(tmp_path: Path, name: str) -> None:
     specs = [{"operation": "set_title", "status": 429}, {"operation": "*", "times": "always", "delay": 1}]
     assert read_stubs(written(tmp_path, json.dumps(specs), name)) == specs
 
@@ -607,15 +608,15 @@ def test_a_plan_is_yaml_or_json(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("plan.json", "[", "the plan is not JSON"),
-        ("plan.yaml", "[", "the plan is not YAML"),
-        ("plan.yaml", "", "a plan is a list of stubs"),
-        ("plan.yaml", "operation: set_title", "a plan is a list of stubs"),
-        ("plan.yaml", "[" * 200, "the plan is nested deeper than 100 levels"),
-        ("plan.yaml", "- {body: .nan}", "the plan holds what JSON cannot"),
+        ("stubs.json", "[", "the file of stubs is not JSON"),
+        ("stubs.yaml", "[", "the file of stubs is not YAML"),
+        ("stubs.yaml", "", "a file of stubs is a list"),
+        ("stubs.yaml", "operation: set_title", "a file of stubs is a list"),
+        ("stubs.yaml", "[" * 200, "the file of stubs is nested deeper than 100 levels"),
+        ("stubs.yaml", "- {body: .nan}", "the file of stubs holds what JSON cannot"),
     ],
 )
-def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
+def test_a_file_that_has_no_stubs_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
     path = written(tmp_path, text, name)
     with pytest.raises(StubError) as refused:
         read_stubs(path)
@@ -625,7 +626,7 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, name: str, text: str,
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StubError, match="the plan cannot be read"):
+    with pytest.raises(StubError, match="the file of stubs cannot be read"):
         read_stubs(tmp_path / "none.yaml")
 
 
@@ -641,21 +642,21 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 )
 def test_a_wrong_entry_of_a_file_stops_the_start_and_is_named(tmp_path: Path, entry: str, told: str) -> None:
     with pytest.raises(StubError) as refused:
-        mock_of(plan=written(tmp_path, f"- {{operation: set_title, status: 429}}\n- {entry}\n"))
-    assert refused.value.what == f"entry 2 of the plan: {told}"
+        mock_of(stubs=written(tmp_path, f"- {{operation: set_title, status: 429}}\n- {entry}\n"))
+    assert refused.value.what == f"entry 2 of the stubs: {told}"
 
 
 # Beside a store that others share
 
 
-def test_a_plan_beside_a_file_of_sessions_is_the_same_for_all_who_share_it(tmp_path: Path) -> None:
+def test_a_stub_beside_a_file_of_records_is_the_same_for_all_who_share_it(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'sessions.db'}"
     one, other = mock_of(store=store, workers=2), mock_of(store=store, workers=2)
     try:
-        plan(one, when={"first_message": re.compile("q3", re.IGNORECASE)}, answers=[{"status": 429}, {"status": 503}])
+        stub(one, when={"first_message": re.compile("q3", re.IGNORECASE)}, answers=[{"status": 429}, {"status": 503}])
         assert [title(mock).status for mock in (other, one, other)] == [429, 503, 200]
         with pytest.raises(StubError, match="a function cannot be sent to another process"):
-            plan(one, when={"first_message": str.isupper})
+            stub(one, when={"first_message": str.isupper})
     finally:
         one.store.close()
         other.store.close()
