@@ -245,13 +245,24 @@ def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
     path = Path(name)
     if path.is_file():
         return (read_file(path),)
-    known = "" if api is None else f", nor a version of {api.name} ({', '.join(versions)})"
-    raise UsageError(
-        f"there is no contract {name!r}",
-        where="--contract",
-        why=f"it is no file{known}",
-        mend="name the path of an OpenAPI 3.1 document" + ("" if api is None else ", or a version"),
-    )
+    raise _no_contract(name, api)
+
+
+def _no_contract(name: str, api: Api | None) -> UsageError:
+    """Say why a name stands for no contract."""
+    what, where = f"there is no contract {name!r}", "--contract"
+    mend = "name the path of an OpenAPI 3.1 document: --contract FILE"
+    if name == AUTO:
+        why = "without an API pack there is none" if api is None else f"the API pack {api.name} brings none"
+        return UsageError("there is no contract to serve", where=where, why=why, mend=mend)
+    pack = default() if api is None else api
+    if api is None and name in pack.contracts:
+        why = f"it is a version of {pack.name}, and no API pack is in force"
+        return UsageError(what, where=where, why=why, mend=f"add --api {pack.name}")
+    if not pack.contracts:
+        return UsageError(what, where=where, why="it is no file", mend=mend)
+    why = f"it is neither a file nor a version of {pack.name} ({', '.join(pack.contracts)})"
+    return UsageError(what, where=where, why=why, mend=f"{mend}, or name a version")
 
 
 def bundled(version: str, path: Path) -> Contract:

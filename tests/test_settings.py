@@ -7,36 +7,35 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from mockserver.cli import read_pyproject, serve
+from mockserver.api import default, make_settings, options
+from mockserver.apis.llamacloud_chat.pack import ChatSettings
+from mockserver.cli import main, read_pyproject, serve
 from mockserver.errors import UsageError
 from mockserver.settings import SOURCES, Settings
 
-NAMES = [field.name for field in fields(Settings)]
+NAMES = [option.name for option in options(default())]
+"""The settings of the mock, then those of the chat."""
+
+OWN = [field.name for field in fields(ChatSettings)]
 
 GIVEN: dict[str, tuple[str, Any, str]] = {
     "host": ("0.0.0.0", "0.0.0.0", '"0.0.0.0"'),  # noqa: S104  # only read
     "port": ("4711", 4711, "4711"),
+    "api": ("llamacloud-chat", "llamacloud-chat", '"llamacloud-chat"'),
     "contract": ("2.8", "2.8", '"2.8"'),
     "answers": ("generated", "generated", '"generated"'),
     "fixtures": ("my/answers", Path("my/answers"), '"my/answers"'),
     "seed": ("-5", -5, "-5"),
     "clock": ("2026-04-22T12:34:41", datetime(2026, 4, 22, 12, 34, 41), "2026-04-22T12:34:41"),
-    "title_length": ("7", 7, "7"),
     "store": ("sqlite:///my.db", "sqlite:///my.db", '"sqlite:///my.db"'),
     "state": ("my/state.jsonl", Path("my/state.jsonl"), '"my/state.jsonl"'),
     "max_records": ("5", 5, "5"),
     "max_scopes": ("6", 6, "6"),
-    "unknown_sessions": ("404", "404", '"404"'),
     "strict": ("true", True, "true"),
-    "locked_status": ("409", "409", "409"),
-    "missing_indexes": ("idx-a, idx-b", "idx-a, idx-b", '"idx-a, idx-b"'),
-    "stream": ("json", "json", '"json"'),
-    "stream_delay": ("0.25", 0.25, "0.25"),
-    "stream_rate": ("40", 40.0, "40"),
-    "stream_jitter": ("1", 1.0, "1"),
     "keep_alive": ("0", 0.0, "0"),
-    "plan": ("my/plan.yaml", Path("my/plan.yaml"), '"my/plan.yaml"'),
+    "stubs": ("my/stubs.yaml", Path("my/stubs.yaml"), '"my/stubs.yaml"'),
     "journal": ("my/journal.jsonl", Path("my/journal.jsonl"), '"my/journal.jsonl"'),
     "journal_size": ("8", 8, "8"),
     "journal_body": ("9", 9, "9"),
@@ -51,10 +50,18 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "shutdown_timeout": ("2", 2, "2"),
     "watch": ("true", True, "true"),
     "access_log": ("true", True, "true"),
+    "title_length": ("7", 7, "7"),
+    "unknown_sessions": ("404", "404", '"404"'),
+    "locked_status": ("409", "409", "409"),
+    "missing_indexes": ("idx-a, idx-b", "idx-a, idx-b", '"idx-a, idx-b"'),
+    "stream": ("json", "json", '"json"'),
+    "stream_delay": ("0.25", 0.25, "0.25"),
+    "stream_rate": ("40", 40.0, "40"),
+    "stream_jitter": ("1", 1.0, "1"),
 }
 """Setting -> its value as text, as it is taken, and as TOML."""
 
-FILES = ("fixtures", "state", "plan", "journal")
+FILES = ("fixtures", "state", "stubs", "journal")
 """The settings that are looked for from the folder of pyproject.toml."""
 
 
@@ -74,7 +81,12 @@ def parsed(arguments: list[str], folder: Path | None = None) -> Settings:
     """Give the settings that the command would serve with, called with `arguments` in `folder`."""
     default_map = read_pyproject(folder) if folder is not None else {}
     with serve.make_context("serve", list(arguments), default_map=default_map) as context:
-        return Settings(**context.params)
+        return make_settings(context.params)
+
+
+def value(settings: Settings, name: str) -> Any:
+    """Give a setting by its name, whether it is the mock's or the chat's."""
+    return getattr(settings.own if name in OWN else settings, name)
 
 
 @pytest.fixture(autouse=True)
@@ -93,25 +105,25 @@ def test_every_setting_is_tried_here() -> None:
 
 
 def test_nothing_said_gives_the_defaults() -> None:
-    assert parsed([]) == Settings()
+    assert parsed([]) == Settings(own=ChatSettings())
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_setting_is_an_option(name: str) -> None:
-    assert getattr(parsed(flag(name)), name) == GIVEN[name][1] != getattr(Settings(), name)
+    assert value(parsed(flag(name)), name) == GIVEN[name][1] != value(Settings(own=ChatSettings()), name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_setting_is_an_environment_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable(name), GIVEN[name][0])
-    assert getattr(parsed([]), name) == GIVEN[name][1]
+    assert value(parsed([]), name) == GIVEN[name][1]
 
 
 @pytest.mark.parametrize("style", ["_", "-"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_setting_is_a_key_of_pyproject(name: str, style: str, tmp_path: Path) -> None:
     pyproject(tmp_path, f"{name.replace('_', style)} = {GIVEN[name][2]}")
-    taken = getattr(parsed([], tmp_path), name)
+    taken = value(parsed([], tmp_path), name)
     expected = tmp_path / GIVEN[name][1] if name in FILES else GIVEN[name][1]
     if name == "store":  # a file is looked for from the folder of pyproject.toml
         expected = GIVEN[name][1].replace("sqlite:///", f"sqlite:///{tmp_path}/")
@@ -127,7 +139,7 @@ def test_the_command_line_wins_over_the_environment_over_pyproject(
     monkeypatch.setenv("MOCKSERVER_SEED", "2")
     monkeypatch.setenv("MOCKSERVER_AUTH", "true")
     found = parsed(["--port", "3"], tmp_path)
-    assert (found.port, found.seed, found.title_length, found.auth) == (3, 2, 1, True)
+    assert (found.port, found.seed, found.own.title_length, found.auth) == (3, 2, 1, True)
     assert parsed(["--no-auth"], tmp_path).auth is False
 
 
@@ -146,12 +158,20 @@ def test_a_pyproject_without_the_table_says_nothing(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    pyproject(tmp_path, "prot = 1")
-    with pytest.raises(UsageError, match="has no option 'prot'") as caught:
+    pyproject(tmp_path, "zebra = 1")
+    with pytest.raises(UsageError, match="there is no setting 'zebra'") as caught:
         read_pyproject(tmp_path)
-    assert caught.value.where == str(tmp_path / "pyproject.toml")
+    assert caught.value.where == f"[tool.mockserver] in {tmp_path / 'pyproject.toml'}"
     assert all(name in caught.value.mend for name in NAMES)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("prot", "port"), ("title-lenght", "title_length")])
+def test_a_misspelt_key_is_refused_with_the_one_that_is_meant(tmp_path: Path, wrong: str, right: str) -> None:
+    pyproject(tmp_path, f"{wrong} = 1")
+    with pytest.raises(UsageError) as caught:
+        read_pyproject(tmp_path)
+    assert caught.value.mend == f"did you mean {right!r}?"
 
 
 @pytest.mark.parametrize(
@@ -221,9 +241,8 @@ def test_a_clock_is_given_in_iso_8601(moment: str) -> None:
 
 
 def test_help_explains_every_option() -> None:
-    with click.Context(serve) as context:
-        text = " ".join(serve.get_help(context).split())
-    for field in fields(Settings):
+    text = " ".join(CliRunner().invoke(main, ["serve", "--help"]).output.split())
+    for field in options(default()):
         assert f"--{field.name.replace('_', '-')}" in text
         assert field.metadata["help"] in text
         assert all(choice in text for choice in field.metadata.get("choices", ()))

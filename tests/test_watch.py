@@ -12,12 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.data import API, data_dir
+from mockserver.apis.llamacloud_chat.pack import NAME
+from mockserver.data import data_dir
 from mockserver.engine import Mock
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.watch import watch, watched
-from tests.conftest import app_of
+from tests.conftest import app_of, settings
 from tests.strategies import contract_of, own_document, write_document
 from tests.talk import TITLE, ask, header, value
 
@@ -85,7 +86,7 @@ def mine(mock: Mock) -> Any:
 def test_a_changed_fixture_is_served_a_broken_one_is_told_and_a_mended_one_is_served(own: tuple[Path, Path]) -> None:
     contract, folder = own
     fixture(folder, "One...")
-    mock = Mock(Settings(contract=str(contract), fixtures=folder, seed=0))
+    mock = Mock(settings(api=NAME, contract=str(contract), fixtures=folder, seed=0))
     with watching(mock) as said:
         assert mine(mock) == "One..."
         text = change(said, lambda: fixture(folder, "Two..."), "reloaded: ")
@@ -102,7 +103,7 @@ def test_a_changed_fixture_is_served_a_broken_one_is_told_and_a_mended_one_is_se
 
 def test_a_changed_contract_is_served_and_the_sessions_stay(own: tuple[Path, Path]) -> None:
     contract, _ = own
-    mock = Mock(Settings(contract=str(contract), seed=0))
+    mock = Mock(settings(api=NAME, contract=str(contract), seed=0))
     document: Any = json.loads(contract.read_text("utf-8"))
     del document["paths"]["/api/v1/chat/{session_id}/summary"]
     with watching(mock) as said, running(app_of(mock)) as url:
@@ -117,7 +118,7 @@ def test_a_changed_contract_is_served_and_the_sessions_stay(own: tuple[Path, Pat
         assert httpx.get(summary, headers=headers).status_code == 404
         assert httpx.get(session, headers=headers).json()["generated_title"] == "x..."
         health = httpx.get(url + "/__mock__/health").json()
-        assert (health["sessions"], "get_summary" in health["operations"]) == (1, False)
+        assert (health["records"], "get_summary" in health["operations"]) == (1, False)
 
 
 def test_a_contract_that_can_be_read_but_not_served_leaves_the_last_good_one(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_a_contract_broken_in_any_way_ends_no_watch(odd: str, tmp_path: Path) ->
 
 def test_files_of_other_kinds_are_not_news(own: tuple[Path, Path]) -> None:
     contract, folder = own
-    mock = Mock(Settings(contract=str(contract), fixtures=folder, seed=0))
+    mock = Mock(settings(api=NAME, contract=str(contract), fixtures=folder, seed=0))
     with watching(mock) as said:
         change(said, lambda: fixture(folder, "One..."), "reloaded: ")
         time.sleep(0.3)
@@ -155,10 +156,11 @@ def test_files_of_other_kinds_are_not_news(own: tuple[Path, Path]) -> None:
 
 
 def test_the_folders_of_all_that_is_read_are_watched(tmp_path: Path) -> None:
-    bundled = [data_dir() / "schemas" / API, data_dir() / "fixtures" / API]
+    bundled = [data_dir() / "schemas" / NAME, data_dir() / "fixtures" / NAME]
     assert watched(Settings()) == watched(Settings(contract="2.6")) == bundled
-    found = watched(Settings(contract=str(tmp_path / "own.yaml"), fixtures=tmp_path / "answers"))
-    assert found == [tmp_path, tmp_path / "answers"]
+    own = str(tmp_path / "own.yaml")
+    assert watched(Settings(contract=own, fixtures=tmp_path / "answers")) == [tmp_path, tmp_path / "answers"]
+    assert watched(Settings(contract=own, api=NAME)) == [tmp_path, data_dir() / "fixtures" / NAME]
 
 
 def test_a_reload_keeps_the_seed_that_was_drawn() -> None:
