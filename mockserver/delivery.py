@@ -76,7 +76,7 @@ def changed(stream: Stream, change: Callable[[bytes], bytes]) -> Stream | None:
             news = [*stream.chunks[:index], Chunk(chunk.at, made), *stream.chunks[index + 1 :]]
             return stream._replace(chunks=news)
         if not chunk.data and rewritten(stream.last) != stream.last:
-            return stream._replace(close=close)
+            return stream._replace(close=close, last=rewritten(stream.last))
     return None
 
 

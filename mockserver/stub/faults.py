@@ -1,7 +1,7 @@
 """Answers damaged on purpose: late, slow, cut, garbled, or outside their contract in one named way."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
@@ -41,13 +41,12 @@ class Fault:
 
 
 class Damage(NamedTuple):
-    """What a fault may use: the answer, its options, chance, the schema of the body or of the events, and these."""
+    """What a fault may use: the answer, its options, chance, and the schema of the body or of the events."""
 
     response: Response
     options: Mapping[str, Json]
     chance: Random
     schema: Schema | None
-    events: Sequence[Json] = ()
 
 
 class Kind(NamedTuple):
@@ -98,19 +97,16 @@ def _checked(name: str, kind: Kind, options: Json) -> Mapping[str, Json]:
     return {option: value for option, value in made.items() if value is not None}
 
 
-def damaged(
-    response: Response, faults: tuple[Fault, ...], chance: Random, schema: Schema | None, events: Sequence[Json] = ()
-) -> Response:
+def damaged(response: Response, faults: tuple[Fault, ...], chance: Random, schema: Schema | None) -> Response:
     """Damage an answer by each fault in turn; a StubError says what cannot be done to it.
 
-    `schema` is that of the body, or of the events of a stream; `events` are those of a stream as they were to be,
-    since the last is written only when it is sent.
+    `schema` is that of the body, or of the events of a stream.
     """
     for fault in faults:
         kind = KINDS[fault.kind]
         if why := unfit(kind, response):
             raise StubError(f"the fault {fault.kind!r} cannot be done", why=why)
-        response = kind.apply(Damage(response, fault.options, chance, schema, events))
+        response = kind.apply(Damage(response, fault.options, chance, schema))
     return response
 
 

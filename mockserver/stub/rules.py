@@ -238,13 +238,11 @@ class StubRules:
             raise Unmet(why)
         return draft._replace(headers=(*draft.headers, *step.headers))
 
-    def finish(
-        self, taken: Taken, response: Response, scope: str, schema: Schema | None, events: Sequence[Json] = ()
-    ) -> tuple[Response, Response]:
+    def finish(self, taken: Taken, response: Response, scope: str, schema: Schema | None) -> tuple[Response, Response]:
         """Do to an answer what is wrong with it on purpose; a StubError says what cannot be done.
 
         Gives the answer, and what it would be if nothing hindered it on its way. `schema` is that of the body, or of
-        the events of a stream, which are `events`.
+        the events of a stream.
         """
         step = taken.step
         if step.invalid:
@@ -252,8 +250,8 @@ class StubRules:
         if not step.faults:
             return response, response
         chance = self._chance(scope, "stub", taken.place, "use", taken.use)
-        whole = damaged(response, lasting(step.faults), chance, schema, events)
-        return damaged(response, step.faults, chance, schema, events), whole
+        whole = damaged(response, lasting(step.faults), chance, schema)
+        return damaged(response, step.faults, chance, schema), whole
 
     def compile(self, kept: StoredStub) -> Entry:
         """Compile a stub; a StubError says what cannot be read, or what the contract does not allow."""
@@ -357,8 +355,7 @@ def finished(
     media = renderer.spec(match.operation, draft).media
     schema = None if media is None else media.schema if response.stream is None else media.item_schema
     try:
-        events = draft.value if isinstance(draft.value, list) else ()
-        return stubs.finish(taken, response, request.scope, schema, events)
+        return stubs.finish(taken, response, request.scope, schema)
     except StubError as error:
         if response.stream is not None:
             response.stream.close(0)

@@ -66,14 +66,15 @@ def told(turn: list[Json] = TURN, pause: float = 0.0) -> Told:
 
     texts = [*(STYLE.text(event).encode() for event in turn[:-1]), b""]
     chunks = [Chunk(pause * number, text) for number, text in enumerate(texts)]
-    return Told(Response(200, [(b"content-type", b"text/event-stream")], b"", Stream(chunks, close, 15.0)), closed)
+    stream = Stream(chunks, close, 15.0, STYLE.text(turn[-1]).encode())
+    return Told(Response(200, [(b"content-type", b"text/event-stream")], b"", stream), closed)
 
 
 def done(response: Response, *faults: Json, seed: int = 0) -> Response:
     """Do faults to an answer."""
     streams = response.stream is not None
     schema = event_schema() if streams else summary_schema()
-    return damaged(response, read_faults(list(faults)), Random(seed), schema, TURN if streams else ())
+    return damaged(response, read_faults(list(faults)), Random(seed), schema)
 
 
 def told_text(response: Response) -> bytes:
@@ -546,7 +547,7 @@ def test_the_stop_of_a_stream_that_is_cut_before_it_cannot_be_broken() -> None:
 def test_a_turn_that_is_a_stop_alone_can_be_damaged(fault: Json) -> None:
     stop = TURN[-1]
     before = told([stop]).response
-    made = damaged(before, read_faults(fault), Random(0), event_schema(), [stop])
+    made = damaged(before, read_faults(fault), Random(0), event_schema())
     assert told_text(made) != told_text(before)
 
 

@@ -548,6 +548,15 @@ def test_of_a_turn_all_events_are_remembered_however_far_it_came(fault: Json) ->
     assert (kept.answer, kept.answer_size) == (usual, len(usual))
 
 
+@pytest.mark.parametrize("fault", ["unknown-event", {"break": {"missing": "/content"}}, {"break": {"null": "/usage"}}])
+def test_of_a_turn_that_says_something_wrong_that_is_remembered(fault: Json) -> None:
+    mock = mock_of()
+    stub(mock, "stream", faults=fault)
+    sent = whole(ask(mock.handle, "POST", TITLE.replace("title", "messages/stream"), BODIES["stream"])).body
+    kept = mock.exchanges("default")[-1]
+    assert (kept.answer, kept.answer_size) == (sent, len(sent))
+
+
 # A file
 
 
