@@ -30,7 +30,9 @@ from tests.strategies import (
 )
 from tests.talk import ask, events, header, value, whole
 
-STATUSES = [(version, name, status) for version, name in every_operation() for status in operations(version)[name].exact]
+STATUSES = [
+    (version, name, status) for version, name in every_operation() for status in operations(version)[name].exact
+]
 CANNED = [(version, canned) for version in VERSIONS for canned in bundled_fixtures() if satisfies(version, canned)]
 DOCUMENTED = [(place, name) for place in every_media() for name in place.media.examples]
 
@@ -221,7 +223,8 @@ def test_canned_gives_one_of_the_fixtures(version: str, name: str) -> None:
 def test_canned_gives_each_of_the_fixtures_in_turn_of_chance(name: str) -> None:
     operation = operations("2.6")[name]
     seen = {call(mock_of("2.6", "canned"), operation, f"seed={seed}").body for seed in range(40)}
-    assert len(seen) == len([each for version, each in CANNED if version == "2.6" and str(each).startswith(f"{name}-200")])
+    served = [each for version, each in CANNED if version == "2.6" and str(each).startswith(f"{name}-200")]
+    assert len(seen) == len(served)
 
 
 @pytest.mark.parametrize(("version", "name"), every_operation())

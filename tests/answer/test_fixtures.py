@@ -2,21 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mockserver.answer.fixtures import Fixtures
-from mockserver.apis.llamacloud_chat.pack import VERSIONS
+from mockserver.apis.llamacloud_chat.pack import API, VERSIONS, ChatSettings, style
 from mockserver.contract.openapi import read_file
-from mockserver.data import API, data_dir
 from mockserver.engine import Mock
 from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings, Source
 from tests.conftest import settings
 from tests.strategies import (
+    FIXTURES,
     ROOT,
     Canned,
     bundled_fixtures,
@@ -42,6 +43,11 @@ SESSION: dict[str, Json] = {
 }
 
 
+def bundled(folder: Path | None = None) -> Fixtures:
+    """Give the pack's fixtures for its contracts, and those of a folder of one's own."""
+    return Fixtures(AUTO, folder, API.fixtures, style(ChatSettings()))
+
+
 def put(folder: Path, name: str, content: Json) -> Path:
     """Write a fixture into a folder; text is written as it is."""
     path = folder / name
@@ -55,7 +61,7 @@ def put(folder: Path, name: str, content: Json) -> Path:
 
 @pytest.mark.parametrize("canned", ALL, ids=str)
 def test_every_bundled_fixture_serves_the_versions_whose_contract_it_satisfies(canned: Canned) -> None:
-    fixtures = Fixtures(AUTO, None)
+    fixtures = bundled()
     serving = set()
     for version in VERSIONS:
         operation = operations(version).get(canned.operation)
@@ -73,7 +79,7 @@ def test_there_are_bundled_fixtures_for_every_operation() -> None:
 
 @pytest.mark.parametrize(("version", "name"), every_operation())
 def test_an_operation_has_the_fixtures_of_its_own_folder_and_no_others(version: str, name: str) -> None:
-    fixtures, operation = Fixtures(AUTO, None), operations(version)[name]
+    fixtures, operation = bundled(), operations(version)[name]
     found = {(status, each) for status in operation.exact for each in fixtures.named(operation, status)}
     assert found == {
         (canned.status, canned.name) for canned in ALL if canned.operation == name and satisfies(version, canned)
@@ -108,9 +114,9 @@ def test_a_folder_of_ones_own_is_served(tmp_path: Path, below: str) -> None:
 def test_ones_own_wins_by_name_and_the_others_stay(tmp_path: Path) -> None:
     put(tmp_path, "set_title/200.unbound.json", SESSION)
     operation = operations("2.6")["set_title"]
-    named = Fixtures(AUTO, tmp_path).named(operation, 200)
+    named = bundled(tmp_path).named(operation, 200)
     assert named["unbound"] == SESSION
-    assert set(named) == set(Fixtures(AUTO, None).named(operation, 200))
+    assert set(named) == set(bundled().named(operation, 200))
 
 
 def test_an_unnamed_one_is_the_answer_of_its_operation(tmp_path: Path) -> None:
@@ -124,7 +130,7 @@ def test_an_unnamed_one_is_the_answer_of_its_operation(tmp_path: Path) -> None:
 
 def test_ones_own_serves_the_versions_that_it_satisfies(tmp_path: Path) -> None:
     put(tmp_path, "get_summary/200.old.json", SESSION)
-    fixtures = Fixtures(AUTO, tmp_path)
+    fixtures = bundled(tmp_path)
     serving = {version for version in VERSIONS if "old" in fixtures.named(operations(version)["get_summary"], 200)}
     assert serving == {"2.6", "2.8"}  # 2.17 wants shared_access
 
@@ -142,21 +148,21 @@ def test_bundled_fixtures_do_not_serve_a_contract_of_ones_own(tmp_path: Path) ->
     document["paths"]["/notes/{note_id}"]["get"]["operationId"] = "get_summary"
     document["components"]["schemas"]["Note"] = {}
     contract = read_file(write_document(tmp_path, document))
-    assert Fixtures((contract,), None).named(contract.operations[0], 200) == {}
+    assert Fixtures((contract,), None, API.fixtures).named(contract.operations[0], 200) == {}
 
 
 def test_dot_files_are_left_alone(tmp_path: Path) -> None:
     put(tmp_path, "set_title/.DS_Store", "\x00")
     put(tmp_path, "set_title/.200.json.swp", "x")
     put(tmp_path, "set_title/200.mine.json", SESSION)
-    assert "mine" in Fixtures(AUTO, tmp_path).named(operations("2.6")["set_title"], 200)
+    assert "mine" in bundled(tmp_path).named(operations("2.6")["set_title"], 200)
 
 
 def test_dot_folders_and_files_beside_the_folders_are_left_alone(tmp_path: Path) -> None:
     put(tmp_path, ".git/config", "x")
     put(tmp_path, "README.md", "x")
     put(tmp_path, "set_title/200.mine.json", SESSION)
-    assert "mine" in Fixtures(AUTO, tmp_path).named(operations("2.6")["set_title"], 200)
+    assert "mine" in bundled(tmp_path).named(operations("2.6")["set_title"], 200)
 
 
 # -- what stops the start --------------------------------------------------------------------------------------------
@@ -298,18 +304,18 @@ def played(mock: Mock, prefer: str | None = None, session_id: str = "ses-abc123"
     return response
 
 
-EVENT_PLACE = 'expected "a scripted turn", received '
+EVENT_PLACE = 'expected "a script", received '
 
 
 @pytest.mark.parametrize(
     ("script", "pointer", "texts"),
     [
-        ({}, "", [EVENT_PLACE + "{}", "a scripted turn is a list of events"]),
-        ([], "", [EVENT_PLACE + "[]", "a scripted turn is a list of events"]),
+        ({}, "", [EVENT_PLACE + "{}", "a script is a list of events"]),
+        ([], "", [EVENT_PLACE + "[]", "a script is a list of events"]),
         (None, "", [EVENT_PLACE + "null"]),
         ("data: {}", "", [EVENT_PLACE + '"data: {}"']),
         ([STOP], "/0", [EVENT_PLACE, "each entry has an event, may have an after_ms, and nothing else"]),
-        ([{"event": STOP}, 5], "/0/event", [EVENT_PLACE, "a turn ends with its stop, and has no other"]),
+        ([{"event": STOP}, 5], "/1", [EVENT_PLACE + "5", "each entry has an event"]),
         ([{"event": TEXT}, 5], "/1", [EVENT_PLACE + "5", "each entry has an event"]),
         ([{"event": STOP, "after": 5}], "/0", [EVENT_PLACE, "and nothing else"]),
         ([{"after_ms": 5}], "/0", [EVENT_PLACE + '{"after_ms": 5}', "each entry has an event"]),
@@ -371,7 +377,7 @@ def test_an_error_of_a_turn_is_a_body_and_no_script(tmp_path: Path) -> None:
 
 def test_an_event_that_only_a_later_version_knows_serves_that_version_alone(tmp_path: Path) -> None:
     put(tmp_path, "stream/200.mine.json", [{"event": {**STOP, "skipped_index_ids": [5]}}])
-    fixtures = Fixtures(AUTO, tmp_path)
+    fixtures = bundled(tmp_path)
     serving = {version for version in VERSIONS if "mine" in fixtures.named(operations(version)["stream"], 200)}
     assert serving == {"2.6", "2.8"}  # 2.17 says what the field holds
 
@@ -444,12 +450,11 @@ def test_a_fixture_that_cannot_be_written_as_json_stops_the_start(text: str, tmp
 def test_a_bundled_fixture_that_was_broken_is_found_when_files_are_read_again(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = tmp_path / "data"
-    shutil.copytree(data_dir() / "fixtures", copy / "fixtures")
+    copied = shutil.copytree(FIXTURES, tmp_path / "fixtures")
+    monkeypatch.setattr("mockserver.api.choose", lambda *_: replace(API, fixtures=copied))
     mock = Mock(Settings())
-    monkeypatch.setattr("mockserver.answer.fixtures.data_dir", lambda: copy)
     mock.reload()
-    path = copy / "fixtures" / API / "set_title" / "200.finished-run.json"
+    path = copied / "set_title" / "200.finished-run.json"
     path.write_text(text, "utf-8")
     served = mock.served
     with pytest.raises(FixtureError) as caught:

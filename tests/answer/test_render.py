@@ -10,17 +10,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.answer.choose import Draft
-from mockserver.answer.render import Sealer, encoded
-from mockserver.apis.llamacloud_chat.pack import VERSIONS
+from mockserver.answer.render import Renderer
+from mockserver.api import Draft
+from mockserver.apis.llamacloud_chat.pack import NAME, VERSIONS, ChatSettings, style
 from mockserver.contract.router import NO_MATCH, Match
 from mockserver.contract.schema import Schema
 from mockserver.engine import Mock
-from mockserver.messages import Finding, Json, Request, Response
+from mockserver.messages import Finding, Json, Request, Response, header_value
 from mockserver.settings import Settings
-from mockserver.sse import AT_ONCE, paced
-from mockserver.sse import Step as TurnStep
-from mockserver.store.base import Found, Session, Step
+from mockserver.sse import Step, paced
+from mockserver.store.base import Found, Record, Update
 from mockserver.store.memory import MemoryStore
 from tests.strategies import Judge, contract_of, judge, near, operations, own_document, write_document
 from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
@@ -28,9 +27,17 @@ from tests.talk import MESSAGE, TITLE, ask, events, header, value, whole
 SUMMARY = {"session_id": "s", "last_updated_at": "2026-05-01T00:00:00.000000"}
 
 
-def seal(version: str, name: str, draft: Draft, method: str = "POST") -> Response:
-    """Seal a draft as the answer of an operation."""
-    return Sealer(contract_of(version)).seal(Request(method, "/"), Match(operations(version)[name]), draft)
+CHAT = style(ChatSettings())
+
+
+def renderer(version: str) -> Renderer:
+    """Give what renders the answers of a version."""
+    return Renderer(contract_of(version), CHAT)
+
+
+def render(version: str, name: str, draft: Draft, method: str = "POST") -> Response:
+    """Render a draft as the answer of an operation."""
+    return renderer(version).render(Request(method, "/"), Match(operations(version)[name]), draft)
 
 
 def is_loud(response: Response) -> bool:
@@ -57,7 +64,7 @@ def is_loud(response: Response) -> bool:
 def test_an_answer_that_breaks_its_contract_becomes_a_500_that_names_the_place(
     source: str, status: int, broken: Json, pointer: str
 ) -> None:
-    response = seal("2.6", "set_title", Draft(status, broken, source=source))
+    response = render("2.6", "set_title", Draft(status, broken, source=source))
     assert is_loud(response)
     assert header(response, "x-mock-pointer") == pointer
     assert (header(response, "x-mock-contract") or "").startswith("2.6#/components/schemas/")
@@ -67,8 +74,8 @@ def test_an_answer_that_breaks_its_contract_becomes_a_500_that_names_the_place(
 
 
 def test_a_session_without_shared_access_is_no_answer_of_2_17() -> None:
-    assert is_loud(seal("2.17", "get_summary", Draft(200, SUMMARY, source="canned"), "GET"))
-    assert seal("2.8", "get_summary", Draft(200, SUMMARY, source="canned"), "GET").status == 200
+    assert is_loud(render("2.17", "get_summary", Draft(200, SUMMARY, source="canned"), "GET"))
+    assert render("2.8", "get_summary", Draft(200, SUMMARY, source="canned"), "GET").status == 200
 
 
 @pytest.mark.parametrize(
@@ -82,14 +89,14 @@ def test_a_session_without_shared_access_is_no_answer_of_2_17() -> None:
     ids=["status", "text", "no body", "another JSON"],
 )
 def test_what_is_not_declared_is_no_answer(draft: Draft) -> None:
-    response = seal("2.6", "set_title", draft)
+    response = render("2.6", "set_title", draft)
     assert is_loud(response)
     assert "is not declared" in value(response)["detail"]
 
 
 def test_a_body_where_none_is_declared_is_no_answer() -> None:
-    assert is_loud(seal("2.6", "delete", Draft(204, {}, source="canned"), "DELETE"))
-    assert seal("2.6", "delete", Draft(204, None, None, "canned"), "DELETE").status == 204
+    assert is_loud(render("2.6", "delete", Draft(204, {}, source="canned"), "DELETE"))
+    assert render("2.6", "delete", Draft(204, None, None, "canned"), "DELETE").status == 204
 
 
 @pytest.mark.parametrize(
@@ -99,29 +106,34 @@ def test_a_body_where_none_is_declared_is_no_answer() -> None:
 def test_an_event_that_breaks_the_contract_is_no_answer(event: Json, pointer: str) -> None:
     good = {"type": "text", "content": "x"}
     text = "".join(f"event: message\ndata: {json.dumps(each)}\n\n" for each in (good, event))
-    response = seal("2.17", "stream", Draft(200, text, "text/event-stream", "canned"))
+    response = render("2.17", "stream", Draft(200, text, "text/event-stream", "canned"))
     assert is_loud(response)
     assert header(response, "x-mock-pointer") == pointer
 
 
 def test_a_stream_whose_data_is_no_json_is_no_answer() -> None:
     draft = Draft(200, "event: message\ndata: {\n\n", "text/event-stream", "canned")
-    assert is_loud(seal("2.17", "stream", draft))
+    assert is_loud(render("2.17", "stream", draft))
+
+
+def lied(record: Record) -> Record:
+    """Give a session that is none."""
+    return record._replace(data={**record.data, "job_metadata": {"turns": "many"}})
 
 
 class Liar(MemoryStore):
     """A store whose sessions are no sessions."""
 
-    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        honest = super().change(scope, session_id, step)
-        return honest and honest._replace(job_metadata={"turns": "many"})
+    def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
+        honest = super().update(scope, collection, id, step)
+        return honest and lied(honest)
 
-    def find(self, scope: str, session_id: str, *, turns: bool = False) -> Found:
-        found = super().find(scope, session_id, turns=turns)
-        return found._replace(session=found.session and found.session._replace(job_metadata={"turns": "many"}))
+    def find(self, scope: str, collection: str, id: str, *, parts: bool = False) -> Found:
+        found = super().find(scope, collection, id, parts=parts)
+        return found._replace(record=found.record and lied(found.record))
 
-    def page(self, scope: str, project: str | None, before: int | None, size: int) -> Sequence[Session]:
-        return [each._replace(job_metadata={"turns": "many"}) for each in super().page(scope, project, before, size)]
+    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
+        return [lied(each) for each in super().page(scope, collection, group, before, size)]
 
 
 @pytest.mark.parametrize(
@@ -147,16 +159,16 @@ def test_a_simulation_that_lies_is_found_out(method: str, ending: str, pointer: 
 # -- a turn is judged before it is told ------------------------------------------------------------------------------
 
 
-def planned(*planned_events: Json) -> tuple[Draft, list[int]]:
-    """Plan a turn; gives its draft, and the list to which is added how many events went out when it is closed."""
+def turn(*told: Json) -> tuple[Draft, list[int]]:
+    """Make a turn; gives its draft, and the list to which is added how many events went out when it is closed."""
     closed: list[int] = []
 
     def close(sent: int) -> Json:
         closed.append(sent)
-        return planned_events[-1]
+        return told[-1]
 
-    stream = paced([TurnStep(event) for event in planned_events], AT_ONCE, Random(0), close)
-    return Draft(200, list(planned_events), "text/event-stream", "simulated", stream=stream), closed
+    stream = paced([Step(event) for event in told], CHAT, Random(0), close)
+    return Draft(200, list(told), "text/event-stream", "simulated", stream=stream), closed
 
 
 TEXT: Json = {"type": "text", "content": "Yes."}
@@ -165,18 +177,17 @@ STOP: Json = {"type": "stop", "usage": {}, "is_error": False, "error": None}
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(version: str) -> None:
-    draft, closed = planned(TEXT, STOP)
-    response = seal(version, "stream", draft)
+    draft, closed = turn(TEXT, STOP)
+    response = render(version, "stream", draft)
     assert (response.status, closed) == (200, [])
     assert header(response, "content-length") is None
     assert header(response, "cache-control") == "no-cache"
-    told = whole(response)
-    assert (events(told.body), closed) == ([TEXT, STOP], [1])
+    assert (events(whole(response).body), closed) == ([TEXT, STOP], [1])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    ("planned_events", "pointer"),
+    ("told", "pointer"),
     [
         ([TEXT, {"type": "text", "content": 5}, STOP], "/body/1/content"),
         ([{"type": "text"}, STOP], "/body/0"),
@@ -186,10 +197,10 @@ def test_a_right_turn_leaves_as_a_stream_that_nobody_has_closed(version: str) ->
     ],
 )
 def test_a_turn_with_an_event_that_the_contract_does_not_allow_never_leaves_and_is_closed(
-    version: str, planned_events: list[Json], pointer: str
+    version: str, told: list[Json], pointer: str
 ) -> None:
-    draft, closed = planned(*planned_events)
-    response = seal(version, "stream", draft)
+    draft, closed = turn(*told)
+    response = render(version, "stream", draft)
     assert is_loud(response)
     assert response.stream is None
     assert closed == [0]
@@ -202,7 +213,7 @@ def test_a_turn_with_an_event_that_the_contract_does_not_allow_never_leaves_and_
 def test_a_turn_that_ones_own_contract_forbids_is_answered_unplayed_and_fails_in_the_history(tmp_path: Path) -> None:
     document: Any = json.loads(json.dumps(contract_of("2.17").document))
     document["components"]["schemas"]["ThinkingEvent"]["properties"]["content"]["maxLength"] = 300
-    mock = Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0))
+    mock = Mock(Settings(api=NAME, contract=str(write_document(tmp_path, document)), seed=0))
     session = "/api/v1/chat/ses-abc123"
     turn = {"index_ids": ["idx-a"], "prompt": "x"}
     assert whole(ask(mock.handle, "POST", session + "/messages/stream", turn)).status == 200
@@ -251,7 +262,7 @@ def test_every_answer_that_leaves_is_right_by_an_independent_judge(data: st.Data
     assert media is not None
     assert media.schema is not None
     drawn = data.draw(near(media.schema))
-    response = seal(version, name, Draft(status, drawn, source="canned"))
+    response = render(version, name, Draft(status, drawn, source="canned"))
     right = not judge(version).errors(media.schema.pointer, drawn)
     assert is_loud(response) != right
     assert judge(version).errors(pointer_of(version, name, response.status), value(response)) == []
@@ -274,10 +285,10 @@ def pointer_of(version: str, name: str, status: int) -> str:
 def test_errors_of_no_operation_have_their_place_in_the_contract(version: str, status: int) -> None:
     finding = Finding("/path", "path", "why", "client")
     draft = Draft(status, {"detail": "x"}, findings=(finding,))
-    response = Sealer(contract_of(version)).seal(Request("GET", "/x"), NO_MATCH, draft)
+    response = renderer(version).render(Request("GET", "/x"), NO_MATCH, draft)
     assert response.status == status
     assert (header(response, "x-mock-contract") or "").startswith(f"{version}#/components/responses/")
-    wrong = Sealer(contract_of(version)).seal(Request("GET", "/x"), NO_MATCH, Draft(status, {"detail": 5}))
+    wrong = renderer(version).render(Request("GET", "/x"), NO_MATCH, Draft(status, {"detail": 5}))
     assert is_loud(wrong)
 
 
@@ -290,13 +301,13 @@ def test_errors_of_no_operation_have_their_place_in_the_contract(version: str, s
 @example("\ud800")
 @example("x" * 10_000)
 def test_a_text_as_a_header_is_printable_ascii_of_bounded_length(text: str) -> None:
-    made = encoded(text)
+    made = header_value(text)
     assert all(0x20 <= byte < 0x7F for byte in made)
     assert len(made) < 400 * 12
 
 
 def test_an_answer_tells_its_length_and_where_it_comes_from() -> None:
-    response = seal("2.6", "set_title", Draft(200, {**SUMMARY, "generated_title": "東京"}, source="canned"))
+    response = render("2.6", "set_title", Draft(200, {**SUMMARY, "generated_title": "東京"}, source="canned"))
     assert header(response, "content-length") == str(len(response.body))
     assert header(response, "content-type") == "application/json"
     assert header(response, "x-mock-source") == "canned"
