@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+THOROUGH := HYPOTHESIS_PROFILE=thorough $(PYTEST) -m ''
 
 .DEFAULT_GOAL := help
 .PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers clean
@@ -31,14 +33,14 @@ serve: $(SERVING) ## serve on http://127.0.0.1:4010 (options: make serve ARGS='-
 packages: ## install the commands that the tests need (as root on Debian; else it says which)
 	@PYTHON='$(PYTHON)' tests/packages.sh
 
-test: packages lint types $(READY) ## lint, types and all tests (under five minutes; clients are fetched once)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+test: packages lint types $(READY) ## lint, types and all tests (four minutes; clients are fetched once)
+	$(PYTEST) $(ARGS)
 
-test-all: packages lint types $(READY) ## the same with many more drawn cases
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 $(ARGS)
+test-all: packages lint types $(READY) ## the same with many more drawn cases, and the tests that are marked as thorough
+	$(THOROUGH) $(ARGS)
 
 check: packages $(READY) ## check the mock by itself, released clients and Schemathesis, served in every way (ten minutes)
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 -p tests.self_check_table tests/check/test_self_check.py $(ARGS)
+	$(THOROUGH) -p tests.self_check_table tests/check/test_self_check.py $(ARGS)
 
 lint: $(READY) ## ruff: rules and formatting
 	$(BIN)/ruff check --quiet .

@@ -1,6 +1,7 @@
-"""What all tests share: hypothesis profiles, mocks and servers."""
+"""What all tests share: hypothesis profiles, what is thorough, what is not tested, mocks and servers."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,11 +15,29 @@ from mockserver.server.asgi import App
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.testing.server import make_app
+from tests.needs import NOT_TESTED
 
 hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
 hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, derandomize=True)
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Refuse a test that is kept for `make test-all` without a reason."""
+    for mark in item.iter_markers("thorough"):
+        if not (len(mark.args) == 1 and isinstance(mark.args[0], str) and mark.args[0].strip()):
+            raise pytest.UsageError(f"{item.nodeid}: say why it is thorough: @pytest.mark.thorough('reason')")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was not tested at the end of a run, where it is seen, with what was missing."""
+    reasons = Counter(str(each.longrepr[2]) for each in terminalreporter.stats.get("skipped", ()))
+    missed = {reason: count for reason, count in reasons.items() if NOT_TESTED in reason}
+    if missed:
+        terminalreporter.section(f"{sum(missed.values())} {NOT_TESTED}", red=True, bold=True)
+        for reason, count in missed.items():
+            terminalreporter.write_line(f"{count}: {reason.partition(NOT_TESTED)[2].lstrip(': ')}", red=True)
 
 
 def settings(**options: Any) -> Settings:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -17,6 +17,17 @@ T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds that a process may take on a busy machine."""
+
+
+NOT_TESTED = "NOT TESTED"
+"""What the reason of every skipped test begins with; a run counts them at its end."""
+
+
+def untested(why: str) -> NoReturn:
+    """End a test that lacks what it needs: in CI it fails, elsewhere it is skipped and counted loudly."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{why} (CI tests all)")
+    pytest.skip(f"{NOT_TESTED}: {why}")
 
 
 def message(command: str, package: str = "") -> str:
@@ -27,11 +38,9 @@ def message(command: str, package: str = "") -> str:
 def need(command: str, package: str = "") -> str:
     """Give the path of a command; where there is none the test is skipped loudly, in CI it fails."""
     found = shutil.which(command, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
-    if found is not None:
-        return found
-    if os.environ.get("CI"):
-        pytest.fail(f"{message(command, package)} (CI tests all)")
-    pytest.skip(f"NOT TESTED: {message(command, package)}")
+    if found is None:
+        untested(message(command, package))
+    return found
 
 
 def free_port() -> int:

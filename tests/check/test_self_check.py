@@ -31,7 +31,7 @@ from tests.schemathesis_runs import PHASES, judge
 from tests.self_check_table import CHECKED, Checked
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-WHOLE = pytest.mark.skipif(not THOROUGH, reason="by make check and make test-all, and in part by other tests")
+WHOLE = pytest.mark.thorough("it takes minutes; other tests check a part of it")
 
 LITTLE, MUCH = 7, 700
 """How many requests are drawn: for the parts of the operations, and for all of them, as the command does."""

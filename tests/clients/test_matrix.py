@@ -1,6 +1,5 @@
 """A matrix finds by itself what changed between releases, and says which of them fit which contract."""
 
-import os
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -138,7 +137,7 @@ def test_what_cannot_be_meant_is_a_usage_error(arguments: Sequence[str], text: s
     assert text in str(error)
 
 
-@pytest.mark.skipif(os.environ.get("HYPOTHESIS_PROFILE") != "thorough", reason="the whole matrix: make test-all")
+@pytest.mark.thorough("every release with every contract takes minutes; a part of it is run by the tests above")
 def test_the_whole_matrix_finds_what_is_known_of_all_releases(tmp_path_factory: pytest.TempPathFactory) -> None:
     for release in RELEASES:
         released(release)

@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.needs import awaited, need, running
+from tests.needs import NOT_TESTED, awaited, need, running
 from tests.strategies import ROOT
 
 SCRIPT = ROOT / "tests" / "packages.sh"
@@ -26,6 +27,63 @@ def test_without_a_command_a_test_is_skipped_loudly_and_in_ci_it_fails(
     monkeypatch.setenv("CI", ci)
     with pytest.raises(ending, match=r"there is no frobnicate here: run tests/packages\.sh as root, or .* frobnix"):
         need("frobnicate", "frobnix")
+
+
+def test_no_test_is_skipped_but_as_not_tested() -> None:
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = path.read_text("utf-8")
+        if path not in (Path(__file__), ROOT / "tests" / "needs.py"):
+            assert not re.search(r"pytest\.(skip|importorskip)\(", text), path
+            assert len(re.findall(r"mark\.skip", text)) == len(re.findall(rf'reason="{NOT_TESTED}: ', text)), path
+
+
+CONFTEST = "from tests.conftest import pytest_itemcollected, pytest_terminal_summary"
+
+
+def test_what_is_not_tested_is_counted_at_the_end_of_a_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("""
+        import pytest
+        from tests.needs import need
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(number):
+            need("frobnicate", "frobnix")
+
+        def test_another():
+            need("sh")
+    """)
+    done = pytester.runpytest_inprocess()
+    done.assert_outcomes(passed=1, skipped=2)
+    done.stdout.fnmatch_lines(["*= 2 NOT TESTED =*", "2: there is no frobnicate here: run tests/packages.sh as root*"])
+
+
+@pytest.mark.parametrize("reason", ["", "()", "('')", "('it is', 'long')"])
+def test_a_test_is_thorough_for_a_reason(pytester: pytest.Pytester, reason: str) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makeini("[pytest]\nmarkers = thorough")
+    pytester.makepyfile(f"""
+        import pytest
+
+        @pytest.mark.thorough{reason}
+        def test_it(): ...
+    """)
+    done = pytester.runpytest_inprocess()
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*::test_it: say why it is thorough*"])
+
+
+def test_what_is_thorough_is_left_out_by_configuration_and_run_by_make_test_all() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]
+    assert options["addopts"][-2:] == ["-m", "not thorough"]
+    dry = ["make", "--dry-run", "--always-make", "--silent"]
+    for target, expected in {"test": False, "test-all": True, "check": True}.items():
+        done = subprocess.run([*dry, target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        (run,) = [line for line in done.stdout.splitlines() if " -m pytest " in line]
+        assert (" -m ''" in run, "HYPOTHESIS_PROFILE=thorough" in run) == (expected, expected), run
 
 
 def test_the_script_installs_whatever_a_test_needs() -> None:
