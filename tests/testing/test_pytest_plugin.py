@@ -29,8 +29,6 @@ def title(mock, session_id="ses-1", message="x", **more):
 @pytest.fixture(scope="module", autouse=True)
 def _loaded() -> None:
     """Load what the inner suites load: pytest forgets their modules, and classes made twice would not be the same."""
-    import mockserver.control.client
-
     import mockserver.testing.pytest_fixtures  # noqa: F401  # loaded, as said
 
     async def ask(mock: MockServer) -> None:
@@ -200,7 +198,7 @@ def test_ini(mockserver):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("sed = 5", "no 'sed'"),
+        ("sed = 5", "no setting 'sed'"),
         ("seed = x", "cannot be 'x'"),
         ("auth = perhaps", "cannot be 'perhaps'"),
         ("answers = guessed", "cannot be 'guessed'"),

@@ -54,14 +54,14 @@ def test_what_happens_in_any_scope_is_judged() -> None:
     assert (done.returncode, "Field required" in done.stderr) == (1, True)
 
 
-def test_a_planned_answer_that_is_never_used_is_found(tmp_path: Path) -> None:
-    (tmp_path / "plan.yaml").write_text("- {operation: set_title, when: {session_id: ses-2}, status: 429}\n", "utf-8")
-    done = run("ask()", "--stubs", "plan.yaml", cwd=tmp_path)
+def test_a_stub_that_is_never_used_is_found(tmp_path: Path) -> None:
+    (tmp_path / "stubs.yaml").write_text("- {operation: set_title, when: {session_id: ses-2}, status: 429}\n", "utf-8")
+    done = run("ask()", "--stubs", "stubs.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert 'was never used: {"status": 429}' in done.stderr
     assert '/path/session_id: expected "ses-2", received "ses-1"' in done.stderr
-    assert run("ask()", "--stubs", "plan.yaml", "--allow-unused", cwd=tmp_path).returncode == 0
-    done = run("print(ask('/api/v1/chat/ses-2/title'))", "--stubs", "plan.yaml", cwd=tmp_path)
+    assert run("ask()", "--stubs", "stubs.yaml", "--allow-unused", cwd=tmp_path).returncode == 0
+    done = run("print(ask('/api/v1/chat/ses-2/title'))", "--stubs", "stubs.yaml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "429\n")
 
 
@@ -82,7 +82,7 @@ def test_the_exit_code_of_the_command_counts_where_it_is_not_0() -> None:
     [
         (["--", "no-such-command"], 3, "the command 'no-such-command' cannot be run"),
         (["--contract", "9.9", "--", "true"], 2, "9.9"),
-        (["--stubs", "none.yaml", "--", "true"], 2, "the plan cannot be read"),
+        (["--stubs", "none.yaml", "--", "true"], 2, "the file of stubs cannot be read"),
         (["--store", "redis://127.0.0.1:9", "--", "true"], 3, "Redis cannot be used"),
         (["--workers", "2", "--store", "sqlite:///x.db", "--", "true"], 2, "beside one process"),
         ([], 2, "Missing argument"),

@@ -10,13 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from mockserver import testing
+from mockserver.apis.llamacloud_chat.testing import ChatMockServer, connect, open_mock
 from mockserver.errors import MockserverError, StartError, StateError, StoreError, StubError, UsageError
 from mockserver.messages import Json
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing import ABSENT, MockServer, VerificationError, connect, open_mock
-from mockserver.testing import server as testing
+from mockserver.testing import ABSENT, VerificationError
 from mockserver.testing.server import make_app
+from tests.conftest import settings
 from tests.needs import free_port
 from tests.talk import KEY, MESSAGE
 
@@ -26,23 +28,23 @@ KINDS = ("in process", "on a socket", "elsewhere")
 
 
 @contextmanager
-def opened(kind: str, **settings: Any) -> Iterator[MockServer]:
+def opened(kind: str, **options: Any) -> Iterator[ChatMockServer]:
     """Open a mock of a kind, with a clock that stands still."""
     if kind == "elsewhere":
-        with running(make_app(Settings(seed=9, clock=STILL, **settings))) as url, connect(url, "a", seed=0) as mock:
+        with running(make_app(settings(seed=9, clock=STILL, **options))) as url, connect(url, "a", seed=0) as mock:
             yield mock
     else:
-        with open_mock(live=kind == "on a socket", clock=STILL, **settings) as mock:
+        with open_mock(live=kind == "on a socket", clock=STILL, **options) as mock:
             yield mock
 
 
 @pytest.fixture(params=KINDS)
-def mock(request: pytest.FixtureRequest) -> Iterator[MockServer]:
+def mock(request: pytest.FixtureRequest) -> Iterator[ChatMockServer]:
     with opened(request.param) as mock:
         yield mock
 
 
-def title(mock: MockServer, session_id: str = "ses-1", message: Json = MESSAGE, **headers: str) -> httpx.Response:
+def title(mock: ChatMockServer, session_id: str = "ses-1", message: Json = MESSAGE, **headers: str) -> httpx.Response:
     body = {} if message is None else {"first_message": message}
     return mock.http_client().post(f"{CHAT}/{session_id}/title", json=body, headers={"authorization": KEY, **headers})
 
@@ -64,19 +66,17 @@ def test_the_same_seed_gives_the_same_bytes_wherever_it_runs() -> None:
     assert told[0] == told[1] == told[2]
 
 
-def test_a_plan_is_followed_and_a_journal_kept(mock: MockServer) -> None:
-    planned = mock.stub.create(
-        "set_title", status=429, retry_after_ms=20, first_message=re.compile("q3", re.IGNORECASE)
-    )
-    planned.then(partial={"generated_title": "Planned"})
+def test_a_stub_answers_and_a_journal_is_kept(mock: ChatMockServer) -> None:
+    stub = mock.stub.create("set_title", status=429, retry_after_ms=20, first_message=re.compile("q3", re.IGNORECASE))
+    stub.then(partial={"generated_title": "Stubbed"})
     answers = [title(mock) for _ in range(3)]
     assert [each.status_code for each in answers] == [429, 200, 200]
     assert answers[0].headers["retry-after-ms"] == "20"
     titles = [each.json()["generated_title"] for each in answers[1:]]
-    assert titles == ["Planned", f"{MESSAGE}..."]
-    assert planned.uses == 2
+    assert titles == ["Stubbed", f"{MESSAGE}..."]
+    assert stub.uses == 2
     assert (mock.stub.unused, len(mock.stub)) == ([], 1)
-    assert [each.stub for each in mock.journal] == [planned.number, planned.number, 0]
+    assert [each.stub for each in mock.journal] == [stub.number, stub.number, 0]
     mock.journal.verify("set_title", times=3, session_id="ses-1", first_message=MESSAGE)
     mock.journal.verify("set_title", times={"at_least": 1})
     mock.journal.verify("set_title", when={"query": {"project_id": ABSENT}})
@@ -85,7 +85,7 @@ def test_a_plan_is_followed_and_a_journal_kept(mock: MockServer) -> None:
     mock.check()
 
 
-def test_a_verification_that_fails_shows_the_nearest(mock: MockServer) -> None:
+def test_a_verification_that_fails_shows_the_nearest(mock: ChatMockServer) -> None:
     title(mock)
     with pytest.raises(VerificationError, match=r"/body/first_message: expected \"x\", received \"What were"):
         mock.journal.verify("set_title", first_message="x")
@@ -97,7 +97,7 @@ def test_a_verification_that_fails_shows_the_nearest(mock: MockServer) -> None:
     mock.journal.verify_order("set_title", {"operation": "set_title", "when": {"session_id": "ses-2"}})
 
 
-def test_a_typo_is_never_a_green_test(mock: MockServer) -> None:
+def test_a_typo_is_never_a_green_test(mock: ChatMockServer) -> None:
     for wrong in (
         lambda: mock.journal.verify_never("set_titel"),
         lambda: mock.journal.verify_never("set_title", frist_message="x"),
@@ -110,7 +110,7 @@ def test_a_typo_is_never_a_green_test(mock: MockServer) -> None:
             wrong()
 
 
-def test_a_body_that_the_contract_forbids_is_refused_at_once_unless_it_is_meant(mock: MockServer) -> None:
+def test_a_body_that_the_contract_forbids_is_refused_at_once_unless_it_is_meant(mock: ChatMockServer) -> None:
     with pytest.raises(StubError, match="breaks the contract"):
         mock.stub.create("set_title", body={"session_id": 5})
     with pytest.raises(StubError, match="breaks the contract"):
@@ -119,14 +119,14 @@ def test_a_body_that_the_contract_forbids_is_refused_at_once_unless_it_is_meant(
     assert title(mock).json() == {"session_id": 5}
 
 
-def test_sessions_are_arranged_and_seen(mock: MockServer) -> None:
+def test_sessions_are_arranged_and_seen(mock: ChatMockServer) -> None:
     made = mock.sessions.add("ses-9", generated_title="Nine", index_ids=["idx-1"])
     assert made == mock.sessions["ses-9"]
     assert ("ses-9" in mock.sessions, "ses-8" in mock.sessions) == (True, False)
-    saved = mock.sessions.snapshot()
+    saved = mock.snapshot()
     title(mock, "ses-1")
     assert [each["session_id"] for each in mock.sessions] == ["ses-1", "ses-9"]
-    assert mock.sessions.restore(saved) == 1
+    assert mock.restore(saved) == 1
     assert len(mock.sessions) == 1
     mock.sessions.delete("ses-9")
     with pytest.raises(KeyError):
@@ -137,7 +137,7 @@ def test_sessions_are_arranged_and_seen(mock: MockServer) -> None:
         mock.sessions.add("ses-7", generated_title=7)
 
 
-def test_what_the_client_did_wrong_is_complained_of_unless_it_is_allowed(mock: MockServer) -> None:
+def test_what_the_client_did_wrong_is_complained_of_unless_it_is_allowed(mock: ChatMockServer) -> None:
     title(mock, message=None)
     mock.stub.create("delete", status=503)
     with pytest.raises(VerificationError) as raised:
@@ -180,7 +180,7 @@ def test_that_something_is_not_there_is_no_breach() -> None:
         mock.check()
 
 
-def test_a_reset_forgets_all_but_the_seed(mock: MockServer) -> None:
+def test_a_reset_forgets_all_but_the_seed(mock: ChatMockServer) -> None:
     title(mock, message=None)
     mock.stub.create("delete")
     mock.sessions.add("ses-1")
@@ -189,7 +189,7 @@ def test_a_reset_forgets_all_but_the_seed(mock: MockServer) -> None:
     mock.check()
 
 
-def test_retries_of_a_call_are_its_attempts(mock: MockServer) -> None:
+def test_retries_of_a_call_are_its_attempts(mock: ChatMockServer) -> None:
     for count in range(3):
         title(mock, **{"x-stainless-retry-count": str(count)})
     mock.journal.verify("set_title", times=1, attempts=3)
@@ -198,7 +198,7 @@ def test_retries_of_a_call_are_its_attempts(mock: MockServer) -> None:
         mock.journal.verify("set_title", attempts=1)
 
 
-def test_a_report_tells_what_was_wrong_and_whose_fault_it_was(mock: MockServer) -> None:
+def test_a_report_tells_what_was_wrong_and_whose_fault_it_was(mock: ChatMockServer) -> None:
     title(mock, message=5)
     assert mock.report().splitlines()[1:] == [
         f"#1 POST {CHAT}/ses-1/title -> 422 (set_title, 2.6, mock)",
@@ -206,18 +206,18 @@ def test_a_report_tells_what_was_wrong_and_whose_fault_it_was(mock: MockServer) 
     ]
 
 
-def test_an_archive_of_all_is_had(mock: MockServer) -> None:
+def test_an_archive_of_all_is_had(mock: ChatMockServer) -> None:
     title(mock)
     (entry,) = mock.journal.har()["log"]["entries"]
     assert entry["request"]["method"] == "POST"
 
 
-def test_an_async_client_reaches_it_too(mock: MockServer) -> None:
+def test_an_async_client_reaches_it_too(mock: ChatMockServer) -> None:
     async def asked() -> int:
         async with mock.async_http_client(headers={"authorization": KEY}) as client:
             answers = await asyncio.gather(*(client.post(CHAT) for _ in range(5)))
             health = await client.get("/__mock__/health")
-            return len({each.json()["session_id"] for each in answers}) + int(health.json()["sessions"])
+            return len({each.json()["session_id"] for each in answers}) + int(health.json()["records"])
 
     assert asyncio.run(asked()) == 10
 
@@ -264,7 +264,7 @@ def test_a_test_that_ends_leaves_nothing_in_the_server_that_it_used() -> None:
         with connect(url, "a") as mock:
             title(mock)
             mock.stub.create("delete")
-            assert httpx.get(url + "/__mock__/scopes").json()["scopes"] == [{"name": "a", "sessions": 1}]
+            assert httpx.get(url + "/__mock__/scopes").json()["scopes"] == [{"name": "a", "records": 1}]
         assert httpx.get(url + "/__mock__/scopes").json()["scopes"] == []
         with connect(url, "a") as mock:
             assert (len(mock.journal), len(mock.stub)) == (0, 0)

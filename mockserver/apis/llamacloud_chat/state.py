@@ -38,6 +38,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "born": (int,),
 }
 
+_PUBLIC_NAMES = {"updated_at": "last_updated_at", "title": "generated_title"}
+"""What the contract calls a field, where that is another name."""
+
 _OLD_FIELDS = (
     "id",
     "updated_at",
@@ -101,10 +104,14 @@ def malformed(record: Record) -> str:
     if record.collection != SESSIONS:
         return f"it is of {record.collection!r}, and only {SESSIONS!r} are kept"
     data = record.data
-    right = data.keys() == _TYPES.keys() and all(isinstance(data[name], types) for name, types in _TYPES.items())
-    if not right or type(data["turns"]) is not int or type(data["born"]) is not int or data["turns"] < 0:
-        return "it is no session"
-    return "" if data["born"] >= 0 else "it is no session"
+    if data.keys() != _TYPES.keys():
+        return f"it is no session: a session has {', '.join(_TYPES)}"
+    for name, types in _TYPES.items():
+        value = data[name]
+        is_number = type(value) is int and value >= 0
+        if not isinstance(value, types) or (types == (int,) and not is_number):
+            return f"it is no session: its {_PUBLIC_NAMES.get(name, name)} cannot be {value!r}"
+    return ""
 
 
 def convert(line: Json) -> Json:
