@@ -26,15 +26,13 @@ class Machine:
     """The machine's clock, as timestamps; what does not change within a second is written once a second."""
 
     def __init__(self) -> None:
-        self._written = ("", "")
+        self._written = (-1, "")
 
     def now(self) -> str:
         """Give the time now."""
-        told = str(time_ns())
-        seconds, (at, text) = told[:-9], self._written
-        if at != seconds or not at:
-            told = told.rjust(10, "0")
-            seconds = told[:-9]
-            text = timestamp(datetime.fromtimestamp(int(seconds), UTC))[:20]
-            self._written = (seconds, text)
-        return text + told[-9:-3]
+        second, rest = divmod(time_ns(), 1_000_000_000)
+        at, text = self._written
+        if at != second:
+            text = timestamp(datetime.fromtimestamp(second, UTC))[:20]
+            self._written = (second, text)
+        return f"{text}{rest // 1000:06d}"

@@ -9,14 +9,11 @@ from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
 from mockserver.errors import ContractError
-from mockserver.messages import Headers, Json, Request, known, same_key
+from mockserver.messages import Json, Request, known, same_key
 from mockserver.request.validate import Rejection, RequestValidator, scan
 from mockserver.stub.rules import StubRules, Taken, misconfigured
 
 _NO_QUERY: Mapping[str, Json] = {}
-
-_UNREAD = object()
-"""Stands for a body that is not plain JSON, or not right, and is looked at more closely."""
 
 
 class Keys(NamedTuple):
@@ -33,7 +30,7 @@ class Endpoint:
         self, operation: Operation, validator: RequestValidator, answers: Answers, stubs: StubRules, keys: Keys
     ) -> None:
         self.operation, self.validator = operation, validator
-        self._answers, self._stubs, self._keys = answers, stubs, keys
+        self._answers, self._stubs, self._right_key = answers, stubs, keys.right
         self._secured = operation.secured and keys.required
         self._play: Play | None = answers.player(operation)
         self._stubbed = stubs.store.stubbed
@@ -46,38 +43,41 @@ class Endpoint:
 
         `at` is when it came. A StoreError where the store fails.
         """
-        if self._secured and (keyless := self._keyless(request.headers)) is not None:
-            return keyless, None
-        call: Call | Rejection | None = None
-        if self._is_plain and not request.query:
-            body = self._body(request) if self._has_body else None
-            if body is not _UNREAD:
-                call = Call(request, self.operation, path, _NO_QUERY, body, at)
-        if call is None:
-            call = self.validator.validate(request, path, at)
+        if self._secured:
+            key = (request.headers.known or known(request.headers)).key
+            if not key or (self._right_key is not None and not same_key(key, self._right_key)):
+                return unauthorized(
+                    "Invalid authentication token" if key else "Not authenticated", self.operation
+                ), None
+        call = self._decoded(request, path, at) or self.validator.validate(request, path, at)
         if isinstance(call, Rejection):
             return Draft(call.status, call.value, findings=call.findings), None
-        preference = NONE
         if b"prefer" in request.headers:
-            preference, wrong = read_preference(request.headers)
-            if wrong:
-                return unmet_preference(wrong[0].message, self.operation), None
-        taken = None
-        if preference is NONE and (self._stubs.base or request.scope in self._stubbed):
-            taken = self._stubs.take(call)
-        draft = self._answer(call, preference, taken)
+            draft, taken = self._preferred(call), None
+        else:
+            is_stubbed = self._stubs.base or request.scope in self._stubbed
+            taken = self._stubs.take(call) if is_stubbed else None
+            draft = self._answer(call, NONE, taken)
         if call.findings:
             draft = draft._replace(findings=(*draft.findings, *call.findings))
         return draft, taken
 
-    def _keyless(self, headers: Headers) -> Draft | None:
-        """Refuse a missing or wrong key."""
-        key = (headers.known or known(headers)).key
-        if not key:
-            return unauthorized("Not authenticated", self.operation)
-        if self._keys.right is not None and not same_key(key, self._keys.right):
-            return unauthorized("Invalid authentication token", self.operation)
-        return None
+    def _decoded(self, request: Request, path: Mapping[str, str], at: str) -> Call | None:
+        """Give the call of a request that is right at first sight; None for one to be looked at more closely."""
+        if request.query or not self._is_plain:
+            return None
+        if not self._has_body:
+            return Call(request, self.operation, path, _NO_QUERY, None, at)
+        raw = request.body
+        if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw:
+            return None
+        try:
+            text = raw.decode()
+            body, end = scan(text, 0)
+            is_right = end == len(text) and self._allows(body)
+        except (StopIteration, ValueError, RecursionError):
+            return None
+        return Call(request, self.operation, path, _NO_QUERY, body, at) if is_right else None
 
     def _compile(self, body: Json) -> bool:
         """Compile the schema of the body when the first one comes, and say whether it allows that one."""
@@ -85,17 +85,12 @@ class Endpoint:
         self._allows = (lambda _: False) if declared is None else declared.schema.compiled()
         return self._allows(body)
 
-    def _body(self, request: Request) -> Json:
-        """Decode a body that is plain JSON and allowed."""
-        raw = request.body
-        if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw:
-            return _UNREAD
-        try:
-            text = raw.decode()
-            body, end = scan(text, 0)
-            return body if end == len(text) and self._allows(body) else _UNREAD
-        except (StopIteration, ValueError, RecursionError):
-            return _UNREAD
+    def _preferred(self, call: Call) -> Draft:
+        """Answer a call as its caller prefers."""
+        preference, wrong = read_preference(call.request.headers)
+        if wrong:
+            return unmet_preference(wrong[0].message, self.operation)
+        return self._answer(call, preference, None)
 
     def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:
         """Answer a call as it prefers, or as a stub says, or as it is played, or as the contract says."""

@@ -49,6 +49,8 @@ class ResponseSpec:
     media: Media | None = None
     required: tuple[tuple[bytes, bytes], ...] = ()
     """Fields that the contract requires, for an answer that does not bring them."""
+    write: Callable[[Json], bytes] = orjson.dumps
+    """Writes the body; a TypeError for a number that it cannot write."""
     is_valid: Callable[[Json], bool] | None = None
     """Says at once whether a value is right; None where more is to be looked at."""
 
@@ -76,7 +78,12 @@ class Renderer:
             is_right = False
         if not is_right:
             draft, spec = self._checked(match.operation, draft, spec)
-        body = _body(draft) if draft.stream is None else b""
+        body = b""
+        if draft.stream is None:
+            try:
+                body = spec.write(draft.value)
+            except TypeError:  # a whole number of more than 64 bits
+                body = _as_json(draft.value)
         headers = [*spec.headers, *draft.headers]
         if draft.stream is None and draft.status != 204:
             size = len(body)
@@ -110,7 +117,7 @@ class Renderer:
         required = _required_fields(operation, reply) if reply is not None else ()
         plain = media is not None and media.schema is not None and media.item_schema is None
         is_valid = media.schema.compiled() if plain and media is not None and media.schema is not None else None
-        return ResponseSpec(name, tuple(headers), reply, media, required, is_valid)
+        return ResponseSpec(name, tuple(headers), reply, media, required, _writer(draft), is_valid)
 
     def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
         """Give a draft that may leave, with its spec: itself, or an error of ours in its place."""
@@ -201,18 +208,26 @@ def _with_finding(
     ]
 
 
-def _body(draft: Draft) -> bytes:
+def _writer(draft: Draft) -> Callable[[Json], bytes]:
+    """Give what writes the body of such an answer; errors are written as the standard library writes JSON."""
     media = draft.media
     if media is None:
-        return b""
+        return _nothing
     if media != "application/json" and media.startswith("text/"):
-        return str(draft.value).encode()
-    if draft.source != "mock":
-        try:
-            return orjson.dumps(draft.value)
-        except orjson.JSONEncodeError:  # a whole number of more than 64 bits
-            pass
-    return _write_by_json(draft.value).encode()
+        return _as_text
+    return _as_json if draft.source == "mock" else orjson.dumps
+
+
+def _nothing(_: Json) -> bytes:
+    return b""
+
+
+def _as_text(value: Json) -> bytes:
+    return str(value).encode()
+
+
+def _as_json(value: Json) -> bytes:
+    return _write_by_json(value).encode()
 
 
 def _event_problems(schema: Schema | None, events: list[Json]) -> list[Finding]:

@@ -26,11 +26,23 @@ class Match(NamedTuple):
 NO_MATCH = Match()
 _NOTHING: frozenset[str] = frozenset()
 
-MOST_VERSIONS = 1_000
-"""For how many operations and versions of clients it is remembered what was chosen."""
+MOST_VERSIONS = 100
+"""For how many versions of clients it is remembered which operation answers them."""
 
-Leaf: TypeAlias = dict[str, list[tuple[int, Operation]]]
-"""The operations of one path: method -> those of each contract, newest first, with the contract's index."""
+
+class _Versions:
+    """One method of one path: its operation in each contract that has it, newest first, with the contract's index."""
+
+    __slots__ = ("chosen", "every")
+
+    def __init__(self) -> None:
+        self.every: list[tuple[int, Operation]] = []
+        self.chosen: dict[Version | None, tuple[Operation, str | None]] = {}
+        """The operation for a client's version, and that version where it no longer had the operation."""
+
+
+Leaf: TypeAlias = dict[str, _Versions]
+"""The operations of one path, by method."""
 
 
 class _Shape:
@@ -62,7 +74,6 @@ class Router:
         self.contracts = tuple(contracts)
         self._read_version = read_version if len(self.contracts) > 1 else None
         self._versions = [_version(contract.name) for contract in contracts]
-        self._chosen: dict[tuple[Operation, Version], tuple[Operation, str | None]] = {}
         shapes: dict[tuple[bool, ...], _Shape] = {}
         for index, contract in enumerate(contracts):
             for operation in contract.operations:
@@ -70,7 +81,7 @@ class Router:
                 free = tuple(segment.startswith("{") for segment in segments)
                 shape = shapes.setdefault(free, _Shape(free))
                 leaf = shape.leaves.setdefault(shape.fixed(segments), {})
-                leaf.setdefault(operation.method, []).append((index, operation))
+                leaf.setdefault(operation.method, _Versions()).every.append((index, operation))
         self._shapes: dict[int, list[_Shape]] = {}
         for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
             self._shapes.setdefault(len(free), []).append(shapes[free])
@@ -95,22 +106,24 @@ class Router:
                 reader, stated = headers.version
                 if reader is not self._read_version:
                     stated = client_version(headers, self._read_version)
-            operation, withdrawn = (versions[0][1], None) if stated is None else self._choose(versions, stated)
+            operation, withdrawn = versions.chosen.get(stated) or self._choose(versions, stated)
             names = operation.names
             path_values = {names[0]: values[0]} if len(values) == 1 else dict(zip(names, values, strict=True))
             return Match(operation, path_values, _NOTHING, withdrawn)
         return NO_MATCH
 
-    def _choose(self, versions: Sequence[tuple[int, Operation]], stated: Version) -> tuple[Operation, str | None]:
+    def _choose(self, versions: _Versions, stated: Version | None) -> tuple[Operation, str | None]:
         """Choose the newest version not newer than the caller; of those that are all newer, the oldest."""
-        chosen = self._chosen.get((versions[0][1], stated))
-        if chosen is None:
-            index, operation = next((each for each in versions if self._versions[each[0]] <= stated), versions[-1])
+        every = versions.every
+        if stated is None:
+            chosen: tuple[Operation, str | None] = every[0][1], None
+        else:
+            index, operation = next((each for each in every if self._versions[each[0]] <= stated), every[-1])
             own = next((at for at, version in enumerate(self._versions) if version <= stated), index)
-            if len(self._chosen) >= MOST_VERSIONS:
-                self._chosen.clear()
             chosen = operation, self.contracts[own].name if own < index else None
-            self._chosen[versions[0][1], stated] = chosen
+        if len(versions.chosen) >= MOST_VERSIONS:
+            versions.chosen.clear()
+        versions.chosen[stated] = chosen
         return chosen
 
 
