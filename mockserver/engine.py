@@ -37,6 +37,8 @@ class Served:
     """All that is read from files; a reload replaces it whole."""
 
     contracts: tuple[Contract, ...]
+    newest: str
+    """The name of the newest contract, which answers for no operation."""
     router: Router
     answers: Answers
     endpoints: dict[Operation, Endpoint]
@@ -77,7 +79,7 @@ class Mock:
             settings.journal,
             b"" if self.api is None else self.api.client.retry_count,
         )
-        self._keep = self._recorder.keeping()
+        self._keep, self._longest = self._recorder.keeping(), settings.journal_body
         self.served = self._read()
 
     # -- what is served
@@ -114,6 +116,7 @@ class Mock:
         keys = Keys(chosen.auth, chosen.api_key.encode() if chosen.api_key else None)
         return Served(
             contracts,
+            contracts[0].name,
             _router(contracts, None if api is None else api.client.version),
             answers,
             {each: Endpoint(each, validators[each], answers, stubs, keys) for each in operations},
@@ -188,9 +191,9 @@ class Mock:
         if self._keep is None:
             return response
         stub, faults = (0, ()) if taken is None else (taken.entry.number, taken.faults)
-        entry = Entry(at, request, match, served.contracts[0].name, whole, stub, faults)
-        longest = self.settings.journal_body
-        if len(request.body) > longest or len(whole.body) > longest or whole.stream is not None:
+        entry = Entry(at, request, match, served.newest, whole, stub, faults)
+        longest = self._longest
+        if whole.stream is not None or len(request.body) > longest or len(whole.body) > longest:
             entry = self._recorder.shortened(entry, longest)
         try:
             self._keep(request.scope, entry)

@@ -69,32 +69,30 @@ class Renderer:
 
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
         """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
-        spec = self._specs.get((match.operation, draft.status, draft.media, draft.source)) or self.spec(
-            match.operation, draft
-        )
+        operation = match.operation
+        status, value, media, source, more, findings, _, stream = draft
+        spec = self._specs.get((operation, status, media, source)) or self.spec(operation, draft)
         try:
-            is_right = spec.is_valid is not None and draft.stream is None and spec.is_valid(draft.value)
+            is_right = spec.is_valid is not None and stream is None and spec.is_valid(value)
         except ValueError:  # a value that is no JSON
             is_right = False
         if not is_right:
-            draft, spec = self._checked(match.operation, draft, spec)
-        body = b""
-        if draft.stream is None:
+            draft, spec = self._checked(operation, draft, spec)
+            status, value, media, source, more, findings, _, stream = draft
+        headers, body = [*spec.headers, *more], b""
+        if stream is None:
             try:
-                body = spec.write(draft.value)
+                body = spec.write(value)
             except TypeError:  # a whole number of more than 64 bits
-                body = _as_json(draft.value)
-        headers = [*spec.headers, *draft.headers]
-        if draft.stream is None and draft.status != 204:
-            size = len(body)
-            headers.append(_LENGTHS[size] if size < len(_LENGTHS) else (b"content-length", b"%d" % size))
-        if spec.required or draft.findings or draft.stream is not None or match.withdrawn is not None:
+                body = _as_json(value)
+            if status != 204:
+                size = len(body)
+                headers.append(_LENGTHS[size] if size < len(_LENGTHS) else (b"content-length", b"%d" % size))
+        if spec.required or findings or stream is not None or match.withdrawn is not None:
             headers = _rare_headers(headers, spec, match, draft)
-        is_head = request.method == "HEAD"
-        if is_head:
-            body = b""
-        stream = None if is_head else draft.stream
-        return Response(draft.status, headers, body, stream, None, draft.findings, draft.source)
+        if request.method == "HEAD":
+            body, stream = b"", None
+        return Response(status, headers, body, stream, None, findings, source)
 
     def spec(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
         """Give how an answer is rendered; it is found out once."""

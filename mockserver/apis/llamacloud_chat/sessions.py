@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -109,7 +110,12 @@ def create(chat: ChatContext, call: Call) -> Draft:
 def set_title(chat: ChatContext, call: Call) -> Draft:
     """Give a session its title from its first message."""
     title = title_of(call.body["first_message"], chat.title_length)
-    return _answer(chat, call, _changed(chat, call, lambda old: _updated(chat, old, title=title)))
+    return _answer(chat, call, _changed(chat, call, partial(_titled, chat, title)))
+
+
+def _titled(chat: ChatContext, title: str, old: Record) -> Change:
+    data = {**old.data, "title": title, "updated_at": chat.clock()}
+    return Change(Record(SESSIONS, old.id, data, old.group))
 
 
 def get_summary(chat: ChatContext, call: Call) -> Draft:
@@ -266,30 +272,30 @@ class _UnbornError(Exception):
 
 def _changed(chat: ChatContext, call: Call, change: Callable[[Record], Change]) -> Record:
     """Change the session of a call; one that create never issued comes to life, unless unknown ids are refused."""
-    scope, session_id, strict = call.request.scope, call.path["session_id"], chat.strict
-    born = 0
-
-    def step(old: Record | None, gone: bool) -> Change:
-        if old is not None and not strict:
-            return change(old)
-        if old is None:
-            if gone or strict:
-                raise _unknown(call, deleted=gone)
-            if not born:
-                raise _UnbornError
-            old = new_session(session_id, chat.clock(), project_id=_project(call), born=born)
-        else:
-            _check_project(call, old)
-        return change(old)
-
+    scope, session_id = call.request.scope, call.path["session_id"]
     try:
-        session = chat.store.update(scope, SESSIONS, session_id, step)
+        session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, change, 0))
     except _UnbornError:
         born = chat.store.count(scope, SESSIONS)
-        session = chat.store.update(scope, SESSIONS, session_id, step)
+        session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, change, born))
     if session is None:
         raise _unknown(call, deleted=True)
     return session
+
+
+def _step(
+    chat: ChatContext, call: Call, change: Callable[[Record], Change], born: int, old: Record | None, gone: bool
+) -> Change:
+    """Change the session that there is, or the one that comes to life as the `born`th of its scope."""
+    if old is None:
+        if gone or chat.strict:
+            raise _unknown(call, deleted=gone)
+        if not born:
+            raise _UnbornError
+        old = new_session(call.path["session_id"], chat.clock(), project_id=_project(call), born=born)
+    elif chat.strict:
+        _check_project(call, old)
+    return change(old)
 
 
 def _found(chat: ChatContext, call: Call, *, parts: bool = False) -> tuple[Record, list[Json]]:
