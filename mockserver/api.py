@@ -36,8 +36,6 @@ class Call(NamedTuple):
     path: Mapping[str, Json]
     query: Mapping[str, Json]
     body: Json = None
-    at: str = ""
-    """When the request came, as a timestamp."""
     script: Sequence[Step] = ()
     """The events that a stream shall tell, where its caller asked for a script."""
     findings: tuple[Finding, ...] = ()

@@ -1,7 +1,7 @@
 """The time, as timestamps in upstream's form."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import time_ns
 from typing import TypeAlias
 
@@ -14,12 +14,31 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26]
 
 
+Now: TypeAlias = Callable[[], int]
+"""Gives the time now, in nanoseconds since 1970."""
+
+
+def now_of(still: datetime | None) -> Now:
+    """Give the time of the machine, or one that stands still; a time without a zone is UTC."""
+    if still is None:
+        return time_ns
+    moment = still.replace(tzinfo=UTC) if still.tzinfo is None else still
+    at = round((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)) * 1000
+    return lambda: at
+
+
 def clock_of(still: datetime | None) -> Clock:
-    """Give the clock: the machine's, or one that stands still; a time without a zone is UTC."""
+    """Give the clock: the machine's, or one that stands still."""
     if still is None:
         return Machine().now
-    told = timestamp(still.replace(tzinfo=UTC) if still.tzinfo is None else still)
-    return lambda: told
+    text = timestamp_of(now_of(still)())
+    return lambda: text
+
+
+def timestamp_of(at: int) -> str:
+    """Write a time in nanoseconds as a timestamp."""
+    second, rest = divmod(at, 1_000_000_000)
+    return f"{timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second))[:20]}{rest // 1000:06d}"
 
 
 class Machine:

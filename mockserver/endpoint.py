@@ -9,7 +9,7 @@ from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
 from mockserver.errors import ContractError
-from mockserver.messages import Json, Request, known, same_key
+from mockserver.messages import Headers, Json, Request, known, same_key
 from mockserver.request.validate import Rejection, RequestValidator, scan
 from mockserver.stub.rules import StubRules, Taken, misconfigured
 
@@ -38,10 +38,10 @@ class Endpoint:
         self._has_body = operation.body is not None
         self._allows: Callable[[Json], bool] = self._compile
 
-    def answer(self, request: Request, path: Mapping[str, str], at: str) -> tuple[Draft, Taken | None]:
+    def answer(self, request: Request, path: Mapping[str, str]) -> tuple[Draft, Taken | None]:
         """Answer a request: key, request, preference, stub, play. Gives the stub that was taken, if one was.
 
-        `at` is when it came. A StoreError where the store fails.
+        A StoreError where the store fails.
         """
         if self._secured:
             key = (request.headers.known or known(request.headers)).key
@@ -49,25 +49,26 @@ class Endpoint:
                 return unauthorized(
                     "Invalid authentication token" if key else "Not authenticated", self.operation
                 ), None
-        call = self._decoded(request, path, at) or self.validator.validate(request, path, at)
+        call = self._decoded(request, path) or self.validator.validate(request, path)
         if isinstance(call, Rejection):
             return Draft(call.status, call.value, findings=call.findings), None
-        if b"prefer" in request.headers:
-            draft, taken = self._preferred(call), None
-        else:
-            is_stubbed = self._stubs.base or request.scope in self._stubbed
-            taken = self._stubs.take(call) if is_stubbed else None
-            draft = self._answer(call, NONE, taken)
+        preference = self._preference(request.headers) if b"prefer" in request.headers else NONE
+        if isinstance(preference, Draft):
+            return preference, None
+        taken = None
+        if preference is NONE and (self._stubs.base or request.scope in self._stubbed):
+            taken = self._stubs.take(call)
+        draft = self._answer(call, preference, taken)
         if call.findings:
             draft = draft._replace(findings=(*draft.findings, *call.findings))
         return draft, taken
 
-    def _decoded(self, request: Request, path: Mapping[str, str], at: str) -> Call | None:
+    def _decoded(self, request: Request, path: Mapping[str, str]) -> Call | None:
         """Give the call of a request that is right at first sight; None for one to be looked at more closely."""
         if request.query or not self._is_plain:
             return None
         if not self._has_body:
-            return Call(request, self.operation, path, _NO_QUERY, None, at)
+            return Call(request, self.operation, path, _NO_QUERY)
         raw = request.body
         if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw:
             return None
@@ -77,7 +78,7 @@ class Endpoint:
             is_right = end == len(text) and self._allows(body)
         except (StopIteration, ValueError, RecursionError):
             return None
-        return Call(request, self.operation, path, _NO_QUERY, body, at) if is_right else None
+        return Call(request, self.operation, path, _NO_QUERY, body) if is_right else None
 
     def _compile(self, body: Json) -> bool:
         """Compile the schema of the body when the first one comes, and say whether it allows that one."""
@@ -85,12 +86,10 @@ class Endpoint:
         self._allows = (lambda _: False) if declared is None else declared.schema.compiled()
         return self._allows(body)
 
-    def _preferred(self, call: Call) -> Draft:
-        """Answer a call as its caller prefers."""
-        preference, wrong = read_preference(call.request.headers)
-        if wrong:
-            return unmet_preference(wrong[0].message, self.operation)
-        return self._answer(call, preference, None)
+    def _preference(self, headers: Headers) -> Preference | Draft:
+        """Read what the caller prefers, or say what of it cannot be read."""
+        preference, wrong = read_preference(headers)
+        return unmet_preference(wrong[0].message, self.operation) if wrong else preference
 
     def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:
         """Answer a call as it prefers, or as a stub says, or as it is played, or as the contract says."""

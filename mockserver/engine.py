@@ -16,7 +16,7 @@ from mockserver.answer.fixtures import Fixtures
 from mockserver.answer.prefer import Preference
 from mockserver.answer.render import Renderer
 from mockserver.api import Call, Draft, PlayContext
-from mockserver.clock import clock_of
+from mockserver.clock import clock_of, now_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.router import NO_MATCH, Match, Router
 from mockserver.endpoint import Endpoint, Keys
@@ -73,7 +73,7 @@ class Mock:
         )
         self.loaded = 0
         """How many records it was started with."""
-        self.clock = clock_of(settings.clock)
+        self.clock, self._now = clock_of(settings.clock), now_of(settings.clock)
         self._recorder = Recorder(
             self.store if settings.journal_size else None,
             settings.journal,
@@ -162,7 +162,7 @@ class Mock:
 
     def handle(self, request: Request) -> Response:
         """Answer a request: scope, endpoint (key, request, preference, stub, play), rendering, fault, journal."""
-        served, at, before, wrong = self.served, self.clock(), request.root, None
+        served, at, before, wrong = self.served, self._now(), request.root, None
         if HEADER in request.headers or request.path.startswith(PREFIX):
             path = request.path
             request, wrong = placed(request)
@@ -176,13 +176,13 @@ class Mock:
             elif match.operation is None:
                 draft = unmatched(served.router, request, match, before)
             else:
-                draft, taken = served.endpoints[match.operation].answer(request, match.path, at)
+                draft, taken = served.endpoints[match.operation].answer(request, match.path)
         except StoreError as error:
             draft = store_failed(error)
         return self._finish(served, request, match, draft, taken, at)
 
     def _finish(
-        self, served: Served, request: Request, match: Match, draft: Draft, taken: Taken | None, at: str
+        self, served: Served, request: Request, match: Match, draft: Draft, taken: Taken | None, at: int
     ) -> Response:
         """Render an answer, do to it what a stub says, and remember it."""
         response = whole = served.renderer.render(request, match, draft)
@@ -215,7 +215,7 @@ class Mock:
         request, _ = placed(request)
         served = self.served
         match = served.router.match(request.method, request.path, request.headers)
-        return self._finish(served, request, match, draft, None, self.clock())
+        return self._finish(served, request, match, draft, None, self._now())
 
     # -- chance
 

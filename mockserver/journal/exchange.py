@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, NamedTuple
 
+from mockserver.clock import timestamp_of
 from mockserver.contract.router import Match
 from mockserver.matching import Parts, parts_of
 from mockserver.messages import HIDDEN, SECRETS, Finding, Headers, Json, RawHeaders, Request, Response, known, redacted
@@ -80,7 +81,8 @@ class Exchange(NamedTuple):
 class Entry(NamedTuple):
     """A journal entry as it is kept in memory: what came and what left, looked at only when it is read."""
 
-    at: str
+    at: int
+    """When the request came, in nanoseconds since 1970."""
     request: Request
     match: Match
     contract: str
@@ -103,7 +105,7 @@ class Entry(NamedTuple):
             answer, findings = veiled(request.headers.raw, answer, findings)
         return Exchange(
             number=number,
-            at=self.at,
+            at=timestamp_of(self.at),
             scope=request.scope,
             method=request.method,
             path=request.path,

@@ -68,7 +68,7 @@ class RequestValidator:
                 place = schema.place().partition("#")[2]
                 raise ContractError("a schema cannot be used", where="#" + place, why=str(error)) from error
 
-    def validate(self, request: Request, path: Mapping[str, str], at: str = "") -> Call | Rejection:
+    def validate(self, request: Request, path: Mapping[str, str]) -> Call | Rejection:
         """Give the call that a request makes, or its rejection: parameters first, then the body, in one list."""
         declared = self._operation.body
         sent = body = _UNSENT
@@ -77,7 +77,7 @@ class RequestValidator:
             if isinstance(body, Rejection):
                 return self._placed(body)
             if self.plain and not request.query and _is_plain(raw) and declared.schema.is_valid(body):
-                return Call(request, self._operation, path, _NO_QUERY, body, at)
+                return Call(request, self._operation, path, _NO_QUERY, body)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
         details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
@@ -90,7 +90,7 @@ class RequestValidator:
             return self._refusal(details or lax, raw=isinstance(sent, bytes))
         found = tuple(map(self._finding, lax)) if lax else ()
         body = None if body is _UNSENT else body
-        return Call(request, self._operation, values["path"], values["query"], body, at, findings=found)
+        return Call(request, self._operation, values["path"], values["query"], body, findings=found)
 
     def _finding(self, detail: "Detail") -> Finding:
         """Tell what was taken although the contract forbids it."""

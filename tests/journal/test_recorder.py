@@ -27,6 +27,7 @@ from tests.strategies import operations
 from tests.talk import KEY, MESSAGE, TITLE, ask
 
 AT = "2026-04-22T12:34:41.342245"
+NANOSECONDS = 1_776_861_281_342_245_000
 PLANTED = "s3cr3t-of-mine"
 LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED: there is no /dev/full and /proc here")
 
@@ -36,7 +37,7 @@ MATCH = Match(operations("2.6")["set_title"], {"session_id": "s"})
 
 def entry_of(request: Request, response: Response, stub: int = 0) -> Entry:
     """Make the journal entry of a title call."""
-    return Entry(AT, request, MATCH, "2.6", response, stub, ("reset",) if stub else ())
+    return Entry(NANOSECONDS, request, MATCH, "2.6", response, stub, ("reset",) if stub else ())
 
 
 def remembered(request: Request, response: Response, *, longest: int = LONGEST_BODY, stub: int = 0) -> Exchange:
