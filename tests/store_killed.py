@@ -1,31 +1,31 @@
-"""Writes turns to one session until all are written, or it is killed, and prints each number once it is acknowledged.
+"""Writes parts of one record until all are written, or it is killed, and prints each number once it is acknowledged.
 
-Called with the store's URL, a name of its own, and how many turns to write.
+Called with the store's URL, a name of its own, and how many parts to write.
 """
 
 import sys
 from functools import partial
 
-from mockserver.store.base import Change, Session
-from mockserver.store.snapshot import open_store
+from mockserver.store.base import Change, Record
+from mockserver.store.open import open_store
 
-SCOPE, ID = "shared", "ses-1"
-
-
-def turn(old: Session | None, _: bool, name: str) -> Change:
-    """Make a change that adds one turn, of three equal events, in the name of its writer."""
-    number = 1 if old is None else old.turns + 1
-    session = Session(ID, "now", turns=number) if old is None else old._replace(turns=number)
-    return Change(session, (number, [name] * 3))
+SCOPE, COLLECTION, ID = "shared", "things", "thing-1"
 
 
-def main(url: str, name: str, count: int) -> None:
-    """Write the turns, each told by the number of a birth."""
-    store = open_store(url, 10, 10)
-    for _ in range(count):
-        birth = store.birth(SCOPE)
-        store.change(SCOPE, ID, partial(turn, name=f"{name}-{birth}"))
-        print(birth, flush=True)
+def add_part(old: Record | None, _: bool, name: str) -> Change:
+    """Make a change that adds one part, of three equal values, in the name of its writer."""
+    number = 1 if old is None else old.data["parts"] + 1
+    record = Record(COLLECTION, ID, {}) if old is None else old
+    return Change(record.changed(parts=number), [(number, [name] * 3)])
+
+
+def main(url: str, name: str, times: int) -> None:
+    """Write the parts, each named by the number that a counter gave."""
+    store = open_store(url, 10, 10, 10)
+    for _ in range(times):
+        counted = store.count(SCOPE, "written")
+        store.update(SCOPE, COLLECTION, ID, partial(add_part, name=f"{name}-{counted}"))
+        print(counted, flush=True)
     store.close()
 
 

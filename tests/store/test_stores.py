@@ -1,4 +1,4 @@
-"""All stores are one: the same calls have the same effects, whoever makes them, and nothing acknowledged is lost."""
+"""Stores under load, at their bounds, and away: nothing acknowledged is lost, and once happens once."""
 
 import re
 import sqlite3
@@ -8,323 +8,90 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from mockserver.errors import StoreError, StoreFullError
+from mockserver.errors import StoreError, StubError
 from mockserver.store import sqlite as store_sqlite
-from mockserver.store.base import Change, Counters, Found, Session, Store
+from mockserver.store.base import Change, Counters, Found, Limits, Record, Store
 from mockserver.store.memory import MemoryStore
+from mockserver.store.open import open_store
 from mockserver.store.redis import RedisStore
-from mockserver.store.sqlite import VERSION, SqliteStore
+from mockserver.store.sqlite import VERSION, SharedSqliteStore, SqliteStore
 from tests.needs import PATIENCE
-from tests.redis_server import RedisServer, redis_server
-from tests.store_killed import ID, SCOPE, turn
-from tests.strategies import ROOT, json_values
+from tests.redis_server import RedisServer
+from tests.store.conftest import Doors
+from tests.store_killed import COLLECTION, ID, SCOPE, add_part
+from tests.strategies import ROOT
 
-Doors: TypeAlias = Callable[..., tuple[Store, Store]]
-"""Opens a new, empty store twice, with the given limits; what one of the two does, the other must see."""
-
-MOST = {"max_records": 3, "most_scopes": 2, "most_gone": 2}
-
-
-@pytest.fixture(scope="session")
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
+COUNTER = "written"
+THREADS = 8
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def doors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Doors]:
-    numbers = count()
-    with ExitStack() as stack:
-
-        def open_twice(**most: int) -> tuple[Store, Store]:
-            first, second = make(next(numbers), most)
-            stack.callback(first.close)
-            stack.callback(second.close)
-            return first, second
-
-        def make(number: int, most: dict[str, int]) -> tuple[Store, Store]:
-            if request.param == "memory":
-                store = MemoryStore(**most)
-                return store, store
-            if request.param == "sqlite":
-                path = tmp_path / f"{number}.db"
-                return SqliteStore(path, **most), SqliteStore(path, **most)
-            url = f"{request.getfixturevalue('redis').url}?prefix={tmp_path.name}:{number}:"
-            return RedisStore(url, **most), RedisStore(url, **most)
-
-        yield open_twice
+def add(old: Record | None, gone: bool) -> Change:
+    return add_part(old, gone, "x")
 
 
-# -- the law ---------------------------------------------------------------------------------------------------------
-
-
-class Plain:
-    """One scope, kept as plainly as can be."""
-
-    def __init__(self) -> None:
-        self.births = self.seq = 0
-        self.seed: int | None = None
-        self.sessions: dict[str, Session] = {}
-        self.turns: dict[str, dict[int, Any]] = {}
-        self.gone: list[str] = []
-
-    def latest(self, project: str | None) -> list[Session]:
-        """Give the sessions, the latest first."""
-        found = [each for each in self.sessions.values() if project in (None, each.project_id)]
-        return sorted(found, key=lambda session: -session.seq)
-
-
-class FailedError(Exception):
-    pass
-
-
-def fail(*_: object) -> Change:
-    raise FailedError
-
-
-scope_names = st.sampled_from(["a", "a", "a", "", "a:b"])  # mostly one, so that much happens in it
-ids = st.sampled_from(["ses-1", "3:ses", "5", "é\0"])
-PROJECTS = (None, "", "p", "p:0")
-projects = st.sampled_from(PROJECTS)
-sides = st.integers(0, 1)
-numbers = st.integers(1, 4)
-values = st.sampled_from([None, "x", "é\0", 2**70, [1.5, {"": []}]]) | json_values
-lines = st.lists(values, max_size=2)
-sessions = st.builds(
-    Session,
-    id=ids,
-    updated_at=st.just("now"),
-    job_metadata=values,
-    index_ids=st.sampled_from([None, [], ["a", ""]]),
-    project_id=projects,
-    issued=st.booleans(),
-    born=numbers,
-)
-
-
-class Law(RuleBasedStateMachine):
-    """A store does what plain lists and dicts would do; each call comes in by one of two doors."""
-
-    def __init__(self, doors: Doors) -> None:
-        super().__init__()
-        self.doors = doors(**MOST)
-        self.worlds: dict[str, Plain] = {}
-
-    def count(self) -> int:
-        return sum(len(world.sessions) for world in self.worlds.values())
-
-    def full(self, scope: str, *, session: bool = False) -> str:
-        """Say of what the store has no room, if one more is to be kept in a scope; "" where there is room."""
-        if scope not in self.worlds and len(self.worlds) == MOST["most_scopes"]:
-            return "scopes"
-        return "sessions" if session and self.count() == MOST["max_records"] else ""
-
-    def keep(self, scope: str, call: Callable[[], Any], *, session: bool = False) -> tuple[Plain, Any] | None:
-        """Call what makes a scope appear; None where it was refused for want of room, as it must be."""
-        if what := self.full(scope, session=session):
-            with pytest.raises(StoreFullError, match=what):
-                call()
-            return None
-        return self.worlds.setdefault(scope, Plain()), call()
-
-    def judge(self, side: int, scope: str, name: str) -> None:
-        """Assert that all is known by the other door that was done by this one."""
-        store, world = self.doors[1 - side], self.worlds.get(scope, Plain())
-        session, gone = world.sessions.get(name), world.gone
-        told = [events for _, events in sorted(world.turns.get(name, {}).items())]
-        found = store.find(scope, name, turns=True)
-        assert (found.session, list(found.turns), found.gone) == (session, told, session is None and name in gone)
-        assert store.find(scope, name) == found._replace(turns=())
-        assert store.seed(scope) == world.seed
-        counted = store.counters(scope)
-        assert counted._replace(gone=list(counted.gone)) == (world.births, world.seq, gone)
-
-    @rule(side=sides, scope=scope_names)
-    def a_birth(self, side: int, scope: str) -> None:
-        if kept := self.keep(scope, lambda: self.doors[side].birth(scope)):
-            kept[0].births += 1
-            assert kept[1] == kept[0].births
-            self.judge(side, scope, "5")
-
-    @rule(side=sides, scope=scope_names, session=sessions, events=st.none() | lines, number=numbers)
-    def a_write(self, side: int, scope: str, session: Session, events: list[Any] | None, number: int) -> None:
-        told = None if events is None else (number, events)
-        known = self.worlds.get(scope, Plain())
-        old = known.sessions.get(session.id)
-
-        def step(found: Session | None, gone: bool) -> Change:
-            assert (found, gone) == (old, session.id in known.gone)
-            return Change(session, told)
-
-        if kept := self.keep(scope, lambda: self.doors[side].change(scope, session.id, step), session=old is None):
-            world, written = kept
-            world.seq += 1
-            assert written == session._replace(seq=world.seq)
-            world.sessions[session.id] = written
-            if told is not None:
-                world.turns.setdefault(session.id, {})[number] = events
-            self.judge(side, scope, session.id)
-
-    @rule(side=sides, scope=scope_names, name=ids, events=lines, number=st.none() | numbers)
-    def a_turn_or_nothing(self, side: int, scope: str, name: str, events: list[Any], number: int | None) -> None:
-        world = self.worlds.get(scope, Plain())
-        old = world.sessions.get(name)
-        told = None if number is None else (number, events)
-        left = self.doors[side].change(scope, name, lambda found, _: Change(found, told))
-        if old is not None and told is not None:
-            world.seq += 1
-            world.sessions[name] = old = old._replace(seq=world.seq)
-            world.turns.setdefault(name, {})[told[0]] = events
-        assert left == old
-        self.judge(side, scope, name)
-
-    @rule(side=sides, scope=scope_names, name=ids)
-    def a_deletion(self, side: int, scope: str, name: str) -> None:
-        assert self.doors[side].change(scope, name, lambda *_: Change(None)) is None
-        world = self.worlds.get(scope, Plain())
-        old = world.sessions.pop(name, None)
-        world.turns.pop(name, None)
-        if old is not None and old.issued:
-            world.gone = [*(each for each in world.gone if each != name), name][-MOST["most_gone"] :]
-        self.judge(side, scope, name)
-
-    @rule(side=sides, scope=scope_names, name=ids)
-    def a_step_that_fails(self, side: int, scope: str, name: str) -> None:
-        with pytest.raises(FailedError):
-            self.doors[side].change(scope, name, fail)
-        self.judge(side, scope, name)
-
-    @rule(side=sides, scope=scope_names)
-    def a_drop(self, side: int, scope: str) -> None:
-        self.doors[side].drop(scope)
-        self.worlds.pop(scope, None)
-        self.judge(side, scope, "5")
-
-    @rule(side=sides, scope=scope_names, seed=st.integers(-(2**70), 2**70))
-    def a_seed(self, side: int, scope: str, seed: int) -> None:
-        if kept := self.keep(scope, lambda: self.doors[side].set_seed(scope, seed)):
-            kept[0].seed = seed
-            self.judge(side, scope, "5")
-
-    @rule(
-        side=sides,
-        scope=scope_names,
-        births=numbers,
-        seq=st.integers(0, 6).map(lambda n: n * 256),
-        gone=st.lists(ids, max_size=4),
-    )
-    def a_restoration(self, side: int, scope: str, births: int, seq: int, gone: list[str]) -> None:
-        if kept := self.keep(scope, lambda: self.doors[side].restore(scope, Counters(births, seq, gone))):
-            world = kept[0]
-            world.births, world.seq = max(births, world.births), max(seq, world.seq)
-            world.gone += dict.fromkeys(name for name in gone if name not in {*world.gone, *world.sessions})
-            world.gone = world.gone[-MOST["most_gone"] :]
-            self.judge(side, scope, "5")
-
-    @rule(side=sides, scope=scope_names, name=ids)
-    def a_short_life(self, side: int, scope: str, name: str) -> None:
-        self.a_write(side, scope, Session(name, "now", issued=True), [], 1)
-        self.a_deletion(1 - side, scope, name)
-
-    @rule(side=sides, scope=scope_names, size=numbers, at=st.integers(-3, 5) | st.just(10**20))
-    def a_page(self, side: int, scope: str, size: int, at: int) -> None:
-        for project in PROJECTS:
-            latest = self.worlds.get(scope, Plain()).latest(project)
-            before = latest[at].seq if 0 <= at < len(latest) else None if at < 5 else at
-            wanted = [session for session in latest if before is None or session.seq < before][:size]
-            assert list(self.doors[side].page(scope, project, before, size)) == wanted
-
-    @rule(scope=scope_names, project=projects, size=numbers, touched=st.lists(ids, max_size=3))
-    def a_walk_through_all(self, scope: str, project: str | None, size: int, touched: list[str]) -> None:
-        """Page through all while some are touched: each that is not is met once, and none twice at one place."""
-        untouched = [each.id for each in self.worlds.get(scope, Plain()).latest(project) if each.id not in touched]
-        met: list[Session] = []
-        before, left = None, list(touched)
-        while page := self.doors[0].page(scope, project, before, size):
-            met += page
-            before = page[-1].seq
-            if left:
-                self.a_turn_or_nothing(1, scope, left.pop(), [], 1)
-        assert [session.id for session in met if session.id not in touched] == untouched
-        assert len({session.seq for session in met}) == len(met)
-
-    @invariant()
-    def the_numbers_agree(self) -> None:
-        assert len(self.doors[1]) == self.count()
-        assert dict(self.doors[0].scopes()) == {name: len(world.sessions) for name, world in self.worlds.items()}
-
-
-def test_every_store_does_what_lists_and_dicts_would(doors: Doors) -> None:
-    class Here(Law):
-        """The law, on these stores."""
-
-        def __init__(self) -> None:
-            super().__init__(doors)
-
-    run_state_machine_as_test(Here)
+def judge_parts(store: Store, wanted: set[str]) -> None:
+    """Assert that the record has exactly these parts, none of them twice, none of them torn."""
+    found = store.find(SCOPE, COLLECTION, ID, parts=True)
+    assert found.record is not None
+    assert [number for number, _ in found.parts] == list(range(1, len(wanted) + 1))
+    assert found.record.data == {"parts": len(wanted)}
+    assert {values[0] for _, values in found.parts} == wanted
+    assert all(Counter(values) == {values[0]: 3} for _, values in found.parts)
 
 
 # -- many at once ----------------------------------------------------------------------------------------------------
 
 
-def judge_turns(store: Store, wanted: set[str]) -> None:
-    """Assert that a session has exactly these turns, none of them twice, none of them torn."""
-    found = store.find(SCOPE, ID, turns=True)
-    assert found.session is not None
-    assert found.session.turns == len(found.turns) == len(wanted)
-    assert {events[0] for events in found.turns} == wanted
-    assert all(Counter(events) == {events[0]: 3} for events in found.turns)
+def at_once(call: Callable[[int], Any], times: int) -> list[Any]:
+    """Call so often in several threads, and give what comes of each."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(call, range(times)))
 
 
-def test_no_thread_loses_an_update_or_shares_a_birth(doors: Doors) -> None:
-    both, names = doors(), [f"{name}" for name in range(160)]
+def test_no_thread_loses_an_update_or_shares_a_count(doors: Doors) -> None:
+    both = doors()
 
-    def write(name: str) -> int:
-        store = both[int(name) % 2]
-        store.change(SCOPE, ID, lambda old, gone: turn(old, gone, name))
-        found = store.find(SCOPE, ID, turns=True)
-        assert found.session is not None
-        assert found.session.turns == len(found.turns)
-        return store.birth(SCOPE)
+    def write(number: int) -> int:
+        store = both[number % 2]
+        store.update(SCOPE, COLLECTION, ID, partial(add_part, name=f"{number}"))
+        found = store.find(SCOPE, COLLECTION, ID, parts=True)
+        assert found.record is not None
+        assert found.record.data["parts"] == len(found.parts)
+        return store.count(SCOPE, COUNTER)
 
-    with ThreadPoolExecutor(16) as pool:
-        births = list(pool.map(write, names))
-    assert sorted(births) == list(range(1, 161))
-    judge_turns(both[0], set(names))
+    assert sorted(at_once(write, 160)) == list(range(1, 161))
+    judge_parts(both[0], {f"{number}" for number in range(160)})
 
 
-def writer(url: str, name: str, turns: int) -> subprocess.Popen[str]:
-    """Start a process that writes so many turns."""
-    command = [sys.executable, "-m", "tests.store_killed", url, name, str(turns)]
+def writer(url: str, name: str, parts: int) -> subprocess.Popen[str]:
+    """Start a process that writes so many parts."""
+    command = [sys.executable, "-m", "tests.store_killed", url, name, str(parts)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def acknowledged(process: subprocess.Popen[str], name: str) -> list[str]:
-    """Give the turns that a process was told to be written, once it has ended."""
-    printed = process.communicate(timeout=30)[0]
+    """Give the parts that a process was told to be written, once it has ended."""
+    printed = process.communicate(timeout=PATIENCE)[0]
     return [f"{name}-{line[:-1]}" for line in printed.splitlines(keepends=True) if line.endswith("\n")]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-def test_no_process_loses_an_update_or_shares_a_birth(
+def test_no_process_loses_an_update_or_shares_a_count(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = f"sqlite:///{tmp_path}/s.db" if kind == "sqlite" else f"{request.getfixturevalue('redis').url}/1"
     processes = {name: writer(url, name, 60) for name in "abcd"}
     written = [each for name, process in processes.items() for each in acknowledged(process, name)]
-    store: Store = SqliteStore(tmp_path / "s.db") if kind == "sqlite" else RedisStore(url)
+    store = open_store(url, 10, 10, 10)
     assert len({each.partition("-")[2] for each in written}) == len(written) == 240
-    judge_turns(store, set(written))
+    judge_parts(store, set(written))
     store.drop(SCOPE)
     store.close()
 
@@ -339,19 +106,174 @@ def test_what_sqlite_acknowledged_outlives_a_killed_process(tmp_path: Path) -> N
         process.kill()
         written |= set(acknowledged(process, name))
         store = SqliteStore(path)
-        found = store.find(SCOPE, ID, turns=True)
-        there = {events[0] for events in found.turns}
+        found = store.find(SCOPE, COLLECTION, ID, parts=True)
+        there = {values[0] for _, values in found.parts}
         assert written <= there
         written = there  # one more may have been written than was told
-        judge_turns(store, there)
+        judge_parts(store, there)
         store.close()
 
 
-# -- stores that go away, or never were --------------------------------------------------------------------------------
+def test_once_happens_once_however_many_ask(doors: Doors) -> None:
+    both = doors()
+    for _ in range(5):
+        assert sorted(at_once(lambda number: both[number % 2].claim("a", "1", 1), THREADS)) == [0] * (THREADS - 1) + [1]
+        both[0].remove_stubs("a")
 
 
-def add(old: Session | None, gone: bool) -> Change:
-    return turn(old, gone, "x")
+def test_everyone_who_claims_gets_another_count_up_to_the_last(doors: Doors) -> None:
+    both = doors()
+    claimed = at_once(lambda number: both[number % 2].claim("a", "1", 60), 100)
+    assert sorted(claimed) == [0] * 40 + list(range(1, 61))
+    endless = at_once(lambda number: both[number % 2].claim("a", "2"), 100)
+    assert sorted(endless) == list(range(1, 101))
+    assert both[1].claims("a") == {"1": 60, "2": 100}
+
+
+def test_no_entry_is_lost_and_none_shares_its_number(doors: Doors) -> None:
+    both = doors(Limits(entries=30))
+    numbers = at_once(lambda number: both[number % 2].append("a", b"%d" % number), 100)
+    assert sorted(numbers) == list(range(1, 101))
+    kept = both[0].entries("a")
+    assert [number for number, _ in kept] == list(range(71, 101))
+    assert all(numbers[int(entry)] == number for number, entry in kept)
+
+
+def test_there_are_no_more_stubs_than_there_is_room_for(doors: Doors) -> None:
+    both = doors(Limits(stubs=3))
+
+    def put(number: int) -> int:
+        try:
+            return both[number % 2].put_stub("a", {"number": number}).number
+        except StubError:
+            return 0
+
+    assert sorted(at_once(put, 20)) == [0] * 17 + [1, 2, 3]
+    assert sorted(each.number for each in both[0].stubs("a")) == [1, 2, 3]
+
+
+def test_a_change_of_a_stub_is_seen_by_its_revision(doors: Doors) -> None:
+    both = doors()
+    made = both[0].put_stub("a", 0)
+    changed = at_once(lambda number: both[number % 2].put_stub("a", number, made.number), 40)
+    assert sorted(each.revision for each in changed) == list(range(2, 42))
+    last = max(changed, key=lambda each: each.revision)
+    assert list(both[0].stubs("a")) == [last]
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------------
+
+
+def test_with_a_stub_go_its_claims_and_no_others(doors: Doors) -> None:
+    both = doors()
+    first, second = (both[0].put_stub("a", {}).number for _ in range(2))
+    both[0].put_stub("b", {})
+    for key in ("1", "1:asked", "10", "11:asked", "2", "-1"):
+        both[0].claim("a", key)
+        both[1].claim("b", key)
+    both[1].remove_stubs("a", first)
+    assert (first, second) == (1, 2)
+    assert both[0].claims("a") == {"10": 1, "11:asked": 1, "2": 1, "-1": 1}
+    assert len(both[0].claims("b")) == 6
+    with pytest.raises(StubError, match="there is no stub -1"):
+        both[1].remove_stubs("a", -1)
+    assert len(both[0].claims("a")) == 4
+
+
+def test_the_journal_that_was_written_to_longest_ago_goes_and_its_stubs_stay(doors: Doors) -> None:
+    both = doors(Limits(journals=3))
+    both[0].put_stub("a", 1)
+    both[0].claim("a", "1")
+    for number, scope in enumerate("abcbad"):
+        both[number % 2].append(scope, b"")
+    assert [len(both[1].entries(scope)) for scope in "abcd"] == [2, 2, 0, 1]
+    for scope in "bd":
+        both[0].append(scope, b"")
+    both[1].append("c", b"")
+    assert [[number for number, _ in both[0].entries(each)] for each in "abcd"] == [[], [1, 2, 3], [1], [1, 2]]
+    assert (len(both[0].stubs("a")), both[0].claims("a")) == (1, {"1": 1})
+    assert both[1].active_scopes() == ["a", "b", "c", "d"]
+
+
+def test_a_store_keeps_as_much_as_is_documented(doors: Doors) -> None:
+    assert Limits() == (1_000_000, 10_000, 10_000, 1_000, 1_000, 1_000)
+    store = doors()[0]
+    for number in range(1_001):
+        store.append("a", b"%d" % number)
+    kept = store.entries("a")
+    assert (len(kept), kept[0], kept[-1]) == (1_000, (2, b"1"), (1_001, b"1000"))
+
+
+def test_records_go_without_their_scope_s_journal_and_stubs_and_these_without_its_records(doors: Doors) -> None:
+    first, other = doors()
+    for _ in range(2):
+        first.update("a", COLLECTION, ID, add)
+        first.append("a", b"")
+        first.put_stub("a", {})
+    first.clear_records("a")
+    assert (len(other), len(other.entries("a")), len(other.stubs("a"))) == (0, 2, 2)
+    first.update("a", COLLECTION, ID, add)
+    first.clear_entries("a")
+    first.remove_stubs("a")
+    assert (len(other), other.entries("a"), list(other.stubs("a"))) == (1, [], [])
+
+
+def test_an_entry_that_only_this_process_sees_may_be_any_object(tmp_path: Path) -> None:
+    for store in (MemoryStore(), SqliteStore(tmp_path / "s.db")):
+        entry = object()
+        store.append("a", entry)
+        assert store.entries("a")[0][1] is entry
+        store.close()
+
+
+# -- where each is kept ----------------------------------------------------------------------------------------------
+
+
+def test_what_several_processes_must_see_is_kept_where_they_see_it(tmp_path: Path, redis: RedisServer) -> None:
+    file = f"sqlite:///{tmp_path}/s.db"
+    opened: list[Store] = [
+        open_store("memory://", 1, 1, 10),
+        open_store(file, 1, 1, 10),
+        open_store(file, 1, 1, 10, workers=2),
+        open_store(f"{redis.url}/5", 1, 1, 10),
+    ]
+    assert [type(each) for each in opened] == [MemoryStore, SqliteStore, SharedSqliteStore, RedisStore]
+    assert [(each.shared, each.shared_log) for each in opened] == [
+        (False, False),
+        (True, False),
+        (True, True),
+        (True, True),
+    ]
+    for store in opened:
+        store.close()
+
+
+def test_the_limits_of_a_store_are_those_it_was_opened_with(tmp_path: Path, redis: RedisServer) -> None:
+    for url in ("memory://", f"sqlite:///{tmp_path}/s.db", f"{redis.url}/4"):
+        store = open_store(url, 1, 2, 3, workers=2)
+        store.update("a", COLLECTION, "1", add)
+        with pytest.raises(StoreError, match="it keeps 1 records"):
+            store.update("a", COLLECTION, "2", add)
+        store.count("b", COUNTER)
+        with pytest.raises(StoreError, match="it keeps 2 scopes"):
+            store.count("c", COUNTER)
+        for _ in range(5):
+            store.append("a", b"")
+        assert len(store.entries("a")) == 3
+        for scope in "ab":
+            store.drop(scope)
+        store.close()
+
+
+def test_a_file_keeps_its_journal_and_stubs_for_several_processes(tmp_path: Path) -> None:
+    for number in (1, 2):
+        store = SharedSqliteStore(tmp_path / "s.db")
+        assert store.append("a", b"") == number
+        assert store.put_stub("a", number).number == number
+        store.close()
+
+
+# -- stores that go away, or never were ------------------------------------------------------------------------------
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -364,49 +286,95 @@ def refused(call: Callable[[], object]) -> str:
     return str(caught.value)
 
 
+def every_call(store: Store) -> list[Callable[[], object]]:
+    """Give a call of each method of a store, but for `close`."""
+    return [
+        lambda: store.count(SCOPE, COUNTER),
+        lambda: store.update(SCOPE, COLLECTION, ID, add),
+        lambda: store.find(SCOPE, COLLECTION, ID),
+        lambda: store.page(SCOPE, COLLECTION, None, None, 1),
+        lambda: store.collections(SCOPE),
+        lambda: store.scopes(),
+        lambda: store.seed(SCOPE),
+        lambda: store.set_seed(SCOPE, 1),
+        lambda: store.counters(SCOPE),
+        lambda: store.restore(SCOPE, Counters({}, 0, [])),
+        lambda: store.clear_records(SCOPE),
+        lambda: len(store),
+        lambda: store.append(SCOPE, b""),
+        lambda: store.entries(SCOPE),
+        lambda: store.clear_entries(SCOPE),
+        lambda: store.stubs(SCOPE),
+        lambda: store.put_stub(SCOPE, 1),
+        lambda: store.remove_stubs(SCOPE),
+        lambda: store.claim(SCOPE, "1"),
+        lambda: store.claims(SCOPE),
+        lambda: store.active_scopes(),
+        lambda: store.drop(SCOPE),
+    ]
+
+
 def test_a_redis_that_stops_is_told_and_one_that_returns_is_used(redis: RedisServer) -> None:
     store = RedisStore(redis.url)
-    store.change(SCOPE, ID, add)
+    store.update(SCOPE, COLLECTION, ID, add)
     try:
         redis.stop()
-        for call in (lambda: store.change(SCOPE, ID, add), lambda: len(store), lambda: RedisStore(redis.url)):
-            assert redis.url in refused(call)
+        for call in (*every_call(store), lambda: RedisStore(redis.url)):
+            told = refused(call)
+            assert "Redis cannot be used" in told
+            assert redis.url in told
     finally:
         redis.start()
-    assert store.birth(SCOPE) == 1
+    assert store.count(SCOPE, COUNTER) == 1
     redis.stop()
     redis.start()
-    assert store.birth(SCOPE) == 1
+    assert store.count(SCOPE, COUNTER) == 1
     with redis.hanging():
-        assert "Timeout" in refused(lambda: store.find(SCOPE, ID))
-    store.change(SCOPE, ID, add)
-    judge_turns(store, {"x"})
+        assert "Timeout" in refused(lambda: store.find(SCOPE, COLLECTION, ID))
+    store.update(SCOPE, COLLECTION, ID, add)
+    judge_parts(store, {"x"})
     store.drop(SCOPE)
+    store.close()
+
+
+def test_every_method_of_a_store_is_called_when_it_is_away() -> None:
+    methods = {name for name, member in vars(Store).items() if callable(member) and not name.startswith("_")}
+    assert len(every_call(MemoryStore())) == len(methods - {"close"} | {"__len__"})
 
 
 def test_a_redis_without_memory_refuses_and_keeps_what_it_has(redis: RedisServer) -> None:
     store = RedisStore(redis.url)
-    store.change(SCOPE, ID, add)
+    store.update(SCOPE, COLLECTION, ID, add)
     store.redis.config_set("maxmemory", 1)
     try:
-        assert "maxmemory" in refused(lambda: store.change(SCOPE, ID, add))
+        assert "maxmemory" in refused(lambda: store.update(SCOPE, COLLECTION, ID, add))
     finally:
         store.redis.config_set("maxmemory", 0)
-    judge_turns(store, {"x"})
+    judge_parts(store, {"x"})
     store.drop(SCOPE)
+    store.close()
 
 
 def test_what_is_dropped_and_deleted_leaves_nothing_in_redis(redis: RedisServer) -> None:
-    store = RedisStore(redis.url + "/2")
-    for scope in ("a", "b"):
+    store = RedisStore(redis.url + "/2", Limits(journals=2))
+    made = Record(COLLECTION, ID, {}, group="p")
+    for scope in ("a", "b", "c"):
         store.set_seed(scope, 1)
-        store.birth(scope)
-        store.change(scope, ID, lambda *_: Change(Session(ID, "now", project_id="p", issued=True), (7, ["x"])))
-    store.change("a", ID, lambda *_: Change(None))
-    assert sorted(store.redis.keys("*:a")) == [b"mockserver:gone:a", b"mockserver:meta:a"]
-    store.drop("a")
-    store.drop("b")
-    assert store.redis.keys() == []
+        store.count(scope, COUNTER)
+        store.update(scope, COLLECTION, ID, lambda *_: Change(made, [(7, ["x"]), (2, [])]))
+        store.append(scope, b"")
+        store.put_stub(scope, 1)
+        store.claim(scope, "1")
+    store.update("a", COLLECTION, ID, lambda *_: Change(None, gone=True))
+    store.clear_entries("b")
+    kept = {scope: {key.decode().split(":")[2] for key in store.redis.keys(f"*:{scope}")} for scope in "abc"}
+    records, log = {"records", "parts", "order"}, {"journal", "logged"}
+    rest = {"meta", "counters", "stubs", "claims"}
+    assert kept == {"a": rest | {"gone"}, "b": rest | records, "c": rest | records | log}
+    for scope in "abc":
+        store.drop(scope)
+    assert sorted(store.redis.keys()) == [b"mockserver:2:numbered", b"mockserver:2:written"]
+    store.close()
 
 
 LOGINS = ["me:s3cr3t@", ":s3cr3t@", ":s3c/r3t@", ":s3c#r3t@", ":r3t]@", "me:77?r3t@", "me:77#r3t@", "me:77/r3t@"]
@@ -418,7 +386,8 @@ def test_no_password_is_told(redis: RedisServer, login: str) -> None:
         RedisStore(redis.url.replace("//", "//" + login))
     assert not re.search("s3c|r3t|77", str(caught.value).replace(str(redis.port), ""))
     assert "@" not in str(caught.value).replace("PASSWORD@HOST", "")
-    assert RedisStore(redis.url.replace("//", "//default:@") + "/3?prefix=p:").url == redis.url + "/3"
+    with closing(RedisStore(redis.url.replace("//", "//default:@") + "/3?prefix=p:")) as store:
+        assert store.url == redis.url + "/3"
 
 
 def test_who_has_no_client_for_redis_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +401,7 @@ def foreign_files(folder: Path) -> Iterator[Path]:
     for name, pragma in (("other", "journal_mode = WAL"), ("mark", "application_id = 7")):
         with sqlite3.connect(folder / name) as connection:
             connection.execute(f"PRAGMA {pragma}")
-            connection.execute("CREATE TABLE sessions (x)")
+            connection.execute("CREATE TABLE records (x)")
         connection.close()
     SqliteStore(folder / "later").close()
     with sqlite3.connect(folder / "later") as connection:
@@ -453,16 +422,16 @@ def test_a_file_that_is_no_store_is_refused_and_stays_as_it_is(tmp_path: Path) -
 def test_nothing_is_written_into_a_file_that_was_removed_or_replaced(tmp_path: Path) -> None:
     path, other = tmp_path / "s.db", tmp_path / "other.db"
     store, second = SqliteStore(path), SqliteStore(other)
-    store.change(SCOPE, ID, add)
-    second.birth("second")
+    store.update(SCOPE, COLLECTION, ID, add)
+    second.count("second", COUNTER)
     second.close()
     for each in tmp_path.glob("s.db*"):
         each.unlink()
-    assert "removed" in refused(lambda: store.change(SCOPE, ID, add))
-    assert "removed" in refused(lambda: store.find(SCOPE, ID))
+    assert "removed" in refused(lambda: store.update(SCOPE, COLLECTION, ID, add))
+    assert "removed" in refused(lambda: store.find(SCOPE, COLLECTION, ID))
     other.rename(path)
-    assert store.find(SCOPE, ID) == Found()
-    assert store.birth("second") == 2
+    assert store.find(SCOPE, COLLECTION, ID) == Found()
+    assert store.count("second", COUNTER) == 2
 
 
 @contextmanager
@@ -475,7 +444,7 @@ def held(path: Path) -> Iterator[None]:
 
 def patience(store: SqliteStore) -> int:
     """Give how many milliseconds SQLite waits for a lock on behalf of a store; a file that is held can be read."""
-    (row,) = store.select("PRAGMA busy_timeout")
+    (row,) = store._select("PRAGMA busy_timeout")
     return int(row[0])
 
 
@@ -483,7 +452,7 @@ def test_a_file_that_another_holds_is_waited_for_until_it_is_free(tmp_path: Path
     store = SqliteStore(tmp_path / "s.db")
     with ThreadPoolExecutor(1) as pool:
         with held(tmp_path / "s.db"):
-            waiting = pool.submit(store.birth, SCOPE)
+            waiting = pool.submit(store.count, SCOPE, COUNTER)
             time.sleep(0.1)  # one that did not wait would have failed by now
         assert waiting.result() == 1
 
@@ -495,11 +464,11 @@ def test_a_file_that_another_holds_is_not_waited_for_for_ever_and_less_the_secon
     store = SqliteStore(tmp_path / "s.db")
     with held(tmp_path / "s.db"):
         assert patience(store) == 200
-        assert "locked" in refused(lambda: store.birth(SCOPE))
+        assert "locked" in refused(lambda: store.count(SCOPE, COUNTER))
         assert patience(store) == store_sqlite._HASTE * 1000 < 200
-        assert store.find(SCOPE, ID) == Found()
+        assert store.find(SCOPE, COLLECTION, ID) == Found()
     assert patience(store) == 200, "a call succeeded, so that the next waits as long as the first"
-    assert store.birth(SCOPE) == 1
+    assert store.count(SCOPE, COUNTER) == 1
 
 
 class SteppingClock:
@@ -520,14 +489,14 @@ def test_after_a_call_that_waited_the_next_are_expected_to_wait_for_a_while(
     monkeypatch.setattr(store_sqlite, "monotonic", clock)
     monkeypatch.setattr(store_sqlite, "_PATIENCE", 0.01)
     store = SqliteStore(tmp_path / "s.db")
-    store.birth(SCOPE)
+    store.count(SCOPE, COUNTER)
     expected = {"at first": store.waits}
     clock.step = 0.1
     with held(tmp_path / "s.db"):
-        refused(lambda: store.birth(SCOPE))
+        refused(lambda: store.count(SCOPE, COUNTER))
     clock.step = 0
     expected["after one that waited"] = store.waits
-    store.birth(SCOPE)
+    store.count(SCOPE, COUNTER)
     expected["after one that did not"] = store.waits
     clock.now += store_sqlite._CAUTION
     expected["a while later"] = store.waits
@@ -541,7 +510,7 @@ def test_after_a_call_that_waited_the_next_are_expected_to_wait_for_a_while(
 
 def test_a_file_is_written_ahead(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "s.db")
-    store.birth(SCOPE)
+    store.count(SCOPE, COUNTER)
     assert sqlite3.connect(tmp_path / "s.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
     store.close()
 
@@ -549,19 +518,20 @@ def test_a_file_is_written_ahead(tmp_path: Path) -> None:
 def test_a_dropped_scope_is_gone_at_once_and_its_rows_when_the_file_is_next_opened(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     store = SqliteStore(path)
-    store.change(SCOPE, ID, add)
+    store.update(SCOPE, COLLECTION, ID, add)
+    store.update(SCOPE, COLLECTION, "gone", add)
+    store.update(SCOPE, COLLECTION, "gone", lambda *_: Change(None, gone=True))
+    store.count(SCOPE, COUNTER)
     store.close()
+    tables = ("records", "parts", "counters", "gone", "dropped")
+    count_rows = " UNION ALL ".join(f"SELECT count(*) FROM {table}" for table in tables)  # noqa: S608  # names of ours
     with sqlite3.connect(path) as connection:  # as a process leaves it that is killed between two pieces
+        assert connection.execute(count_rows).fetchall() == [(1,), (1,), (1,), (1,), (0,)]
         connection.execute("INSERT INTO dropped SELECT key FROM scopes")
         connection.execute("DELETE FROM scopes")
-        connection.execute("UPDATE total SET sessions = 0")
+        connection.execute("UPDATE total SET records = 0")
     connection.close()
     SqliteStore(path).close()
     with sqlite3.connect(path) as connection:
-        for count_rows in (
-            "SELECT count(*) FROM sessions",
-            "SELECT count(*) FROM turns",
-            "SELECT count(*) FROM dropped",
-        ):
-            assert connection.execute(count_rows).fetchone() == (0,)
+        assert connection.execute(count_rows).fetchall() == [(0,)] * 5
     connection.close()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mockserver.apis.llamacloud_chat.sessions import EVERYTHING, problem, summary
-from mockserver.apis.llamacloud_chat.state import SESSIONS, changed, events_of, new_session
+from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, new_session
 from mockserver.control.admin import NOTHING, ControlRequest, Reply, Route
 from mockserver.control.routes import not_found
 from mockserver.errors import StateError
@@ -50,7 +50,7 @@ def _put_session(request: ControlRequest) -> Reply:
     store, scope, session_id = request.mock.store, request.scope, request.path["session_id"]
     made, parts = _read_session(request, session_id)
     number = store.count(scope, SESSIONS)
-    made = changed(made, born=number)
+    made = made.changed(born=number)
     store.update(scope, SESSIONS, session_id, lambda *_: Change(None))
     store.update(scope, SESSIONS, session_id, lambda *_: Change(made, parts))
     return Reply(value=_whole(store, scope, session_id))

@@ -261,8 +261,7 @@ def _answer(chat: ChatContext, call: Call, session: Record) -> Draft:
 
 
 def _updated(chat: ChatContext, session: Record, part: Part | None = None, **news: Json) -> Change:
-    news["updated_at"] = chat.clock()
-    made = Record(SESSIONS, session.id, {**session.data, **news}, session.group)
+    made = session.changed(updated_at=chat.clock(), **news)
     return Change(made) if part is None else Change(made, (part,))
 
 

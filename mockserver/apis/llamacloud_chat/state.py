@@ -83,17 +83,6 @@ def new_session(
     return Record(collection=SESSIONS, id=session_id, data=session, group=project_id)
 
 
-def changed(record: Record, **fields: Json) -> Record:
-    """Make the record of a session of which some fields have changed."""
-    return Record(collection=SESSIONS, id=record.id, data={**record.data, **fields}, group=record.group)
-
-
-def session_of(record: Record) -> Session:
-    """Return what a record keeps of a session."""
-    session: Session = record.data
-    return session
-
-
 def events_of(parts: Sequence[Part]) -> list[Json]:
     """List the events of all turns of a session, in order."""
     return [event for _, events in parts for event in events]
