@@ -1,1 +1,1 @@
-"""A mock server for the LlamaCloud chat API, driven by its contract."""
+"""A mock server for any API, driven by its OpenAPI document."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mockserver.api import Api
 from mockserver.contract.openapi import Contract
-from mockserver.control.admin import LocalAdmin
+from mockserver.control.client import LocalAdmin
 from mockserver.engine import Mock
 from mockserver.errors import StartError
 from mockserver.journal.exchange import Exchange

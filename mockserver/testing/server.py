@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mockserver.api import Api, Client, find, load, make_settings
-from mockserver.control.admin import Admin, LocalAdmin, RemoteAdmin, contract_of
+from mockserver.control.admin import Admin
 from mockserver.control.app import Control
+from mockserver.control.client import LocalAdmin, RemoteAdmin, contract_of
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE, Request, Response, too_big, too_long

@@ -86,7 +86,7 @@ class Stub:
 
 
 class Stubs:
-    """The stubs of a mock: `mockserver.stub.create("set_title", status=429)`."""
+    """The stubs of a mock: `mockserver.stub.create("read_note", status=429)`."""
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin

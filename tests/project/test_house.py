@@ -5,25 +5,24 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import click
 import pytest
 
-from mockserver.cli import main
+from mockserver.api import default, options
+from mockserver.cli import main, serve
 from mockserver.server.asgi import EXPOSED
-from mockserver.settings import Settings
 from tests.strategies import ROOT
 
 PACKAGE = ROOT / "mockserver"
 
 FLOORS = (
-    ("errors", "messages", "clock", "data", "delivery", "sse", "matching", "settings"),
+    ("errors", "messages", "clock", "data", "delivery", "sse", "settings"),
     ("contract",),
-    ("server",),
-    ("store",),
+    ("matching", "server", "store"),
+    ("api",),
     ("request",),
     ("answer",),
     ("journal",),
@@ -57,6 +56,8 @@ PATHS = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if path
 SERVING = sorted(each for each in PATHS if room_of(each) not in ("", "check", "apis"))
 
 _context = click.Context(main)
+_served = serve.make_context("serve", ["--api", default().name])
+"""The context of a command that serves the chat."""
 COMMANDS = {name: found for name in main.list_commands(_context) if (found := main.get_command(_context, name))}
 """All commands, those that check among them."""
 
@@ -122,7 +123,7 @@ def test_a_room_imports_only_from_the_floors_below_it(room: str) -> None:
     assert too_high - KNOT == set()
 
 
-KNOT = {"answer -> apis", "check -> apis", "control -> apis", "endpoint -> apis", "engine -> apis", "store -> journal"}
+KNOT = {"check -> apis"}
 """Arrows that still point upwards; each is to go."""
 
 
@@ -142,10 +143,10 @@ def test_nothing_imports_the_command() -> None:
     ("name", "places"),
     [
         ("socket", {"server.uvicorn", "delivery"}),
-        ("asyncio", {"server.asgi", "server.uvicorn", "delivery"}),
+        ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "delivery"}),
         ("time", {"server.asgi", "clock", "store.sqlite", "server.transport"}),
         ("uvicorn", {"server.uvicorn"}),
-        ("starlette", {"control.routes", "server.asgi", "control.app"}),
+        ("starlette", {"server.asgi", "control.app"}),
         ("httpx", {"control.client", "testing.server", "server.transport"}),
         ("pytest", {"pytest_plugin"}),
         ("jsonschema_rs", {"matching", "contract.schema"}),
@@ -178,6 +179,7 @@ def test_the_package_itself_has_no_facade() -> None:
 
 SERVE_ONE = """
 import asyncio, sys
+before = set(sys.modules)
 from mockserver.server.asgi import App
 from mockserver.control.app import Control
 from mockserver.engine import Mock
@@ -202,10 +204,10 @@ scope = {
 }
 asyncio.run(app(scope, receive, send))
 assert sent[0]["status"] == 200, sent
-print(*sys.modules)
+print(*set(sys.modules) - before)
 """
 
-HEAVY = {"hypothesis", "faker", "pydantic_core", "jsonschema", "pytest", "starlette", "uvicorn", "click", "watchfiles"}
+HEAVY = set("hypothesis faker pydantic_core jsonschema pytest starlette uvicorn httpx click watchfiles".split())
 
 
 def test_importing_the_package_loads_nothing_else() -> None:
@@ -214,21 +216,35 @@ def test_importing_the_package_loads_nothing_else() -> None:
 
 
 def test_serving_a_title_loads_nothing_that_it_does_not_use() -> None:
-    loaded = {name.split(".")[0] for name in run(SERVE_ONE).split()}
-    assert loaded & HEAVY == set()
+    loaded = run(SERVE_ONE).split()
+    assert {name.split(".")[0] for name in loaded} & HEAVY == set()
+    rooms = {name.split(".", 1)[1] for name in loaded if name.startswith("mockserver.")}
+    assert "apis.llamacloud_chat.simulation" in rooms
+    idle = ("check", "testing", "apis.llamacloud_chat.check", "apis.llamacloud_chat.testing")
+    assert [name for name in rooms if name.startswith(idle)] == []
     assert "jsonschema_rs" in loaded
 
 
 def test_the_command_line_loads_the_engine_only_when_it_serves() -> None:
     loaded = set(run("import sys; import mockserver.cli; print(*sys.modules)").split())
-    assert not loaded & {
-        "mockserver.engine",
-        "mockserver.contract.schema",
-        "jsonschema_rs",
-        "yaml",
-        "uvicorn",
-        "starlette",
-    }
+    engine = {"mockserver.engine", "mockserver.endpoint", "mockserver.apis.llamacloud_chat.pack"}
+    assert not loaded & (engine | (HEAVY - {"click"}) | {"jsonschema_rs", "yaml"})
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+CHAT_WORDS = re.compile(
+    r"llama|stainless|ses-|idx-|generated_title|first_message|set_title|session_id|index_ids|/api/v1/chat",
+    re.IGNORECASE,
+)
+"""What only the chat's own pack may say."""
+
+
+@pytest.mark.parametrize("room", sorted({room_of(module) for module in SERVING}))
+def test_a_generic_room_knows_nothing_of_the_chat(room: str) -> None:
+    modules = [module for module in SERVING if room_of(module) == room]
+    code = "\n".join(PATHS[module].read_text("utf-8") for module in modules)
+    assert CHAT_WORDS.findall(code.replace('"llamacloud-mockserver"', "")) == []
 
 
 # -- sizes -----------------------------------------------------------------------------------------------------------
@@ -256,14 +272,18 @@ def test_a_module_opens_with_one_sentence(path: Path) -> None:
 def test_every_room_has_a_folder_or_file_of_tests() -> None:
     tests = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
     tests |= {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
-    elsewhere = {"data", "engine", "errors", "messages", "sse"}  # shown by what stands on them
+    elsewhere = {"data", "endpoint", "engine", "errors", "messages", "sse"}  # shown by what stands on them
     assert FLOOR.keys() - elsewhere - tests == set()
 
 
 # -- documents -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+OPTIONS = options(default())
+"""All options of `serve`, those of the chat last."""
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS])
 def test_every_setting_stands_in_the_documents(name: str) -> None:
     text, option = documents(), name.replace("_", "-")
     assert re.search(rf"`--(no-)?{option}\b", text)
@@ -273,10 +293,10 @@ def test_every_setting_stands_in_the_documents(name: str) -> None:
 def test_the_table_of_options_tells_the_defaults_in_order() -> None:
     text = (ROOT / "docs" / "serving.md").read_text("utf-8")
     rows = re.findall(r"^\| `--(?:no-)?([\w-]+)` \| `MOCKSERVER_(\w+)`[^|]*\| ([^|]+) \|", text, re.MULTILINE)
-    assert [row[0] for row in rows] == [field.name.replace("_", "-") for field in fields(Settings)]
+    assert [row[0] for row in rows] == [option.name.replace("_", "-") for option in OPTIONS]
     told = {variable.lower(): default for _, variable, default in rows}
-    assert list(told) == [field.name for field in fields(Settings)]
-    for field in fields(Settings):
+    assert list(told) == [option.name for option in OPTIONS]
+    for field in OPTIONS:
         if field.default is not None and not isinstance(field.default, bool):
             default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
             assert told[field.name] == default
@@ -286,7 +306,7 @@ def test_no_option_is_documented_that_there_is_not() -> None:
     known = {
         option
         for command in COMMANDS.values()
-        for each in command.params
+        for each in command.get_params(_served)
         for option in (*each.opts, *each.secondary_opts)
     }
     plugin = ast.unparse(tree("mockserver.pytest_plugin"))

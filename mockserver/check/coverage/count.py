@@ -15,7 +15,7 @@ from mockserver.check.coverage.visit import Talk, talk_of, toucher_of
 from mockserver.contract.openapi import Contract
 from mockserver.contract.router import Router
 from mockserver.contract.schema import Schema
-from mockserver.control.admin import RemoteAdmin, contract_of
+from mockserver.control.client import RemoteAdmin, contract_of
 from mockserver.control.routes import control_document
 from mockserver.errors import StartError, UsageError
 from mockserver.journal.exchange import Exchange, from_json

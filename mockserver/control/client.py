@@ -1,0 +1,112 @@
+"""Calls the Admin API: of a mock in this process, or of a server that runs elsewhere."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from mockserver.control.admin import ControlRequest, Reply
+from mockserver.control.routes import table_of
+from mockserver.engine import Mock
+from mockserver.errors import MockserverError, StartError, StateError, StoreError, StubError
+from mockserver.matching import as_json
+from mockserver.messages import Json
+
+
+class LocalAdmin:
+    """Calls the routes of a mock in this process."""
+
+    def __init__(self, mock: Mock, scope: str) -> None:
+        self.mock, self.scope = mock, scope
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        value: Json = None,
+        *,
+        content: bytes = b"",
+        query: Mapping[str, str] | None = None,
+        **params: str,
+    ) -> Reply:
+        """Call a route."""
+        request = ControlRequest(
+            mock=self.mock, scope=self.scope, path=params, query=query or {}, value=value, content=content
+        )
+        return table_of(self.mock.api)[method, path].handler(request)
+
+
+class RemoteAdmin:
+    """Calls the routes of a server that runs elsewhere; a StartError says where it cannot be reached."""
+
+    PATIENCE = 10.0
+    """Seconds to wait for an answer."""
+
+    def __init__(self, url: str, scope: str) -> None:
+        self.url, self.scope = url.rstrip("/"), scope
+
+    @cached_property
+    def _client(self) -> Any:
+        import httpx
+
+        return httpx.Client(
+            base_url=self.url,
+            headers={"x-mock-scope": self.scope},
+            timeout=self.PATIENCE,
+            trust_env=False,
+            verify=not self.url.startswith("http:"),  # to read certificates takes a hundred times as long as all else
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        value: Json = None,
+        *,
+        content: bytes = b"",
+        query: Mapping[str, str] | None = None,
+        **params: str,
+    ) -> Reply:
+        """Call a route."""
+        import httpx
+
+        target = path.format(**{name: quote(text, safe="") for name, text in params.items()})
+        body: dict[str, Any] = {"content": content} if value is None else {"json": as_json(value)}
+        try:
+            response = self._client.request(method, target, params=dict(query or {}), **body)
+        except httpx.HTTPError as error:
+            raise _unreachable(self.url, str(error) or type(error).__name__) from error
+        if response.is_success or response.status_code in (404, 406):
+            is_json = response.headers.get("content-type", "").startswith("application/json")
+            made = response.json() if is_json and response.content else None
+            return Reply(response.status_code, made, (response.content,))
+        raise _refusal(response, path)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+
+def _unreachable(url: str, why: str) -> MockserverError:
+    return StartError("the mock server cannot be reached", where=url, why=why, mend="start it with: mockserver serve")
+
+
+def _refusal(response: Any, path: str) -> MockserverError:
+    """Give what a control route refused as the exception that it was there."""
+    try:
+        told = response.json()
+        what, more = str(told.pop("detail")), {key: str(told[key]) for key in ("where", "why", "mend") if key in told}
+    except (ValueError, KeyError, AttributeError):
+        what, more = f"the mock server answered {response.status_code}", {"why": response.text[:200]}
+    if response.status_code == 400:
+        is_stub = "/stubs" in path or path.endswith("/verify")
+        return (StubError if is_stub else StateError)(what, **more)
+    return (StoreError if response.status_code == 503 else StartError)(what, **more)
+
+
+def contract_of(admin: RemoteAdmin) -> Json:
+    """Give what a server says that it serves; a StartError where it cannot be asked."""
+    reply = admin.call("GET", "/__mock__/contract")
+    if reply.status == 404:
+        raise StartError("the mock server cannot be asked", where=admin.url, mend="start it without --no-control")
+    return reply.value
