@@ -16,7 +16,7 @@ from mockserver.engine import Mock
 from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET, Chunk, Json, Request, Response, Stream
 from mockserver.server.asgi import App
 from mockserver.settings import SOURCES, Settings
-from mockserver.store.base import Session, Step
+from mockserver.store.base import Record, Update
 from mockserver.store.memory import MemoryStore
 from tests.conftest import app_of
 from tests.oracle import Answer, call, oracle
@@ -524,8 +524,8 @@ def test_a_failure_of_the_mock_is_a_500_in_the_contracts_form_and_called_its_own
 class Forgetful(MemoryStore):
     """A store that loses a session's id."""
 
-    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        kept = super().change(scope, session_id, step)
+    def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
+        kept = super().update(scope, collection, id, step)
         lost: dict[str, Any] = {"id": None}
         return kept and kept._replace(**lost)
 

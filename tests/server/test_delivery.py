@@ -29,7 +29,7 @@ def stream_of(data: list[bytes], closed: list[int] | None = None, last: bytes = 
             closed.append(sent)
         return last
 
-    return Stream([Chunk(float(number), part) for number, part in enumerate([*data, b""])], close, 3.0)
+    return Stream([Chunk(float(number), part) for number, part in enumerate([*data, b""])], close, 3.0, last)
 
 
 def data_of(stream: Stream) -> bytes:
@@ -112,7 +112,7 @@ def test_half_of_the_events_are_given_where_no_number_is(data: list[bytes]) -> N
 )
 def test_the_first_event_that_a_change_changes_is_changed(data: list[bytes], last: bytes, made: bytes | None) -> None:
     closed: list[int] = []
-    found = changed(stream_of(data, closed, last), bytes.upper, last)
+    found = changed(stream_of(data, closed, last), bytes.upper)
     if made is None:
         assert found is None
     else:

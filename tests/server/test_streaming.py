@@ -288,7 +288,7 @@ def test_a_server_that_stops_in_mid_stream_ends_and_keeps_what_was_told() -> Non
             assert events_of(next(parts))
             started = time.monotonic()
         assert time.monotonic() - started < PATIENCE
-    (kept,) = mock.store.find("default", "ses-a", turns=True).turns
+    ((_, kept),) = mock.store.find("default", "sessions", "ses-a", parts=True).parts
     assert kept[0] == {"type": "user_input", "content": MESSAGE}
     assert (kept[-1]["type"], kept[-1]["is_error"]) == ("stop", True)
 

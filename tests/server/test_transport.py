@@ -17,16 +17,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.control.admin import LocalDesk
+from mockserver.apis.llamacloud_chat.testing import ChatMockServer, open_mock
+from mockserver.control.admin import LocalAdmin
 from mockserver.delivery import KEEP_ALIVE
 from mockserver.engine import Mock
 from mockserver.messages import LONGEST_TARGET, Chunk, Delivery, Json, Request, Response, Stream
 from mockserver.server.asgi import App
 from mockserver.server.transport import BASE_URL, AsyncHandlerTransport, HandlerTransport, waits_of
 from mockserver.server.uvicorn import running
-from mockserver.store.base import Session, Step
+from mockserver.store.base import Record, Update
 from mockserver.store.memory import MemoryStore
-from mockserver.testing.server import MockServer, open_mock, settings_of
+from mockserver.testing.server import settings_of
 from tests.conftest import app_of
 from tests.strategies import BODIES, operations, target
 from tests.talk import KEY, MESSAGE, TITLE, events
@@ -83,7 +84,7 @@ def kind(timeout: float | None = PATIENCE) -> dict[str, Any]:
 
 
 def see(
-    server: MockServer, asynchronous: bool, method: str, path: str, timeout: float | None = PATIENCE, **options: Any
+    server: ChatMockServer, asynchronous: bool, method: str, path: str, timeout: float | None = PATIENCE, **options: Any
 ) -> Seen:
     """Send a request by a client of its own, and read its answer part by part."""
     meeting = Meeting()
@@ -107,7 +108,7 @@ def see(
     return meeting.seen()
 
 
-def history(server: MockServer, session_id: str = "ses-abc123") -> list[Json]:
+def history(server: ChatMockServer, session_id: str = "ses-abc123") -> list[Json]:
     """Give the history of a session once no turn is told any more; none for a session that is not there."""
     deadline = time.monotonic() + 5
     while session_id in server.sessions:
@@ -123,7 +124,7 @@ Protocol = Literal["h11", "httptools"]
 
 
 @pytest.fixture(scope="module")
-def sides() -> Iterator[dict[str, MockServer]]:
+def sides() -> Iterator[dict[str, ChatMockServer]]:
     """Give the same mock in process, and on a socket by both implementations of HTTP that uvicorn has."""
     protocols: tuple[Protocol, ...] = ("httptools", "h11")
     with ExitStack() as stack:
@@ -131,7 +132,7 @@ def sides() -> Iterator[dict[str, MockServer]]:
         for http in protocols:
             mock = Mock(settings_of(SETTINGS))
             url = stack.enter_context(running(app_of(mock), http=http, shutdown_timeout=1))
-            made[http] = MockServer(LocalDesk(mock, "default"), url, mock=mock)
+            made[http] = ChatMockServer(LocalAdmin(mock, "default"), url, mock=mock)
             stack.callback(made[http].close)
         yield made
 
@@ -215,7 +216,7 @@ CASES = [
 ]
 
 
-def assert_same(sides: dict[str, MockServer], case: Case, asynchronous: bool) -> None:
+def assert_same(sides: dict[str, ChatMockServer], case: Case, asynchronous: bool) -> None:
     """Assert that a client meets a case as it should, by whatever way, and leaves the same history."""
     operation = operations("2.6")[case.operation]
     found: dict[str, tuple[Seen, list[Json]]] = {}
@@ -237,7 +238,7 @@ def assert_same(sides: dict[str, MockServer], case: Case, asynchronous: bool) ->
 @both_colours
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_client_sees_the_same_in_process_and_on_a_socket(
-    sides: dict[str, MockServer], case: Case, asynchronous: bool
+    sides: dict[str, ChatMockServer], case: Case, asynchronous: bool
 ) -> None:
     assert_same(sides, case, asynchronous)
 
@@ -249,7 +250,7 @@ def test_a_client_sees_the_same_in_process_and_on_a_socket(
 )
 @pytest.mark.parametrize("operation", ["set_title", "stream"])
 def test_a_page_of_another_origin_meets_the_same_ends(
-    sides: dict[str, MockServer], http: str, operation: str, fault: str, error: str, status: int | None
+    sides: dict[str, ChatMockServer], http: str, operation: str, fault: str, error: str, status: int | None
 ) -> None:
     server = sides[http]
     server.reset()
@@ -263,7 +264,7 @@ def test_a_page_of_another_origin_meets_the_same_ends(
 # Streams
 
 
-def told_one_by_one(asynchronous: bool, server: MockServer) -> list[tuple[float, bytes, int]]:
+def told_one_by_one(asynchronous: bool, server: ChatMockServer) -> list[tuple[float, bytes, int]]:
     """Follow a turn, and give its parts, each with the time when it came and the size of the history then."""
     found: list[tuple[float, bytes, int]] = []
     started = time.monotonic()
@@ -301,7 +302,7 @@ def test_the_events_of_a_turn_come_one_by_one_in_their_time(asynchronous: bool) 
 class Leaver:
     """A client that reads some parts of a turn, and goes."""
 
-    def __init__(self, server: MockServer, size: int) -> None:
+    def __init__(self, server: ChatMockServer, size: int) -> None:
         self.server, self.size = server, size
         self.parts: list[bytes] = []
 
@@ -341,7 +342,7 @@ def joined(found: list[Json], each: str) -> str:
 
 @pytest.mark.parametrize("moment", ["before the head", "in a pause"])
 def test_a_task_that_is_cancelled_leaves_a_failed_stop(moment: str) -> None:
-    async def cut(server: MockServer) -> None:
+    async def cut(server: ChatMockServer) -> None:
         async with server.async_http_client(**kind(None)) as client:
             with anyio.move_on_after(0.05):
                 await client.post(TURN, json=BODIES["stream"])
@@ -473,7 +474,7 @@ def test_a_pause_within_the_patience_of_the_client_is_waited_for(timeout: float 
 
 
 def test_a_pause_in_one_task_holds_no_other_up() -> None:
-    async def both(server: MockServer) -> list[str]:
+    async def both(server: ChatMockServer) -> list[str]:
         done: list[str] = []
 
         async def title(name: str) -> None:
@@ -571,8 +572,8 @@ def test_what_is_too_large_is_refused_in_process_as_on_a_socket(options: Any, st
 class Failing(MemoryStore):
     """A store with a defect."""
 
-    def change(self, scope: str, session_id: str, step: Step) -> Session | None:
-        raise ZeroDivisionError(f"{scope}, {session_id}, {step}")
+    def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
+        raise ZeroDivisionError(f"{scope}, {collection}, {id}, {step}")
 
 
 @both_colours
@@ -585,7 +586,7 @@ def test_a_defect_of_the_mock_is_a_500_in_process_as_on_a_socket(
             with ExitStack() as stack:
                 mock = Mock(settings_of(SETTINGS), Failing())
                 url = stack.enter_context(running(app_of(mock), shutdown_timeout=1)) if live else BASE_URL
-                server = MockServer(LocalDesk(mock, "default"), url, mock=mock, in_process=not live)
+                server = ChatMockServer(LocalAdmin(mock, "default"), url, mock=mock, in_process=not live)
                 stack.callback(server.close)
                 found.append(see(server, asynchronous, "POST", TITLE, json=BODIES["set_title"]))
     assert found[0] == found[1]
@@ -641,7 +642,7 @@ def test_the_control_routes_are_reached_in_process_as_on_a_socket(asynchronous: 
     for live in (False, True):
         with open_mock(live=live, **SETTINGS) as server:
             sent = [
-                (see(server, asynchronous, method, path, json=body), server.sessions.snapshot())
+                (see(server, asynchronous, method, path, json=body), server.snapshot())
                 for method, path, body, _ in JSON_OF_CONTROL
             ]
             assert len(server.journal) == 0

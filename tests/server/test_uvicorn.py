@@ -31,7 +31,7 @@ def test_several_servers_run_at_a_time_each_on_its_own_port() -> None:
         assert len(set(urls)) == 3
         for url in urls:
             assert title(url, url) == url[:50] + "..."
-        counts = [httpx.get(url + "/__mock__/health").json()["sessions"] for url in urls]
+        counts = [httpx.get(url + "/__mock__/health").json()["records"] for url in urls]
         assert counts == [1, 1, 1]
 
 

@@ -129,23 +129,23 @@ def test_each_worker_answers_and_sees_what_the_others_did(tmp_path: Path) -> Non
 
 
 @PROC
-def test_workers_share_the_journal_and_an_answer_that_is_planned_once_is_given_once(tmp_path: Path) -> None:
+def test_workers_share_the_journal_and_a_stub_of_two_uses_is_used_twice(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2", "--store", "sqlite:///s.db") as server, each_worker(server) as clients:
         assert_one_memory(clients)
 
 
 def assert_one_memory(clients: Sequence[httpx.Client]) -> None:
-    """Make sure that whoever is asked, plan and journal are those of all."""
+    """Make sure that whoever is asked, stubs and journal are those of all."""
     one, other = clients
     assert one.post("/__mock__/stubs", json={"operation": "create", "status": 429, "times": 2}).status_code == 201
-    assert other.get("/__mock__/stubs").json()["planned"][0]["uses"] == 0
+    assert other.get("/__mock__/stubs").json()["stubs"][0]["uses"] == 0
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: clients[number % 2].post(CHAT).status_code, range(20)))
     assert sorted(answers) == [201] * 18 + [429] * 2
     journals = [each.get("/__mock__/journal").json()["exchanges"] for each in clients]
     assert journals[0] == journals[1]
     assert [each["number"] for each in journals[0]] == list(range(1, 21))
-    assert sum(each["planned"] is not None for each in journals[0]) == 2
+    assert sum(each["stub"] is not None for each in journals[0]) == 2
     assert other.post("/__mock__/verify", json={"operation": "create", "times": 20}).status_code == 200
     one.delete("/__mock__/journal")
     assert other.get("/__mock__/journal").json()["exchanges"] == []
@@ -297,11 +297,11 @@ def test_a_server_begun_from_a_saved_state_has_all_that_was_there(
 def test_a_deleted_session_stays_gone_and_no_id_comes_twice(tmp_path: Path, saved: tuple[Path, Json]) -> None:
     path, before = saved
     heads = [json.loads(line) for line in path.read_text("utf-8").splitlines() if '"gone"' in line]
-    gone = [session_id for head in heads for session_id in head["gone"]]
+    gone = [session_id for head in heads for _, session_id in head["gone"]]
     assert len(gone) == 2
     known = {summary["session_id"] for summary in before[""][0]} | set(gone)
     with serving(tmp_path, "--state", str(path)) as server, client(server.url) as default:
-        assert [default.get(f"{CHAT}/{each}").status_code for each in heads[-1]["gone"]] == [404]
+        assert [default.get(f"{CHAT}/{each}").status_code for _, each in heads[-1]["gone"]] == [404]
         assert default.post(CHAT).json()["session_id"] not in known
 
 
