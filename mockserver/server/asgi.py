@@ -121,8 +121,11 @@ class App:
             return
         if isinstance(body, bytes):
             request = _new(Request, (method, path, query, headers, body, DEFAULT_SCOPE, root))
-            threaded = self._pool is not None and self._mock.waits
-            response = await self._elsewhere(self._handle, request) if threaded else self._handle(request)
+            pool = self._pool
+            if pool is None or not self._mock.waits:
+                response = self._handle(request)
+            else:
+                response = await _elsewhere(pool, self._handle, request)
         else:
             response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
         status, fields, content, stream, delivery, _, _ = response
@@ -155,10 +158,6 @@ class App:
         except Exception as error:
             log.exception("the mock failed at %s %s", request.method, request.path)
             return self._mock.failed(request, error)
-
-    async def _elsewhere(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
-        """Call in a thread what waits; once begun it is done, even where its caller is stopped meanwhile."""
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, function, asked))
 
     async def _deliver(
         self, response: Response, delivery: Delivery, scope: Scope, receive: Receive, send: Send
@@ -200,8 +199,9 @@ class App:
     async def _close(self, stream: Stream, sent: int) -> bytes:
         """Close a stream, which keeps what was told."""
         try:
-            threaded = self._pool is not None and self._mock.waits
-            return await self._elsewhere(stream.close, sent) if threaded else stream.close(sent)
+            if self._pool is not None and self._mock.waits:
+                return await _elsewhere(self._pool, stream.close, sent)
+            return stream.close(sent)
         except Exception:
             log.exception("the mock failed at the end of a stream")
             return b""
@@ -271,6 +271,18 @@ class App:
             )
         scope[RAW_SEND] = send
         await self._crossing(scope, receive, send)
+
+
+async def _elsewhere(pool: ThreadPoolExecutor, function: Callable[[Asked], Given], asked: Asked) -> Given:
+    """Call in a thread what waits. Once begun it is done, and where its caller is stopped meanwhile, waited for.
+
+    Not every server waits for what it has stopped: its loop would end before a turn that was broken off is kept.
+    """
+    begun = pool.submit(function, asked)
+    try:
+        return await asyncio.shield(asyncio.wrap_future(begun))
+    except asyncio.CancelledError:
+        return begun.result()
 
 
 def _path(scope: Scope) -> str:

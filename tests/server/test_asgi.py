@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -248,6 +250,16 @@ def test_path_and_method_are_judged_before_the_key_and_the_key_before_the_reques
 # Streams
 
 
+ROOT_CALL: Any = {
+    "type": "http",
+    "method": "POST",
+    "path": "/",
+    "raw_path": b"/",
+    "query_string": b"",
+    "headers": [],
+}
+
+
 class Teller(Mock):
     """A mock that tells one stream, whatever it is asked; it notes that, and how much of the stream went out."""
 
@@ -283,8 +295,7 @@ def listened(teller: Teller, leaves_after: float | None = None) -> list[tuple[fl
             if message.get("more_body"):
                 parts.append((loop.time() - began, message["body"]))
 
-        scope = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b"", "headers": []}
-        await asyncio.wait_for(App(teller, control=oracle)(scope, receive, send), 10)
+        await asyncio.wait_for(App(teller, control=oracle)(ROOT_CALL, receive, send), 10)
         return parts
 
     return asyncio.run(ask_and_listen())
@@ -309,6 +320,46 @@ def test_a_caller_that_leaves_ends_the_stream_at_once_and_it_is_told_how_far_it_
 def test_a_stream_whose_end_fails_ends_all_the_same() -> None:
     teller = Teller(Chunk(0.0, b"a"), fails=True)
     assert [part for _, part in listened(teller)] == [b"a"]
+    assert teller.closed == [1]
+
+
+class Waiting(Teller):
+    """A teller whose store takes its time to keep what was told, in a thread."""
+
+    threads, waits = 1, True
+
+    def __init__(self, *chunks: Chunk) -> None:
+        super().__init__(*chunks)
+        self.closing = threading.Event()
+
+    def close(self, sent: int) -> bytes:
+        self.closing.set()
+        time.sleep(0.05)
+        return super().close(sent)
+
+
+def test_a_turn_that_a_stopping_server_cuts_off_is_kept_before_its_loop_ends() -> None:
+    teller = Waiting(Chunk(0.0, b"a"), Chunk(60.0, b"b"))
+
+    async def stop_in_between() -> None:
+        begun, waiting = asyncio.Event(), [{"type": "http.request"}]
+
+        async def receive() -> Any:
+            return waiting.pop() if waiting else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            if message.get("body") == b"a":
+                begun.set()
+
+        task = asyncio.ensure_future(App(teller, control=oracle)(ROOT_CALL, receive, send))
+        await begun.wait()
+        task.cancel()  # the server's patience is over
+        while not teller.closing.is_set():
+            await asyncio.sleep(0)
+        task.cancel()  # its loop ends
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(stop_in_between())
     assert teller.closed == [1]
 
 
