@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.check.provider.cases import Case, Verdict, pointer_of
@@ -287,7 +288,7 @@ def refusal_place(seen: Seen) -> Iterator[Broken]:
     if seen.verdict.expected != "invalid" or seen.answer.status != 422:
         return
     value, media = seen.value, seen.media
-    if media is None or media.schema is None or '"loc"' not in json.dumps(media.schema.rooted()):
+    if media is None or media.schema is None or not _has_places(media.schema):
         return
     entries = value.get("detail") if isinstance(value, dict) else None
     if not isinstance(entries, list) or not all(isinstance(each, dict) and "loc" in each for each in entries):
@@ -302,6 +303,12 @@ def refusal_place(seen: Seen) -> Iterator[Broken]:
         expected = [pointer_of(place) for place in seen.verdict.places]
         message = f"the refusal names another place than the wrong one ({seen.case.name})"
         yield Broken(message, "/response/body/detail", expected, [join("/request", *loc) for loc in named])
+
+
+@lru_cache(maxsize=256)
+def _has_places(schema: Schema) -> bool:
+    """Say whether the form of a refusal has room for places; the whole document is looked through, so only once."""
+    return '"loc"' in json.dumps(schema.rooted())
 
 
 def _same_place(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
