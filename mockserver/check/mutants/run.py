@@ -19,7 +19,7 @@ from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.settings import Settings
 
-__all__ = ["BROKEN", "ODD", "Outcome", "judge", "run"]
+__all__ = ["BROKEN", "ODD", "STATES", "Outcome", "judge", "run"]
 
 BROKEN: tuple[Mutant, ...] = (
     *STATUSES,
@@ -55,13 +55,21 @@ class Outcome(NamedTuple):
         return tuple(dict.fromkeys(each.rule for each in self.problems))
 
 
-def judge(mutant: Mutant, *, at_first: bool = True, examples: int = EXAMPLES, seed: int = 0) -> Outcome:
-    """Check one server of the catalogue, in this process."""
+def judge(
+    mutant: Mutant,
+    *,
+    at_first: bool = True,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+    operations: Sequence[str] = (),
+) -> Outcome:
+    """Check one server of the catalogue, in this process; with `operations` only these get cases of their own."""
     mock = Mock(Settings(contract=mutant.era, seed=seed, journal_size=0))
-    operations: list[Placed] = [(c, operation) for c in mock.served.contracts for operation in c.operations]
+    every: list[Placed] = [(c, operation) for c in mock.served.contracts for operation in c.operations]
+    options = Options(examples=examples, seed=seed, patience=PATIENCE, at_first=at_first, operations=operations)
     began = time.perf_counter()
     with of_handler(mutant.wrap(mock.handle), PATIENCE) as target:
-        report = check(target, operations, Options(examples=examples, seed=seed, patience=PATIENCE, at_first=at_first))
+        report = check(target, every, options)
     return Outcome(mutant, report.problems, int(report.figures["cases"]), time.perf_counter() - began)
 
 
