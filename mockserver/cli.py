@@ -16,6 +16,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from mockserver import __version__
 from mockserver import api as packs
 from mockserver.errors import MockserverError, UsageError
 from mockserver.settings import Settings, options_of
@@ -55,7 +56,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="llamacloud-mockserver", prog_name="mockserver")
+@click.version_option(__version__, prog_name="mockserver")
 def main() -> None:
     """Serve, test and check any API by its OpenAPI document."""
 
@@ -111,7 +112,7 @@ class _ServingCommand(click.Command):
 def api_of(args: Sequence[str], defaults: Mapping[str, Any]) -> packs.Api | None:
     """Find the API pack in force: by the options, else the environment, else pyproject.toml, else the default."""
 
-    def said(name: str) -> str | None:
+    def given(name: str) -> str | None:
         for at, text in enumerate(args):
             if text == "--":
                 break
@@ -122,7 +123,7 @@ def api_of(args: Sequence[str], defaults: Mapping[str, Any]) -> packs.Api | None
         value = os.environ.get(f"MOCKSERVER_{name.upper()}") or defaults.get(name)
         return None if value is None else str(value)
 
-    return packs.choose(said("api"), said("contract"))
+    return packs.choose(given("api"), given("contract"))
 
 
 def _option(each: "Field[Any]") -> click.Option:

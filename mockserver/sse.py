@@ -40,10 +40,6 @@ class Step(NamedTuple):
     after: float | None = None
 
 
-def _unnamed(_: Json) -> str:
-    return ""
-
-
 def _anything(_: Sequence[Json]) -> None:
     pass
 
@@ -52,8 +48,10 @@ def _anything(_: Sequence[Json]) -> None:
 class StreamStyle:
     """How an API tells its event streams, beyond what its contract says."""
 
-    event_name: Callable[[Json], str] = _unnamed
-    """Gives what the `event:` line of an event says; nothing for an event without one."""
+    event_name: str = ""
+    """What the `event:` line of an event says; nothing for events without one."""
+    names_by_suffix: tuple[tuple[str, str], ...] = ()
+    """Other names, for events whose `type` ends so."""
     pace: Pace = AT_ONCE
     wanted: bool = True
     """Whether a stream is preferred where an answer may be one or plain JSON."""
@@ -68,7 +66,10 @@ class StreamStyle:
         data = _write(event)
         if not data.isascii():
             data = data.translate(_LINE_ENDS)
-        name = self.event_name(event)
+        name, kind = self.event_name, event.get("type") if isinstance(event, dict) else None
+        for suffix, other in self.names_by_suffix if isinstance(kind, str) else ():
+            if kind.endswith(suffix):
+                name = other
         return f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"
 
 

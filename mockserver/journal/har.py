@@ -3,9 +3,9 @@
 import base64
 import re
 from collections.abc import Sequence
-from importlib.metadata import version
 from urllib.parse import parse_qsl, quote
 
+from mockserver import __version__
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json, RawHeaders
 
@@ -15,7 +15,7 @@ BASE = "http://127.0.0.1"
 
 def as_har(exchanges: Sequence[Exchange]) -> Json:
     """Write exchanges as a HAR document; what HAR has no word for stands under names that begin with an underscore."""
-    creator = {"name": "mockserver", "version": version("llamacloud-mockserver")}
+    creator = {"name": "mockserver", "version": __version__}
     return {"log": {"version": "1.2", "creator": creator, "entries": [_entry(each) for each in exchanges]}}
 
 

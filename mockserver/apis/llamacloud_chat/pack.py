@@ -53,7 +53,8 @@ class ChatSettings:
 def style(settings: ChatSettings) -> StreamStyle:
     """Give how turns are told."""
     return StreamStyle(
-        event_name=turns.event_name,
+        event_name="message",  # docs/upstream.md, "Stream"
+        names_by_suffix=(("_delta", "delta"),),
         pace=Pace(settings.stream_delay, settings.stream_rate, settings.stream_jitter),
         wanted=settings.stream == "sse",
         check=turns.check_script,

@@ -34,11 +34,6 @@ _ANSWERS = (
 _BROKEN_OFF = "The connection was closed before the turn was complete."
 
 
-def event_name(event: Json) -> str:
-    """Give the name that an event is sent under. Source: docs/upstream.md, "Stream"."""
-    return "delta" if isinstance(event, dict) and str(event.get("type")).endswith("_delta") else "message"
-
-
 def is_stop(event: Json) -> bool:
     """Say whether an event ends a turn."""
     return isinstance(event, dict) and event.get("type") == "stop"
