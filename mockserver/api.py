@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
-from mockserver.clock import Clock
+from mockserver.clock import Now
 from mockserver.contract.openapi import Contract, Operation, read_file
 from mockserver.data import packed
 from mockserver.errors import UsageError
@@ -78,8 +78,8 @@ class PlayContext:
     """What a pack plays with."""
 
     store: Store
-    clock: Clock
-    """Gives the time now, as a timestamp."""
+    now: Now
+    """Gives the time now, in nanoseconds since 1970."""
     chance: Callable[..., Random]
     """Gives the source of chance of a scope and further parts; the same parts give the same chance."""
     settings: Any

@@ -56,7 +56,7 @@ class Endpoint:
         if isinstance(preference, Draft):
             return preference, None
         taken = None
-        if preference is NONE and (self._stubs.base or request.scope in self._stubbed):
+        if preference is NONE and (self._stubs.base or self._stubbed is None or request.scope in self._stubbed):
             taken = self._stubs.take(call)
         draft = self._answer(call, preference, taken)
         if call.findings:
@@ -94,12 +94,13 @@ class Endpoint:
     def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:
         """Answer a call as it prefers, or as a stub says, or as it is played, or as the contract says."""
         try:
-            if taken is not None:
+            if taken is not None and not taken.step.is_usual:
                 return self._stubs.draft(taken, call, self._answers)
             if preference is not NONE:
                 return self._answers.preferred(call, preference)
             played = None if self._play is None else self._play(call)
-            return self._answers.unplayed(call) if played is None else played
+            draft = self._answers.unplayed(call) if played is None else played
+            return draft if taken is None else draft._replace(headers=(*draft.headers, *taken.step.headers))
         except RejectedError as rejected:
             return rejected.draft
         except Unmet as unmet:

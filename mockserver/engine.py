@@ -16,7 +16,7 @@ from mockserver.answer.fixtures import Fixtures
 from mockserver.answer.prefer import Preference
 from mockserver.answer.render import Renderer
 from mockserver.api import Call, Draft, PlayContext
-from mockserver.clock import clock_of, now_of
+from mockserver.clock import now_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.router import NO_MATCH, Match, Router
 from mockserver.endpoint import Endpoint, Keys
@@ -73,7 +73,8 @@ class Mock:
         )
         self.loaded = 0
         """How many records it was started with."""
-        self.clock, self._now = clock_of(settings.clock), now_of(settings.clock)
+        self.now = now_of(settings.clock)
+        """Gives the time, in nanoseconds since 1970."""
         self._recorder = Recorder(
             self.store if settings.journal_size else None,
             settings.journal,
@@ -98,7 +99,7 @@ class Mock:
         style = replace(style, pace=style.pace._replace(keep_alive=chosen.keep_alive))
         context = PlayContext(
             store=self.store,
-            clock=self.clock,
+            now=self.now,
             chance=self._random,
             settings=self.own,
             style=style,
@@ -162,7 +163,7 @@ class Mock:
 
     def handle(self, request: Request) -> Response:
         """Answer a request: scope, endpoint (key, request, preference, stub, play), rendering, fault, journal."""
-        served, at, before, wrong = self.served, self._now(), request.root, None
+        served, at, before, wrong = self.served, self.now(), request.root, None
         if HEADER in request.headers or request.path.startswith(PREFIX):
             path = request.path
             request, wrong = placed(request)
@@ -215,7 +216,7 @@ class Mock:
         request, _ = placed(request)
         served = self.served
         match = served.router.match(request.method, request.path, request.headers)
-        return self._finish(served, request, match, draft, None, self._now())
+        return self._finish(served, request, match, draft, None, self.now())
 
     # -- chance
 

@@ -66,8 +66,8 @@ class StreamStyle:
         data = _write(event)
         if not data.isascii():
             data = data.translate(_LINE_ENDS)
-        name, kind = self.event_name, event.get("type") if isinstance(event, dict) else None
-        for suffix, other in self.names_by_suffix if isinstance(kind, str) else ():
+        name, kind = self.event_name, str(event.get("type")) if isinstance(event, dict) else ""
+        for suffix, other in self.names_by_suffix:
             if kind.endswith(suffix):
                 name = other
         return f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"

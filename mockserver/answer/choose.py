@@ -46,9 +46,10 @@ class Answers:
     def player(self, operation: Operation) -> Play | None:
         """Give what answers a call of an operation that is played, where its caller prefers nothing."""
         play = self._plays.get(operation)
-        if play is None or (self.fixtures.bundled(operation) and not _is_stream(operation)):
-            return play
-        return partial(self._played, play)
+        if play is None or not self.fixtures.bundled(operation):
+            return None if play is None else partial(self._played, play)
+        has_script = _is_stream(operation) and "" in self.fixtures.named(operation, operation.success)
+        return partial(self._played, play) if has_script else play
 
     def answer(self, call: Call, preference: Preference = NONE) -> Draft:
         """Give the answer; Unmet where no declared answer is as the caller prefers, RejectedError by what is played."""

@@ -25,7 +25,6 @@ DEEPEST = 60
 """How deep what must be there is followed before the schema is said to have no end."""
 
 _EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class _Local(threading.local):
@@ -249,11 +248,6 @@ def _joined(one: Json, other: Json) -> Json:
         for key in keys & one.keys() & other.keys():
             made[key] = choose(one[key], other[key])
     return made
-
-
-def identifier(prefix: str, rng: Random, size: int = 12) -> str:
-    """Make an id: a prefix and lower-case alphanumerics."""
-    return prefix + "".join(rng.choices(_ALPHABET, k=size))
 
 
 def moment(rng: Random) -> datetime:

@@ -51,6 +51,8 @@ class ResponseSpec:
     """Fields that the contract requires, for an answer that does not bring them."""
     write: Callable[[Json], bytes] = orjson.dumps
     """Writes the body; a TypeError for a number that it cannot write."""
+    is_event: Callable[[Json], bool] | None = None
+    """Says whether an event of a stream is right; None where the contract says nothing of them."""
     is_valid: Callable[[Json], bool] | None = None
     """Says at once whether a value is right; None where more is to be looked at."""
 
@@ -115,7 +117,8 @@ class Renderer:
         required = _required_fields(operation, reply) if reply is not None else ()
         plain = media is not None and media.schema is not None and media.item_schema is None
         is_valid = media.schema.compiled() if plain and media is not None and media.schema is not None else None
-        return ResponseSpec(name, tuple(headers), reply, media, required, _writer(draft), is_valid)
+        is_event = media.item_schema.compiled() if media is not None and media.item_schema is not None else None
+        return ResponseSpec(name, tuple(headers), reply, media, required, _writer(draft), is_event, is_valid)
 
     def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
         """Give a draft that may leave, with its spec: itself, or an error of ours in its place."""
@@ -145,7 +148,7 @@ class Renderer:
             return [] if fits else [_undeclared(spec, f"a body of type {draft.media}")]
         schema, value = media.schema, draft.value
         if draft.stream is not None and isinstance(value, list):
-            found = _event_problems(media.item_schema, value)
+            found = _event_problems(spec, value)
             if found or schema is None or schema.node == {"type": "string"}:  # which every stream is, written out
                 return found
             value = "".join(map(self._style.text, value))
@@ -228,10 +231,18 @@ def _as_json(value: Json) -> bytes:
     return _write_by_json(value).encode()
 
 
-def _event_problems(schema: Schema | None, events: list[Json]) -> list[Finding]:
+def _event_problems(spec: ResponseSpec, events: list[Json]) -> list[Finding]:
     """Judge the events of a stream."""
-    wrong = [] if schema is None else [index for index, event in enumerate(events) if not schema.is_valid(event)]
-    return [finding for index in wrong if schema for finding in schema.explain(events[index], where=f"/body/{index}")]
+    schema = None if spec.media is None else spec.media.item_schema
+    if schema is None or spec.is_event is None:
+        return []
+    try:
+        if all(map(spec.is_event, events)):
+            return []
+    except ValueError:  # a value that is no JSON
+        pass
+    wrong = [index for index, event in enumerate(events) if not schema.is_valid(event)]
+    return [finding for index in wrong for finding in schema.explain(events[index], where=f"/body/{index}")]
 
 
 def _text_problems(schema: Schema, value: Json) -> list[Finding]:

@@ -1,7 +1,7 @@
 """What every store keeps, each scope by itself: records, counters, a journal and stubs."""
 
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import orjson
@@ -103,13 +103,6 @@ class StoredStub(NamedTuple):
     spec: Json
 
 
-class Everywhere(Container[str]):
-    """Holds every scope: where other processes write stubs, any may have some."""
-
-    def __contains__(self, scope: object) -> bool:
-        return True
-
-
 class Store(Protocol):
     """Keeps all that outlives a request. Every method is atomic, and raises StoreError if the store cannot be reached.
 
@@ -123,8 +116,8 @@ class Store(Protocol):
     """How many threads may call it at once; 0 for a store that never waits."""
     shared: bool
     """Whether several processes may use it at once."""
-    stubbed: Container[str]
-    """The scopes that may have stubs."""
+    stubbed: Mapping[str, Mapping[int, StoredStub]] | None
+    """The stubs of each scope that has any; None where other processes write some, and they must be asked for."""
     shared_log: bool
     """Whether other processes see its journal and stubs: then entries are bytes, and specs are JSON."""
 

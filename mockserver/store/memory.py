@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from threading import Lock
 
@@ -155,7 +155,7 @@ class MemoryLog:
         self._log_limits = limits
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
         self._stubs: dict[str, dict[int, StoredStub]] = {}
-        self.stubbed: Container[str] = self._stubs
+        self.stubbed: Mapping[str, Mapping[int, StoredStub]] | None = self._stubs
         self._claims: dict[str, dict[str, int]] = {}
         self._numbers = count(1)
         self._log_lock = Lock()

@@ -1,7 +1,7 @@
 """Keeps everything in a Redis, which any number of processes may use at once."""
 
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -13,7 +13,6 @@ from mockserver.store.base import (
     Change,
     Counters,
     Entry,
-    Everywhere,
     Found,
     Limits,
     Record,
@@ -296,7 +295,7 @@ class RedisStore:
     waits = True
     shared = True
     shared_log = True
-    stubbed: Container[str] = Everywhere()
+    stubbed: Mapping[str, Mapping[int, StoredStub]] | None = None
 
     def __init__(self, url: str, limits: Limits = DEFAULT_LIMITS) -> None:
         try:

@@ -1,7 +1,7 @@
 """Keeps everything in an SQLite file, which several processes may use at once."""
 
 import sqlite3
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,6 @@ from mockserver.store.base import (
     DEFAULT_LIMITS,
     Counters,
     Entry,
-    Everywhere,
     Found,
     Limits,
     Record,
@@ -487,7 +486,7 @@ class SharedSqliteStore(_SqliteRecords):
     """Everything in an SQLite file, for several processes that serve as one."""
 
     shared_log = True
-    stubbed: Container[str] = Everywhere()
+    stubbed: Mapping[str, Mapping[int, StoredStub]] | None = None
 
     def append(self, scope: str, entry: Entry) -> int:
         """Add an entry to the journal of a scope."""

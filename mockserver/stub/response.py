@@ -40,6 +40,12 @@ class StubbedResponse(NamedTuple):
     times: int | None
     invalid: bool
     spec: Mapping[str, Any]
+    faults_json: tuple[Json, ...] = ()
+    """The faults as they are remembered."""
+    needs_schema: bool = False
+    """Whether a fault asks what the contract says of the body."""
+    is_usual: bool = False
+    """Whether the answer is the usual one, before faults and header fields."""
 
 
 def read_response(given: Any) -> StubbedResponse:
@@ -58,18 +64,24 @@ def read_response(given: Any) -> StubbedResponse:
     status, faults = _status(given.get("status")), given.get("faults")
     delay = [{"delay": given["delay"]}] if given.get("delay") is not None else []
     damages = faults if isinstance(faults, list | tuple) else [] if faults is None else [faults]
+    preference = NONE
+    if any(given.get(key) is not None for key in ("status", "example", "dynamic", "seed")):
+        preference = Preference(status, _text(given, "example"), _truth(given, "dynamic"), _seed(given.get("seed")))
+    read = read_faults([*delay, *damages])
+    is_invalid = bool(_truth(given, "invalid"))
     return StubbedResponse(
-        Preference(status, _text(given, "example"), _truth(given, "dynamic"), _seed(given.get("seed")))
-        if any(given.get(key) is not None for key in ("status", "example", "dynamic", "seed"))
-        else NONE,
-        status,
-        given.get("body", UNSAID),
-        partial,
-        tuple(_headers(given)),
-        read_faults([*delay, *damages]),
-        _times(given.get("times", 1)),
-        bool(_truth(given, "invalid")),
-        given,
+        preference=preference,
+        status=status,
+        body=given.get("body", UNSAID),
+        partial=partial,
+        headers=tuple(_headers(given)),
+        faults=read,
+        times=_times(given.get("times", 1)),
+        invalid=is_invalid,
+        spec=given,
+        faults_json=tuple(each.as_json() for each in read),
+        needs_schema=any(KINDS[each.kind].body == "json" for each in read),
+        is_usual=preference is NONE and "body" not in given and partial is None and not is_invalid,
     )
 
 

@@ -14,7 +14,7 @@ from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema, load_document, resolve
 from mockserver.errors import ContractError, StubError
-from mockserver.matching import ANY, Fields, When, as_json, differences, parts_of, read_when, told
+from mockserver.matching import ANY, Fields, Parts, When, as_json, differences, parts_of, read_when, told
 from mockserver.messages import (
     Finding,
     Json,
@@ -74,7 +74,7 @@ class Taken(NamedTuple):
     @property
     def faults(self) -> tuple[Json, ...]:
         """What is done to the answer on purpose, as JSON."""
-        return tuple(each.as_json() for each in self.step.faults)
+        return self.step.faults_json
 
 
 def read_spec(given: Any) -> Json:
@@ -186,15 +186,20 @@ class StubRules:
         """
         request = call.request
         scope = request.scope
-        kept = self.store.stubs(scope)
+        stubbed = self.store.stubbed
+        kept = self.store.stubs(scope) if stubbed is None else list(stubbed.get(scope, {}).values())
         if not kept and not self.base:
             return None
         entries = self._entries(scope, kept)
-        parts = parts_of(call.path, request.query, request.headers.raw, request.body)
+        parts: Parts | None = None
         ending = [(place, entry) for place, entry in enumerate(entries) if entry.total is not None]
         lasting = [(place, entry) for place, entry in enumerate(entries) if entry.total is None]
         for place, entry in (*ending, *reversed(lasting)):
-            if entry.operation in (ANY, call.operation.id) and not differences(entry.when, parts):
+            if entry.operation not in (ANY, call.operation.id):
+                continue
+            if entry.when and parts is None:
+                parts = parts_of(call.path, request.query, request.headers.raw, request.body)
+            if parts is None or not differences(entry.when, parts):
                 taken = self._claimed(scope, entry, place)
                 if taken is not None:
                     return taken
@@ -249,7 +254,8 @@ class StubRules:
             response = wronged(response, step)
         if not step.faults:
             return response, response
-        chance = self._chance(scope, "stub", taken.place, "use", taken.use)
+        draws = any(fault.kind == "delay" for fault in step.faults)
+        chance = self._chance(scope, "stub", taken.place, "use", taken.use) if draws else Random(0)
         whole = damaged(response, lasting(step.faults), chance, schema)
         return damaged(response, step.faults, chance, schema), whole
 
@@ -352,7 +358,7 @@ def finished(
 
     What cannot be done is a loud 500.
     """
-    media = renderer.spec(match.operation, draft).media
+    media = renderer.spec(match.operation, draft).media if taken.step.needs_schema else None
     schema = None if media is None else media.schema if response.stream is None else media.item_schema
     try:
         return stubs.finish(taken, response, request.scope, schema)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.answer.generate import DEPTH, NO_HINTS, generate, identifier
+from mockserver.answer.generate import DEPTH, NO_HINTS, generate
 from mockserver.api import Hints
 from mockserver.apis.llamacloud_chat.pack import HINTS, VERSIONS
+from mockserver.apis.llamacloud_chat.turns import identifier
 from mockserver.clock import timestamp
 from mockserver.contract.openapi import Media
 from mockserver.contract.schema import Schema

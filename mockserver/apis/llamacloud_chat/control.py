@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mockserver.apis.llamacloud_chat.sessions import EVERYTHING, problem, summary
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, new_session
+from mockserver.clock import timestamp_of
 from mockserver.control.admin import NOTHING, ControlRequest, Reply, Route
 from mockserver.control.routes import not_found
 from mockserver.errors import StateError
@@ -72,7 +73,7 @@ def _read_session(request: ControlRequest, session_id: str) -> tuple[Record, Seq
     parts: Sequence[Part] = ((1, events),) if events and not wrong else ()
     made = new_session(
         session_id,
-        value.get("last_updated_at") or request.mock.clock(),
+        value.get("last_updated_at") or timestamp_of(request.mock.now()),
         title=value.get("generated_title"),
         job_metadata=value.get("job_metadata"),
         index_ids=value.get("index_ids"),

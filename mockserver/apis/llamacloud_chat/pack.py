@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
-from mockserver.answer.generate import identifier, moment, words
+from mockserver.answer.generate import moment, words
 from mockserver.api import Api, Client, Hints, StateRules
 from mockserver.apis.llamacloud_chat import sessions, simulation, state, turns
+from mockserver.apis.llamacloud_chat.turns import identifier
 from mockserver.clock import timestamp
 from mockserver.data import data_dir
 from mockserver.messages import Headers, Json, Version

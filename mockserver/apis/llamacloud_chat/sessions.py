@@ -7,11 +7,10 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
-from mockserver.answer.generate import identifier
 from mockserver.api import Call, Draft, PlayContext, RejectedError
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
-from mockserver.apis.llamacloud_chat.turns import broken_off, job_metadata, remembered, said, stopped
-from mockserver.clock import Clock
+from mockserver.apis.llamacloud_chat.turns import ended, identifier, said, stopped
+from mockserver.clock import Now, timestamp_of
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
 from mockserver.errors import StoreError
 from mockserver.messages import Finding, Json
@@ -38,12 +37,29 @@ class Traits(NamedTuple):
     streams: bool
 
 
+class Timestamps:
+    """The time as upstream writes it; what does not change within a second is written once a second."""
+
+    def __init__(self, now: Now) -> None:
+        self._now, self._written = now, (-1, "")
+
+    def text(self) -> str:
+        """Give the time now."""
+        second, rest = divmod(self._now(), 1_000_000_000)
+        at, text = self._written
+        if at != second:
+            text = timestamp_of(second * 1_000_000_000)[:20]
+            self._written = (second, text)
+        return f"{text}{rest // 1000:06d}"
+
+
 @dataclass(frozen=True, slots=True)
 class ChatContext:
     """What the chat is played with: the store, the clock, chance, and the rules."""
 
     store: Store
-    clock: Clock
+    clock: Callable[[], str]
+    """Gives the time as upstream writes it."""
     chance: Callable[..., Random]
     """Gives the chance of a scope and further parts."""
     title_length: int
@@ -61,7 +77,7 @@ class ChatContext:
         settings = context.settings
         return cls(
             context.store,
-            context.clock,
+            Timestamps(context.now).text,
             context.chance,
             settings.title_length,
             strict=settings.unknown_sessions == "404",
@@ -224,17 +240,13 @@ class _Turn:
 
     def keep(self, sent: int) -> Json:
         """Complete the turn in the history after `sent` events, all but the stop, or as broken off; give the stop."""
-        complete = sent >= len(self.events) - 1
-        events = self.events if complete else broken_off(self.events[:sent], self.prompt, self.chance)
-        stop = events[-1]
-
+        stop, history, run = ended(self.events, sent, self.prompt, self.chance, self.queried)
         begun = self.session.data
 
         def step(old: Record | None, _: bool) -> Change:
             if old is None or old.data["born"] != begun["born"]:  # it was deleted while the turn was told
                 return Change(old)
-            part = (begun["turns"], remembered(self.prompt, events))
-            return _updated(self.chat, old, part, job_metadata=job_metadata(stop, self.queried))
+            return _updated(self.chat, old, (begun["turns"], history), job_metadata=run)
 
         self.chat.store.update(self.call.request.scope, SESSIONS, self.session.id, step)
         return stop
@@ -261,7 +273,8 @@ def _answer(chat: ChatContext, call: Call, session: Record) -> Draft:
 
 
 def _updated(chat: ChatContext, session: Record, part: Part | None = None, **news: Json) -> Change:
-    made = session.changed(updated_at=chat.clock(), **news)
+    news["updated_at"] = chat.clock()
+    made = Record(SESSIONS, session.id, {**session.data, **news}, session.group)
     return Change(made) if part is None else Change(made, (part,))
 
 

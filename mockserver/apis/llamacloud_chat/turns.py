@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from mockserver.answer.generate import identifier
 from mockserver.messages import Json
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _WORDS = re.compile(r"\w[\w'\u2019-]*")
 _PIECES = re.compile(r"\S+\s*|\s+")
 _STOPWORDS = frozenset(
@@ -68,6 +68,11 @@ def _check_order(events: Sequence[Json]) -> None:
             calls[str(event.get("call_id"))] = event.get("name")
         elif kind == "tool_result" and calls.pop(str(event.get("call_id")), None) != event.get("name"):
             raise ValueError(place, "a result has the call_id and the name of a call before it")
+
+
+def identifier(prefix: str, rng: Random, size: int = 12) -> str:
+    """Make an id: a prefix and lower-case alphanumerics. Source: docs/upstream.md, "Identifiers"."""
+    return prefix + "".join(rng.choices(_ALPHABET, k=size))
 
 
 def said(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
@@ -166,6 +171,15 @@ def broken_off(events: Sequence[Json], prompt: str, rng: Random) -> list[Json]:
         made.append(event)
     made = [{**event, "type": event["type"].removesuffix("_delta")} for event in made]
     return [*made, stopped(made, prompt, rng, _BROKEN_OFF)]
+
+
+def ended(
+    events: Sequence[Json], sent: int, prompt: str, rng: Random, index_ids: Sequence[str]
+) -> tuple[Json, list[Json], Json]:
+    """Give how a turn ends after `sent` of its events: its stop, what the history keeps, the record of its run."""
+    is_complete = sent >= len(events) - 1
+    kept = list(events) if is_complete else broken_off(events[:sent], prompt, rng)
+    return kept[-1], remembered(prompt, kept), job_metadata(kept[-1], index_ids)
 
 
 def job_metadata(stop: Json, index_ids: Sequence[str]) -> Json:
