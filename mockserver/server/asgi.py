@@ -57,9 +57,6 @@ _OWN = (CONTROL, PREFIX, OPENAPI)
 
 log = logging.getLogger("mockserver")
 
-_new = tuple.__new__
-"""Makes a named tuple in half the time of its own constructor; every request is one."""
-
 
 class Answering(Protocol):
     """What stands behind the edge: a Handler that also words the edge's own refusals."""
@@ -120,7 +117,7 @@ class App:
         if body is None:  # the client went away before it had sent all
             return
         if isinstance(body, bytes):
-            request = _new(Request, (method, path, query, headers, body, DEFAULT_SCOPE, root))
+            request = Request(method, path, query, headers, body, DEFAULT_SCOPE, root)
             pool = self._pool
             if pool is None or not self._mock.waits:
                 response = self._handle(request)

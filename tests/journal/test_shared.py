@@ -30,7 +30,7 @@ requests = st.builds(
 )
 entries = st.builds(
     Entry,
-    at=st.just("2026-04-22T12:34:41.342245"),
+    at=st.just(1_776_861_281_342_245_000),
     request=requests,
     match=st.just(NO_MATCH) | st.builds(Match, st.sampled_from(OPERATIONS), values),
     contract=st.sampled_from(["2.6", "é"]),

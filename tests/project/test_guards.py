@@ -1,4 +1,4 @@
-"""The engine knows no API, and nothing keeps a name that was given up."""
+"""Nothing keeps a name that was given up."""
 
 import re
 from pathlib import Path
@@ -8,20 +8,6 @@ import pytest
 from tests.strategies import ROOT
 
 PACKAGE = ROOT / "mockserver"
-
-OF_THE_CHAT = (
-    "llama",
-    "stainless",
-    "ses-",
-    "idx-",
-    "generated_title",
-    "first_message",
-    "set_title",
-    "session_id",
-    "index_ids",
-    "/api/v1/chat",
-)
-"""Words of the API that is built in, which only its pack may say."""
 
 OLD_NAMES = (
     r"PlanError|PlannedAnswer|Planner|read_plan|/__mock__/plan|--plan\b|MOCKSERVER_PLAN",
@@ -35,26 +21,9 @@ OLD_NAMES = (
 """Names that were given up, as patterns; what they meant has another name now."""
 
 
-def generic() -> list[Path]:
-    """Give the sources of all rooms but the packs."""
-    rooms = {path: path.relative_to(PACKAGE).parts[0] for path in sorted(PACKAGE.rglob("*.py"))}
-    return [path for path, room in rooms.items() if room not in ("apis", "check")]
-
-
 def sources() -> list[Path]:
     pages = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [*sorted(PACKAGE.rglob("*.py")), *pages]
-
-
-@pytest.mark.parametrize("word", OF_THE_CHAT)
-def test_only_the_pack_of_the_chat_speaks_of_the_chat(word: str) -> None:
-    found = {
-        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for path in generic()
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if re.search(rf"(?<![a-z]){re.escape(word)}" if word.endswith("-") else re.escape(word), line.lower())
-    }
-    assert found == set()
 
 
 @pytest.mark.parametrize("pattern", OLD_NAMES)
