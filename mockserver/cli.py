@@ -22,14 +22,14 @@ from mockserver.errors import MockserverError, UsageError
 from mockserver.settings import Settings, options_of
 
 CHECKS = {
-    "check": "mockserver.check.provider.command",
-    "check-client": "mockserver.check.client.command",
-    "matrix": "mockserver.check.client.matrix_command",
-    "drift": "mockserver.check.drift.command",
-    "mutants": "mockserver.check.mutants.run",
-    "coverage": "mockserver.check.coverage.report",
+    "check": "mockserver.check.provider.command:command",
+    "check-client": "mockserver.check.client.command:command",
+    "matrix": "mockserver.check.client.command:matrix",
+    "drift": "mockserver.check.changes.command:command",
+    "mutants": "mockserver.check.mutants.run:command",
+    "coverage": "mockserver.check.coverage.report:command",
 }
-"""The checking commands, each in a module of its own that is loaded when it is called; its command is `command`."""
+"""The checking commands, each `"module:attribute"`, loaded when it is called."""
 
 PROGRAM = "mockserver.check.client.traffic"
 """What makes reports on a program that is run, loaded when there shall be one."""
@@ -44,13 +44,16 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all of them."""
-        return [*super().list_commands(ctx), *(name for name in CHECKS if find_spec(CHECKS[name]) is not None)]
+        return [
+            *super().list_commands(ctx),
+            *(name for name in CHECKS if find_spec(CHECKS[name].partition(":")[0]) is not None),
+        ]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Give one of them."""
         found = super().get_command(ctx, cmd_name)
         if found is None and cmd_name in self.list_commands(ctx):
-            command: click.Command = import_module(CHECKS[cmd_name]).command
+            command: click.Command = packs.load(CHECKS[cmd_name])
             return command
         return found
 
@@ -351,7 +354,8 @@ def start() -> None:
     """Run the command line; what stops us is told on stderr, with its exit code."""
     try:
         said = read_pyproject(Path.cwd())
-        main(default_map={"serve": said, "run": {key: value for key, value in said.items() if key != "port"}})
+        checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}
+        main(default_map={**checks, "serve": said, "run": {key: value for key, value in said.items() if key != "port"}})
     except MockserverError as error:
         print(f"mockserver: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

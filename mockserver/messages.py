@@ -18,8 +18,18 @@ RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 Version: TypeAlias = tuple[int, ...]
 """A version that a client states, or a contract has: (2, 17)."""
 
-Blame: TypeAlias = Literal["client", "contract", "stub", "store", "mock"]
-"""Whose fault a finding is: the caller's, the contract document's, a stub's, the store's, or our own."""
+Blame: TypeAlias = Literal["client", "server", "contract", "stub", "store", "mock"]
+"""Whose fault a finding is: the caller's, a checked server's, the contract's, a stub's, the store's, or our own."""
+
+Level: TypeAlias = Literal["error", "warning", "note"]
+"""How much a finding weighs: an error fails a run, the others are reported."""
+
+
+class Reproduction(NamedTuple):
+    """How to see a finding again: commands for a shell, and a program in Python."""
+
+    curl: str
+    python: str
 
 
 _UNREAD: tuple[Any, Any] = (None, None)
@@ -92,10 +102,10 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with a message.
+    """One thing that is wrong, from the judgement of a request to a report in SARIF.
 
-    `where` is a JSON pointer into the message ("/body/name", "/query/page_size", "/header/prefer");
-    `rule` names what was broken; `contract` is a place in the contract document.
+    `where` is a JSON pointer into what was looked at ("/body/name", "/query/page_size", "/response/status");
+    `rule` names what was broken; `contract` is a place in a contract, as `<contract>#<pointer>`.
     """
 
     where: str
@@ -105,6 +115,16 @@ class Finding:
     expected: Json = None
     received: Json = None
     contract: str = ""
+    operation: str = ""
+    level: Level = "error"
+    reproduction: Reproduction | None = None
+    count: int = 1
+    """How many cases show it."""
+
+    @property
+    def cause(self) -> tuple[str, str, str, str]:
+        """What makes two findings the same one."""
+        return self.rule, self.fault, self.operation, self.where
 
 
 class Delivery(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.check.coverage.count import Coverage, Tally
+from mockserver.check.changes.rules import Direction
+from mockserver.check.coverage.count import Coverage, CoverageCounter
 from mockserver.check.coverage.targets import Known, Place
-from mockserver.check.coverage.visit import Talk
-from mockserver.check.drift.rules import Direction
+from mockserver.check.coverage.visit import CoveredExchange
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, read_contract
 from mockserver.contract.schema import lookup
 from mockserver.journal.exchange import Exchange
@@ -22,13 +22,13 @@ JSON = Headers([(b"content-type", b"application/json")])
 UUID = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"
 
 
-def talk(method: str, path: str, **said: Any) -> Talk:
+def talk(method: str, path: str, **said: Any) -> CoveredExchange:
     """Make an exchange that has no answer and no body but those that are said; a body of Json is sent as such."""
     body, answer = said.pop("body", b""), said.pop("answer", b"")
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     usual = {"query": "", "headers": JSON if body else Headers(), "status": 0, "answer_headers": JSON, **said}
-    return Talk(method=method, path=path, body=body, answer=answer, **usual)
+    return CoveredExchange(method=method, path=path, body=body, answer=answer, **usual)
 
 
 def contract(document: Json) -> Contract:
@@ -36,9 +36,9 @@ def contract(document: Json) -> Contract:
     return read_contract(document, name="own", file="own.json")
 
 
-def coverage(contracts: Sequence[Contract], *talks: Talk) -> Coverage:
+def coverage(contracts: Sequence[Contract], *talks: CoveredExchange) -> Coverage:
     """Count exchanges."""
-    tally = Tally(contracts)
+    tally = CoverageCounter(contracts)
     for each in talks:
         tally.add(each)
     return tally.result()
@@ -58,7 +58,7 @@ def of_schema(schema: Json, side: Direction, components: Mapping[str, Json] | No
     return contract(drifts.sided(schema, side, components))
 
 
-def with_value(side: Direction, value: Json) -> Talk:
+def with_value(side: Direction, value: Json) -> CoveredExchange:
     """Make an exchange with a value as the body of the request or of the answer."""
     if side == "request":
         return talk("POST", drifts.PATH, body=value)
@@ -75,7 +75,7 @@ def below_body(names: set[str], side: Direction) -> set[str]:
 # -- an exchange for a place -------------------------------------------------------------------------------------------
 
 
-def made_for(contract: Contract, operation: Operation, place: Place, known: Known) -> Talk:
+def made_for(contract: Contract, operation: Operation, place: Place, known: Known) -> CoveredExchange:
     """Make the exchange that touches a place of a bundled contract, by the way that is told of it."""
     ways = [part.replace("~1", "/").replace("~0", "~") for part in known.where.split("/")[1:]]
     aim = _Aim(contract.document)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from mockserver.check.drift.operations import Description, drift
-from mockserver.check.drift.rules import RULES, Change, Direction, Severity
+from mockserver.check.changes.operations import Description, drift
+from mockserver.check.changes.rules import RULES, Change, Direction, Severity
 from mockserver.contract.schema import lookup
 from mockserver.messages import Json
 

@@ -6,9 +6,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from mockserver.apis.llamacloud_chat.check.part import RELEASES
 from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
-from mockserver.check.client.environments import RELEASES
-from mockserver.check.drift.operations import Description
+from mockserver.check.changes.operations import Description
 from tests.needs import untested
 from tests.strategies import ROOT
 

@@ -3,15 +3,17 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
 from mockserver.errors import StartError
-from mockserver.messages import Delivery, Handler, Headers, Request
+from mockserver.messages import Delivery, Handler, Headers, Request, Response
+from mockserver.server.asgi import Application
+from mockserver.server.client import ask
 
 LONGEST_ANSWER = 16_777_216
 """How many bytes of an answer are read."""
@@ -19,6 +21,11 @@ LONGEST_ANSWER = 16_777_216
 
 SENT = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "mockserver-check"}
 """What is sent with every request, beside its own fields: answers are looked at as they are on the wire."""
+
+
+def url_of(base: str, request: Request) -> str:
+    """Give the whole URL of a request."""
+    return f"{base}{request.path}" + (f"?{request.query}" if request.query else "")
 
 
 class Answer(NamedTuple):
@@ -47,10 +54,6 @@ class Target:
         self._origin, self._prefix = (parts.scheme, parts.hostname or "", parts.port), parts.path
         self.headers: list[tuple[bytes, bytes]] = []
         """What is sent with every request: the scope on a mock."""
-
-    def url_of(self, request: Request) -> str:
-        """Give the whole URL of a request."""
-        return f"{self.base}{request.path}" + (f"?{request.query}" if request.query else "")
 
     def ask(self, request: Request) -> Answer:
         """Send a request as it is, and give what came back, read to its end or for as long as patience lasts."""
@@ -166,76 +169,37 @@ def _never(_: httpx.Request) -> httpx.Response:
 
 
 @contextmanager
-def of_app(app: Any, patience: float) -> Iterator[Target]:
-    """Check an ASGI application in this process."""
-    transport = _AppTransport(app, patience)
-    client = httpx.Client(transport=transport, timeout=patience, headers=SENT)
-    target = Target(client, "http://mockserver.test", patience)
+def of_app(app: Application, patience: float) -> Iterator[Target]:
+    """Check an ASGI application in this process, in an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
     try:
-        yield target
+        yield AppTarget(app, patience, loop)
     finally:
-        target.close()
-        transport.stop()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
-class _AppTransport(httpx.BaseTransport):
-    """Asks an ASGI application in an event loop of its own; what it sends is given when it is complete."""
+class AppTarget(HandlerTarget):
+    """Asks an ASGI application; what it sends is given when it is complete."""
 
-    def __init__(self, app: Any, patience: float) -> None:
-        self._app, self._patience = app, patience
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+    def __init__(self, app: Application, patience: float, loop: asyncio.AbstractEventLoop) -> None:
+        def handle(request: Request) -> Response:
+            asked = asyncio.run_coroutine_threadsafe(ask(app, request), loop)
+            try:
+                return asked.result(patience)
+            finally:
+                asked.cancel()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
-        asked = asyncio.run_coroutine_threadsafe(self._asked(request, request.read()), self._loop)
+        super().__init__(handle, patience)
+
+    def ask(self, request: Request) -> Answer:
+        """Ask, and give what a client would see of a failure, too."""
         try:
-            head, body = asked.result(self._patience)
+            return super().ask(request)
         except TimeoutError:
-            asked.cancel()
-            raise httpx.ReadTimeout("the application did not answer in time", request=request) from None
+            return Answer(0, Headers(), b"", self.patience, "timeout", "the application did not answer in time")
         except Exception as error:
-            raise httpx.RemoteProtocolError(f"the application failed: {error!r}", request=request) from error
-        return httpx.Response(head["status"], headers=head.get("headers", []), stream=httpx.ByteStream(body))
-
-    async def _asked(self, request: httpx.Request, content: bytes) -> tuple[MutableMapping[str, Any], bytes]:
-        sent: list[MutableMapping[str, Any]] = []
-        asked = False
-
-        async def receive() -> MutableMapping[str, Any]:
-            nonlocal asked
-            if asked:
-                await asyncio.sleep(self._patience)
-                return {"type": "http.disconnect"}
-            asked = True
-            return {"type": "http.request", "body": content, "more_body": False}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            sent.append(message)
-
-        path, _, query = request.url.raw_path.decode("latin-1").partition("?")
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": request.method,
-            "scheme": "http",
-            "path": unquote(path),
-            "raw_path": path.encode("latin-1"),
-            "query_string": query.encode("latin-1"),
-            "root_path": "",
-            "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            "client": ("127.0.0.1", 1),
-            "server": ("mockserver.test", 80),
-        }
-        await self._app(scope, receive, send)
-        if not sent or sent[0]["type"] != "http.response.start":
-            raise RuntimeError("it sent no answer")
-        return sent[0], b"".join(each.get("body", b"") for each in sent[1:])
-
-    def stop(self) -> None:
-        """Stop the loop."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+            return Answer(0, Headers(), b"", 0.0, "protocol", f"the application failed: {error!r}")

@@ -3,13 +3,16 @@
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mockserver.clock import timestamp_of
 from mockserver.contract.router import Match
 from mockserver.matching import Parts, parts_of
 from mockserver.messages import HIDDEN, SECRETS, Finding, Headers, Json, RawHeaders, Request, Response, known, redacted
+
+_TOLD = ("where", "rule", "message", "fault", "expected", "received", "contract")
+"""What a journal says of a finding."""
 
 STATEFUL = frozenset(("session", "locked"))
 """Rules of findings that are no breach of the contract: the request is right, what it asks for is not there."""
@@ -224,7 +227,7 @@ def as_json(exchange: Exchange) -> Json:
             "headers": _fields_json(exchange.answer_headers),
             **_body_json(exchange.answer, exchange.answer_size),
         },
-        "findings": [asdict(each) for each in exchange.findings],
+        "findings": [{name: getattr(each, name) for name in _TOLD} for each in exchange.findings],
         "stub": exchange.stub or None,
         "faults": list(exchange.faults),
     }
@@ -233,7 +236,6 @@ def as_json(exchange: Exchange) -> Json:
 def from_json(value: Json) -> Exchange:
     """Read an exchange."""
     request, answer = value["request"], value["answer"]
-    names = {each.name for each in fields(Finding)}
     return Exchange(
         number=value["number"],
         at=value["at"],
@@ -252,7 +254,7 @@ def from_json(value: Json) -> Exchange:
         answer=_read_body(answer),
         answer_size=answer["size"],
         source=value["source"],
-        findings=tuple(Finding(**{k: v for k, v in each.items() if k in names}) for each in value["findings"]),
+        findings=tuple(Finding(**{k: v for k, v in each.items() if k in _TOLD}) for each in value["findings"]),
         stub=value.get("stub") or 0,
         faults=tuple(value["faults"]),
         attempt=value.get("attempt", 0),

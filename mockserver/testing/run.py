@@ -47,6 +47,7 @@ class Ran(NamedTuple):
     """Whether the times in the journals tell nothing."""
     contracts: Sequence[Contract] = ()
     """The contracts that are served, the newest first."""
+    api: Api | None = None
 
 
 def run_command(
@@ -90,6 +91,7 @@ def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockSe
         [stub for each in servers for stub in each.stub.unused],
         mock.settings.clock is not None,
         mock.served.contracts,
+        mock.api,
     )
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from mockserver.apis.llamacloud_chat.pack import VERSIONS
+from mockserver.apis.llamacloud_chat.check.part import PART
+from mockserver.apis.llamacloud_chat.pack import API, VERSIONS
 from mockserver.check.client.traffic import teller
-from mockserver.check.coverage.count import Coverage, Tally
-from mockserver.check.coverage.report import GROUPS, Hearing, Share, coverage_of, report_of, share, summary_of
+from mockserver.check.coverage.count import Coverage, CoverageCounter
+from mockserver.check.coverage.report import GROUPS, RecordingTarget, Share, coverage_of, report_of, share, summary_of
 from mockserver.check.coverage.targets import RULES, places_of
 from mockserver.check.provider.command import placed
-from mockserver.check.provider.run import Options, check
+from mockserver.check.provider.run import Options, check_target
 from mockserver.check.target import at_url, of_handler
 from mockserver.contract.openapi import Contract, read_file
 from mockserver.engine import Mock
@@ -191,11 +192,13 @@ LATER = {"list", "create", "retrieve", "delete", "get_summary", "stream"}
 
 def test_an_operation_is_counted_where_it_was_called_and_else_in_the_newest_contract() -> None:
     one, other = exchange(contract="2.6"), exchange(contract="2.8#/paths", method="GET", path="/api/v1/chat")
-    assert counted(Tally().result()) == {"2.17": LATER, "2.6": {"set_title"}}, "what is served by default"
-    assert counted(Tally().add_all([one]).result()) == {"2.6": LATER | {"set_title"}}
-    assert counted(Tally().add_all([one, other]).result()) == {"2.8": LATER, "2.6": {"set_title"}}
+    assert counted(CoverageCounter(api=API).result()) == {"2.17": LATER, "2.6": {"set_title"}}, (
+        "what is served by default"
+    )
+    assert counted(CoverageCounter(api=API).add_all([one]).result()) == {"2.6": LATER | {"set_title"}}
+    assert counted(CoverageCounter(api=API).add_all([one, other]).result()) == {"2.8": LATER, "2.6": {"set_title"}}
     newest = other._replace(contract="2.17")
-    assert counted(Tally().add_all([one, other, newest]).result()) == {
+    assert counted(CoverageCounter(api=API).add_all([one, other, newest]).result()) == {
         "2.17": LATER,
         "2.8": {"list"},
         "2.6": {"set_title"},
@@ -204,10 +207,10 @@ def test_an_operation_is_counted_where_it_was_called_and_else_in_the_newest_cont
 
 def test_a_contract_that_is_named_is_the_one_for_all() -> None:
     heard = [exchange(contract="2.6"), exchange(contract="2.8", method="GET", path="/api/v1/chat")]
-    found = Tally([contract_of("2.17")]).add_all(heard).result()
+    found = CoverageCounter([contract_of("2.17")]).add_all(heard).result()
     assert counted(found) == {"2.17": LATER}
     assert (found.exchanges, found.outside) == (2, 1), "it has no titles"
-    served = Tally()
+    served = CoverageCounter(api=API)
     served.serve(["2.17", "2.8"])
     assert counted(served.result()) == {"2.17": LATER}
 
@@ -215,9 +218,9 @@ def test_a_contract_that_is_named_is_the_one_for_all() -> None:
 def test_a_contract_of_ones_own_must_be_named(tmp_path: Any) -> None:
     heard = exchange(contract="notes#/paths", method="GET", path="/notes/n1", operation="read")
     with pytest.raises(UsageError, match="the journal is of the contract 'notes'") as caught:
-        Tally().add_all([heard])
+        CoverageCounter(api=API).add_all([heard])
     assert "mend: name its file: --contract FILE" in str(caught.value)
-    found = Tally([read_file(write_document(tmp_path, own_document()))]).add_all([heard]).result()
+    found = CoverageCounter([read_file(write_document(tmp_path, own_document()))]).add_all([heard]).result()
     assert {place.operation for place in found.touched} == {"read"}
 
 
@@ -249,9 +252,9 @@ def checked() -> tuple[Coverage, Coverage]:
     """Check a mock as the command does; give what the check heard, and what the mock's journal has."""
     mock = Mock(Settings(seed=1, journal_size=100_000))
     with of_handler(mock.handle, 5.0) as target:
-        hearing = Hearing(target)
-        report = check(hearing, placed(mock.served.contracts), Options(examples=70))
-        assert not report.problems
+        hearing = RecordingTarget(target)
+        report = check_target(hearing, placed(mock.served.contracts), Options(part=PART, examples=70))
+        assert not report.findings
     heard = hearing.coverage(mock.served.contracts)
     return heard, coverage_of(mock.served.contracts, mock.exchanges("default"))
 
@@ -279,11 +282,11 @@ def test_a_check_exercises_all_of_every_request(checked: tuple[Coverage, Coverag
 
 def test_what_could_not_be_sent_was_not_said_and_what_was_not_answered_was(base_url: str) -> None:
     with at_url(base_url, 5.0) as target:
-        unsent = Hearing(target)
+        unsent = RecordingTarget(target)
         wrong = Headers([(b"x-wrong", b"a\nb")])
         assert unsent.ask(Request("GET", "/api/v1/chat", "", wrong)).failure == "unsent"
     with of_handler(lambda _: Response(200, (), delivery=Delivery(unanswered=True)), 5.0) as target:
-        unanswered = Hearing(target)
+        unanswered = RecordingTarget(target)
         unanswered.ask(Request("GET", "/api/v1/chat"))
     one, other = (each.coverage([contract_of("2.17")]) for each in (unsent, unanswered))
     assert (one.exchanges, other.exchanges) == (0, 1)
@@ -312,6 +315,6 @@ def test_a_program_that_is_run_is_told_its_coverage(capsys: pytest.CaptureFixtur
 
 def test_contracts_are_told_newest_first() -> None:
     calls = [exchange(contract=era) for era in ("2.6", "2.17", "2.8")]
-    assert Tally().add_all(calls).result().contracts == ("2.17", "2.8", "2.6")
+    assert CoverageCounter(api=API).add_all(calls).result().contracts == ("2.17", "2.8", "2.6")
     own_: Contract = contract(own_document())
-    assert Tally([own_]).result().contracts == ("own",)
+    assert CoverageCounter([own_]).result().contracts == ("own",)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mockserver.check.coverage.count import Coverage, Tally
+from mockserver.apis.llamacloud_chat.pack import API
+from mockserver.check.coverage.count import Coverage, CoverageCounter
 from mockserver.check.coverage.report import Share, report_of, table_of, untouched
 from mockserver.check.coverage.targets import RULES, Known, Place
 from mockserver.journal.exchange import Exchange
@@ -19,7 +20,7 @@ HEARD: list[Exchange] = journal(
 
 
 def test_every_place_that_was_not_touched_is_told_once_with_what_lies_below_it() -> None:
-    found = Tally(all_contracts()).add_all(HEARD).result()
+    found = CoverageCounter(all_contracts()).add_all(HEARD).result()
     each = untouched(found, each=True)
     assert len(each) == len(found.untouched) == len({problem.cause for problem in each})
     outermost = untouched(found)
@@ -44,12 +45,12 @@ def test_what_several_operations_share_is_told_once() -> None:
 
 def test_an_operation_of_two_contracts_is_told_apart() -> None:
     calls = [exchange(contract=era, method="GET", path="/api/v1/chat", operation="list") for era in ("2.17", "2.8")]
-    report = report_of(Tally().add_all(calls).result(), "both")
+    report = report_of(CoverageCounter(api=API).add_all(calls).result(), "both")
     rows = [row[0] for row in report.tables[0].rows]
     assert {"list (2.17)", "list (2.8)", "all", "percent"} <= set(rows)
-    told = {each.operation for each in report.problems if "429" in each.message}
+    told = {each.operation for each in report.findings if "429" in each.message}
     assert {"list (2.17)", "list (2.8)"} <= told
-    assert len({each.cause for each in report.problems}) == len(report.problems)
+    assert len({each.cause for each in report.findings}) == len(report.findings)
 
 
 SENTENCES: list[tuple[Json, dict[str, str]]] = [
@@ -114,9 +115,11 @@ def test_what_is_less_than_was_asked_for_is_a_problem(limit: float, is_less: boo
 
 
 def test_no_exchange_is_a_warning_and_no_success() -> None:
-    report = report_of(Tally().result(), "nothing")
-    assert (report.problems[0].rule, report.problems[0].level) == ("something-heard", "warning")
-    assert [each.rule for each in report_of(Tally().result(), "nothing", fail_under=1).errors] == ["fail-under"]
+    report = report_of(CoverageCounter(api=API).result(), "nothing")
+    assert (report.findings[0].rule, report.findings[0].level) == ("something-heard", "warning")
+    assert [each.rule for each in report_of(CoverageCounter(api=API).result(), "nothing", fail_under=1).errors] == [
+        "fail-under"
+    ]
 
 
 def test_what_is_whole_is_passed_and_what_is_nothing_has_no_column() -> None:
@@ -130,10 +133,10 @@ def test_what_is_whole_is_passed_and_what_is_nothing_has_no_column() -> None:
 
 
 def test_bodies_that_were_cut_are_told() -> None:
-    found = Tally().add_all([exchange(answer_size=99)]).result()
+    found = CoverageCounter(api=API).add_all([exchange(answer_size=99)]).result()
     assert report_of(found, "x").figures["with a cut body"] == 1
     assert "--journal-body" in table_of(found).notes[0]
-    assert table_of(Tally().add_all([exchange()]).result()).notes == []
+    assert table_of(CoverageCounter(api=API).add_all([exchange()]).result()).notes == []
 
 
 def test_the_page_tells_every_kind() -> None:

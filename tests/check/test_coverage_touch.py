@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.check.coverage.count import Tally
+from mockserver.apis.llamacloud_chat.pack import API, VERSIONS
+from mockserver.check.changes.rules import Direction
+from mockserver.check.coverage.count import CoverageCounter
 from mockserver.check.coverage.targets import Place, places_of
-from mockserver.check.coverage.visit import talk_of, toucher_of
-from mockserver.check.drift.rules import Direction
+from mockserver.check.coverage.visit import covered, visitor_of
 from mockserver.contract.router import Router
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json
@@ -108,9 +108,9 @@ def test_of_a_body_that_was_cut_only_whole_events_are_seen() -> None:
     branches = {name for name in told(cut) if name.startswith("branch")}
     assert (branches, cut.cut) == ({"branch /response/200/body/*/oneOf/3"}, 1)
     whole = exchanges.exchange(answer=events, answer_size=len(events))
-    assert not talk_of(whole).is_cut
-    assert talk_of(whole._replace(answer_size=len(events) + 1)).is_cut
-    assert talk_of(whole._replace(size=whole.size + 1)).is_cut
+    assert not covered(whole).is_cut
+    assert covered(whole._replace(answer_size=len(events) + 1)).is_cut
+    assert covered(whole._replace(size=whole.size + 1)).is_cut
 
 
 # -- the bundled contracts ---------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def test_of_a_body_that_was_cut_only_whole_events_are_seen() -> None:
 def test_every_place_of_a_bundled_contract_is_touched_by_the_exchange_made_for_it(era: str, name: str) -> None:
     own = contract_of(era)
     operation = next(each for each in own.operations if each.id == name)
-    router, toucher = Router([own]), toucher_of(own)
+    router, toucher = Router([own]), visitor_of(own)
     touched: set[Place] = set()
     for place, known in places_of(own, operation).items():
         made = made_for(own, operation, place, known)
@@ -147,7 +147,7 @@ def test_a_schema_whose_value_is_itself_comes_to_an_end() -> None:
 
 
 def touched(journal: list[Exchange]) -> frozenset[Any]:
-    return Tally(all_contracts()).add_all(journal).result().touched
+    return CoverageCounter(all_contracts()).add_all(journal).result().touched
 
 
 @given(one=journals, other=journals)
@@ -159,7 +159,7 @@ def test_the_coverage_of_two_journals_is_the_union_of_theirs(one: list[Exchange]
 
 @given(journal=journals)
 def test_what_is_touched_is_counted_and_a_journal_alone_says_in_which_contracts(journal: list[Exchange]) -> None:
-    found = Tally().add_all(journal).result()
+    found = CoverageCounter(api=API).add_all(journal).result()
     assert found.touched <= found.places.keys()
     assert found.touched == touched(journal)
     assert found.exchanges == len(journal)
@@ -181,7 +181,7 @@ def test_whatever_the_contract_what_is_touched_is_counted_and_what_is_right_brea
     heard = talk("POST", "/things", body=json.dumps(sent).encode(), status=200, answer=json.dumps(came).encode())
     (operation,) = it.operations
     places = places_of(it, operation)
-    touched = toucher_of(it).touched(operation, {}, heard)
+    touched = visitor_of(it).touched(operation, {}, heard)
     assert {place.kind for place in touched - places.keys()} <= {"field-absent"}, "which another part may require"
     assert operation.body is not None
     if operation.body.schema.is_valid(sent):
@@ -192,5 +192,5 @@ def test_whatever_the_contract_what_is_touched_is_counted_and_what_is_right_brea
 
 @given(exchange=exchanges.exchanges, era=st.sampled_from(VERSIONS))
 def test_any_exchange_can_be_counted(exchange: Exchange, era: str) -> None:
-    found = Tally([contract_of(era)]).add_all([exchange]).result()
+    found = CoverageCounter([contract_of(era)]).add_all([exchange]).result()
     assert found.touched <= found.places.keys()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mockserver.answer.generate import generate
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.check.drift.operations import Description, drift
-from mockserver.check.drift.rules import RULES, Change, Severity, verdict
+from mockserver.check.changes.operations import Description, drift
+from mockserver.check.changes.rules import RULES, Change, Severity, verdict
 from mockserver.contract.resolved import Views
 from mockserver.contract.schema import Schema, lookup
 from mockserver.errors import ContractError

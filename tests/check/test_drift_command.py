@@ -10,9 +10,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from mockserver.check.drift.command import Limit, command, read_source, report_of
-from mockserver.check.drift.rules import RULES
+from mockserver.apis.llamacloud_chat.pack import API
+from mockserver.check.changes.command import FailOn, command, read_source, report_of
+from mockserver.check.changes.rules import RULES
 from mockserver.check.report.formats import FORMATS
+from mockserver.check.report.locate import NO_FILES
 from mockserver.cli import main
 from mockserver.errors import ContractError, MockserverError, UsageError
 from mockserver.messages import Json
@@ -77,15 +79,15 @@ def test_a_risky_change_fails_where_that_is_asked(tmp_path: Path, fail_on: str, 
     assert problem["level"] == ("error" if code else "warning")
 
 
-def found(a: str, b: str, fail_on: Limit = "breaking") -> Any:
-    return report_of(read_source(a).description, read_source(b).description, fail_on)
+def found(a: str, b: str, fail_on: FailOn = "breaking") -> Any:
+    return report_of(read_source(a, API).description, read_source(b, API).description, fail_on)
 
 
 def test_a_report_has_verdict_counts_rules_places_and_what_is_unchanged() -> None:
     report = found("2.6", "2.8")
     assert report.figures == {"version": "major", "breaking": 1, "risky": 0, "harmless": 6}
     assert report.rules.keys() == RULES.keys()
-    (first, *others) = report.problems
+    (first, *others) = report.findings
     assert (first.rule, first.operation, first.level) == ("operation-withdrawn", "set_title", "error")
     assert first.contract == "2.6#/paths/~1api~1v1~1chat~1{session_id}~1title/post"
     assert {each.level for each in others} == {"note"}
@@ -97,7 +99,7 @@ def test_a_report_has_verdict_counts_rules_places_and_what_is_unchanged() -> Non
 def test_where_a_place_is_another_in_a_that_is_told_too(tmp_path: Path) -> None:
     a = sided({"$ref": "#/components/schemas/It"}, "request", {"It": {"type": "string", "maxLength": 9}})
     b = sided({"$ref": "#/components/schemas/Es"}, "request", {"Es": {"type": "string", "maxLength": 8}})
-    (problem,) = found(kept(tmp_path / "a.yaml", a), kept(tmp_path / "b.yaml", b)).problems
+    (problem,) = found(kept(tmp_path / "a.yaml", a), kept(tmp_path / "b.yaml", b)).findings
     assert problem.contract == f"{tmp_path}/b.yaml#/components/schemas/Es/maxLength"
     assert problem.message.endswith(f"(was {tmp_path}/a.yaml#/components/schemas/It/maxLength)")
     assert (problem.expected, problem.received) == (9, 8)
@@ -142,8 +144,8 @@ def test_a_client_may_be_a_folder_or_a_release_in_the_cache(tmp_path: Path) -> N
 def test_of_two_clients_it_is_the_clients_fault(tmp_path: Path) -> None:
     client = f"client:{written(tmp_path)}"
     contract = kept(tmp_path / "none.json", {"openapi": "3.1.0", "paths": {}})
-    assert {each.fault for each in found(contract, client).problems} == {"client"}
-    assert {each.fault for each in found(client, contract).problems} == {"contract"}
+    assert {each.fault for each in found(contract, client).findings} == {"client"}
+    assert {each.fault for each in found(client, contract).findings} == {"contract"}
 
 
 def test_a_place_of_a_client_that_is_called_like_a_release_is_a_place(
@@ -237,10 +239,10 @@ EXAMPLES = re.findall(r"```console\n\$ mockserver drift (\S+) (\S+)\n(.+?)```", 
 @pytest.mark.parametrize(("a", "b", "shown"), EXAMPLES, ids=[f"{a}-{b}" for a, b, _ in EXAMPLES])
 def test_the_examples_on_the_page_are_what_the_command_says(a: str, b: str, shown: str) -> None:
     first, second = (
-        release(name.removeprefix("client:")) if name.startswith("client:") else read_source(name).description
+        release(name.removeprefix("client:")) if name.startswith("client:") else read_source(name, API).description
         for name in (a, b)
     )
-    said = FORMATS["terminal"](report_of(first, second, "breaking"), None)
+    said = FORMATS["terminal"](report_of(first, second, "breaking"), NO_FILES)
     begin, cut, end = shown.partition("\n...\n")
     assert said.startswith(begin)
     assert said.endswith(end if cut else begin)

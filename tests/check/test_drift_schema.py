@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.answer.generate import generate
-from mockserver.check.drift.rules import Direction
+from mockserver.check.changes.rules import Direction
 from mockserver.contract.schema import KEYWORDS, Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json

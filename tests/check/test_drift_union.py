@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.check.drift.operations import Description, drift
-from mockserver.check.drift.rules import Change, Direction
+from mockserver.check.changes.operations import Description, drift
+from mockserver.check.changes.rules import Change, Direction
 from mockserver.messages import Json
 from tests.drifts import Plant, changes, mirrored, sided, stands
 

@@ -14,12 +14,14 @@ from jsonschema import Draft202012Validator
 from junitparser import Failure, JUnitXml
 from sarif_pydantic import Sarif
 
+from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.report.formats import FORMATS
-from mockserver.check.report.locate import spot
-from mockserver.check.report.model import Problem, Report, Reproduction, Table, gathered
+from mockserver.check.report.locate import NO_FILES, Files, spot
+from mockserver.check.report.model import Report, Table, gathered
 from mockserver.check.report.options import deliver, read_target
 from mockserver.contract.schema import join, lookup
 from mockserver.errors import StartError, UsageError
+from mockserver.messages import Finding, Reproduction
 from tests.strategies import ROOT, contract_of
 
 SCHEMA = yaml.safe_load((ROOT / "schemas" / "mockserver-report" / "1.yaml").read_text("utf-8"))
@@ -28,7 +30,7 @@ PLACE = "2.17#/components/schemas/ChatSessionSummary/properties/session_id"
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 values = st.none() | st.booleans() | st.integers() | texts | st.lists(texts, max_size=2)
 problems = st.builds(
-    Problem,
+    Finding,
     rule=st.text(string.ascii_lowercase + "-", min_size=1, max_size=10),
     fault=st.sampled_from(["server", "client", "contract", "mock"]),
     message=texts,
@@ -52,7 +54,7 @@ reports = st.builds(
     Report,
     command=st.just("check"),
     subject=texts,
-    problems=st.lists(problems, max_size=4).map(tuple),
+    findings=st.lists(problems, max_size=4).map(tuple),
     figures=st.dictionaries(st.sampled_from(["cases", "seed"]), values),
     tables=st.lists(tables, max_size=2).map(tuple),
     rules=st.dictionaries(st.just("a-rule"), texts),
@@ -62,28 +64,28 @@ reports = st.builds(
 
 @given(report=reports)
 def test_json_holds_the_documented_schema(report: Report) -> None:
-    told = json.loads(FORMATS["json"](report, None))
+    told = json.loads(FORMATS["json"](report, Files(API)))
     Draft202012Validator(SCHEMA).validate(told)
-    assert told["clean"] is not any(each.level == "error" for each in report.problems)
+    assert told["clean"] is not any(each.level == "error" for each in report.findings)
 
 
 @given(report=reports)
 def test_junit_is_read_back_with_a_failure_for_each_error(report: Report) -> None:
-    text = FORMATS["junit"](report, None)
+    text = FORMATS["junit"](report, Files(API))
     (suite,) = JUnitXml.fromstring(text.encode())
-    assert (suite.tests, suite.failures) == (len(report.passed) + len(report.problems), len(report.errors))
+    assert (suite.tests, suite.failures) == (len(report.passed) + len(report.findings), len(report.errors))
     failures = [case for case in suite if any(isinstance(each, Failure) for each in case.result)]
     assert len(failures) == len(report.errors)
 
 
 @given(report=reports)
 def test_sarif_is_read_back_with_a_result_for_each_problem(report: Report) -> None:
-    text = FORMATS["sarif"](report, None)
+    text = FORMATS["sarif"](report, Files(API))
     read = Sarif.model_validate_json(text)
     (run,) = read.runs
-    assert [each.rule_id for each in run.results] == [each.rule for each in report.problems]
-    assert [each.level for each in run.results] == [each.level for each in report.problems]
-    for result, problem in zip(json.loads(text)["runs"][0]["results"], report.problems, strict=True):
+    assert [each.rule_id for each in run.results] == [each.rule for each in report.findings]
+    assert [each.level for each in run.results] == [each.level for each in report.findings]
+    for result, problem in zip(json.loads(text)["runs"][0]["results"], report.findings, strict=True):
         rules = json.loads(text)["runs"][0]["tool"]["driver"]["rules"]
         assert rules[result["ruleIndex"]]["id"] == problem.rule
         assert ("locations" in result) is bool(problem.contract)
@@ -92,9 +94,9 @@ def test_sarif_is_read_back_with_a_result_for_each_problem(report: Report) -> No
 
 @given(report=reports)
 def test_annotations_are_a_line_for_each_problem(report: Report) -> None:
-    lines = FORMATS["github"](report, None).split("\n")[:-1]
-    assert len(lines) == len(report.problems)
-    for line, problem in zip(lines, report.problems, strict=True):
+    lines = FORMATS["github"](report, Files(API)).split("\n")[:-1]
+    assert len(lines) == len(report.findings)
+    for line, problem in zip(lines, report.findings, strict=True):
         assert re.match(rf"::{ {'note': 'notice'}.get(problem.level, problem.level) } .*?::", line)
         assert not set("\r\n") & set(line)
 
@@ -102,18 +104,20 @@ def test_annotations_are_a_line_for_each_problem(report: Report) -> None:
 @given(report=reports)
 def test_markdown_and_the_terminal_tell_every_problem(report: Report) -> None:
     for name in ("markdown", "terminal"):
-        text = FORMATS[name](report, None)
-        assert all(each.rule in text for each in report.problems)
+        text = FORMATS[name](report, Files(API))
+        assert all(each.rule in text for each in report.findings)
 
 
 @given(text=texts)
 def test_no_text_breaks_out_of_its_cell_or_its_fence(text: str) -> None:
-    cell = FORMATS["markdown"](Report("check", "x", (Problem("rule", "server", text),)), None).splitlines()
+    cell = FORMATS["markdown"](Report("check", "x", (Finding("", "rule", text, "server"),)), NO_FILES).splitlines()
     (row,) = (line for line in cell if line.startswith("| rule | server"))
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 7
     assert not re.search(r"(?<!\\)(?:\\\\)*<", row)
     again = Reproduction(f"curl {text}", f"print({text!r})")
-    told = FORMATS["markdown"](Report("check", "x", (Problem("rule", "server", "x", reproduction=again),)), None)
+    told = FORMATS["markdown"](
+        Report("check", "x", (Finding("", "rule", "x", "server", reproduction=again),)), NO_FILES
+    )
     fences = re.findall(r"^(`{3,})(?:sh|python)$", told, re.MULTILINE)
     assert all(told.count(f"\n{fence}\n") >= 1 for fence in fences)
     assert all(fence not in text for fence in fences)
@@ -130,7 +134,7 @@ def test_the_line_of_every_place_of_a_contract_is_that_of_its_key(era: str) -> N
         if isinstance(node, dict):
             for key, below in node.items():
                 place = join(pointer, key)
-                found = spot(f"{era}#{place}")
+                found = spot(f"{era}#{place}", Files(API))
                 assert found is not None
                 assert str(key) in lines[found.line - 1], (place, found)
                 assert lookup(document, place) == below
@@ -144,13 +148,13 @@ def test_the_line_of_every_place_of_a_contract_is_that_of_its_key(era: str) -> N
 def test_a_place_of_ones_own_contract_is_found_and_one_of_none_is_none(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("a:\n  - b: 1\n  - c: 2\n", "utf-8")
-    assert spot("own#/a/1/c", own) == (str(own), 3)
-    assert spot("own#/a/7/c", own) == (str(own), 1)
-    assert spot("own#/a") is None
+    assert spot("own#/a/1/c", Files(None, own)) == (str(own), 3)
+    assert spot("own#/a/7/c", Files(None, own)) == (str(own), 1)
+    assert spot("own#/a", NO_FILES) is None
 
 
-def problem(where: str, **more: Any) -> Problem:
-    return Problem("rule", "server", "wrong", "create", where, **more)
+def problem(where: str, **more: Any) -> Finding:
+    return Finding(where, "rule", "wrong", "server", operation="create", **more)
 
 
 def test_a_cause_is_told_once_with_the_number_of_its_cases() -> None:

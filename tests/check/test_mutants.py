@@ -6,20 +6,24 @@ from functools import partial
 import pytest
 from click.testing import CliRunner
 
-from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.apis.llamacloud_chat.check.equivalents import ODD
+from mockserver.apis.llamacloud_chat.check.mutants_http import BROKEN
+from mockserver.apis.llamacloud_chat.check.mutants_state import STATES
+from mockserver.apis.llamacloud_chat.check.part import PART
+from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.mutants import run as mutants
 from mockserver.check.mutants.mutators import Mutant
-from mockserver.check.mutants.run import BROKEN, ODD, STATES, judge, run
-from mockserver.check.provider.checks import SHAPE
-from mockserver.check.provider.protocol import PROBES
+from mockserver.check.mutants.run import judge, run
+from mockserver.check.provider.checks import CHECKS
+from mockserver.check.provider.protocol import PROTOCOL
 from mockserver.check.report.model import Report
 from mockserver.errors import UsageError
 
-RULES = (*SHAPE, *PROBES, *STATE)
+RULES = (*CHECKS, *PROTOCOL, *PART.state)
 OWN = {
     rule: next(each for each in BROKEN if each.rule == rule) for rule in RULES if any(m.rule == rule for m in BROKEN)
 }
-"""Rule -> the first mutant that it alone sees."""
+"""Check -> the first mutant that it alone sees."""
 
 WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 DRAWN = 350 if WHOLE else 21
@@ -35,16 +39,16 @@ def named(mutant: Mutant) -> str:
 
 @pytest.mark.parametrize("mutant", BROKEN, ids=named)
 def test_a_mutant_is_seen(mutant: Mutant) -> None:
-    outcome = judge(mutant, operations=LEAST if mutant in STATES and not WHOLE else ())
-    assert outcome.problems, mutant.told
+    outcome = judge(mutant, API, operations=LEAST if mutant in STATES and not WHOLE else ())
+    assert outcome.findings, mutant.what
     if mutant.rule:
         assert outcome.rules == (mutant.rule,)
 
 
 @pytest.mark.parametrize("mutant", ODD, ids=named)
 def test_an_odd_server_that_is_right_is_not_accused(mutant: Mutant) -> None:
-    outcome = judge(mutant, examples=DRAWN)
-    assert [f"{each.rule}: {each.message}" for each in outcome.problems] == []
+    outcome = judge(mutant, API, examples=DRAWN)
+    assert [f"{each.rule}: {each.message}" for each in outcome.findings] == []
 
 
 def test_every_rule_has_a_mutant_of_its_own() -> None:
@@ -53,7 +57,7 @@ def test_every_rule_has_a_mutant_of_its_own() -> None:
 
 @pytest.mark.parametrize("rule", RULES if WHOLE else sorted(RULES)[::6])
 def test_no_other_rule_sees_that_mutant(rule: str) -> None:
-    outcome = judge(OWN[rule], at_first=False, examples=DRAWN)
+    outcome = judge(OWN[rule], API, at_first=False, examples=DRAWN)
     assert set(outcome.rules) == {rule}
 
 
@@ -73,8 +77,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 def test_a_mutant_that_is_missed_and_one_that_is_falsely_accused_fail_the_run() -> None:
     good = Mutant("good", "it does nothing wrong", lambda handler: handler)
-    report: Report = run([good], [BROKEN[0]])
-    assert [(each.rule, each.message.partition(":")[0]) for each in report.problems] == [
+    report: Report = run([good], [BROKEN[0]], API)
+    assert [(each.rule, each.message.partition(":")[0]) for each in report.findings] == [
         ("mutant-missed", "good"),
         ("falsely-accused", BROKEN[0].name),
     ]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.check.part import RELEASES
 from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.check.client.environments import RELEASES
-from mockserver.check.drift.operations import Description, drift
-from mockserver.check.drift.rules import Change, verdict
+from mockserver.check.changes.operations import Description, drift
+from mockserver.check.changes.rules import Change, verdict
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Json
 from tests.strategies import contract_of

@@ -12,14 +12,15 @@ import httpx
 import pytest
 
 from mockserver.api import make_settings
-from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.apis.llamacloud_chat.check.mutators import answers, fields, is_call
+from mockserver.apis.llamacloud_chat.check.part import PART
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.check.mutants.mutators import answers, body_of, fields, is_call, plain, with_header
+from mockserver.check.mutants.mutators import body_of, plain, with_header
 from mockserver.check.provider.cases import Case, verdict_of
-from mockserver.check.provider.checks import SHAPE
+from mockserver.check.provider.checks import CHECKS
 from mockserver.check.provider.command import command, placed
-from mockserver.check.provider.protocol import PROBES
-from mockserver.check.provider.run import Options, check
+from mockserver.check.provider.protocol import PROTOCOL
+from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.model import Report
 from mockserver.check.target import of_app, of_handler
 from mockserver.engine import Mock
@@ -37,11 +38,11 @@ CHECK = [sys.executable, "-m", "mockserver", "check"]
 def checked(mock: Mock, handler: Handler | None = None, **options: Any) -> Report:
     """Check a mock, or what stands before it, in this process."""
     with of_handler(handler or mock.handle, 5.0) as target:
-        return check(target, placed(mock.served.contracts), Options(**{"examples": 140, **options}))
+        return check_target(target, placed(mock.served.contracts), Options(part=PART, **{"examples": 140, **options}))
 
 
 def told(report: Report) -> list[str]:
-    return [f"{each.rule} {each.operation} {each.where}: {each.message}" for each in report.problems]
+    return [f"{each.rule} {each.operation} {each.where}: {each.message}" for each in report.findings]
 
 
 # -- no false alarms -------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def test_every_store_keeps_the_rules_of_state(store: str, tmp_path: Path) -> Non
 def test_an_asgi_application_is_checked_in_this_process() -> None:
     mock = Mock(Settings(contract="2.8", seed=1))
     with of_app(app_of(mock), 5.0) as target:
-        report = check(target, placed(mock.served.contracts), Options(examples=60))
+        report = check_target(target, placed(mock.served.contracts), Options(part=PART, examples=60))
     assert told(report) == []
 
 
@@ -96,7 +97,7 @@ def test_a_strict_mock_over_a_socket_by_the_command(tmp_path: Path) -> None:
         assert re.search(r"\d+ cases, \d+ a second, 0 problems", done.stderr)
         assert httpx.get(url + "/__mock__/scopes").json()["scopes"] == [], "its scope is dropped"
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert set(SHAPE) | set(PROBES) | set(STATE) <= report["rules"].keys()
+    assert set(CHECKS) | set(PROTOCOL) | set(PART.state) <= report["rules"].keys()
     assert "title-is-kept" in report["passed"]
     assert "set_title: body-schema" in report["passed"]
 
@@ -106,11 +107,11 @@ def test_a_contract_of_ones_own_is_checked_by_every_rule_of_shape(tmp_path: Path
     mock = Mock(Settings(contract=str(path), seed=1))
     report = checked(mock, state=True)
     assert report.errors == ()
-    assert {(each.rule, each.fault, each.level) for each in report.problems} == {
+    assert {(each.rule, each.fault, each.level) for each in report.findings} == {
         ("status-declared", "contract", "warning")
     }, "it declares no refusal"
     spoiled = checked(mock, answers_html(mock.handle), state=False)
-    assert spoiled.problems
+    assert spoiled.findings
 
 
 def answers_html(handler: Handler) -> Handler:
@@ -130,7 +131,7 @@ def test_a_method_in_allow_is_read_as_it_is_written() -> None:
         return response if allowed is None else with_header(response, "allow", allowed.decode().lower())
 
     report = checked(mock, handle, examples=0, state=False)
-    assert {each.rule for each in report.problems} == {"allow-told"}
+    assert {each.rule for each in report.findings} == {"allow-told"}
 
 
 # -- findings --------------------------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ def test_a_method_in_allow_is_read_as_it_is_written() -> None:
 def test_one_cause_is_one_finding_however_many_cases_show_it() -> None:
     mock = Mock(Settings(contract="2.6", seed=1))
     report = checked(mock, fields("set_title", session_id=17)(mock.handle))
-    (problem,) = report.problems
+    (problem,) = report.findings
     assert (problem.rule, problem.fault, problem.operation) == ("body-schema", "server", "set_title")
     assert (problem.where, problem.received) == ("/response/body/session_id", 17)
     assert problem.expected == {"type": "string"}
@@ -172,7 +173,7 @@ def test_a_drawn_case_is_shrunk_to_the_least_that_shows_the_problem() -> None:
         return plain(500, {"detail": "x"}) if odd and "Ünïcödé" not in message else mock.handle(request)
 
     report = checked(mock, handle, examples=300, state=False, operations=("set_title",))
-    (problem,) = report.problems
+    (problem,) = report.findings
     assert problem.rule == "no-server-error"
     assert problem.reproduction is not None
     (body,) = re.findall(r"--data-binary '(.*?)' http", problem.reproduction.curl)
@@ -286,9 +287,9 @@ def test_an_operation_that_the_contract_has_not_is_named() -> None:
 
 def test_every_rule_has_a_sentence_and_stands_in_the_documents() -> None:
     text = (ROOT / "docs" / "checking.md").read_text("utf-8")
-    sentences = {name: each.sentence for name, each in SHAPE.items()}
-    sentences |= {name: each[0] for name, each in PROBES.items()} | {
-        name: each.sentence for name, each in STATE.items()
+    sentences = {name: each.sentence for name, each in CHECKS.items()}
+    sentences |= {name: each[0] for name, each in PROTOCOL.items()} | {
+        name: each.sentence for name, each in PART.state.items()
     }
     for name, sentence in sentences.items():
         assert sentence.endswith("."), name

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from mockserver.apis.llamacloud_chat.check.checks import STATE
-from mockserver.apis.llamacloud_chat.pack import VERSIONS
+from mockserver.apis.llamacloud_chat.check.part import PART
+from mockserver.apis.llamacloud_chat.pack import API, VERSIONS
 from mockserver.check.client.command import command as check_client
-from mockserver.check.provider.command import Found, ask_health, contracts_of, placed
-from mockserver.check.provider.run import Options, check
+from mockserver.check.provider.command import ServerInfo, ask_health, contracts_of, placed
+from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.model import Report
 from mockserver.check.target import at_url
 from tests.clients.checked import released
@@ -83,9 +83,9 @@ def checked(url: str, part: Part) -> Report:
     """Check a served mock as the command would."""
     key, state = KEY if part.configuration.key == "one" else "any-key", part.configuration.source not in STATELESS
     with at_url(url, PATIENCE) as target:
-        contracts = contracts_of("auto", Found(ask_health(target)))
-        options = Options(key=key, examples=part.drawn, state=state, operations=part.operations)
-        return check(target, placed(contracts), options)
+        contracts = contracts_of("auto", ServerInfo(ask_health(target)), API)
+        options = Options(part=PART, key=key, examples=part.drawn, state=state, operations=part.operations)
+        return check_target(target, placed(contracts), options)
 
 
 @pytest.fixture
@@ -100,12 +100,12 @@ def test_the_mock_keeps_its_contract_however_it_is_served(part: Part, tmp_path: 
         report = checked(url, part)
     figures = report.figures
     tell(
-        "mockserver check", f"{chosen.source} {chosen.era}", figures["cases"], len(report.problems), figures["seconds"]
+        "mockserver check", f"{chosen.source} {chosen.era}", figures["cases"], len(report.findings), figures["seconds"]
     )
-    assert [f"{each.rule} {each.operation} {each.where}: {each.message}" for each in report.problems] == []
+    assert [f"{each.rule} {each.operation} {each.where}: {each.message}" for each in report.findings] == []
     assert figures["cases"] > 60 * figures["operations"] + part.drawn / 2
     if chosen.source not in STATELESS:
-        assert STATE.keys() - set(report.passed) == UNRULED[chosen.era]
+        assert PART.state.keys() - set(report.passed) == UNRULED[chosen.era]
 
 
 @WHOLE

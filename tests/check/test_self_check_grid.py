@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.apis.llamacloud_chat.check.checks import STATE
+from mockserver.apis.llamacloud_chat.check.part import PART
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.provider.command import placed
-from mockserver.check.provider.run import Options, check
+from mockserver.check.provider.run import Options, check_target
 from mockserver.check.target import of_handler
 from mockserver.cli import check_workers, serve
 from mockserver.engine import Mock
@@ -129,14 +129,16 @@ def test_what_makes_no_sense_is_refused_by_the_command() -> None:
 def test_the_rules_of_state_do_not_hold_for_answers_that_are_not_played(source: str) -> None:
     mock = Mock(Settings(contract="2.6", seed=1, answers=cast(Source, source)))
     with of_handler(mock.handle, 5.0) as target:
-        report = check(target, placed(mock.served.contracts), Options(examples=0, operations=("delete",)))
-    assert {each.rule for each in report.problems} & STATE.keys()
+        report = check_target(
+            target, placed(mock.served.contracts), Options(part=PART, examples=0, operations=("delete",))
+        )
+    assert {each.rule for each in report.findings} & PART.state.keys()
 
 
 def test_every_source_and_era_is_known_to_have_state_or_not() -> None:
     assert STATELESS.keys() == set(SOURCES) - {"simulated"}
     assert UNRULED.keys() == {"auto", *VERSIONS}
-    assert set().union(*UNRULED.values()) < STATE.keys()
+    assert set().union(*UNRULED.values()) < PART.state.keys()
     assert frozenset.intersection(*UNRULED.values()) == frozenset(), "some era looks at every rule"
 
 

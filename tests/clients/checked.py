@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.check.part import SDK
 from mockserver.check.client.environments import UnavailableError, environment, interpreter, kept
 from mockserver.messages import Json
 from tests.clients import defects
@@ -38,12 +39,12 @@ def reported(factory: pytest.TempPathFactory, name: str, *arguments: str) -> Jso
 def released(version: str) -> Path:
     """Give the environment of a release, from the cache that all tests of clients share."""
     try:
-        return environment(version, others.CACHE)
+        return environment(SDK, version, others.CACHE)
     except UnavailableError as error:
         missing(others.UnavailableError(str(error)))
 
 
-class Broken:
+class Failure:
     """An environment of the newest release, in which one defect at a time is in force."""
 
     def __init__(self, folder: Path) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import pytest
 from click.testing import CliRunner, Result
 
+from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.client.cases import KINDS
 from mockserver.check.client.checks import RULES
 from mockserver.check.client.command import command
 from mockserver.check.client.environments import interpreter
-from mockserver.check.client.run import own_era
+from mockserver.check.client.run import own_version
 from mockserver.errors import StartError, UsageError
 from mockserver.messages import Json
 from tests.clients.checked import released, reported
@@ -83,12 +84,12 @@ def test_a_strict_client_of_a_later_era_mishandles_an_earlier_one_by_what_it_req
     [("2.5.0", "2.6"), ("2.6.0", "2.6"), ("2.7.9", "2.6"), ("2.8.0", "2.8"), ("2.16.0", "2.8"), ("2.17.0", "2.17")],
 )
 def test_a_release_is_held_to_the_newest_era_that_is_not_newer(version: str, era: str) -> None:
-    assert own_era(version) == era
+    assert own_version(version, API) == era
 
 
 def test_one_whose_version_cannot_be_read_is_held_to_the_newest() -> None:
-    assert own_era("main") == "2.17"
-    assert own_era("3.0.0") == "2.17"
+    assert own_version("main", API) == "2.17"
+    assert own_version("3.0.0", API) == "2.17"
 
 
 @pytest.mark.parametrize(

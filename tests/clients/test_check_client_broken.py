@@ -6,14 +6,16 @@ from typing import NamedTuple
 
 import pytest
 
-from mockserver.check.client.cases import Kind
+from mockserver.apis.llamacloud_chat.check.part import SDK
+from mockserver.apis.llamacloud_chat.pack import API
+from mockserver.check.client.cases import CaseKind
 from mockserver.check.client.process import Driver
 from mockserver.check.client.report import client_report
 from mockserver.check.client.result import Result, verdict_of
-from mockserver.check.client.run import Choice, check_client
+from mockserver.check.client.run import Choice, play
 from mockserver.messages import Json
 from mockserver.testing.pytest_fixtures import LiveServer
-from tests.clients.checked import Broken
+from tests.clients.checked import Failure
 from tests.clients.defects import DEFECTS
 
 
@@ -21,7 +23,7 @@ class Planted(NamedTuple):
     """Where a defect shows, and by which rules at which place it must be found."""
 
     operation: str
-    kind: Kind
+    kind: CaseKind
     rules: Sequence[str]
     where: str
 
@@ -58,24 +60,24 @@ PLANTED: dict[str, Planted] = {
 class Checker:
     """Checks the client with whatever defect is in force."""
 
-    def __init__(self, broken: Broken, driver: Driver, live: LiveServer) -> None:
+    def __init__(self, broken: Failure, driver: Driver, live: LiveServer) -> None:
         self.broken, self._driver, self._live = broken, driver, live
         self._surface: Json = driver.describe()
         del self._surface["doors"]["beta.chat"]
 
-    def check(self, defect: str, operation: str, kind: Kind) -> Result:
+    def check(self, defect: str, operation: str, kind: CaseKind) -> Result:
         self.broken.be(defect)
         choice = Choice(drawn=0, operations=(operation,), kinds=(kind,))
         try:
-            return check_client(self._driver, self._surface, "auto", self._live, choice, lambda _: None)
+            return play(self._driver, self._surface, API, "auto", self._live, choice)
         finally:
             self.broken.be("")
 
 
 @pytest.fixture(scope="module")
 def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
-    broken = Broken(tmp_path_factory.mktemp("broken") / "client")
-    with Driver(broken.python) as driver, closing(LiveServer()) as live:
+    broken = Failure(tmp_path_factory.mktemp("broken") / "client")
+    with Driver(broken.python, SDK) as driver, closing(LiveServer()) as live:
         yield Checker(broken, driver, live)
 
 
@@ -87,7 +89,7 @@ def test_every_defect_is_looked_for() -> None:
 def test_a_planted_defect_is_found_and_named(checker: Checker, defect: str) -> None:
     planted = PLANTED[defect]
     result = checker.check(defect, planted.operation, planted.kind)
-    found = [each for each in client_report(result).problems if each.operation]
+    found = [each for each in client_report(result).findings if each.operation]
     assert {each.operation for each in found} == {f"chat.{planted.operation}"}
     assert {each.rule for each in found} == set(planted.rules)
     assert planted.where in {each.where for each in found}
@@ -95,7 +97,7 @@ def test_a_planted_defect_is_found_and_named(checker: Checker, defect: str) -> N
 
 
 @pytest.mark.parametrize("place", sorted({(planted.operation, planted.kind) for planted in PLANTED.values()}))
-def test_where_no_defect_is_planted_none_is_found(checker: Checker, place: tuple[str, Kind]) -> None:
+def test_where_no_defect_is_planted_none_is_found(checker: Checker, place: tuple[str, CaseKind]) -> None:
     operation, kind = place
     result = checker.check("", operation, kind)
     assert result.broken == {}
@@ -108,14 +110,14 @@ def test_a_defect_of_one_client_says_of_which(checker: Checker) -> None:
 
 
 def test_a_client_that_dies_is_said_to_and_begun_anew(checker: Checker) -> None:
-    (problem,) = (each for each in client_report(checker.check("dies", "delete", "answer")).problems if each.operation)
+    (problem,) = (each for each in client_report(checker.check("dies", "delete", "answer")).findings if each.operation)
     assert (problem.rule, problem.level) == ("exercised", "error")
     assert "its process ended" in problem.message
     assert checker.check("", "delete", "answer").broken == {}
 
 
 def test_a_problem_says_how_to_see_it_again(checker: Checker) -> None:
-    problem = client_report(checker.check("loses_a_field", "get_summary", "answer")).problems[0]
+    problem = client_report(checker.check("loses_a_field", "get_summary", "answer")).findings[0]
     assert problem.reproduction is not None
     assert "/__mock__/stubs" in problem.reproduction.curl
     compile(problem.reproduction.python, "again.py", "exec")

@@ -2,11 +2,12 @@
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.check.part import SDK
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.client.cases import (
     KINDS,
-    Case,
-    Side,
+    ClientCase,
+    ClientOperation,
     answers,
     events,
     is_listing,
@@ -27,14 +28,14 @@ from tests.strategies import ROOT, contract_of
 OPERATIONS = [each for era in VERSIONS for each in contract_of(era).operations]
 
 
-def side_of(operation: Operation) -> Side:
+def side_of(operation: Operation) -> ClientOperation:
     """Give an operation as a client has it that takes all of its arguments."""
     names = {each.name for each in operation.parameters if each.location in ("path", "query")}
     body = {"index_ids", "prompt", "first_message", "shared_access", "require_all_indexes"}
-    return Side(operation, frozenset(names | body))
+    return ClientOperation(operation, frozenset(names | body), SDK.turns)
 
 
-def judged(side: Side) -> list[Case]:
+def judged(side: ClientOperation) -> list[ClientCase]:
     """Give all cases that are judged."""
     made = [*requests(side), *answers(side, 1, 0), *events(side, 1, 0), *pages(side)]
     return [*made, *errors(side), *error_bodies(side), *retries(side), *lasting(side), *words(side)]
@@ -82,7 +83,7 @@ def test_every_argument_is_given_is_null_and_is_left_out(operation: Operation) -
 def test_events_of_every_type_stand_in_the_scripts_at_every_edge_and_each_script_can_be_told() -> None:
     for era in VERSIONS:
         (operation,) = (each for each in contract_of(era).operations if each.id == "stream")
-        turns = scripts(operation)
+        turns = scripts(operation, SDK.turns)
         told = [step["event"] for turn in turns.values() for step in turn]
         assert all(script(turn) for turn in turns.values())
         types = {event["type"] for event in told}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.check.client.environments import PINS, RELEASES, UnavailableError, default_cache, environment, kept
+from mockserver.apis.llamacloud_chat.check.part import PINS, RELEASES, SDK
+from mockserver.check.client.environments import UnavailableError, default_cache, environment, kept
 from mockserver.errors import UsageError
 from tests.strategies import ROOT
 
@@ -17,13 +18,13 @@ def test_one_that_is_there_is_given_at_once_without_an_index(tmp_path: Path, mon
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     place = tmp_path / f"llama-cloud-9.9.9-{PYTHON}"
     place.mkdir()
-    assert environment("9.9.9", tmp_path) == place
+    assert environment(SDK, "9.9.9", tmp_path) == place
 
 
 def test_one_that_cannot_be_had_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(UnavailableError) as caught:
-        environment("9.9.9", tmp_path)
+        environment(SDK, "9.9.9", tmp_path)
     assert caught.value.what == "llama-cloud 9.9.9 cannot be had"
     assert "llama-cloud==9.9.9" in caught.value.why
     assert caught.value.exit_code == 3
@@ -33,7 +34,7 @@ def test_one_that_cannot_be_had_says_why_and_leaves_nothing(tmp_path: Path, monk
 @pytest.mark.parametrize("text", ["", "../x", "latest", "2.19.0 --index-url=http://x", "-r"])
 def test_what_is_no_version_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no version"):
-        environment(text, tmp_path)
+        environment(SDK, text, tmp_path)
 
 
 def test_a_folder_is_made_once_however_many_want_it(tmp_path: Path) -> None:

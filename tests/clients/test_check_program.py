@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.client.traffic import UNSEEN, program_report, teller
-from mockserver.check.report.model import Problem, Report
+from mockserver.check.report.model import Report
 from mockserver.errors import UsageError
 from mockserver.journal.exchange import Exchange
+from mockserver.messages import Finding
 from mockserver.testing.run import Allowed, Ran
 from tests.clients.checked import released
 from tests.strategies import ROOT
@@ -29,12 +31,12 @@ def exchange(attempt: int | None = 0, status: int = 200, second: float = 0.0, **
     made = Exchange(
         *(1, at, "s", "GET", path, "", counted, b"", 0, "list", "2.17#/paths", {}, status, [], b"", 0, "simulated")
     )
-    return made._replace(**more)
+    return made._replace(attempt=attempt or 0, **more)
 
 
 def ran(*exchanges: Exchange, **more: Any) -> Ran:
     """Give a run that made these exchanges."""
-    made = Ran(("program",), 0, 1, Allowed(), OPERATIONS, [list(exchanges)], [], False)
+    made = Ran(("program",), 0, 1, Allowed(), OPERATIONS, [list(exchanges)], [], False, api=API)
     return made._replace(**more)
 
 
@@ -44,13 +46,13 @@ def row(report: Report, name: str) -> Sequence[str]:
 
 
 def told(report: Report) -> list[tuple[str, str]]:
-    return [(each.rule, each.message) for each in report.problems]
+    return [(each.rule, each.message) for each in report.findings]
 
 
 def test_what_is_sent_and_tried_again_as_it_must_be_is_handled_and_what_its_user_gets_is_not_observable() -> None:
     wait = [(b"retry-after-ms", b"500")]
     report = program_report(ran(exchange(0, 429, 1.0, answer_headers=wait), exchange(1, 200, 1.6)))
-    assert report.problems == ()
+    assert report.findings == ()
     assert row(report, "list") == ["list", "1", "handled 2", "handled 1", UNSEEN]
     assert row(report, "create") == ["create", "0", "NEVER EXERCISED", "NEVER EXERCISED", UNSEEN]
     assert report.passed == ("list request", "list retry")
@@ -96,7 +98,7 @@ def test_a_wait_that_clients_do_not_heed_is_not_asked_of_them(text: bytes) -> No
 
 def test_that_nothing_was_tried_again_is_no_fault_since_a_program_may_have_said_so() -> None:
     report = program_report(ran(exchange(0, 503)))
-    assert report.problems == ()
+    assert report.findings == ()
     assert row(report, "list")[3] == "handled 1"
 
 
@@ -106,8 +108,8 @@ def test_of_a_client_that_does_not_count_its_attempts_these_cannot_be_seen() -> 
 
 
 def test_silence_is_a_problem_unless_it_is_allowed() -> None:
-    assert [each.level for each in program_report(ran()).problems] == ["error"]
-    assert [each.level for each in program_report(ran(allowed=Allowed(silence=True))).problems] == ["note"]
+    assert [each.level for each in program_report(ran()).findings] == ["error"]
+    assert [each.level for each in program_report(ran(allowed=Allowed(silence=True))).findings] == ["note"]
 
 
 def test_what_is_no_report_is_refused_before_anything_runs() -> None:
@@ -165,7 +167,7 @@ def test_a_program_of_the_official_client_is_judged_by_what_it_sends_and_tries_a
     assert (sent["rule"], sent["where"], sent["received"]) == ("request-valid", "/request/body/index_ids", [])
     assert "messages/stream" in sent["reproduction"]["curl"]
     compile(sent["reproduction"]["python"], "again.py", "exec")
-    assert (unused["rule"], unused["operation"]) == ("planned-used", "delete")
+    assert (unused["rule"], unused["operation"]) == ("stub-used", "delete")
 
 
 def test_what_is_allowed_is_told_as_a_note_and_fails_nothing(tmp_path: Path) -> None:
@@ -177,6 +179,6 @@ def test_what_is_allowed_is_told_as_a_note_and_fails_nothing(tmp_path: Path) -> 
 
 def test_a_problem_is_told_once_however_often_it_is_seen() -> None:
     twice = [exchange(0, 404), exchange(1, 404), exchange(2)]
-    (problem,) = program_report(ran(*twice)).problems
-    assert isinstance(problem, Problem)
+    (problem,) = program_report(ran(*twice)).findings
+    assert isinstance(problem, Finding)
     assert problem.count == 2

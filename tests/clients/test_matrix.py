@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mockserver.check.client.environments import RELEASES, UnavailableError
+from mockserver.apis.llamacloud_chat.check.part import RELEASES
+from mockserver.apis.llamacloud_chat.pack import API
+from mockserver.check.client.command import matrix as command
+from mockserver.check.client.environments import UnavailableError
 from mockserver.check.client.matrix import run_matrix
-from mockserver.check.client.matrix_command import command
-from mockserver.check.client.matrix_report import DOES, SAYS, Change, as_html, matrix_report, said
+from mockserver.check.client.matrix_report import DOES, SAYS, ReleaseChange, as_html, described, matrix_report
 from mockserver.check.client.run import Choice
-from mockserver.check.report.model import Problem, Report, Table
+from mockserver.check.report.model import Report, Table
 from mockserver.errors import UsageError
-from mockserver.messages import Json
+from mockserver.messages import Finding, Json
 from tests.clients.checked import released, reported
 from tests.clients.environments import CACHE
 
@@ -36,14 +38,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Json:
     return reported(tmp_path_factory, "matrix", "matrix", *chosen, "--examples", "0")
 
 
-def has(found: Sequence[Change], release: str, seen: str, *parts: str) -> bool:
+def has(found: Sequence[ReleaseChange], release: str, seen: str, *parts: str) -> bool:
     """Say whether a change was found, by parts of its text."""
     return any(
         (each.release, each.seen) == (release, seen) and all(part in each.text for part in parts) for each in found
     )
 
 
-def facts(found: Sequence[Change], later: dict[str, str]) -> None:
+def facts(found: Sequence[ReleaseChange], later: dict[str, str]) -> None:
     """Assert that all is found that is known of the releases; `later` names the first release after each change."""
     title, events, access, top = later["title"], later["events"], later["access"], later["top"]
     assert has(found, title, SAYS, "the method set_title is gone")
@@ -59,15 +61,15 @@ def facts(found: Sequence[Change], later: dict[str, str]) -> None:
     assert {each.release for each in found} == {title, events, access, top}
 
 
-def changes_in(report: Json) -> list[Change]:
-    return [Change(*row) for row in report["tables"][1]["rows"]]
+def changes_in(report: Json) -> list[ReleaseChange]:
+    return [ReleaseChange(*row) for row in report["tables"][1]["rows"]]
 
 
 def test_it_finds_by_itself_what_changed(report: Json) -> None:
     facts(changes_in(report), {"title": "2.9.0", "events": "2.9.1", "access": "2.19.0", "top": "2.19.0"})
 
 
-def test_a_release_handles_its_own_contract_and_what_an_era_requires_is_mishandled_before_it(report: Json) -> None:
+def test_a_release_handles_its_own_contract_and_what_a_version_requires_is_mishandled_before_it(report: Json) -> None:
     table = report["tables"][0]
     cells = {row[0]: dict(zip(table["columns"], row, strict=True)) for row in table["rows"]}
     assert list(cells) == list(CHOSEN)
@@ -79,7 +81,7 @@ def test_a_release_handles_its_own_contract_and_what_an_era_requires_is_mishandl
     assert cells["2.7.0"]["resources"] == "beta.chat (7)"
 
 
-def test_what_a_release_makes_of_another_era_is_told_and_fails_nothing(report: Json) -> None:
+def test_what_a_release_makes_of_another_version_is_told_and_fails_nothing(report: Json) -> None:
     assert report["clean"] is True
     assert {each["message"].partition(":")[0] for each in report["problems"]} == {"2.19.0 against 2.8"}
     assert {(each["rule"], each["level"]) for each in report["problems"]} == {("answer-taken", "warning")}
@@ -87,17 +89,17 @@ def test_what_a_release_makes_of_another_era_is_told_and_fails_nothing(report: J
 
 def test_a_release_that_lacks_a_method_is_never_exercised_and_this_is_told() -> None:
     released("2.9.0")
-    rows = run_matrix(["2.9.0"], ["2.6"], CACHE, choice=Choice(operations=("set_title",)))
+    rows = run_matrix(API, ["2.9.0"], ["2.6"], CACHE, choice=Choice(operations=("set_title",)))
     report = matrix_report(rows, ["2.6"], 1.0)
     assert report.tables[0].rows[0][-1] == "NEVER EXERCISED: set_title"
-    loud = [each.message for each in report.problems]
+    loud = [each.message for each in report.findings]
     assert "2.9.0 against 2.6: NEVER EXERCISED: beta.chat has no method set_title, which contract 2.6 has" in loud
 
 
 def test_the_result_of_an_era_is_that_of_a_release_made_from_it() -> None:
     released("2.19.0")
     choice = Choice(operations=("delete",), kinds=("answer",))
-    (row,) = run_matrix(["2.19.0"], ["auto", "2.8", "2.17"], CACHE, choice=choice)
+    (row,) = run_matrix(API, ["2.19.0"], ["auto", "2.8", "2.17"], CACHE, choice=choice)
     assert row.results["auto"].tallies is row.results["2.17"].tallies
     assert row.results["auto"].tallies is not row.results["2.8"].tallies
     assert row.results["2.17"].contract == "2.17"
@@ -169,7 +171,7 @@ def surface(**methods: Json) -> Json:
 
 
 def test_what_is_the_same_is_no_change() -> None:
-    assert list(said(surface(get={}), surface(get={}))) == []
+    assert list(described(surface(get={}), surface(get={}))) == []
 
 
 @pytest.mark.parametrize(
@@ -184,15 +186,15 @@ def test_what_is_the_same_is_no_change() -> None:
     ],
 )
 def test_a_change_of_a_method_is_told(method: Json, text: str) -> None:
-    assert list(said(surface(get={}), surface(get=method))) == [text]
+    assert list(described(surface(get={}), surface(get=method))) == [text]
 
 
 def test_methods_resources_and_models_that_come_and_go_are_told() -> None:
     old, new = surface(get={}), surface(get={}, put={})
     new["doors"]["chat"]["models"]["New"] = {}
-    assert set(said(old, new)) == {"chat: the method put is new", "chat: the model New is new"}
-    assert set(said(new, old)) == {"chat: the method put is gone", "chat: the model New is gone"}
-    assert list(said(old, {**old, "doors": {}})) == ["the resource chat is gone"]
+    assert set(described(old, new)) == {"chat: the method put is new", "chat: the model New is new"}
+    assert set(described(new, old)) == {"chat: the method put is gone", "chat: the model New is gone"}
+    assert list(described(old, {**old, "doors": {}})) == ["the resource chat is gone"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_methods_resources_and_models_that_come_and_go_are_told() -> None:
 def test_a_change_of_a_model_is_told(fields: Json, text: str) -> None:
     new = surface(get={})
     new["doors"]["chat"]["models"]["It"] = fields
-    assert list(said(surface(get={}), new)) == [text]
+    assert list(described(surface(get={}), new)) == [text]
 
 
 # -- the page --------------------------------------------------------------------------------------------------------
@@ -241,7 +243,7 @@ class Page(HTMLParser):
 
 def test_the_page_says_all_needs_nothing_and_escapes_what_it_says() -> None:
     table = Table("Releases", ("release", "2.8"), [["2.7.0", "handled"], ["<b>", "MISHANDLED: a & b"]], ["a note"])
-    problem = Problem("answer-taken", "client", "it raises <Error>", "chat.list", "/answer")
+    problem = Finding("/answer", "answer-taken", "it raises <Error>", "client", operation="chat.list")
     text = as_html(Report("matrix", "<script>alert(1)</script>", (problem,), {"calls": 7}, (table,)))
     page = Page(text)
     assert (page.open, page.fetched) == ([], [])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.check.mutants.run import BROKEN, ODD
+from mockserver.apis.llamacloud_chat.check.equivalents import ODD
+from mockserver.apis.llamacloud_chat.check.mutants_http import BROKEN
 from tests.clients.conftest import missing
 from tests.clients.environments import CACHE, UnavailableError, environment
 from tests.clients.releases import PYTHON_2_7

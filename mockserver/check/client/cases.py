@@ -1,18 +1,19 @@
 """What is played to a client, and what must come of it: calls of each operation, each with its stubs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mockserver.check.client.values import ABSENT, alternatives, branches, edges, fields, full, packed
+from mockserver.check.part import one_turn
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Parameter, is_json
 from mockserver.contract.schema import Schema, resolve
 from mockserver.messages import Json
 from mockserver.sse import script
 
-Kind: TypeAlias = Literal["request", "answer", "event", "page", "error", "retry", "outside"]
+CaseKind: TypeAlias = Literal["request", "answer", "event", "page", "error", "retry", "outside"]
 
-KINDS: Mapping[Kind, str] = {
+KINDS: Mapping[CaseKind, str] = {
     "request": "arguments at their edges",
     "answer": "answers of success at their edges",
     "event": "streams with every event at its edges",
@@ -25,12 +26,12 @@ KINDS: Mapping[Kind, str] = {
 Way: TypeAlias = Literal["plain", "raw", "streamed", "pages", "events"]
 
 IDS = (
-    "ses-abc123",
+    "abc-123",
     "a/b",
     "a b/../c?d#e",
     "..%2f%00",
     "...",
-    "?first_message=x&y",
+    "?name=x&y",
     "\x00\n\x7f",
     "sitzung-äöü-会议-🦙",
     "x" * 300,
@@ -49,10 +50,10 @@ FINAL: Sequence[tuple[str, Mapping[str, Json]]] = (
 """How a last page says that it is the last. Source: docs/upstream.md, "Paging"."""
 
 
-class Case(NamedTuple):
+class ClientCase(NamedTuple):
     """One call, the answers that are planned for it (none: the usual), and what must come of it."""
 
-    kind: Kind
+    kind: CaseKind
     name: str
     operation: Operation
     arguments: Mapping[str, Json]
@@ -72,11 +73,13 @@ class Case(NamedTuple):
     """Seconds that the client shall wait for an answer."""
 
 
-class Side(NamedTuple):
+class ClientOperation(NamedTuple):
     """An operation, and the names of the arguments that the client's method takes."""
 
     operation: Operation
     names: frozenset[str]
+    turns: Callable[[Sequence[Json]], list[list[Json]]] = one_turn
+    """Makes event streams in which each of some events stands once."""
 
 
 def success_media(operation: Operation) -> Media | None:
@@ -104,9 +107,9 @@ def usual_way(operation: Operation) -> Way:
     return "events" if stream_media(operation) is not None else "plain"
 
 
-def kinds_of(operation: Operation) -> list[Kind]:
+def kinds_of(operation: Operation) -> list[CaseKind]:
     """Give the kinds of answer that an operation has."""
-    kinds: list[Kind] = ["request", "answer"]
+    kinds: list[CaseKind] = ["request", "answer"]
     kinds += ["event"] if stream_media(operation) is not None else []
     kinds += ["page"] if is_listing(operation) else []
     return [*kinds, "error", "retry"]
@@ -116,7 +119,7 @@ def kinds_of(operation: Operation) -> list[Kind]:
 
 
 @lru_cache(maxsize=256)
-def usual(side: Side) -> Mapping[str, Json]:
+def usual(side: ClientOperation) -> Mapping[str, Json]:
     """Give plain arguments: those that must be given."""
     made: dict[str, Json] = {}
     for each in side.operation.parameters:
@@ -154,7 +157,7 @@ def _values(parameter: Parameter) -> list[Json]:
     return [each for each in fitting if not isinstance(each, int) or abs(each) <= LARGEST]
 
 
-def requests(side: Side) -> Iterator[Case]:
+def requests(side: ClientOperation) -> Iterator[ClientCase]:
     """Call with every edge of every argument."""
     operation, way = side.operation, usual_way(side.operation)
     edges_of: dict[str, list[Json]] = {}
@@ -164,32 +167,32 @@ def requests(side: Side) -> Iterator[Case]:
     body = _object_schema(operation)
     if body is not None:
         edges_of |= {k: v for k, v in fields(body.document, body.pointer).items() if k in side.names}
-    yield Case("request", "what must be given", operation, usual(side), way=way)
+    yield ClientCase("request", "what must be given", operation, usual(side), way=way)
     for number, row in enumerate(packed(edges_of), 1):
-        yield Case("request", f"edges {number}", operation, row, way=way)
+        yield ClientCase("request", f"edges {number}", operation, row, way=way)
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------
 
 
-def answers(side: Side, drawn: int, seed: int) -> Iterator[Case]:
+def answers(side: ClientOperation, drawn: int, seed: int) -> Iterator[ClientCase]:
     """Answer with success, at every edge."""
     operation, media = side.operation, success_media(side.operation)
     given = usual(side)
     if media is None or media.schema is None:
         if stream_media(operation) is None:
-            yield Case("answer", "no content", operation, given, ({"status": operation.success},))
+            yield ClientCase("answer", "no content", operation, given, ({"status": operation.success},))
         return
     for edge in edges(media.schema, drawn, seed):
-        yield Case("answer", edge.name, operation, given, ({"body": edge.value},))
+        yield ClientCase("answer", edge.name, operation, given, ({"body": edge.value},))
     if stream_media(operation) is None:
         for way in ("raw", "streamed"):
-            yield Case("answer", way, operation, given, ({"body": full(media.schema)},), way)
+            yield ClientCase("answer", way, operation, given, ({"body": full(media.schema)},), way)
         for name in media.examples:
-            yield Case("answer", f"example {name}", operation, given, ({"example": name},))
+            yield ClientCase("answer", f"example {name}", operation, given, ({"example": name},))
 
 
-def pages(side: Side) -> Iterator[Case]:
+def pages(side: ClientOperation) -> Iterator[ClientCase]:
     """Go through lists of several pages, which end in every way that there is."""
     media = success_media(side.operation)
     if media is None or media.schema is None or not is_listing(side.operation):
@@ -201,42 +204,38 @@ def pages(side: Side) -> Iterator[Case]:
         bodies = [{"items": items, "next_page_token": "t1"}, {"items": items[:1], "next_page_token": TOKEN}]
         bodies.append({"items": items, **end})
         planned = [{"body": body} for body in bodies]
-        yield Case("page", name, side.operation, given, planned, "pages", pages=len(planned))
+        yield ClientCase("page", name, side.operation, given, planned, "pages", pages=len(planned))
     empty: list[Mapping[str, Json]] = [{"body": {"items": []}}]
-    yield Case("page", "none at all", side.operation, given, empty, "pages")
+    yield ClientCase("page", "none at all", side.operation, given, empty, "pages")
 
 
 # -- streams ---------------------------------------------------------------------------------------------------------
 
 
-def events(side: Side, drawn: int, seed: int) -> Iterator[Case]:
+def events(side: ClientOperation, drawn: int, seed: int) -> Iterator[ClientCase]:
     """Answer with streams in which every event stands at its edges."""
     media = stream_media(side.operation)
     if media is None:
         return
     given = usual(side)
-    for name in scripts(side.operation):
-        yield Case("event", name, side.operation, given, ({"example": name},), "events")
+    for name in scripts(side.operation, side.turns):
+        yield ClientCase("event", name, side.operation, given, ({"example": name},), "events")
     for number in range(1, drawn + 1):
         planned = {"dynamic": True, "seed": seed + number}
-        yield Case("event", f"drawn {number}", side.operation, given, (planned,), "events")
+        yield ClientCase("event", f"drawn {number}", side.operation, given, (planned,), "events")
 
 
 @lru_cache(maxsize=64)
-def scripts(operation: Operation) -> Mapping[str, Json]:
+def scripts(operation: Operation, turns: Callable[[Sequence[Json]], list[list[Json]]] = one_turn) -> Mapping[str, Json]:
     """Make turns in which every edge of every event stands once, by name: scripts, as fixtures hold them."""
     media = stream_media(operation)
     schema = media.item_schema if media is not None else None
     if schema is None:
         return {}
-    made = [edge for edge in edges(schema) if isinstance(edge.value, dict) and "type" in edge.value]
-    stops = [edge.value for edge in made if edge.value["type"] == "stop"]
-    others = [edge.value for edge in made if edge.value["type"] not in ("stop", "user_input")]
-    turns: dict[str, Json] = {}
-    for number, stop in enumerate(stops, 1):
-        told = [*arranged(others), stop] if number == 1 else [stop]
-        turns[f"{operation.contract}-edges-{number}"] = [{"event": each, "after_ms": 0} for each in told]
-    return {name: turn for name, turn in turns.items() if _is_script(turn)}
+    made: dict[str, Json] = {}
+    for number, turn in enumerate(turns([edge.value for edge in edges(schema)]), 1):
+        made[f"{operation.contract}-edges-{number}"] = [{"event": each, "after_ms": 0} for each in turn]
+    return {name: turn for name, turn in made.items() if _is_script(turn)}
 
 
 def _is_script(turn: Json) -> bool:
@@ -244,28 +243,3 @@ def _is_script(turn: Json) -> bool:
         return bool(script(turn))
     except ValueError:
         return False
-
-
-def arranged(found: Sequence[Json]) -> list[Json]:
-    """Bring events of every kind into an order that a turn can have.
-
-    A result follows its call; after the pieces of a text comes the whole of it, and each whole text by itself.
-    """
-    made: list[Json] = []
-    for whole in ("thinking", "text"):
-        pieces = [each for each in found if each["type"] == f"{whole}_delta"]
-        if pieces:
-            said = "".join(each["content"] for each in pieces)
-            made += [*pieces, {"type": whole, "content": said}]
-        made += [each for each in found if each["type"] == whole]
-    calls = [each for each in found if each["type"] == "tool_call"]
-    for each in (each for each in found if each["type"] == "tool_result"):
-        call = next(
-            (call for call in calls if (call["call_id"], call["name"]) == (each["call_id"], each["name"])), None
-        )
-        like = {"type": "tool_call", "arguments": {}, "name": each["name"], "call_id": each["call_id"]}
-        made += [call or like, each]
-    return [*made, *calls, *(each for each in found if each["type"] not in _KNOWN)]
-
-
-_KNOWN = frozenset("thinking_delta text_delta thinking text tool_call tool_result".split())

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from mockserver.check.client.cases import Case
+from mockserver.check.client.cases import ClientCase
 from mockserver.check.client.errors import ANY_STATUS, NAMED, UNREACHED
-from mockserver.check.report.model import Side
+from mockserver.contract.resolved import is_same
 from mockserver.contract.schema import join, lookup
 from mockserver.journal.exchange import Exchange, calls_of
-from mockserver.messages import Json
+from mockserver.messages import Blame, Finding, Json
+from mockserver.sse import parse
 
 RULES: Mapping[str, str] = {
     "exercised": "A call sends a request to its operation.",
@@ -30,19 +31,20 @@ RULES: Mapping[str, str] = {
 """The rules by which a client is judged."""
 
 
-class Fault(NamedTuple):
-    """One rule that was broken in one case; `where` is a JSON pointer into what was sent or what was got."""
+def fault(
+    rule: str,
+    where: str,
+    message: str,
+    expected: Json = None,
+    received: Json = None,
+    contract: str = "",
+    side: Blame = "client",
+) -> Finding:
+    """Make a finding of one case; `where` is a JSON pointer into what was sent or what was got."""
+    return Finding(where, rule, message, side, expected, received, contract)
 
-    rule: str
-    where: str
-    message: str
-    expected: Json = None
-    received: Json = None
-    contract: str = ""
-    side: Side = "client"
 
-
-class Told(NamedTuple):
+class CallOutcome(NamedTuple):
     """What came of a call, as the driver tells it."""
 
     value: Json
@@ -59,35 +61,35 @@ Models = Mapping[str, Mapping[str, Any]]
 """The fields of the client's models, by name."""
 
 
-def judge(case: Case, told: Told, exchanges: Sequence[Exchange], door: Door) -> list[Fault]:
+def judge(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange], door: Door) -> list[Finding]:
     """Give what is wrong with a call."""
     ours = [finding for each in exchanges for finding in each.findings if finding.fault != "client"]
     if ours:
-        return [Fault("mock-right", "", ours[0].message, side="mock")]
+        return [fault("mock-right", "", ours[0].message, side="mock")]
     right = [each for each in exchanges if each.operation == case.operation.id]
     if not right:
         came = f"{exchanges[0].method} {exchanges[0].path}" if exchanges else "nothing"
         why = _raised(told) if told.error else "nothing was raised"
-        return [Fault("exercised", "", f"no request came for {case.operation.id}: {came} was sent, {why}")]
+        return [fault("exercised", "", f"no request came for {case.operation.id}: {came} was sent, {why}")]
     found = [*_valid(exchanges), *_faithful(case, right), *_often(case, told, exchanges), *_patient(case, told, right)]
     return [*found, *(_failed(case, told, right) if case.raises else _given(case, told, right, door))]
 
 
-def _raised(told: Told) -> str:
+def _raised(told: CallOutcome) -> str:
     return f"{told.error['name']}: {told.error['message'][:300]}"
 
 
 # -- what was sent ---------------------------------------------------------------------------------------------------
 
 
-def _valid(exchanges: Sequence[Exchange]) -> Iterator[Fault]:
+def _valid(exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     for each in exchanges:
         for finding in each.violations:
             told = (finding.message, finding.expected, finding.received, finding.contract)
-            yield Fault("request-valid", f"/request{finding.where}", *told)
+            yield fault("request-valid", f"/request{finding.where}", *told)
 
 
-def _faithful(case: Case, exchanges: Sequence[Exchange]) -> Iterator[Fault]:
+def _faithful(case: ClientCase, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     """Compare each request with what the user said; of a list of pages, the later ones ask for their page."""
     said = {name: value for name, value in case.arguments.items() if name != "timeout"}
     token: Json = None
@@ -102,7 +104,7 @@ def _next_token(exchange: Exchange) -> Json:
     return body.get("next_page_token") if isinstance(body, dict) else None
 
 
-def _differs(case: Case, said: Mapping[str, Json], exchange: Exchange) -> Iterator[Fault]:
+def _differs(case: ClientCase, said: Mapping[str, Json], exchange: Exchange) -> Iterator[Finding]:
     """Compare a request with what was said; what is null or empty in a query may as well be left out."""
     parts, places = exchange.parts, {each.name: each.location for each in case.operation.parameters}
     for part, sent in (("path", parts.path), ("query", parts.query)):
@@ -124,50 +126,41 @@ def _spelled(value: Json) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _unlike(wanted: Json, sent: Json, where: str) -> Iterator[Fault]:
+def _unlike(wanted: Json, sent: Json, where: str) -> Iterator[Finding]:
     if isinstance(wanted, dict) and isinstance(sent, dict):
         for key in [*wanted, *(key for key in sent if key not in wanted)]:
-            if key not in wanted or key not in sent or not same(wanted[key], sent[key]):
+            if key not in wanted or key not in sent or not is_same(wanted[key], sent[key]):
                 yield _unfaithful(join(where, key), wanted.get(key), sent.get(key))
-    elif not same(wanted, sent):
+    elif not is_same(wanted, sent):
         yield _unfaithful(where, wanted, sent)
 
 
-def _unfaithful(where: str, wanted: Json, sent: Json) -> Fault:
-    return Fault("request-faithful", where, "what is sent is not what the user said", wanted, sent)
-
-
-def same(one: Json, other: Json) -> bool:
-    """Say whether two values are the same JSON: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+def _unfaithful(where: str, wanted: Json, sent: Json) -> Finding:
+    return fault("request-faithful", where, "what is sent is not what the user said", wanted, sent)
 
 
 # -- how often, and when ---------------------------------------------------------------------------------------------
 
 
-def attempts_of(told: Told, exchanges: Sequence[Exchange]) -> int:
+def attempts_of(told: CallOutcome, exchanges: Sequence[Exchange]) -> int:
     """Count the attempts; one that the client gave up early may never have come, but was waited for."""
     return max(len(exchanges), len(told.waits) + 1)
 
 
-def _often(case: Case, told: Told, exchanges: Sequence[Exchange]) -> Iterator[Fault]:
+def _often(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     if told.error is not None and not case.raises:  # it gave up, which is told as such
         return
     calls = len(calls_of(exchanges))
     if calls != case.pages and case.timeout is None:
-        yield Fault("request-once", "/requests", "it made another number of calls", case.pages, calls)
+        yield fault("request-once", "/requests", "it made another number of calls", case.pages, calls)
     count = attempts_of(told, exchanges) if case.timeout is not None else len(exchanges) - case.pages + 1
     if count != case.attempts and calls == case.pages:
         answer = f"{exchanges[0].status}" if case.raises != UNREACHED else "a failed connection"
         message = f"after {answer} it made {count} attempts, not {case.attempts}"
-        yield Fault("retry-count", "/requests", message, case.attempts, count)
+        yield fault("retry-count", "/requests", message, case.attempts, count)
 
 
-def _patient(case: Case, told: Told, exchanges: Sequence[Exchange]) -> Iterator[Fault]:
+def _patient(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     """Judge the waits; of a client that waits otherwise than by sleeping, only that it took as long as it must."""
     waits = list(told.waits)
     if len(exchanges) != case.attempts and case.timeout is None:  # which is told as such
@@ -176,12 +169,12 @@ def _patient(case: Case, told: Told, exchanges: Sequence[Exchange]) -> Iterator[
         least = sum(low for low, _ in case.waits)
         if told.seconds < least:
             message = "it tried again at once"
-            yield Fault("retry-wait", "/waits", message, [list(each) for each in case.waits], told.seconds)
+            yield fault("retry-wait", "/waits", message, [list(each) for each in case.waits], told.seconds)
         return
     for number, ((low, high), wait) in enumerate(zip(case.waits, waits, strict=False)):
         if not low - 1e-6 <= wait <= high + 1e-6:
             message = f"before attempt {number + 2} it waits {wait:.3f} s, not {_range(low, high)}"
-            yield Fault("retry-wait", "/waits", message, [low, high], wait)
+            yield fault("retry-wait", "/waits", message, [low, high], wait)
 
 
 def _range(low: float, high: float) -> str:
@@ -191,46 +184,45 @@ def _range(low: float, high: float) -> str:
 # -- what the user gets ----------------------------------------------------------------------------------------------
 
 
-def _failed(case: Case, told: Told, exchanges: Sequence[Exchange]) -> Iterator[Fault]:
+def _failed(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     error = told.error
     if error is None:
         message = f"nothing was raised, where {case.raises} must be"
-        yield Fault("error-raised", "/raised", message, case.raises, _short(told.value))
+        yield fault("error-raised", "/raised", message, case.raises, _short(told.value))
         return
     names = [error["name"], *error["bases"]]
     too_special = case.raises == ANY_STATUS and error["name"] in NAMED.values()
     if case.raises not in names or too_special:
         message = f"it raises {error['name']}, not {case.raises}"
-        yield Fault("error-raised", "/raised", message, case.raises, _raised(told))
+        yield fault("error-raised", "/raised", message, case.raises, _raised(told))
         return
     if ANY_STATUS not in names:
         return
     last = exchanges[-1]
     if error["status"] != last.status:
-        yield Fault("error-told", "/raised/status_code", "it tells another status", last.status, error["status"])
+        yield fault("error-told", "/raised/status_code", "it tells another status", last.status, error["status"])
     for where, wanted, got, why in differences(_decoded(last.answer), error["body"], {}):
-        yield Fault("error-told", f"/raised/body{where}", f"its body is another: {why}", _short(wanted), _short(got))
+        yield fault("error-told", f"/raised/body{where}", f"its body is another: {why}", _short(wanted), _short(got))
 
 
-def _given(case: Case, told: Told, exchanges: Sequence[Exchange], door: Door) -> Iterator[Fault]:
+def _given(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange], door: Door) -> Iterator[Finding]:
     if told.error is not None:
         where, why = next(iter(told.error["places"]), ("", told.error["message"]))
         text = f"{told.error['name']}: {f'{where}: ' if where else ''}{why}"[:300]
         place = f"/answer/{where}".rstrip("/")
-        yield Fault("answer-taken", place, f"an answer that the contract allows raises {text}", None, text)
+        yield fault("answer-taken", place, f"an answer that the contract allows raises {text}", None, text)
         return
     wanted = _wanted(case, exchanges)
     allowed = [] if case.way == "events" else door["methods"][case.operation.id]["models"]
     for where, expected, got, why in differences(wanted, told.value, door["models"], "", allowed):
         rule, _, text = why.partition(": ")
-        yield Fault(rule, f"/answer{where}", text, _short(expected), _short(got))
+        yield fault(rule, f"/answer{where}", text, _short(expected), _short(got))
 
 
-def _wanted(case: Case, exchanges: Sequence[Exchange]) -> Json:
+def _wanted(case: ClientCase, exchanges: Sequence[Exchange]) -> Json:
     """Give what the user must get: what the journal says was answered."""
     if case.way == "events":
-        lines = exchanges[-1].answer.decode().split("\n")
-        return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        return [event.data for event in parse(exchanges[-1].answer)[0]]
     if case.way == "pages":
         return [item for each in case.answers for item in each["body"]["items"]]
     return _decoded(exchanges[-1].answer)
@@ -269,7 +261,7 @@ def differences(
             return [(where, len(sent), len(got), "answer-kept: the list has another length")]
         pairs = enumerate(zip(sent, got, strict=True))
         return [each for i, (one, two) in pairs for each in differences(one, two, models, join(where, i), allowed)]
-    if isinstance(got, dict | list) or isinstance(sent, dict | list) or not same(sent, got):
+    if isinstance(got, dict | list) or isinstance(sent, dict | list) or not is_same(sent, got):
         return [(where, sent, got, "answer-kept: it reads otherwise")]
     return []
 
@@ -316,7 +308,7 @@ def _short(value: Json) -> Json:
 _SHOWN = 60
 
 
-def seen_text(case: Case, told: Told, exchanges: Sequence[Exchange], attempts: int) -> str:
+def seen_text(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange], attempts: int) -> str:
     """Tell what the user gets: the exception, or what stands at the place that is looked at."""
     text = _value(case, told.value, exchanges) if told.error is None else _error_text(told.error)
     if told.error is not None and case.way == "events" and told.value:
@@ -329,17 +321,17 @@ def seen_text(case: Case, told: Told, exchanges: Sequence[Exchange], attempts: i
 def _error_text(error: Json) -> str:
     """Tell an exception, and, where it is that of an error's status, what kind of body it holds."""
     body = error["body"]
-    kind = "a text" if isinstance(body, str) and body else told_kind(body)
+    kind = "a text" if isinstance(body, str) and body else describe_kind(body)
     return f"{error['name']} with {kind}" if (error["status"] or 0) >= 400 else str(error["name"])
 
 
-def _value(case: Case, value: Json, exchanges: Sequence[Exchange]) -> str:
+def _value(case: ClientCase, value: Json, exchanges: Sequence[Exchange]) -> str:
     if case.way == "events":
         return f"{len(value or ())} events"
     if isinstance(value, str) and value and exchanges and value == exchanges[-1].answer.decode("utf-8", "replace"):
         return "the whole body as a text"
     if not case.look:
-        return told_kind(value)
+        return describe_kind(value)
     found, sent = value_at(value, case.look), UNSENT
     if case.answers:
         with suppress(LookupError):
@@ -347,7 +339,9 @@ def _value(case: Case, value: Json, exchanges: Sequence[Exchange]) -> str:
     if isinstance(sent, str) and isinstance(found, bool | int | float):
         return "read as a truth value" if isinstance(found, bool) else "read as a number"
     is_model = isinstance(found, dict) and "model" in found
-    return "as sent" if not is_model and not differences(sent, found, {}) else told_value(found)
+    return (
+        "as sent" if sent is not UNSENT and not is_model and not differences(sent, found, {}) else describe_value(found)
+    )
 
 
 UNSENT = object()
@@ -367,10 +361,10 @@ def value_at(value: Json, pointer: str) -> Json:
     return value
 
 
-def told_value(value: Json) -> str:
+def describe_value(value: Json) -> str:
     """Write a value: a model with its class, what it holds, and what its class requires and it lacks."""
     if isinstance(value, dict) and "model" in value:
-        parts = [f"{key}={told_value(each)}" for key, each in {**value["fields"], **value["extra"]}.items()]
+        parts = [f"{key}={describe_value(each)}" for key, each in {**value["fields"], **value["extra"]}.items()]
         parts += [f"{key} lacking" for key in value["missing"]]
         return _cut(f"{value['model']}({', '.join(parts)})", 3 * _SHOWN)
     if isinstance(value, dict):
@@ -378,7 +372,7 @@ def told_value(value: Json) -> str:
     return _cut(json.dumps(value, ensure_ascii=False), _SHOWN).replace("null", "None")
 
 
-def told_kind(value: Json) -> str:
+def describe_kind(value: Json) -> str:
     """Write what kind of value it is."""
     if value is None:
         return "None"

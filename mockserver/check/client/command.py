@@ -1,29 +1,34 @@
 """`mockserver check-client`: does this client keep the contract, and survive what it allows?"""
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import click
 
-from mockserver.api import default
-from mockserver.check.client.environments import RELEASES, default_cache, environment, interpreter
+from mockserver.api import AUTO, Api, choose, default, read_contracts
+from mockserver.check.client.environments import default_cache, environment, interpreter
+from mockserver.check.client.matrix import JOBS, MatrixProgress, run_matrix, usual_contracts
+from mockserver.check.client.matrix_report import as_html, matrix_report
 from mockserver.check.client.process import Driver
 from mockserver.check.client.report import client_report
 from mockserver.check.client.result import MISHANDLED, Result
-from mockserver.check.client.run import DRAWN, Choice, check_client
-from mockserver.check.report.options import Progress, deliver, report_option
-from mockserver.errors import UsageError
+from mockserver.check.client.run import DRAWN, Choice, play
+from mockserver.check.part import sdk_of
+from mockserver.check.report.locate import files_of
+from mockserver.check.report.options import Progress, api_option, deliver, report_option
+from mockserver.errors import StartError, UsageError
 from mockserver.testing.pytest_fixtures import LiveServer
 
-CONTRACT = "auto (the era of the release), an era (2.6, 2.8, 2.17), or a file."
+CONTRACT = "auto (that of the release), a version of the API pack's, or a file."
 
 
 @click.command("check-client")
-@click.option("--release", help=f"A release of the official Python client.  [default: {RELEASES[-1]}]")
+@api_option
+@click.option("--release", help="A release of the official Python client.  [default: the newest that is known]")
 @click.option("--python", type=click.Path(path_type=Path), help="An interpreter that has the client, instead.")
-@click.option("--contract", default="auto", show_default=True, help=CONTRACT)
+@click.option("--contract", default=AUTO, show_default=True, help=CONTRACT)
 @click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
 @click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated.")
 @click.option("--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn.")
@@ -31,6 +36,7 @@ CONTRACT = "auto (the era of the release), an era (2.6, 2.8, 2.17), or a file."
 @click.option("--quiet", is_flag=True, help="Tell no progress.")
 @report_option
 def command(
+    api: str | None,
     release: str | None,
     python: Path | None,
     contract: str,
@@ -46,24 +52,119 @@ def command(
     The client runs in an environment of its own, which is made once for a release, and kept. Answers that no contract
     allows are played, too; what becomes of them is told, not judged.
     """
+    progress = Progress(quiet=quiet)
+    choice = Choice(drawn=examples, seed=seed, operations=operations)
+    result = check_release(
+        release, python, api, contract, cache, choice, lambda text: progress.tell(time.monotonic(), text)
+    )
+    progress.end()
+    deliver(client_report(result), reports, files_of(contract, with_sdk(api)))
+
+
+def check_release(
+    release: str | None,
+    python: Path | None,
+    api: str | None,
+    contract: str,
+    cache: Path | None,
+    choice: Choice,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Check a release in an environment of its own, the newest that is known where none is named, or what there is."""
     if release is not None and python is not None:
         raise UsageError("--release and --python name two clients", mend="leave out one of them")
-    progress = Progress(quiet=quiet)
+    pack = with_sdk(api)
+    sdk = sdk_of(pack)
     if python is None:
-        progress.tell(time.monotonic(), f"looking for llama-cloud {release or RELEASES[-1]}")
-        python = interpreter(environment(release or RELEASES[-1], cache))
-    with closing(LiveServer()) as live, Driver(python) as driver:
-        surface = driver.describe()
-        choice = Choice(drawn=examples, seed=seed, operations=operations)
-        result = check_client(
-            driver, surface, contract, live, choice, lambda made: progress.tell(time.monotonic(), told(made))
-        )
-    progress.end()
-    own = Path(contract) if contract not in ("auto", *default().contracts) else None
-    deliver(client_report(result), reports, own)
+        release = release or sdk.releases[-1]
+        tell(f"looking for {sdk.package} {release}")
+        python = interpreter(environment(sdk, release, cache))
+    with closing(LiveServer()) as live, Driver(python, sdk) as driver:
+        return play(driver, driver.describe(), pack, contract, live, choice, lambda far: tell(describe(far)))
 
 
-def told(result: Result) -> str:
-    """Tell in a line how far a check has come."""
+def with_sdk(name: str | None) -> Api:
+    """Give the API pack in force, which must know an official client; a UsageError where it does not."""
+    api = choose(name)
+    sdk_of(api)
+    return api or default()
+
+
+def describe(result: Result) -> str:
+    """Say in a line how far a check has come."""
     wrong = result.count(MISHANDLED)
-    return f"llama-cloud {result.release} against {result.contract}: {result.calls} calls, {wrong} mishandled"
+    return f"{result.sdk.package} {result.release} against {result.contract}: {result.calls} calls, {wrong} mishandled"
+
+
+@click.command("matrix")
+@api_option
+@click.option(
+    "--releases", default="all", show_default=True, help="Releases, separated by commas; or all that are known."
+)
+@click.option("--contracts", help="auto, versions and files, separated by commas.  [default: auto and every version]")
+@click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
+@click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=JOBS, help="Releases at once.  [default: cores + 1]")
+@click.option("--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
+@click.option("--html", type=click.Path(path_type=Path), help="A file for the report as a page of HTML.")
+@click.option("--quiet", is_flag=True, help="Tell no progress.")
+@report_option
+def matrix(
+    api: str | None,
+    releases: str,
+    contracts: str | None,
+    cache: Path | None,
+    operations: Sequence[str],
+    jobs: int,
+    examples: int,
+    seed: int,
+    html: Path | None,
+    quiet: bool,
+    reports: Sequence[str],
+) -> None:
+    """Run the check of the client in an environment of each release, against each contract.
+
+    Environments are made once, by pip or uv as they are configured, and kept; a release that is there needs no index.
+    What a release makes of its own version of the contract fails the run; what it makes of another is reported.
+    """
+    pack = with_sdk(api)
+    chosen = sdk_of(pack).releases if releases == "all" else names(releases, "--releases")
+    against = usual_contracts(pack) if contracts is None else names(contracts, "--contracts")
+    for name in against:
+        read_contracts(name, pack)
+    choice = Choice(drawn=examples, seed=seed, operations=operations)
+    line, began = Progress(quiet=quiet), time.monotonic()
+    rows = run_matrix(
+        pack, chosen, against, cache, jobs, choice, lambda far: line.tell(time.monotonic(), describe_matrix(far))
+    )
+    line.end()
+    report = matrix_report(rows, against, time.monotonic() - began)
+    if html is not None:
+        write_page(html, as_html(report))
+    lacking = [row.unavailable for row in rows if row.unavailable is not None]
+    with suppress(SystemExit) if lacking else nullcontext():
+        deliver(report, reports)
+    raise lacking[0]
+
+
+def names(text: str, option: str) -> Sequence[str]:
+    """Read names that are separated by commas; a UsageError where there is none, or one twice."""
+    found = [each.strip() for each in text.split(",") if each.strip()]
+    if not found or len(set(found)) != len(found):
+        raise UsageError(f"{text!r} names nothing, or something twice", where=option, mend="write 2.6.0,2.19.0")
+    return found
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page; a StartError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise StartError("a report cannot be written", where=str(path), why=str(error)) from error
+
+
+def describe_matrix(far: MatrixProgress) -> str:
+    """Say in a line how far a matrix has come."""
+    return f"{far.done} of {far.of} releases, {far.calls} calls"

@@ -10,23 +10,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from mockserver.check.part import Sdk
 from mockserver.errors import StartError, UsageError
-
-PACKAGE = "llama-cloud"
-"""The name under which the index of packages knows the official Python client."""
-
-RELEASES = (
-    *("2.6.0", "2.7.0", "2.8.0", "2.9.0", "2.9.1", "2.10.0", "2.11.0", "2.12.0"),
-    *("2.13.0", "2.14.0", "2.14.1", "2.15.0", "2.16.0", "2.17.0", "2.18.0", "2.19.0"),
-)
-"""The releases with the chat, the oldest first. Source: docs/upstream.md, "Eras"."""
-
-PINS = (
-    *("annotated-types==0.8.0", "anyio==4.16.0", "certifi==2026.10.18", "distro==1.9.0", "h11==0.16.0"),
-    *("httpcore==1.0.9", "httpx==0.28.1", "idna==3.20", "pydantic==2.14.3", "pydantic_core==2.50.4"),
-    *("sniffio==1.3.1", "typing-inspection==0.4.5", "typing_extensions==4.16.0"),
-)
-"""What every release stands on, in one version, so that only the releases differ."""
 
 PATIENCE = 600
 """Seconds that a step of the making of an environment may take."""
@@ -44,17 +29,17 @@ def default_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "mockserver" / "clients"
 
 
-def environment(release: str, cache: Path | None = None) -> Path:
+def environment(sdk: Sdk, release: str, cache: Path | None = None) -> Path:
     """Give the folder of a virtual environment that has a release, made if need be.
 
     Nothing is fetched where it is there already. An UnavailableError says why it cannot be made, a UsageError that
     the text is no version.
     """
     if not release or not all(char.isalnum() or char in ".+!-_" for char in release) or not release[0].isdigit():
-        raise UsageError(f"{release!r} is no version of {PACKAGE}", mend="write it as 2.19.0")
+        raise UsageError(f"{release!r} is no version of {sdk.package}", mend="write it as 2.19.0")
     folder = default_cache() if cache is None else cache
-    name = f"{PACKAGE}-{release}-py{sys.version_info.major}.{sys.version_info.minor}"
-    return kept(folder / name, lambda place: build(release, place))
+    name = f"{sdk.package}-{release}-py{sys.version_info.major}.{sys.version_info.minor}"
+    return kept(folder / name, lambda place: build(sdk, release, place))
 
 
 def interpreter(place: Path) -> Path:
@@ -85,30 +70,32 @@ def kept(place: Path, make: Callable[[Path], None]) -> Path:
     return place
 
 
-def build(release: str, place: Path) -> None:
+def build(sdk: Sdk, release: str, place: Path) -> None:
     """Make the environment of a release, by pip, or by uv where there is no pip."""
     with tempfile.TemporaryDirectory() as scratch:
         pins = Path(scratch) / "pins.txt"
-        pins.write_text("".join(f"{pin}\n" for pin in PINS), "utf-8")
-        wanted = [f"--constraint={pins}", f"{PACKAGE}=={release}"]
+        pins.write_text("".join(f"{pin}\n" for pin in sdk.pins), "utf-8")
+        wanted = [f"--constraint={pins}", f"{sdk.package}=={release}"]
         python = str(interpreter(place))
         if find_spec("pip") is not None:
-            _run(release, [sys.executable, "-m", "venv", "--without-pip", str(place)])
-            _run(release, [sys.executable, "-m", "pip", "--python", python, "install", *_PIP, *wanted])
+            _run(f"{sdk.package} {release}", [sys.executable, "-m", "venv", "--without-pip", str(place)])
+            _run(
+                f"{sdk.package} {release}", [sys.executable, "-m", "pip", "--python", python, "install", *_PIP, *wanted]
+            )
             return
         uv = shutil.which("uv")
         if uv is None:
             mend = "install pip or uv, or name an interpreter that has the client with --python"
             raise UnavailableError(
-                f"{PACKAGE} {release} cannot be had", why="there is no pip and no uv here", mend=mend
+                f"{sdk.package} {release} cannot be had", why="there is no pip and no uv here", mend=mend
             )
-        _run(release, [uv, "venv", "--quiet", "--python", sys.executable, str(place)])
-        _run(release, [uv, "pip", "install", "--quiet", "--python", python, *wanted])
+        _run(f"{sdk.package} {release}", [uv, "venv", "--quiet", "--python", sys.executable, str(place)])
+        _run(f"{sdk.package} {release}", [uv, "pip", "install", "--quiet", "--python", python, *wanted])
 
 
-def _run(release: str, arguments: Sequence[str]) -> None:
+def _run(client: str, arguments: Sequence[str]) -> None:
     """Run a step; an UnavailableError says what it said."""
-    what = f"{PACKAGE} {release} cannot be had"
+    what = f"{client} cannot be had"
     try:
         done = subprocess.run(  # noqa: S603  # a command of our own
             arguments, capture_output=True, text=True, check=False, timeout=PATIENCE

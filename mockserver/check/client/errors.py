@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any
 
-from mockserver.check.client.cases import Case, Side, is_listing, stream_media, success_media, usual, usual_way
+from mockserver.check.client.cases import (
+    ClientCase,
+    ClientOperation,
+    is_listing,
+    stream_media,
+    success_media,
+    usual,
+    usual_way,
+)
 from mockserver.check.client.values import edges, full
 from mockserver.contract.openapi import Operation, is_json
 from mockserver.contract.schema import Schema, resolve
@@ -58,13 +66,13 @@ def backoff(count: int) -> list[tuple[float, float]]:
     return [(each * (1 - JITTER), each) for each in most]
 
 
-def errors(side: Side) -> Iterator[Case]:
+def errors(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer with every documented error."""
     for status in sorted(each for each in side.operation.exact if each >= 400):
         yield _error(side, f"{status}", status)
 
 
-def error_bodies(side: Side) -> Iterator[Case]:
+def error_bodies(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer with every edge of every form that the body of an error has."""
     played: set[str] = set()
     for status in sorted(each for each in side.operation.exact if each >= 400):
@@ -75,16 +83,18 @@ def error_bodies(side: Side) -> Iterator[Case]:
                 yield _error(side, f"{status} {edge.name}", status, body=edge.value)
 
 
-def _error(side: Side, name: str, status: int, **more: Any) -> Case:
+def _error(side: ClientOperation, name: str, status: int, **more: Any) -> ClientCase:
     told = {"status": status, "times": "always", **({"should_retry": False} if is_retried(status) else {}), **more}
-    return Case("error", name, side.operation, usual(side), (told,), usual_way(side.operation), exception_of(status))
+    return ClientCase(
+        "error", name, side.operation, usual(side), (told,), usual_way(side.operation), exception_of(status)
+    )
 
 
 def _error_schema(operation: Operation, status: int) -> Schema | None:
     return next((media.schema for media in operation.exact[status].media if is_json(media.type)), None)
 
 
-def lasting(side: Side) -> Iterator[Case]:
+def lasting(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer for ever with each status that is tried again."""
     for status in sorted(each for each in side.operation.exact if is_retried(each)):
         told = {"status": status, **SOON, "times": "always"}
@@ -92,7 +102,7 @@ def lasting(side: Side) -> Iterator[Case]:
         yield _retry(side, f"{status}, for ever", told, raises=exception_of(status), **more)
 
 
-def retries(side: Side) -> Iterator[Case]:
+def retries(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer once with what is tried again, and never."""
     operation, soon = side.operation, [(0.001, 0.001)]
     for status in sorted(each for each in operation.exact if is_retried(each)):
@@ -105,7 +115,7 @@ def retries(side: Side) -> Iterator[Case]:
     yield _retry(side, "a reset, then success", {"faults": "reset"}, attempts=2, waits=backoff(1))
 
 
-def words(side: Side) -> Iterator[Case]:
+def words(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer with every word on whether and when to try again."""
     operation, again = side.operation, 1 + RETRIES
     told = planned(operation, 503, times="always")
@@ -118,15 +128,15 @@ def words(side: Side) -> Iterator[Case]:
     )
 
 
-def late(side: Side) -> Iterator[Case]:
+def late(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer too late, every time; this waits, so that it is played for one operation."""
     told = {"delay": 20 * HASTE, "times": "always"}
     more: dict[str, Any] = {"attempts": 1 + RETRIES, "waits": backoff(RETRIES), "timeout": HASTE}
     yield _retry(side, "too late", told, raises=TOO_LATE, **more)
 
 
-def _retry(side: Side, name: str, *answers: Mapping[str, Any], raises: str = "", **more: Any) -> Case:
-    return Case("retry", name, side.operation, usual(side), answers, usual_way(side.operation), raises, **more)
+def _retry(side: ClientOperation, name: str, *answers: Mapping[str, Any], raises: str = "", **more: Any) -> ClientCase:
+    return ClientCase("retry", name, side.operation, usual(side), answers, usual_way(side.operation), raises, **more)
 
 
 def _words() -> Iterator[tuple[str, Mapping[str, Any], tuple[float, float]]]:
@@ -151,13 +161,15 @@ def planned(operation: Operation, status: int, **more: Any) -> Mapping[str, Any]
 # -- outside the contract --------------------------------------------------------------------------------------------
 
 
-def outside(side: Side, *, slowly: bool = False, bodies: bool = True) -> Iterator[Case]:
+def outside(side: ClientOperation, *, slowly: bool = False, bodies: bool = True) -> Iterator[ClientCase]:
     """Answer as no contract allows; `slowly` plays what takes its time, `bodies` what breaks one field, too."""
     operation, given, way = side.operation, usual(side), usual_way(side.operation)
     media = success_media(operation)
 
-    def case(name: str, *answers: Mapping[str, Any], **more: Any) -> Case:
-        return Case("outside", name, operation, more.pop("given", given), answers, more.pop("way", way), "", 1, **more)
+    def case(name: str, *answers: Mapping[str, Any], **more: Any) -> ClientCase:
+        return ClientCase(
+            "outside", name, operation, more.pop("given", given), answers, more.pop("way", way), "", 1, **more
+        )
 
     if stream_media(operation) is not None:
         yield from (case(name, *answers, **more) for name, answers, more in _streams())
@@ -165,7 +177,7 @@ def outside(side: Side, *, slowly: bool = False, bodies: bool = True) -> Iterato
         for name, look, body in _bodies(media.schema) if bodies else ():
             yield case(name, {"body": body, "invalid": True}, look=look)
         for fault in _FAULTS:
-            yield case(_told(fault), {"faults": fault})
+            yield case(_describe(fault), {"faults": fault})
         yield case("204 without a body", {"status": 204, "invalid": True})
         if slowly:
             yield case("slow-body", {"faults": {"slow-body": 5_000}})
@@ -174,8 +186,9 @@ def outside(side: Side, *, slowly: bool = False, bodies: bool = True) -> Iterato
         yield case("an empty page with a token", empty, {"body": {"items": []}}, way="pages")
     for name, answer in _refusals():
         yield case(name, answer)
-    for text in ("", "..") if "session_id" in given and operation.method == "GET" else ():
-        yield case(f"the id {text!r}", given={**given, "session_id": text})
+    name = next((name for name in operation.names if name in given), "")
+    for text in ("", "..") if name and operation.method == "GET" else ():
+        yield case(f"the id {text!r}", given={**given, name: text})
 
 
 _FAULTS: Sequence[Json] = (
@@ -184,7 +197,7 @@ _FAULTS: Sequence[Json] = (
 )
 
 
-def _told(fault: Json) -> str:
+def _describe(fault: Json) -> str:
     if isinstance(fault, str):
         return fault
     ((name, option),) = fault.items()

@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 from mockserver.check.client.checks import RULES
 from mockserver.check.client.matrix import Row
-from mockserver.check.client.report import Answer, gathered
-from mockserver.check.client.report import problems as problems_of
-from mockserver.check.client.result import HANDLED, MISHANDLED, UNEXERCISED, Place, Result, verdict_of
-from mockserver.check.report.formats import shown
-from mockserver.check.report.model import Problem, Report, Table
-from mockserver.messages import Json
+from mockserver.check.client.report import OddAnswer, gathered
+from mockserver.check.client.report import findings as findings_of
+from mockserver.check.client.result import HANDLED, MISHANDLED, UNEXERCISED, ClientMethod, Result, verdict_of
+from mockserver.check.part import sdk_of
+from mockserver.check.report.formats import plain, verdict_text
+from mockserver.check.report.model import Report, Table
+from mockserver.messages import Finding, Json
 
 SAYS, DOES = "says", "does"
 
 
-class Change(NamedTuple):
+class ReleaseChange(NamedTuple):
     """One change; `seen` is whether the release says it of itself, or does it."""
 
     release: str
@@ -27,20 +28,20 @@ class Change(NamedTuple):
     text: str
 
 
-def changes(rows: Sequence[Row]) -> list[Change]:
+def changes(rows: Sequence[Row]) -> list[ReleaseChange]:
     """Compare each release with the one before it."""
     there = [row for row in rows if row.unavailable is None]
-    found: list[Change] = []
+    found: list[ReleaseChange] = []
     for before, after in pairwise(there):
-        found += [Change(after.release, SAYS, text) for text in said(before.surface, after.surface)]
-        found += [Change(after.release, DOES, text) for text in done(before, after)]
+        found += [ReleaseChange(after.release, SAYS, text) for text in described(before.surface, after.surface)]
+        found += [ReleaseChange(after.release, DOES, text) for text in done(before, after)]
     return found
 
 
 # -- what a release says of itself -----------------------------------------------------------------------------------
 
 
-def said(before: Json, after: Json) -> Iterator[str]:
+def described(before: Json, after: Json) -> Iterator[str]:
     """Tell what changed between two descriptions."""
     old, new = before["doors"], after["doors"]
     for door in new.keys() - old.keys():
@@ -136,28 +137,28 @@ def _verdicts(before: Row, after: Row) -> Iterator[str]:
             yield f"{place}: {kind} is {verdict_of(tally)}, before {verdict_of(old)}"
 
 
-def _warnings(old: Mapping[Place, set[str]], new: Mapping[Place, set[str]]) -> Iterator[str]:
-    found: dict[str, list[Place]] = {}
+def _warnings(old: Mapping[ClientMethod, set[str]], new: Mapping[ClientMethod, set[str]]) -> Iterator[str]:
+    found: dict[str, list[ClientMethod]] = {}
     for place, texts in new.items():
         for text in texts - old.get(place, set()) if place in old else ():
             found.setdefault(text, []).append(place)
     for text, places in found.items():
-        yield f"{_told(places)}: calls warn: {text}"
+        yield f"{_describe(places)}: calls warn: {text}"
 
 
-def _looked(old: Mapping[Answer, tuple[str, str]], new: Mapping[Answer, tuple[str, str]]) -> Iterator[str]:
+def _looked(old: Mapping[OddAnswer, tuple[str, str]], new: Mapping[OddAnswer, tuple[str, str]]) -> Iterator[str]:
     """Tell what becomes of answers outside the contract, where that is another; alike ones together."""
-    found: dict[tuple[str, str, str, str], list[Place]] = {}
+    found: dict[tuple[str, str, str, str], list[ClientMethod]] = {}
     for (what, spot), texts in new.items():
         earlier = old.get((what, spot), texts)
         for kind, was, now in zip(("loose", "strict"), earlier, texts, strict=True):
             if was != now:
                 found.setdefault((what, kind, was, now), []).append(spot.place)
     for (what, kind, was, now), places in found.items():
-        yield f"{_told(places)}: {what} becomes {now} in a {kind} client, before {was}"
+        yield f"{_describe(places)}: {what} becomes {now} in a {kind} client, before {was}"
 
 
-def _told(places: Sequence[Place]) -> str:
+def _describe(places: Sequence[ClientMethod]) -> str:
     found = list(dict.fromkeys(map(str, places)))
     return ", ".join(found[:2]) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
 
@@ -168,11 +169,12 @@ WRONG, SILENT = MISHANDLED.upper(), UNEXERCISED.upper()
 def matrix_report(rows: Sequence[Row], contracts: Sequence[str], seconds: float) -> Report:
     """Make the report on a matrix."""
     found = changes(rows)
+    subject = f"{len(rows)} release{'s' * (len(rows) != 1)} of {sdk_of(rows[0].api).package}"
     results = {id(each.tallies): each for row in rows for each in row.results.values()}.values()
     return Report(
         command="matrix",
-        subject=f"{len(rows)} release{'s' * (len(rows) != 1)} of llama-cloud, contracts {', '.join(contracts)}",
-        problems=tuple(problems(rows)),
+        subject=f"{subject}, contracts {', '.join(contracts)}",
+        findings=tuple(findings(rows)),
         figures={
             "calls": sum(each.calls for each in results),
             "requests": sum(each.requests for each in results),
@@ -195,21 +197,21 @@ def verdict_table(rows: Sequence[Row], contracts: Sequence[str]) -> Table:
     """Give a row for each release and a column for each contract."""
     made = [[row.release, *own_cells(row), *(cell(row, name) for name in contracts)] for row in rows]
     notes = [
-        "auto is the era that the release was made from.",
+        "auto is the version of the contract that the release was made from.",
         f"{HANDLED}: what the client sends, what its user gets and what it tries again is as it must be.",
         f"{SILENT}: the client has no method for the operation, so that nothing could be judged.",
     ]
-    return Table("Releases and contracts", ("release", "era", "resources", *contracts), made, notes)
+    return Table("Releases and contracts", ("release", "contract", "resources", *contracts), made, notes)
 
 
 def own_cells(row: Row) -> list[str]:
-    """Tell the era of a release, and where it keeps how many methods."""
+    """Tell the version of a release, and where it keeps how many methods."""
     own = row.own
     if row.surface is None:
         return ["", ""]
     doors = row.surface["doors"].items()
     told = ", ".join(f"{door} ({len(each['methods'])}{_deprecated(each['methods'])})" for door, each in doors)
-    return ["" if own is None else own.era, told]
+    return ["" if own is None else own.version, told]
 
 
 def _deprecated(methods: Mapping[str, Mapping[str, str | None]]) -> str:
@@ -238,7 +240,7 @@ def operations(result: Result, verdict: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def change_table(found: Sequence[Change]) -> Table:
+def change_table(found: Sequence[ReleaseChange]) -> Table:
     """Give a row for each change."""
     made = [[each.release, each.seen, each.text] for each in found]
     notes = [
@@ -248,24 +250,24 @@ def change_table(found: Sequence[Change]) -> Table:
     return Table("What changed from one release to the next", ("since", "seen", "what"), made, notes)
 
 
-def problems(rows: Sequence[Row]) -> Iterator[Problem]:
-    """Give what is wrong; what a release makes of another era's contract is told, and fails nothing.
+def findings(rows: Sequence[Row]) -> Iterator[Finding]:
+    """Give what is wrong; what a release makes of another version's contract is told, and fails nothing.
 
-    One cause in several releases is one problem.
+    One cause in several releases is one finding.
     """
-    found: dict[tuple[str, ...], tuple[Problem, list[str]]] = {}
+    found: dict[tuple[str, ...], tuple[Finding, list[str]]] = {}
     for row in rows:
         for name, result in row.results.items():
-            for each in problems_of(result):
+            for each in findings_of(result):
                 level = each.level if row.is_own(name) else "warning"
                 key: tuple[str, ...] = (name, level, *each.cause, each.message if each.level == "warning" else "")
                 before = found.get(key)
                 made = each if before is None else replace(before[0], count=before[0].count + each.count)
                 found[key] = (replace(made, level=level), [*(before[1] if before else []), row.release])
-    for key, (problem, releases) in found.items():
+    for key, (finding, releases) in found.items():
         first, last = releases[0], releases[-1]
         span = first if first == last else f"{first} to {last}"
-        yield replace(problem, message=f"{span} against {key[0]}: {problem.message}")
+        yield replace(finding, message=f"{span} against {key[0]}: {finding.message}")
 
 
 _STYLE = """
@@ -281,24 +283,19 @@ pre { background: #f6f6f6; padding: .6rem; overflow-x: auto; }
 
 def as_html(report: Report) -> str:
     """Write a report as a page."""
-    count = len(report.errors)
-    verdict = "nothing wrong" if not count else f"{count} problem{'s' * (count != 1)}"
+    verdict = "bad" if report.errors else "good"
     title = escape(f"{report.command}: {report.subject}")
-    figures = ", ".join(f"{escape(name)} <b>{escape(_plain(value))}</b>" for name, value in report.figures.items())
+    figures = ", ".join(f"{escape(name)} <b>{escape(plain(value))}</b>" for name, value in report.figures.items())
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>{title}</h1><p class="{"bad" if count else "good"}">{verdict}</p><p>{figures}</p>',
+        f'<h1>{title}</h1><p class="{verdict}">{verdict_text(report)}</p><p>{figures}</p>',
         *(line for table in report.tables for line in _table(table)),
     ]
-    if report.problems:
-        parts += ["<h2>Problems</h2>", *(line for each in report.problems for line in _problem(each))]
+    if report.findings:
+        parts += ["<h2>Problems</h2>", *(line for each in report.findings for line in _finding(each))]
     return "\n".join([*parts, "</body></html>"]) + "\n"
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else shown(value)
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -317,12 +314,12 @@ def _colour(cell: str) -> str:
     return ""
 
 
-def _problem(problem: Problem) -> Iterator[str]:
-    kind = f"the {problem.fault}'s fault" if problem.level == "error" else problem.level
-    yield f"<h3>{escape(problem.rule)} {escape(problem.operation)} ({escape(kind)})</h3>"
-    yield f"<p>{escape(problem.message)}</p>"
-    if problem.where:
-        yield f'<p class="note">{escape(problem.where)}, in {problem.count} cases</p>'
-    if problem.reproduction is not None:
-        again = f"{problem.reproduction.curl}\n\n{problem.reproduction.python}"
+def _finding(finding: Finding) -> Iterator[str]:
+    kind = f"the {finding.fault}'s fault" if finding.level == "error" else finding.level
+    yield f"<h3>{escape(finding.rule)} {escape(finding.operation)} ({escape(kind)})</h3>"
+    yield f"<p>{escape(finding.message)}</p>"
+    if finding.where:
+        yield f'<p class="note">{escape(finding.where)}, in {finding.count} cases</p>'
+    if finding.reproduction is not None:
+        again = f"{finding.reproduction.curl}\n\n{finding.reproduction.python}"
         yield f"<details><summary>again</summary><pre>{escape(again)}</pre></details>"

@@ -5,11 +5,12 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mockserver.check.part import Sdk
 from mockserver.errors import StartError
 from mockserver.messages import Json
 
@@ -24,22 +25,21 @@ class Lost(Exception):  # noqa: N818  # it is what happens to a client, and is t
 class Driver:
     """A process that makes the calls of one client."""
 
-    def __init__(self, python: Path) -> None:
-        self.python = python
+    def __init__(self, python: Path, sdk: Sdk) -> None:
+        self.python, self._sdk = python, sdk
         self._asked: float | None = None
         self._over = threading.Event()
         self._process = self._start()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _start(self) -> "subprocess.Popen[str]":
-        script = Path(__file__).parents[2] / "apis" / "llamacloud_chat" / "check" / "sdk_driver.py"
         try:
             return subprocess.Popen(  # noqa: S603  # the interpreter that the user named, or one of our own making
-                [str(self.python), "-I", str(script)],
+                [str(self.python), "-I", str(self._sdk.driver)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=clean_environ(),
+                env=clean_environ(self._sdk.variables),
                 encoding="utf-8",
             )
         except OSError as error:
@@ -65,7 +65,7 @@ class Driver:
         try:
             return self.ask({"do": "describe"})
         except Lost as lost:
-            mend = "name the interpreter of an environment that has llama-cloud with the chat, 2.6.0 or later"
+            mend = f"name the interpreter of an environment that has {self._sdk.need or self._sdk.package}"
             raise StartError("the client cannot be used", where=str(self.python), why=str(lost), mend=mend) from lost
 
     def ask(self, order: Mapping[str, Json]) -> Json:
@@ -90,9 +90,9 @@ class Driver:
         raise Lost(f"its process ended, or did not answer in {PATIENCE:g} s" + "".join(f": {each}" for each in last))
 
 
-def clean_environ() -> dict[str, str]:
+def clean_environ(variables: Sequence[str] = ()) -> dict[str, str]:
     """Give the variables of this process without those that would configure a client or send it elsewhere."""
-    unwanted = ("LLAMA_", "MOCKSERVER_", "TEST_API_")
+    unwanted = ("MOCKSERVER_", *variables)
     return {
         name: value
         for name, value in os.environ.items()

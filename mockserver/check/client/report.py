@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -11,32 +12,33 @@ from mockserver.check.client.result import (
     HANDLED,
     MISHANDLED,
     UNEXERCISED,
-    Broken,
+    CaseCount,
+    ClientMethod,
+    Failure,
     Looked,
-    Place,
     Result,
-    Tally,
     verdict_of,
 )
-from mockserver.check.report.model import Problem, Report, Reproduction, Table
+from mockserver.check.report.model import Report, Table
+from mockserver.messages import Finding, Reproduction
 
 _MANY = 3
 """More operations than this are counted."""
 
-_LONGEST_PLAN = 4_000
+_LONGEST_STUB = 4_000
 """How many characters of a stub a reproduction shows."""
 
 
 def client_report(result: Result) -> Report:
     """Make the report on one client and one contract."""
-    against = result.contract if result.contract == result.era else f"{result.contract} ({result.era})"
+    against = result.contract if result.contract == result.version else f"{result.contract} ({result.version})"
     tables = [verdict_table(result)]
     if result.looked:
         tables.append(looked_table(result.looked))
     return Report(
         command="check-client",
-        subject=f"llama-cloud {result.release} against contract {against}",
-        problems=tuple(problems(result)),
+        subject=f"{result.sdk.package} {result.release} against contract {against}",
+        findings=tuple(findings(result)),
         figures={
             "Python": result.surface["python"],
             "calls": result.calls,
@@ -52,63 +54,58 @@ def client_report(result: Result) -> Report:
     )
 
 
-# -- problems --------------------------------------------------------------------------------------------------------
+# -- findings --------------------------------------------------------------------------------------------------------
 
 
-def problems(result: Result) -> Iterator[Problem]:
+def findings(result: Result) -> Iterator[Finding]:
     """Give what was mishandled, and what was never exercised."""
     for each in result.broken.values():
-        fault = each.fault
-        yield Problem(
-            rule=fault.rule,
-            fault=fault.side,
-            message=f"{fault.message} (first seen with {each.case.kind} {each.case.name!r}, {each.variant} client)",
+        seen = f"(first seen with {each.case.kind} {each.case.name!r}, {each.variant} client)"
+        yield replace(
+            each.finding,
+            message=f"{each.finding.message} {seen}",
             operation=str(each.place),
-            where=fault.where,
-            expected=fault.expected,
-            received=fault.received,
-            contract=fault.contract or each.case.operation.place,
+            contract=each.finding.contract or each.case.operation.place,
             reproduction=reproduction(each, result),
-            count=each.times,
         )
     yield from unexercised(result)
 
 
-def unexercised(result: Result) -> Iterator[Problem]:
+def unexercised(result: Result) -> Iterator[Finding]:
     """Say loudly what could not be judged; that nothing could is an error, a method that is not there a warning."""
     nothing = all(not each.exercised for each in result.tallies.values())
     if nothing:
         why = "the client has no method for any operation of the contract"
-        yield Problem("exercised", "client", f"nothing was judged: {why}", contract=result.era)
+        yield Finding("", "exercised", f"nothing was judged: {why}", "client", contract=result.version)
     for place, tallies in by_place(result).items():
         why = next((each.why for _, each in tallies if each.why), "")
         if why:
-            message = f"NEVER EXERCISED: {why}, which contract {result.era} has"
-            yield Problem("exercised", "client", message, str(place), level="warning")
+            message = f"NEVER EXERCISED: {why}, which contract {result.version} has"
+            yield Finding("", "exercised", message, "client", operation=str(place), level="warning")
 
 
-def by_place(result: Result) -> dict[Place, list[tuple[str, Tally]]]:
+def by_place(result: Result) -> dict[ClientMethod, list[tuple[str, CaseCount]]]:
     """Give the tallies of each operation."""
     pairs = groupby(result.tallies.items(), lambda pair: pair[0][0])
     return {place: [(kind, tally) for (_, kind), tally in group] for place, group in pairs}
 
 
-def reproduction(broken: Broken, result: Result) -> Reproduction | None:
-    """Say how to see it again: what to plan on a served mock, and the call; None where that is too long to show."""
+def reproduction(broken: Failure, result: Result) -> Reproduction | None:
+    """Say how to see it again: what to stub on a served mock, and the call; None where that is too long to show."""
     case, place = broken.case, broken.place
-    plan = json.dumps({"operation": case.operation.id, "answers": list(case.answers)}, ensure_ascii=False)
-    if len(plan) > _LONGEST_PLAN or any("edges" in str(each.get("example")) for each in case.answers):
+    stub = json.dumps({"operation": case.operation.id, "answers": list(case.answers)}, ensure_ascii=False)
+    if len(stub) > _LONGEST_STUB or any("edges" in str(each.get("example")) for each in case.answers):
         return None
-    quoted = plan.replace("'", "'\\''")
-    served = f"mockserver serve --answers documented --contract {result.era}"
+    quoted = stub.replace("'", "'\\''")
+    served = f"mockserver serve --answers documented --contract {result.version}"
     asked = f"curl -s http://127.0.0.1:4010/__mock__/stubs -H 'content-type: application/json' -d '{quoted}'"
-    kind = "AsyncLlamaCloud" if broken.variant.asynchronous else "LlamaCloud"
+    kind = result.sdk.clients[broken.variant.asynchronous]
     strict = ", _strict_response_validation=True" if broken.variant.strict else ""
     arguments = ", ".join(f"{name}={value!r}" for name, value in case.arguments.items())
     more = f", timeout={case.timeout}" if case.timeout is not None else ""
     lines = [
-        f"# {served}" + (", with the plan of the curl command" if case.answers else ""),
-        f"from llama_cloud import {kind}",
+        f"# {served}" + (", with the stub of the curl command" if case.answers else ""),
+        f"from {result.sdk.module} import {kind}",
         "",
         f'client = {kind}(base_url="http://127.0.0.1:4010", api_key="any-key"{strict})',
         _call(broken, f"{place}({arguments}{more})"),
@@ -116,7 +113,7 @@ def reproduction(broken: Broken, result: Result) -> Reproduction | None:
     return Reproduction(f"# {served}\n{asked}" if case.answers else f"# {served}", "\n".join(lines))
 
 
-def _call(broken: Broken, text: str) -> str:
+def _call(broken: Failure, text: str) -> str:
     """Write a call in the way in which it was made."""
     awaited = "await " if broken.variant.asynchronous else ""
     door, _, call = text.partition("(")
@@ -139,7 +136,7 @@ def _call(broken: Broken, text: str) -> str:
 # -- tables ----------------------------------------------------------------------------------------------------------
 
 
-def cell(tally: Tally | None) -> str:
+def cell(tally: CaseCount | None) -> str:
     """Tell the verdict on a kind of answer; "" where the operation has no such kind."""
     if tally is None:
         return ""
@@ -171,35 +168,35 @@ def deprecations(result: Result) -> Iterator[str]:
 
 def looked_table(looked: Mapping[Looked, str]) -> Table:
     """Give a row for each answer outside the contract, and those alike in one."""
-    rows: dict[tuple[str, str, str], list[Spot]] = {}
+    rows: dict[tuple[str, str, str], list[FieldSpot]] = {}
     for (what, spot), (loose, strict) in gathered(looked).items():
         rows.setdefault((what, loose, strict), []).append(spot)
     order = list(dict.fromkeys(what for what, _, _ in rows))
     made = [
-        [what, told(spots), loose, strict]
+        [what, describe_places(spots), loose, strict]
         for (what, loose, strict), spots in sorted(rows.items(), key=lambda row: order.index(row[0][0]))
     ]
     columns = ("answer", "where", "what a loose client makes of it", "a strict one")
     return Table("Outside the contract: looked at, not judged", columns, made)
 
 
-class Spot(NamedTuple):
+class FieldSpot(NamedTuple):
     """An operation, with the field that is broken in its answer, if it is one."""
 
-    place: Place
+    place: ClientMethod
     field: str
 
 
-Answer = tuple[str, Spot]
+OddAnswer = tuple[str, FieldSpot]
 """An answer outside the contract: what is wrong with it, and where."""
 
 
-def gathered(looked: Mapping[Looked, str]) -> dict[Answer, tuple[str, str]]:
+def gathered(looked: Mapping[Looked, str]) -> dict[OddAnswer, tuple[str, str]]:
     """Give for each answer what a loose client and what a strict one makes of it, async ones where they differ."""
-    found: dict[Answer, dict[tuple[bool, bool], str]] = {}
+    found: dict[OddAnswer, dict[tuple[bool, bool], str]] = {}
     for (place, case, variant), text in looked.items():
         what, _, field = case.partition(" /")
-        found.setdefault((what, Spot(place, field)), {})[variant.strict, variant.asynchronous] = text
+        found.setdefault((what, FieldSpot(place, field)), {})[variant.strict, variant.asynchronous] = text
     return {answer: (_both(texts, strict=False), _both(texts, strict=True)) for answer, texts in found.items()}
 
 
@@ -208,7 +205,7 @@ def _both(texts: Mapping[tuple[bool, bool], str], *, strict: bool) -> str:
     return sync if other in (None, sync) else f"{sync}; async: {other}"
 
 
-def told(spots: Sequence[Spot]) -> str:
+def describe_places(spots: Sequence[FieldSpot]) -> str:
     """Name places in short: an operation once for all its doors, with the field, or the number of its fields."""
     fields: dict[str, set[str]] = {}
     for place, field in spots:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mockserver.check.client.cases import Case, Kind
-from mockserver.check.client.checks import Fault
-from mockserver.messages import Json
+from mockserver.check.client.cases import CaseKind, ClientCase
+from mockserver.check.part import Sdk
+from mockserver.messages import Finding, Json
 
 
-class Variant(NamedTuple):
+class ClientVariant(NamedTuple):
     """Which of the clients of a release is meant."""
 
     asynchronous: bool
@@ -18,11 +18,11 @@ class Variant(NamedTuple):
         return f"{'strict' if self.strict else 'loose'}, {'async' if self.asynchronous else 'sync'}"
 
 
-LOOSE, STRICT = Variant(False, False), Variant(False, True)
+LOOSE, STRICT = ClientVariant(False, False), ClientVariant(False, True)
 
 
 @dataclass(slots=True)
-class Tally:
+class CaseCount:
     """What came of the cases of one kind: of one operation, behind one door."""
 
     cases: int = 0
@@ -32,7 +32,7 @@ class Tally:
     """Why none of them was exercised."""
 
 
-class Place(NamedTuple):
+class ClientMethod(NamedTuple):
     """An operation as a client has it: behind which door."""
 
     door: str
@@ -45,19 +45,18 @@ class Place(NamedTuple):
 class Looked(NamedTuple):
     """An answer outside the contract, and who got it."""
 
-    place: Place
+    place: ClientMethod
     case: str
-    variant: Variant
+    variant: ClientVariant
 
 
-class Broken(NamedTuple):
-    """A fault, with the case and the client that showed it first, and how many showed it."""
+class Failure(NamedTuple):
+    """A finding, with the case and the client that showed it first; it counts how many showed it."""
 
-    fault: Fault
-    place: Place
-    case: Case
-    variant: Variant
-    times: int = 1
+    finding: Finding
+    place: ClientMethod
+    case: ClientCase
+    variant: ClientVariant
 
 
 @dataclass(slots=True)
@@ -66,12 +65,13 @@ class Result:
 
     release: str
     contract: str
-    era: str
+    version: str
     surface: Json
-    tallies: dict[tuple[Place, Kind], Tally] = field(default_factory=dict)
-    broken: dict[tuple[str, ...], Broken] = field(default_factory=dict)
+    sdk: Sdk
+    tallies: dict[tuple[ClientMethod, CaseKind], CaseCount] = field(default_factory=dict)
+    broken: dict[tuple[str, ...], Failure] = field(default_factory=dict)
     looked: dict[Looked, str] = field(default_factory=dict)
-    warnings: dict[Place, set[str]] = field(default_factory=dict)
+    warnings: dict[ClientMethod, set[str]] = field(default_factory=dict)
     calls: int = 0
     requests: int = 0
 
@@ -83,7 +83,7 @@ class Result:
 HANDLED, MISHANDLED, UNEXERCISED = "handled", "mishandled", "never exercised"
 
 
-def verdict_of(tally: Tally) -> str:
+def verdict_of(tally: CaseCount) -> str:
     """Give the verdict on a kind of answer."""
     if not tally.exercised:
         return UNEXERCISED

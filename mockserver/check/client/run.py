@@ -7,16 +7,16 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from mockserver.api import choose, default, read_contracts
+from mockserver.api import AUTO, Api, read_contracts
 from mockserver.check.client.cases import (
-    Case,
-    Kind,
-    Side,
+    CaseKind,
+    ClientCase,
+    ClientOperation,
     answers,
     events,
     kinds_of,
@@ -25,15 +25,25 @@ from mockserver.check.client.cases import (
     scripts,
     success_media,
 )
-from mockserver.check.client.checks import Fault, Told, attempts_of, judge, seen_text
+from mockserver.check.client.checks import CallOutcome, attempts_of, judge, seen_text
 from mockserver.check.client.errors import error_bodies, errors, lasting, late, outside, retries, words
 from mockserver.check.client.process import Driver, Lost
-from mockserver.check.client.result import LOOSE, STRICT, Broken, Looked, Place, Result, Tally, Variant
+from mockserver.check.client.result import (
+    LOOSE,
+    STRICT,
+    CaseCount,
+    ClientMethod,
+    ClientVariant,
+    Failure,
+    Looked,
+    Result,
+)
+from mockserver.check.part import sdk_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import Json
+from mockserver.messages import Finding, Json
 from mockserver.settings import Settings
 from mockserver.testing.pytest_fixtures import LiveServer
 
@@ -49,21 +59,18 @@ AT_A_TIME = 16
 LONGEST_BODY = 10_000_000
 
 
-def own_era(version: str) -> str:
-    """Give the newest era that is not newer than a release; of one whose version cannot be read, the newest."""
+def own_version(release: str, api: Api) -> str:
+    """Give the newest version of the contract that is not newer than a release; of an odd release, the newest."""
     try:
-        own = tuple(int(part) for part in version.split(".")[:2])
+        own = tuple(int(part) for part in release.split(".")[:2])
     except ValueError:
-        return next(iter(default().contracts))
-    return next(
-        (era for era in default().contracts if tuple(map(int, era.split("."))) <= own), [*default().contracts][-1]
-    )
+        return next(iter(api.contracts))
+    return next((each for each in api.contracts if tuple(map(int, each.split("."))) <= own), [*api.contracts][-1])
 
 
-def contract_for(name: str, version: str) -> Contract:
-    """Give the contract that a release is held to: by "auto" that of its own era."""
-    own = own_era(version) if name == "auto" else name
-    return read_contracts(own, choose(None, own))[0]
+def contract_for(name: str, release: str, api: Api) -> Contract:
+    """Give the contract that a release is held to: by "auto" that of its own version."""
+    return read_contracts(own_version(release, api) if name == AUTO else name, api)[0]
 
 
 class Choice(NamedTuple):
@@ -75,11 +82,11 @@ class Choice(NamedTuple):
     """Whether only what tells a contract that fits from one that does not is played."""
     operations: Sequence[str] = ()
     """Only these operations; all where there are none."""
-    kinds: Sequence[Kind] = ()
+    kinds: Sequence[CaseKind] = ()
     """Only these kinds of answer; all where there are none."""
 
 
-Planned = tuple[Place, Case, Variant]
+Planned = tuple[ClientMethod, ClientCase, ClientVariant]
 """A case, of which operation, and to which of the clients it is played."""
 
 
@@ -109,18 +116,18 @@ class Player:
                 self.mock.served.stubs.add(scope, spec)
         orders = [self._order(scope, *each) for scope, each in zip(scopes, batch, strict=True)]
         try:
-            outcomes = [Told(**each) for each in self.driver.ask({"do": "call", "calls": orders})]
+            outcomes = [CallOutcome(**each) for each in self.driver.ask({"do": "call", "calls": orders})]
         except Lost as lost:
             if len(batch) > 1:
                 for each in batch:
                     self.play([each])
                 return
             error: Json = {"name": "Lost", "bases": [], "message": str(lost), "places": []}
-            outcomes = [Told(None, {**error, "status": None, "body": None}, (), (), 0.0)]
+            outcomes = [CallOutcome(None, {**error, "status": None, "body": None}, (), (), 0.0)]
         for scope, each, told in zip(scopes, batch, outcomes, strict=True):
             self._take(*each, told, self.mock.exchanges(scope))
 
-    def _order(self, scope: str, place: Place, case: Case, variant: Variant) -> Json:
+    def _order(self, scope: str, place: ClientMethod, case: ClientCase, variant: ClientVariant) -> Json:
         return {
             "base_url": f"{self.url}/scope/{scope}",
             "key": KEY,
@@ -131,7 +138,14 @@ class Player:
             **variant._asdict(),
         }
 
-    def _take(self, place: Place, case: Case, variant: Variant, told: Told, exchanges: Sequence[Exchange]) -> None:
+    def _take(
+        self,
+        place: ClientMethod,
+        case: ClientCase,
+        variant: ClientVariant,
+        told: CallOutcome,
+        exchanges: Sequence[Exchange],
+    ) -> None:
         """Judge what came of a case, or look at it."""
         self.result.calls += 1
         self.result.requests += len(exchanges)
@@ -143,39 +157,50 @@ class Player:
             door = self.result.surface["doors"][place.door]
             self._keep(place, case, variant, judge(case, told, exchanges, door), came=bool(exchanges))
 
-    def _keep(self, place: Place, case: Case, variant: Variant, found: Sequence[Fault], *, came: bool) -> None:
-        tally = self.result.tallies.setdefault((place, case.kind), Tally())
+    def _keep(
+        self, place: ClientMethod, case: ClientCase, variant: ClientVariant, found: Sequence[Finding], *, came: bool
+    ) -> None:
+        tally = self.result.tallies.setdefault((place, case.kind), CaseCount())
         tally.cases += 1
         tally.exercised += came
         tally.wrong += bool(found)
-        for fault in found:
-            where = "/".join("*" if part.isdigit() else part for part in fault.where.split("/"))
-            cause = (fault.rule, *place, where, case.kind if fault.rule == "exercised" else "")
+        for finding in found:
+            where = "/".join("*" if part.isdigit() else part for part in finding.where.split("/"))
+            cause = (finding.rule, *place, where, case.kind if finding.rule == "exercised" else "")
             before = self.result.broken.get(cause)
-            made = Broken(fault, place, case, variant)
-            self.result.broken[cause] = made if before is None else before._replace(times=before.times + 1)
+            if before is None:
+                self.result.broken[cause] = Failure(finding, place, case, variant)
+            else:
+                again = replace(before.finding, count=before.finding.count + 1)
+                self.result.broken[cause] = before._replace(finding=again)
 
 
-def check_client(
-    driver: Driver, surface: Json, name: str, live: LiveServer, choice: Choice, tell: Callable[[Result], None]
+def play(
+    driver: Driver,
+    surface: Json,
+    api: Api,
+    name: str,
+    live: LiveServer,
+    choice: Choice,
+    tell: Callable[[Result], None] = lambda _: None,
 ) -> Result:
-    """Play all cases of a contract ("auto", an era or a file) to a client that described itself so."""
-    contract = contract_for(name, surface["version"])
-    result = Result(surface["version"], name, contract.name, surface)
-    operations = chosen(contract, choice.operations)
+    """Play all cases of a contract ("auto", a version or a file) to a client that described itself so."""
+    contract, turns = contract_for(name, surface["version"], api), sdk_of(api).turns
+    result = Result(surface["version"], name, contract.name, surface, sdk_of(api))
+    operations = chosen(contract, choice.operations, api)
     with (
-        mocked(contract.name if contract.bundled else name, operations, choice.seed) as mock,
+        mocked(contract.name if contract.bundled else name, operations, choice.seed, api) as mock,
         live.serving(mock) as url,
     ):
         player = Player(driver, url, mock, result, tell)
         for door, described in surface["doors"].items():
             schemas: set[str] = set()
             for number, operation in enumerate(operations):
-                place, method = Place(door, operation.id), described["methods"].get(operation.id)
+                place, method = ClientMethod(door, operation.id), described["methods"].get(operation.id)
                 if method is None:
                     lacking(result, place, operation)
                     continue
-                side = Side(operation, frozenset(method["parameters"]))
+                side = ClientOperation(operation, frozenset(method["parameters"]), turns)
                 pointer = body_pointer(operation)
                 cases = played(side, choice, patient=number == 0, new=pointer not in schemas)
                 player.play_all((place, case, variant) for case, variant in cases)
@@ -183,9 +208,9 @@ def check_client(
     return result
 
 
-def chosen(contract: Contract, names: Sequence[str]) -> list[Operation]:
-    """Give the operations of a contract that are named, all where none is; a UsageError for one that no era has."""
-    known = {each.id for one in (contract, *read_contracts("auto", default())) for each in one.operations}
+def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation]:
+    """Give the operations of a contract that are named, all where none is; a UsageError for one that no version has."""
+    known = {each.id for one in (contract, *read_contracts(AUTO, api)) for each in one.operations}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"there is no operation {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
     return [each for each in contract.operations if not names or each.id in names]
@@ -197,23 +222,23 @@ def body_pointer(operation: Operation) -> str:
     return "" if media is None or media.schema is None else media.schema.pointer
 
 
-def lacking(result: Result, place: Place, operation: Operation) -> None:
+def lacking(result: Result, place: ClientMethod, operation: Operation) -> None:
     """Note that a client has no method for an operation."""
     for kind in kinds_of(operation):
-        result.tallies[place, kind] = Tally(why=f"{place.door} has no method {place.operation}")
+        result.tallies[place, kind] = CaseCount(why=f"{place.door} has no method {place.operation}")
 
 
-Cases = Iterator[tuple[Case, Variant]]
+Cases = Iterator[tuple[ClientCase, ClientVariant]]
 
 
-def played(side: Side, choice: Choice, *, patient: bool, new: bool) -> Cases:
+def played(side: ClientOperation, choice: Choice, *, patient: bool, new: bool) -> Cases:
     """Give what is played for an operation, and to which of the clients.
 
     Whether a client is strict has a part in what it makes of a success, and in nothing else. `patient` plays what
     takes its time, too; `new` what breaks one field of an answer, where no operation before had the same.
     """
     drawn, seed = choice.drawn, choice.seed
-    parts: list[tuple[Kind, Iterator[Case], Callable[[Iterator[Case]], Cases]]] = [
+    parts: list[tuple[CaseKind, Iterator[ClientCase], Callable[[Iterator[ClientCase]], Cases]]] = [
         ("request", requests(side), _to_loose),
         ("answer", answers(side, drawn, seed), _to_all),
         ("event", events(side, drawn, seed), _to_all),
@@ -232,35 +257,36 @@ def played(side: Side, choice: Choice, *, patient: bool, new: bool) -> Cases:
             yield from to(cases)
 
 
-def _to_sync(cases: Iterator[Case]) -> Cases:
+def _to_sync(cases: Iterator[ClientCase]) -> Cases:
     return ((case, LOOSE) for case in cases)
 
 
-def _to_loose(cases: Iterator[Case]) -> Cases:
-    return ((case, variant) for case in cases for variant in (LOOSE, Variant(True, False)))
+def _to_loose(cases: Iterator[ClientCase]) -> Cases:
+    return ((case, variant) for case in cases for variant in (LOOSE, ClientVariant(True, False)))
 
 
-def _in_turn(cases: Iterator[Case]) -> Cases:
+def _in_turn(cases: Iterator[ClientCase]) -> Cases:
     """Give the cases to a strict client and to a loose one in turn."""
     return ((case, LOOSE if number % 2 else STRICT) for number, case in enumerate(cases))
 
 
-def _to_all(cases: Iterator[Case]) -> Cases:
+def _to_all(cases: Iterator[ClientCase]) -> Cases:
     """Give each case to both clients that wait, and to one of the two others in turn."""
     for number, case in enumerate(cases):
-        yield from ((case, variant) for variant in (LOOSE, STRICT, Variant(True, number % 2 == 1)))
+        yield from ((case, variant) for variant in (LOOSE, STRICT, ClientVariant(True, number % 2 == 1)))
 
 
 @contextmanager
-def mocked(name: str, operations: Sequence[Operation], seed: int) -> Iterator[Mock]:
+def mocked(name: str, operations: Sequence[Operation], seed: int, api: Api) -> Iterator[Mock]:
     """Make the mock of a contract, with the turns that are to be streamed as fixtures of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         for operation in operations:
-            for script, turn in scripts(operation).items():
+            for script, turn in scripts(operation, sdk_of(api).turns).items():
                 folder = Path(scratch) / operation.id
                 folder.mkdir(exist_ok=True)
                 (folder / f"{operation.success}.{script}.json").write_text(json.dumps(turn), "utf-8")
         settings = Settings(
+            api=api.name,
             contract=name,
             answers="documented",
             seed=seed,

@@ -1,24 +1,25 @@
 """What any program sent to a mock and tried again, as a report; what its user got cannot be seen from there."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
 import click
 
-from mockserver.api import default
 from mockserver.check.client.checks import RULES
 from mockserver.check.client.errors import HEEDED, is_retried
 from mockserver.check.client.result import HANDLED, MISHANDLED, UNEXERCISED
 from mockserver.check.coverage.report import coverage_of, joined, summary_of
-from mockserver.check.report.model import Problem, Report, Reproduction, Table, gathered
+from mockserver.check.part import part_of
+from mockserver.check.report.model import Report, Table, gathered
 from mockserver.check.report.options import deliver, read_target
+from mockserver.check.report.reproduce import reproduction
 from mockserver.journal.exchange import Call, Exchange, calls_of
-from mockserver.messages import Headers
-from mockserver.testing.run import Ran
+from mockserver.messages import Finding, Headers, Level, Reproduction, Request
+from mockserver.testing.run import Ran, url_variable
 
 UNSEEN = "not observable"
 UNKNOWN = "(none)"
@@ -28,7 +29,7 @@ _SLACK = 0.01
 """Seconds by which a wait may be measured too short."""
 
 _RULES = ("exercised", "request-valid", "retry-count", "retry-wait")
-_PLANNED = "stub-used"
+_STUB_USED = "stub-used"
 
 
 def teller(reports: Sequence[str], *, coverage: bool = False) -> Callable[[Ran], bool]:
@@ -57,17 +58,21 @@ def teller(reports: Sequence[str], *, coverage: bool = False) -> Callable[[Ran],
 def program_report(ran: Ran) -> Report:
     """Make the report on a program."""
     exchanges = [each for journal in ran.journals for each in journal]
+    counter = b"" if ran.api is None else ran.api.client.retry_count
     calls = [call for journal in ran.journals for call in calls_of(journal)]
-    problems = gathered([*_silent(ran, exchanges), *_sent(ran, exchanges), *_unused(ran), *_again(ran, calls)])
+    findings = gathered([*_silent(ran, exchanges), *_sent(ran, exchanges), *_unused(ran), *_again(ran, calls)])
     names = [*ran.operations, *({UNKNOWN} if any(not each.operation for each in exchanges) else ())]
-    rows = [_row(name, [call for call in calls if (call[0].operation or UNKNOWN) == name], problems) for name in names]
+    rows = [
+        _row(name, [call for call in calls if (call[0].operation or UNKNOWN) == name], findings, counter)
+        for name in names
+    ]
     return Report(
         command="run",
         subject=" ".join(ran.command),
-        problems=problems,
+        findings=findings,
         figures={"calls": len(calls), "requests": len(exchanges), "exit code": ran.code, "seed": ran.seed},
         tables=(Table("Verdicts", ("operation", "calls", "request", "retry", "answer, event, page, error"), rows),),
-        rules={name: RULES[name] for name in _RULES} | {_PLANNED: "Every stub is used."},
+        rules={name: RULES[name] for name in _RULES} | {_STUB_USED: "Every stub is used."},
         passed=tuple(
             f"{row[0]} {kind}"
             for row in rows
@@ -77,13 +82,13 @@ def program_report(ran: Ran) -> Report:
     )
 
 
-def _row(name: str, calls: Sequence[Call], problems: Sequence[Problem]) -> list[str]:
+def _row(name: str, calls: Sequence[Call], findings: Sequence[Finding], counter: bytes) -> list[str]:
     """Give the verdicts on one operation."""
     if not calls:
         return [name, "0", UNEXERCISED.upper(), UNEXERCISED.upper(), UNSEEN]
-    wrong = {each.rule for each in problems if each.operation == name and each.level == "error"}
+    wrong = {each.rule for each in findings if each.operation == name and each.level == "error"}
     asked = [call for call in calls if len(call) > 1 or is_asked(call[-1])]
-    if not any(default().client.retry_count in Headers(each.headers) for call in calls for each in call):
+    if not counter or not any(counter in Headers(each.headers) for call in calls for each in call):
         again = f"{UNSEEN}: the client does not count its attempts"
     elif not asked:
         again = UNEXERCISED.upper()
@@ -99,43 +104,38 @@ def is_asked(exchange: Exchange) -> bool:
     return is_retried(exchange.status) if word is None else word == "true"
 
 
-# -- problems --------------------------------------------------------------------------------------------------------
+# -- findings --------------------------------------------------------------------------------------------------------
 
 
-def _silent(ran: Ran, exchanges: Sequence[Exchange]) -> Iterator[Problem]:
+def _silent(ran: Ran, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     if not exchanges:
-        text = "no request came: nothing was judged. Does the command read LLAMA_CLOUD_BASE_URL?"
-        yield Problem("exercised", "client", text, level="note" if ran.allowed.silence else "error")
+        text = f"no request came: nothing was judged. Does the command read {url_variable(ran.api)}?"
+        yield Finding("", "exercised", text, "client", level="note" if ran.allowed.silence else "error")
 
 
-def _sent(ran: Ran, exchanges: Sequence[Exchange]) -> Iterator[Problem]:
+def _sent(ran: Ran, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     for each in exchanges:
         for finding in each.violations:
-            yield Problem(
+            yield replace(
+                finding,
                 rule="request-valid",
-                fault="client",
-                message=finding.message,
                 operation=each.operation or UNKNOWN,
                 where=f"/request{finding.where}",
-                expected=finding.expected,
-                received=finding.received,
-                contract=finding.contract,
                 level="note" if ran.allowed.invalid else "error",
-                reproduction=_reproduction(each),
+                reproduction=_reproduction(ran, each),
             )
 
 
-def _unused(ran: Ran) -> Iterator[Problem]:
-    for planned in ran.unused:
-        for answer in planned.unused:
-            text = f"{planned} was never used: {answer}"
-            where = f"/stub/{planned.number}"
-            yield Problem(
-                _PLANNED, "client", text, planned.operation, where, level="note" if ran.allowed.unused else "error"
-            )
+def _unused(ran: Ran) -> Iterator[Finding]:
+    for stub in ran.unused:
+        for answer in stub.unused:
+            text = f"{stub} was never used: {answer}"
+            where = f"/stub/{stub.number}"
+            level: Level = "note" if ran.allowed.unused else "error"
+            yield Finding(where, _STUB_USED, text, "client", operation=stub.operation, level=level)
 
 
-def _again(ran: Ran, calls: Sequence[Call]) -> Iterator[Problem]:
+def _again(ran: Ran, calls: Sequence[Call]) -> Iterator[Finding]:
     """Judge what was tried again: never what must not be, and never sooner than the server said.
 
     That something was not tried again is no fault: a program may have told its client so.
@@ -144,16 +144,17 @@ def _again(ran: Ran, calls: Sequence[Call]) -> Iterator[Problem]:
         for before, after in pairwise(call):
             if before.status >= 400 and not is_asked(before) and not before.faults:
                 text = f"after {before.status} it was tried again, which nothing asks for"
-                yield _problem("retry-count", text, before, False, True)
+                yield _finding("retry-count", text, before, False, True)
             least = wait_of(before)
             spent = _moment(after) - _moment(before)
             if least is not None and not ran.clock_stands and spent < least - _SLACK:
                 text = f"it was tried again after {spent:.3f} s, where the server said {least:g} s"
-                yield _problem("retry-wait", text, before, least, round(spent, 3))
+                yield _finding("retry-wait", text, before, least, round(spent, 3))
 
 
-def _problem(rule: str, text: str, exchange: Exchange, expected: float, received: float) -> Problem:
-    return Problem(rule, "client", text, exchange.operation or UNKNOWN, "/requests", expected, received)
+def _finding(rule: str, text: str, exchange: Exchange, expected: float, received: float) -> Finding:
+    operation = exchange.operation or UNKNOWN
+    return Finding("/requests", rule, text, "client", expected, received, operation=operation)
 
 
 def wait_of(exchange: Exchange) -> float | None:
@@ -176,25 +177,8 @@ def _moment(exchange: Exchange) -> float:
     return datetime.fromisoformat(exchange.at + "+00:00").timestamp()
 
 
-def _reproduction(exchange: Exchange) -> Reproduction:
+def _reproduction(ran: Ran, exchange: Exchange) -> Reproduction:
     """Say how to send it again."""
-    target = exchange.path + (f"?{exchange.query}" if exchange.query else "")
-    kind = Headers(exchange.headers).text(b"content-type")
-    body = exchange.body.decode("utf-8", "replace")
-    parts = [f"curl -si -X {exchange.method} {_quoted('http://127.0.0.1:4010' + target)}"]
-    parts.append("-H 'Authorization: Bearer any-key'")
-    parts += [f"-H {_quoted(f'Content-Type: {kind}')}"] if kind else []
-    parts += [f"-d {_quoted(body)}"] if body else []
-    headers = {"Authorization": "Bearer any-key", **({"Content-Type": kind} if kind else {})}
-    python = [
-        "import httpx",
-        "",
-        f"url = {'http://127.0.0.1:4010' + target!r}",
-        f"headers = {json.dumps(headers)}",
-        f"print(httpx.request({exchange.method!r}, url, headers=headers, content={body!r}.encode()))",
-    ]
-    return Reproduction(" \\\n  ".join(parts), "\n".join(python))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    kept = [field for field in exchange.headers if field[0] in (b"authorization", b"content-type")]
+    request = Request(exchange.method, exchange.path, exchange.query, Headers(kept), exchange.body)
+    return reproduction("http://127.0.0.1:4010", [request], part_of(ran.api).key_variable)

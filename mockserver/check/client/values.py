@@ -83,7 +83,7 @@ _STYLES: Mapping[str, _Style] = {
     "nulls": _Style(null=True),
     "empty lists": _Style(items=0),
     "long lists": _Style(items=MANY),
-    "long texts": _Style(text="llama " * (LONG // 6)),
+    "long texts": _Style(text="lorem " * (LONG // 6)),
     "extra fields": _Style(extra=True),
 }
 

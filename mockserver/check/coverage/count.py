@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import click
 
-from mockserver.api import default, read_contracts
+from mockserver.api import AUTO, Api, read_contracts
 from mockserver.check.coverage.targets import Known, Place, places_of
-from mockserver.check.coverage.visit import Talk, talk_of, toucher_of
+from mockserver.check.coverage.visit import CoveredExchange, covered, visitor_of
 from mockserver.contract.openapi import Contract
 from mockserver.contract.router import Router
 from mockserver.contract.schema import Schema
@@ -43,14 +43,15 @@ class Coverage:
         return [place for place in self.places if place not in self.touched]
 
 
-class Tally:
+class CoverageCounter:
     """Counts exchanges, one after the other; what it keeps does not grow with their number.
 
     With contracts, an exchange is counted in the one that it names, if that is among several of them, else in the
-    newest that has its method and path. Without, each is counted in the one that it names, which must be bundled.
+    newest that has its method and path. Without, each is counted in the one that it names, a version of the pack's.
     """
 
-    def __init__(self, contracts: Sequence[Contract] = ()) -> None:
+    def __init__(self, contracts: Sequence[Contract] = (), api: Api | None = None) -> None:
+        self._api = api
         self._is_given = bool(contracts)
         self._contracts = {contract.name: contract for contract in contracts}
         self._all = Router(contracts)
@@ -64,7 +65,7 @@ class Tally:
         for name in names:
             self._router(name)
 
-    def add(self, talk: Talk, contract: str = "") -> None:
+    def add(self, talk: CoveredExchange, contract: str = "") -> None:
         """Count an exchange, which names a contract; a UsageError where that one is not at hand."""
         self._exchanges += 1
         self._cut += talk.is_cut
@@ -74,12 +75,12 @@ class Tally:
             self._outside += 1
             return
         self._called.add((operation.contract, operation.id))
-        self._touched |= toucher_of(self._contracts[operation.contract]).touched(operation, match.path, talk)
+        self._touched |= visitor_of(self._contracts[operation.contract]).touched(operation, match.path, talk)
 
-    def add_all(self, exchanges: Iterable[Exchange]) -> "Tally":
+    def add_all(self, exchanges: Iterable[Exchange]) -> "CoverageCounter":
         """Count the exchanges of a journal."""
         for each in exchanges:
-            self.add(talk_of(each), each.contract.partition("#")[0])
+            self.add(covered(each), each.contract.partition("#")[0])
         return self
 
     def result(self) -> Coverage:
@@ -87,7 +88,7 @@ class Tally:
 
         An operation is looked for in each contract in which it was called; one that never was, in the newest.
         """
-        contracts = self._in_order() or list(read_contracts("auto", default()))
+        contracts = self._in_order() or list(read_contracts(AUTO, self._api))
         places: dict[Place, Known] = {}
         for contract, operation in _counted(contracts, self._called):
             places |= places_of(contract, next(each for each in contract.operations if each.id == operation))
@@ -99,24 +100,24 @@ class Tally:
         if self._is_given:
             return self._routers.get(name, self._all)
         if name not in self._routers:
-            contract = _named(name)
+            contract = self._named(name)
             self._contracts[name], self._routers[name] = contract, Router([contract])
         return self._routers[name]
 
     def _in_order(self) -> list[Contract]:
         """Give the contracts, the newest first."""
-        found = list(self._contracts.values())
-        return found if self._is_given else sorted(found, key=lambda each: [*default().contracts].index(each.name))
+        found, versions = list(self._contracts.values()), list(self._api.contracts) if self._api is not None else []
+        return found if self._is_given else sorted(found, key=lambda each: versions.index(each.name))
 
-
-def _named(name: str) -> Contract:
-    if name in default().contracts:
-        return read_contracts(name, default())[0]
-    raise UsageError(
-        f"the journal is of the contract {name!r}",
-        why=f"the bundled ones are {', '.join(default().contracts)}; no other says where its document is",
-        mend="name its file: --contract FILE",
-    )
+    def _named(self, name: str) -> Contract:
+        versions = {} if self._api is None else self._api.contracts
+        if name in versions:
+            return read_contracts(name, self._api)[0]
+        raise UsageError(
+            f"the journal is of the contract {name!r}",
+            why=f"the bundled ones are {', '.join(versions)}; no other says where its document is",
+            mend="name its file: --contract FILE",
+        )
 
 
 def _counted(contracts: Sequence[Contract], called: set[tuple[str, str]]) -> list[tuple[Contract, str]]:
@@ -139,21 +140,21 @@ STDIN = "-"
 MEND = "give a file that mockserver serve --journal FILE wrote, or the URL of a running mock"
 
 
-class Journal(NamedTuple):
+class JournalSource(NamedTuple):
     """The exchanges of one source, and the contracts that its server says it serves, where it can be asked."""
 
     exchanges: Iterable[Exchange]
     contracts: tuple[str, ...] = ()
 
 
-def read_journal(source: str) -> Journal:
+def read_journal(source: str) -> JournalSource:
     """Read a file, stdin for "-", or a running mock for a URL, whose path may name a scope: /scope/alice.
 
     A StartError where it cannot be read, a UsageError with the line where it is no journal, both as it is read.
     """
     if source.startswith(("http://", "https://")):
         return _asked(source)
-    return Journal(_lines(source))
+    return JournalSource(_lines(source))
 
 
 def _lines(source: str) -> Iterator[Exchange]:
@@ -202,7 +203,7 @@ def _no_journal(where: str, why: str) -> UsageError:
     return UsageError("this is no journal", where=where, why=why, mend=MEND)
 
 
-def _asked(url: str) -> Journal:
+def _asked(url: str) -> JournalSource:
     """Ask a running mock; a StartError where there is none, or where it tells nothing."""
     admin = RemoteAdmin(url, DEFAULT_SCOPE)
     try:
@@ -217,4 +218,4 @@ def _asked(url: str) -> Journal:
     if len(exchanges) >= size:
         text = f"the journal keeps {size} exchanges, and is full; what was before is not counted (--journal-size)"
         click.echo(f"mockserver: {url}: {text}", err=True)
-    return Journal(exchanges, names)
+    return JournalSource(exchanges, names)

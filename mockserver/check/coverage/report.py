@@ -3,22 +3,22 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import click
 
-from mockserver.api import choose, default, read_contracts
-from mockserver.check.coverage.count import Coverage, Tally, read_journal
+from mockserver.api import choose, read_contracts
+from mockserver.check.coverage.count import Coverage, CoverageCounter, read_journal
 from mockserver.check.coverage.targets import RULES, Place
-from mockserver.check.coverage.visit import Talk
+from mockserver.check.coverage.visit import CoveredExchange
 from mockserver.check.report.formats import as_terminal
-from mockserver.check.report.model import Problem, Report, Table
-from mockserver.check.report.options import deliver, report_option
+from mockserver.check.report.locate import files_of
+from mockserver.check.report.model import Report, Table
+from mockserver.check.report.options import api_option, deliver, report_option
 from mockserver.check.target import Answer, Target
 from mockserver.contract.openapi import Contract
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import Json, Request
+from mockserver.messages import Finding, Json, Request
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "operation": ("operation",),
@@ -72,18 +72,18 @@ def share(coverage: Coverage, kinds: Collection[str] = RULES, operation: tuple[s
 
 def report_of(coverage: Coverage, subject: str, *, each: bool = False, fail_under: float | None = None) -> Report:
     """Make the report of a coverage. `each` tells also what lies below a place that was never touched."""
-    problems = [*_shortfall(coverage, fail_under), *_silence(coverage), *untouched(coverage, each=each)]
+    findings = [*_shortfall(coverage, fail_under), *_silence(coverage), *untouched(coverage, each=each)]
     more = {name: text for name, text in _MORE_RULES.items() if name != FAIL_UNDER or fail_under is not None}
     figures = {"contracts": ", ".join(coverage.contracts), **figures_of(coverage)}
     rules = {**more, **RULES}
-    return Report("coverage", subject, tuple(problems), figures, (table_of(coverage),), rules, _whole(coverage))
+    return Report("coverage", subject, tuple(findings), figures, (table_of(coverage),), rules, _whole(coverage))
 
 
 def joined(report: Report, coverage: Coverage) -> Report:
     """Add a coverage to the report of the run that it is of."""
     return replace(
         report,
-        problems=(*report.problems, *untouched(coverage)),
+        findings=(*report.findings, *untouched(coverage)),
         figures={**report.figures, "coverage": figures_of(coverage)["coverage"]},
         tables=(*report.tables, table_of(coverage)),
         rules={**report.rules, **RULES},
@@ -136,36 +136,36 @@ def _whole(coverage: Coverage) -> tuple[str, ...]:
     return tuple(found)
 
 
-# -- problems ----------------------------------------------------------------------------------------------------------
+# -- findings ----------------------------------------------------------------------------------------------------------
 
 
-def _shortfall(coverage: Coverage, fail_under: float | None) -> Iterator[Problem]:
+def _shortfall(coverage: Coverage, fail_under: float | None) -> Iterator[Finding]:
     total = share(coverage)
     if fail_under is not None and 100 * total.touched < fail_under * total.all:
         text = f"{total.percent:g} % of the contract was exercised, less than {fail_under:g} %"
-        yield Problem(FAIL_UNDER, "client", text, expected=fail_under, received=total.percent)
+        yield Finding("", FAIL_UNDER, text, "client", expected=fail_under, received=total.percent)
 
 
-def _silence(coverage: Coverage) -> Iterator[Problem]:
+def _silence(coverage: Coverage) -> Iterator[Finding]:
     if not coverage.exchanges:
-        yield Problem(SOMETHING, "client", "there is no exchange: nothing was exercised", level="warning")
+        yield Finding("", SOMETHING, "there is no exchange: nothing was exercised", "client", level="warning")
 
 
-def untouched(coverage: Coverage, *, each: bool = False) -> list[Problem]:
-    """Give a problem for each place that was never touched, the same place of several operations once.
+def untouched(coverage: Coverage, *, each: bool = False) -> list[Finding]:
+    """Give a finding for each place that was never touched, the same place of several operations once.
 
     What lies below such a place is counted with it, unless `each` is to be told by itself, and by operation.
     """
     left = dict.fromkeys(coverage.untouched)
     if each:
-        return [_problem(coverage, [place], 0) for place in left]
+        return [_finding(coverage, [place], 0) for place in left]
     outermost = [place for place in left if not _is_below(coverage, place, left)]
     below = Counter(_outermost(coverage, place, left) for place in left)
     alike: dict[tuple[str, ...], list[Place]] = {}
     for place in outermost:
         known = coverage.places[place]
         alike.setdefault((place.contract, place.kind, known.origin, known.untouched), []).append(place)
-    return [_problem(coverage, places, sum(below[each] - 1 for each in places)) for places in alike.values()]
+    return [_finding(coverage, places, sum(below[each] - 1 for each in places)) for places in alike.values()]
 
 
 def _is_below(coverage: Coverage, place: Place, left: Mapping[Place, None]) -> bool:
@@ -181,18 +181,20 @@ def _outermost(coverage: Coverage, place: Place, left: Mapping[Place, None]) -> 
     return place
 
 
-def _problem(coverage: Coverage, places: Sequence[Place], below: int) -> Problem:
+def _finding(coverage: Coverage, places: Sequence[Place], below: int) -> Finding:
     """Tell that a place, in one operation or more, was never touched."""
     first = places[0]
     known = coverage.places[first]
     more = f" ({below} place{'s' * (below != 1)} below)" if below else ""
     names = Counter(name for _, name in _named(coverage))
-    told = [each.operation if names[each.operation] == 1 else f"{each.operation} ({each.contract})" for each in places]
-    return Problem(
+    operations = [
+        each.operation if names[each.operation] == 1 else f"{each.operation} ({each.contract})" for each in places
+    ]
+    return Finding(
         rule=first.kind,
         fault="client",
         message=known.untouched + more,
-        operation=", ".join(told),
+        operation=", ".join(operations),
         where=known.where,
         contract=f"{first.contract}#{first.pointer if len(places) == 1 else known.origin}",
         level="warning" if first.kind == "operation" else "note",
@@ -201,29 +203,40 @@ def _problem(coverage: Coverage, places: Sequence[Place], below: int) -> Problem
 
 @click.command("coverage")
 @click.argument("journals", metavar="JOURNAL", nargs=-1, required=True)
+@api_option
 @click.option(
-    "--contract", help="auto, an era (2.6, 2.8, 2.17), or a file.  [default: for each exchange, the one that it names]"
+    "--contract",
+    help="auto, a version of the API pack's, or a file.  [default: for each exchange, the one that it names]",
 )
 @click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="End with 1 where it is less.")
 @click.option("--all", "each", is_flag=True, help="Tell each place by itself, with those below one never touched.")
 @report_option
 def command(
-    journals: Sequence[str], contract: str | None, fail_under: float | None, each: bool, reports: Sequence[str]
+    journals: Sequence[str],
+    api: str | None,
+    contract: str | None,
+    fail_under: float | None,
+    each: bool,
+    reports: Sequence[str],
 ) -> None:
     """Tell how much of the contract the exchanges of a JOURNAL exercised, and what was never touched.
 
     A JOURNAL is a file that `mockserver serve --journal FILE` wrote, the same on stdin for -, or the URL of a running
     mock. Several are counted together.
     """
-    tally = Tally(() if contract is None else read_contracts(contract, choose(None, contract)))
+    pack = choose(api, contract)
+    counter = CoverageCounter(() if contract is None else read_contracts(contract, pack), pack)
     for journal in map(read_journal, journals):
-        tally.serve(journal.contracts)
-        tally.add_all(journal.exchanges)
-    own = None if contract in (None, "auto", *default().contracts) else Path(str(contract))
-    deliver(report_of(tally.result(), ", ".join(journals), each=each, fail_under=fail_under), reports, own)
+        counter.serve(journal.contracts)
+        counter.add_all(journal.exchanges)
+    deliver(
+        report_of(counter.result(), ", ".join(journals), each=each, fail_under=fail_under),
+        reports,
+        files_of(contract, pack),
+    )
 
 
-class Hearing(Target):
+class RecordingTarget(Target):
     """Asks as another target does, and keeps what was said; it may be asked by several threads."""
 
     def __init__(self, inner: Target) -> None:
@@ -241,20 +254,20 @@ class Hearing(Target):
 
     def coverage(self, contracts: Sequence[Contract]) -> Coverage:
         """Give what was exercised of these contracts, the newest first."""
-        tally = Tally(contracts)
+        counter = CoverageCounter(contracts)
         for request, answer in self._heard:
-            tally.add(_talk(request, answer))
-        return tally.result()
+            counter.add(_talk(request, answer))
+        return counter.result()
 
 
-def _talk(request: Request, answer: Answer) -> Talk:
+def _talk(request: Request, answer: Answer) -> CoveredExchange:
     asked = (request.method, request.path, request.query, request.headers, request.body)
-    return Talk(*asked, answer.status, answer.headers, answer.body, bool(answer.status and answer.failure))
+    return CoveredExchange(*asked, answer.status, answer.headers, answer.body, bool(answer.status and answer.failure))
 
 
 def coverage_of(contracts: Sequence[Contract], exchanges: Iterable[Exchange]) -> Coverage:
     """Give what the exchanges of a mock exercised of the contracts that it serves."""
-    return Tally(contracts).add_all(exchanges).result()
+    return CoverageCounter(contracts).add_all(exchanges).result()
 
 
 def summary_of(coverage: Coverage, subject: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
 from mockserver.contract.schema import Schema, join, lookup, resolve
 from mockserver.messages import Json
 
-Kind: TypeAlias = Literal[
+PlaceKind: TypeAlias = Literal[
     "operation",
     "status",
     "media-type",
@@ -87,12 +88,12 @@ HELD: Mapping[str, Types] = {
 class Aspect(NamedTuple):
     """Something that a value can exercise of a schema: what it is, where below the schema, and that it never was."""
 
-    kind: Kind
+    kind: PlaceKind
     tail: tuple[str | int, ...]
     untouched: str
 
 
-class Step(NamedTuple):
+class SubSchema(NamedTuple):
     """A schema that stands in another: where below it, the way there in the value, and what opens it, if anything.
 
     One that is joined (by $ref, by allOf) is of the same value.
@@ -100,14 +101,8 @@ class Step(NamedTuple):
 
     tail: tuple[str | int, ...]
     way: tuple[str | int, ...]
-    gate: Kind | None = None
+    gate: PlaceKind | None = None
     is_joined: bool = False
-
-
-def told(value: Json) -> str:
-    """Write a value in a sentence."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def verb(side: Side) -> str:
@@ -142,10 +137,10 @@ def aspects(node: Mapping[str, Json], side: Side) -> Iterator[Aspect]:
     yield from _values(node, side)
     for keyword in LIMITS:
         if keyword in node:
-            yield Aspect("limit", (keyword,), f"no value lay at the edge of {keyword} {told(node[keyword])}")
+            yield Aspect("limit", (keyword,), f"no value lay at the edge of {keyword} {format_value(node[keyword])}")
     for keyword in HELD:
         if keyword in node and counts(keyword, node[keyword]):
-            yield Aspect("limit", (keyword,), f"no value held {keyword} {told(node[keyword])}")
+            yield Aspect("limit", (keyword,), f"no value held {keyword} {format_value(node[keyword])}")
     if side != "response":
         yield from violations(node)
 
@@ -158,19 +153,19 @@ def _values(node: Mapping[str, Json], side: Side) -> Iterator[Aspect]:
             yield Aspect("type", ("type", index), f"a value of type {name} {verb(side)}")
     for index, member in enumerate(node.get("enum", ())):
         if side != "parameter" or member is not None:
-            yield Aspect("member", ("enum", index), f"{told(member)} {verb(side)}")
+            yield Aspect("member", ("enum", index), f"{format_value(member)} {verb(side)}")
     if "const" in node and (side != "parameter" or node["const"] is not None):
-        yield Aspect("member", ("const",), f"{told(node['const'])} {verb(side)}")
+        yield Aspect("member", ("const",), f"{format_value(node['const'])} {verb(side)}")
 
 
 def violations(node: Mapping[str, Json]) -> Iterator[Aspect]:
     """Give what a wrong value can break of a schema itself."""
     for keyword, limit in LIMITS.items():
         if keyword in node and (limit.is_upper or limit.types == NUMBERS or node[keyword] > 0):
-            yield Aspect("violation", (keyword,), f"{keyword} {told(node[keyword])} was never broken")
+            yield Aspect("violation", (keyword,), f"{keyword} {format_value(node[keyword])} was never broken")
     for keyword in HELD:
         if keyword in node and counts(keyword, node[keyword]):
-            yield Aspect("violation", (keyword,), f"{keyword} {told(node[keyword])} was never broken")
+            yield Aspect("violation", (keyword,), f"{keyword} {format_value(node[keyword])} was never broken")
     if "enum" in node:
         yield Aspect("violation", ("enum",), "a value that is no member was never sent")
     for index, name in enumerate(node.get("required", ())):
@@ -179,39 +174,39 @@ def violations(node: Mapping[str, Json]) -> Iterator[Aspect]:
         yield Aspect("violation", ("additionalProperties",), "a field that there is not was never sent")
 
 
-def steps(document: Json, node: Mapping[str, Json], side: Side) -> Iterator[Step]:
+def steps(document: Json, node: Mapping[str, Json], side: Side) -> Iterator[SubSchema]:
     """Give the schemas that stand in a schema and are looked at."""
     if "$ref" in node:
-        yield Step(("$ref",), (), is_joined=True)
+        yield SubSchema(("$ref",), (), is_joined=True)
     for index in range(len(node.get("allOf", ()))):
-        yield Step(("allOf", index), (), is_joined=True)
+        yield SubSchema(("allOf", index), (), is_joined=True)
     yield from _branches(document, node, side)
     yield from _parts(node)
 
 
-def _branches(document: Json, node: Mapping[str, Json], side: Side) -> Iterator[Step]:
+def _branches(document: Json, node: Mapping[str, Json], side: Side) -> Iterator[SubSchema]:
     """Give the schemas of which a value holds some."""
     for union in ("oneOf", "anyOf"):
         for index, branch in enumerate(node.get(union, ())):
             if branch is not False and not (side == "parameter" and is_null(document, branch)):
-                yield Step((union, index), (union, index), "branch")
+                yield SubSchema((union, index), (union, index), "branch")
     for name in ("then", "else"):
         if "if" in node and node.get(name, False) is not False:
-            yield Step((name,), (name,), "branch")
+            yield SubSchema((name,), (name,), "branch")
 
 
-def _parts(node: Mapping[str, Json]) -> Iterator[Step]:
+def _parts(node: Mapping[str, Json]) -> Iterator[SubSchema]:
     """Give the schemas of the parts of a value."""
     for keyword in ("properties", "patternProperties"):
         for name, part in node.get(keyword, {}).items():
             if part is not False:
-                yield Step((keyword, name), (name,), "field-present")
+                yield SubSchema((keyword, name), (name,), "field-present")
     if node.get("additionalProperties") and isinstance(node["additionalProperties"], dict):
-        yield Step(("additionalProperties",), ("*",), "field-present")
+        yield SubSchema(("additionalProperties",), ("*",), "field-present")
     for index in range(len(node.get("prefixItems", ()))):
-        yield Step(("prefixItems", index), (index,))
+        yield SubSchema(("prefixItems", index), (index,))
     if isinstance(node.get("items"), dict):
-        yield Step(("items",), ("*",))
+        yield SubSchema(("items",), ("*",))
 
 
 def is_null(document: Json, node: Json) -> bool:
@@ -239,7 +234,7 @@ class Place(NamedTuple):
     contract: str
     operation: str
     side: Side
-    kind: Kind
+    kind: PlaceKind
     pointer: str
 
 
@@ -247,7 +242,7 @@ class Known(NamedTuple):
     """What is known of a place beside where it is."""
 
     where: str
-    """The shortest way to it in a call: /request/body/index_ids."""
+    """The shortest way to it in a call: /request/body/name."""
     untouched: str
     """A sentence that says that it was never touched."""
     origin: str
@@ -273,7 +268,14 @@ class _Walk:
         self._seen: set[tuple[Side, str, Place, frozenset[str]]] = set()
 
     def add(
-        self, side: Side, kind: Kind, pointer: str, where: str, untouched: str, parent: Place | None, origin: str = ""
+        self,
+        side: Side,
+        kind: PlaceKind,
+        pointer: str,
+        where: str,
+        untouched: str,
+        parent: Place | None,
+        origin: str = "",
     ) -> Place:
         """Keep a place; one that is reached by another way has one more parent."""
         place = Place(self._contract, self._it.id, side, kind, pointer)
@@ -304,8 +306,8 @@ class _Walk:
         if not node.get("required", False):
             self.add("parameter", "parameter-left-out", pointer, where, f"{called} was never left out", parent)
         elif node["in"] != "path":
-            told, place = f"{called}, which is required, was never left out", join(pointer, "required")
-            self.add("parameter", "violation", place, join(where, "required"), told, parent)
+            sentence, place = f"{called}, which is required, was never left out", join(pointer, "required")
+            self.add("parameter", "violation", place, join(where, "required"), sentence, parent)
         self.schema("parameter", join(pointer, "schema"), where, sent)
 
     def body(self, parent: Place) -> None:
@@ -314,14 +316,14 @@ class _Walk:
         where = "/request/body"
         sent = self.add("request", "field-present", pointer, where, "a body was never sent", parent)
         if node.get("required", False):
-            told, place = "the body, which is required, was never left out", join(pointer, "required")
-            self.add("request", "violation", place, join(where, "required"), told, parent)
+            sentence, place = "the body, which is required, was never left out", join(pointer, "required")
+            self.add("request", "violation", place, join(where, "required"), sentence, parent)
         else:
             self.add("request", "field-absent", pointer, where, "the body was never left out", parent)
         for kind in node["content"]:
             at = join(pointer, "content", kind)
-            told = f"a body was never sent as {kind}"
-            media = self.add("request", "media-type", at, join(where, "content", kind), told, sent)
+            sentence = f"a body was never sent as {kind}"
+            media = self.add("request", "media-type", at, join(where, "content", kind), sentence, sent)
             if is_json(kind):
                 place, found = resolve(self._document, at)
                 if "schema" in found:
@@ -331,12 +333,12 @@ class _Walk:
         """Go through what is declared of a status."""
         own = join(self._it.pointer, "responses", status)
         pointer, node = resolve(self._document, own)
-        where, told = join("/response", status), f"{status} was never answered"
-        answered = self.add("response", "status", own, where, told, parent, pointer)
+        where, sentence = join("/response", status), f"{status} was never answered"
+        answered = self.add("response", "status", own, where, sentence, parent, pointer)
         for kind in node.get("content") or {}:
             at = join(pointer, "content", kind)
-            told = f"{status} never came as {kind}"
-            media = self.add("response", "media-type", at, join(where, "content", kind), told, answered)
+            sentence = f"{status} never came as {kind}"
+            media = self.add("response", "media-type", at, join(where, "content", kind), sentence, answered)
             place, found = resolve(self._document, at)
             key = media_schema(kind)
             if key in found:
@@ -344,7 +346,7 @@ class _Walk:
                 self.schema("response", join(place, key), join(where, "body", *events), media)
 
     def schema(self, side: Side, pointer: str, where: str, parent: Place) -> None:
-        """Go through a schema and all below it, the nearest first, so that each place is told by its shortest way.
+        """Go through a schema and all below it, the nearest first, so that each place is sentence by its shortest way.
 
         One that refers to itself comes to an end, since each way into it is gone once.
         """
@@ -367,14 +369,14 @@ class _Walk:
             place, there = below(node, pointer, step.tail), join(where, *step.way)
             gate = parent
             if step.gate is not None:
-                told = f"{self._called(place, step.tail)} {verb(side)}"
-                gate = self.add(side, step.gate, join(pointer, *step.tail), there, told, parent)
+                sentence = f"{self._called(place, step.tail)} {verb(side)}"
+                gate = self.add(side, step.gate, join(pointer, *step.tail), there, sentence, parent)
             if step.tail[0] == "properties" and step.tail[1] not in needed:
                 never = "was never absent" if side == "response" else "was never left out"
                 self.add(side, "field-absent", place, there, f"{step.tail[1]} {never}", parent)
             yield _Way(side, place, there, gate, needed if step.is_joined else self._needed(node, place, step))
 
-    def _needed(self, node: Json, pointer: str, step: Step) -> frozenset[str]:
+    def _needed(self, node: Json, pointer: str, step: SubSchema) -> frozenset[str]:
         """Give the fields that a part of a schema requires; the branches of a union, too, what tells them apart."""
         found = set(required_by(self._document, lookup(self._document, pointer)))
         if step.gate == "branch" and "propertyName" in node.get("discriminator", {}):

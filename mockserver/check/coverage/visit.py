@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 from mockserver.check.coverage.targets import (
     HELD,
     LIMITS,
-    Kind,
     Place,
+    PlaceKind,
     Side,
-    Step,
+    SubSchema,
     Types,
     below,
     holds_keyword,
@@ -31,7 +31,7 @@ from mockserver.sse import parse
 DEEPEST = 250
 """How deep a value, or a schema of schemas, is looked into."""
 
-Hit: TypeAlias = tuple[Kind, tuple[str | int, ...]]
+Hit: TypeAlias = tuple[PlaceKind, tuple[str | int, ...]]
 """What was exercised, and where below the schema."""
 
 _TYPES: Mapping[str, Types] = {
@@ -165,7 +165,7 @@ _NOTHING: Any = object()
 """Stands for a body that is not there, is no JSON, or was cut."""
 
 
-class Talk(NamedTuple):
+class CoveredExchange(NamedTuple):
     """One request and its answer, wherever they were heard; a status of 0 says that no answer came."""
 
     method: str
@@ -180,30 +180,30 @@ class Talk(NamedTuple):
     """Whether one of the two bodies is not here to its end."""
 
 
-def talk_of(exchange: Exchange) -> Talk:
+def covered(exchange: Exchange) -> CoveredExchange:
     """Give an exchange of a journal."""
     request, answer = Headers(exchange.headers), Headers(exchange.answer_headers)
     is_cut = len(exchange.body) < exchange.size or len(exchange.answer) < exchange.answer_size
     what = (exchange.method, exchange.path, exchange.query, request, exchange.body)
-    return Talk(*what, exchange.status, answer, exchange.answer, is_cut)
+    return CoveredExchange(*what, exchange.status, answer, exchange.answer, is_cut)
 
 
 @lru_cache(maxsize=16)
-def toucher_of(contract: Contract) -> "Toucher":
+def visitor_of(contract: Contract) -> "Visitor":
     """Give what finds what exchanges exercise of a contract."""
-    return Toucher(contract)
+    return Visitor(contract)
 
 
-class Toucher:
+class Visitor:
     """Finds what exchanges exercise of one contract; what it compiles for that is kept."""
 
     def __init__(self, contract: Contract) -> None:
         self.name, self.document = contract.name, contract.document
         self._schemas: dict[str, Schema] = {}
         self._parameters: dict[Operation, list[str]] = {}
-        self._below: dict[tuple[Side, str], tuple[Json, list[tuple[Step, str]]]] = {}
+        self._below: dict[tuple[Side, str], tuple[Json, list[tuple[SubSchema, str]]]] = {}
 
-    def touched(self, operation: Operation, path: Mapping[str, str], talk: Talk) -> set[Place]:
+    def touched(self, operation: Operation, path: Mapping[str, str], talk: CoveredExchange) -> set[Place]:
         """Give the places that an exchange exercised; `path` holds the values of the path, decoded."""
         look = _Look(self, operation)
         look.hit("", "operation", operation.pointer)
@@ -220,7 +220,7 @@ class Toucher:
             self._parameters[operation] = parameter_pointers(self.document, operation)
         return self._parameters[operation]
 
-    def below(self, side: Side, pointer: str) -> tuple[Json, list[tuple[Step, str]]]:
+    def below(self, side: Side, pointer: str) -> tuple[Json, list[tuple[SubSchema, str]]]:
         """Give the schema at a place, with those that stand in it and their places."""
         found = self._below.get((side, pointer))
         if found is None:
@@ -240,18 +240,18 @@ class Toucher:
 class _Look:
     """One look at one exchange."""
 
-    def __init__(self, toucher: Toucher, operation: Operation) -> None:
-        self._it, self._operation, self._document = toucher, operation, toucher.document
+    def __init__(self, visitor: Visitor, operation: Operation) -> None:
+        self._it, self._operation, self._document = visitor, operation, visitor.document
         self.found: set[Place] = set()
         self._within: set[tuple[str, int]] = set()
 
-    def hit(self, side: Side, kind: Kind, pointer: str) -> None:
+    def hit(self, side: Side, kind: PlaceKind, pointer: str) -> None:
         """Say that a place was exercised."""
         self.found.add(Place(self._it.name, self._operation.id, side, kind, pointer))
 
     # -- the parts of an exchange
 
-    def parameters(self, path: Mapping[str, str], talk: Talk) -> None:
+    def parameters(self, path: Mapping[str, str], talk: CoveredExchange) -> None:
         """Look at every declared parameter."""
         query = parse_qsl(talk.query, keep_blank_values=True, errors="surrogateescape")
         for pointer in self._it.parameters_of(self._operation):
@@ -277,7 +277,7 @@ class _Look:
         for value in right or read:
             self.value("parameter", schema, value, right=bool(right))
 
-    def body(self, talk: Talk) -> None:
+    def body(self, talk: CoveredExchange) -> None:
         """Look at the body of the request."""
         pointer, node = resolve(self._document, join(self._operation.pointer, "requestBody"))
         if not talk.body:
@@ -300,7 +300,7 @@ class _Look:
             self.hit("request", "field-present", pointer)
         self.value("request", schema, value, right=right)
 
-    def reply(self, talk: Talk) -> None:
+    def reply(self, talk: CoveredExchange) -> None:
         """Look at the answer."""
         responses = join(self._operation.pointer, "responses")
         status = declared_status(lookup(self._document, responses), talk.status)
@@ -348,7 +348,7 @@ class _Look:
             self.union(side, places, value, is_one=union == "oneOf", depth=depth)
         self._within.discard(mark)
 
-    def part(self, side: Side, gate: Kind | None, pointer: str, value: Json, *, right: bool, depth: int) -> None:
+    def part(self, side: Side, gate: PlaceKind | None, pointer: str, value: Json, *, right: bool, depth: int) -> None:
         """Look at a part of a value: it opens what is below it where it is right."""
         holds = right or self._it.holds(pointer, value)
         if holds and gate is not None:
@@ -408,7 +408,7 @@ def _decoded(body: bytes, kind: str) -> Json:
         return _NOTHING
 
 
-def _answered(talk: Talk, kind: str) -> Sequence[Json]:
+def _answered(talk: CoveredExchange, kind: str) -> Sequence[Json]:
     """Give the values that an answer tells: one, or those of its events."""
     if kind == EVENT_STREAM:
         whole = talk.answer[: talk.answer.rfind(b"\n\n") + 2] if talk.is_cut else talk.answer

@@ -6,33 +6,17 @@ from typing import NamedTuple
 
 import click
 
-from mockserver.apis.llamacloud_chat.check.equivalents import ODD
-from mockserver.apis.llamacloud_chat.check.mutants_answers import ERRORS, FIELDS, STREAMS
-from mockserver.apis.llamacloud_chat.check.mutants_state import STATES
-from mockserver.check.mutants.http import BODIES, HEADERS, KEYS, STATUSES, TIMES
+from mockserver.api import Api, choose, load
 from mockserver.check.mutants.mutators import Mutant
-from mockserver.check.provider.run import Options, Placed, check
-from mockserver.check.report.model import Problem, Report, Table
-from mockserver.check.report.options import Progress, deliver, report_option
+from mockserver.check.part import Served, part_of
+from mockserver.check.provider.run import Options, check_target
+from mockserver.check.report.model import Report, Table
+from mockserver.check.report.options import Progress, api_option, deliver, report_option
 from mockserver.check.target import of_handler
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
+from mockserver.messages import Finding
 from mockserver.settings import Settings
-
-__all__ = ["BROKEN", "ODD", "STATES", "Outcome", "judge", "run"]
-
-BROKEN: tuple[Mutant, ...] = (
-    *STATUSES,
-    *HEADERS,
-    *FIELDS,
-    *ERRORS,
-    *KEYS,
-    *BODIES,
-    *TIMES,
-    *STREAMS,
-    *STATES,
-)
-"""The mutants that break the contract, each in one way."""
 
 PATIENCE = 5.0
 """Seconds that an answer may take; in this process nobody waits for what is later."""
@@ -45,18 +29,19 @@ class Outcome(NamedTuple):
     """What the check said of one server."""
 
     mutant: Mutant
-    problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...]
     cases: int
     seconds: float
 
     @property
     def rules(self) -> tuple[str, ...]:
         """The rules that were broken, as they were found."""
-        return tuple(dict.fromkeys(each.rule for each in self.problems))
+        return tuple(dict.fromkeys(each.rule for each in self.findings))
 
 
 def judge(
     mutant: Mutant,
+    api: Api,
     *,
     at_first: bool = True,
     examples: int = EXAMPLES,
@@ -64,18 +49,26 @@ def judge(
     operations: Sequence[str] = (),
 ) -> Outcome:
     """Check one server of the catalogue, in this process; with `operations` only these get cases of their own."""
-    mock = Mock(Settings(contract=mutant.era, seed=seed, journal_size=0))
-    every: list[Placed] = [(c, operation) for c in mock.served.contracts for operation in c.operations]
-    options = Options(examples=examples, seed=seed, patience=PATIENCE, at_first=at_first, operations=operations)
+    mock = Mock(Settings(api=api.name, contract=mutant.version or [*api.contracts][-1], seed=seed, journal_size=0))
+    every: list[Served] = [(c, operation) for c in mock.served.contracts for operation in c.operations]
+    options = Options(
+        part=part_of(api),
+        examples=examples,
+        seed=seed,
+        patience=PATIENCE,
+        at_first=at_first,
+        operations=operations,
+    )
     began = time.perf_counter()
     with of_handler(mutant.wrap(mock.handle), PATIENCE) as target:
-        report = check(target, every, options)
-    return Outcome(mutant, report.problems, int(report.figures["cases"]), time.perf_counter() - began)
+        report = check_target(target, every, options)
+    return Outcome(mutant, report.findings, int(report.figures["cases"]), time.perf_counter() - began)
 
 
 def run(
-    broken: Sequence[Mutant] = BROKEN,
-    odd: Sequence[Mutant] = ODD,
+    broken: Sequence[Mutant],
+    odd: Sequence[Mutant],
+    api: Api,
     tell: Callable[[str], None] = lambda _: None,
     seed: int = 0,
 ) -> Report:
@@ -83,15 +76,17 @@ def run(
     began = time.perf_counter()
     outcomes = []
     for number, mutant in enumerate((*broken, *odd), 1):
-        outcomes.append(judge(mutant, seed=seed))
+        outcomes.append(judge(mutant, api, seed=seed))
         tell(f"{number} of {len(broken) + len(odd)} servers, {time.perf_counter() - began:.0f} s")
     killed, accused = outcomes[: len(broken)], outcomes[len(broken) :]
-    missed = [each for each in killed if not each.problems]
-    wrongly = [each for each in accused if each.problems]
-    problems = [
-        *(Problem("mutant-missed", "mock", f"{each.mutant.name}: {each.mutant.told}") for each in missed),
+    missed = [each for each in killed if not each.findings]
+    wrongly = [each for each in accused if each.findings]
+    findings = [
+        *(Finding("", "mutant-missed", f"{each.mutant.name}: {each.mutant.what}", "mock") for each in missed),
         *(
-            Problem("falsely-accused", "mock", f"{each.mutant.name}: {each.mutant.told}; {each.problems[0].message}")
+            Finding(
+                "", "falsely-accused", f"{each.mutant.name}: {each.mutant.what}; {each.findings[0].message}", "mock"
+            )
             for each in wrongly
         ),
     ]
@@ -107,7 +102,7 @@ def run(
     rows = [
         (
             each.mutant.name,
-            each.mutant.told,
+            each.mutant.what,
             each.rules[0] if each.rules else "-",
             str(each.cases),
             f"{each.seconds:.2f}",
@@ -119,28 +114,33 @@ def run(
         "mutant-missed": "Every mutant is seen by the check.",
         "falsely-accused": "No server that is right is accused.",
     }
-    passed = tuple(each.mutant.name for each in outcomes if bool(each.problems) is (each in killed))
-    return Report("mutants", "the catalogue", tuple(problems), figures, (table,), rules, passed)
+    passed = tuple(each.mutant.name for each in outcomes if bool(each.findings) is (each in killed))
+    return Report("mutants", "the catalogue", tuple(findings), figures, (table,), rules, passed)
 
 
 @click.command("mutants")
 @click.argument("names", nargs=-1)
+@api_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--quiet", is_flag=True, help="Tell no progress.")
 @report_option
-def command(names: tuple[str, ...], seed: int, quiet: bool, reports: Sequence[str]) -> None:
+def command(names: tuple[str, ...], api: str | None, seed: int, quiet: bool, reports: Sequence[str]) -> None:
     """Check a catalogue of servers: those that break the contract in one way each must be seen, those that only look
     odd must not be accused. With NAMES, only these.
     """
-
-    known = {each.name for each in (*BROKEN, *ODD)}
+    pack = choose(api)
+    part = part_of(pack)
+    if pack is None or not part.mutants:
+        raise UsageError("there is no catalogue of mutants", where="--api", mend="name an API pack that has one")
+    broken: Sequence[Mutant] = load(part.mutants)
+    odd: Sequence[Mutant] = load(part.equivalents) if part.equivalents else ()
+    known = {each.name for each in (*broken, *odd)}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(
             f"there is no server {unknown[0]!r} in the catalogue", mend=f"there are {', '.join(sorted(known))}"
         )
-    broken = [each for each in BROKEN if not names or each.name in names]
-    odd = [each for each in ODD if not names or each.name in names]
+    broken, odd = ([each for each in these if not names or each.name in names] for these in (broken, odd))
     progress = Progress(quiet=quiet)
-    report = run(broken, odd, lambda told: progress.tell(time.monotonic(), told), seed)
+    report = run(broken, odd, pack, lambda text: progress.tell(time.monotonic(), text), seed)
     progress.end()
     deliver(report, reports)

@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.check.provider.cases import Case, Verdict, pointer_of
-from mockserver.check.report.model import Level, Side
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.schema import Schema, join
-from mockserver.messages import Json, Request
+from mockserver.messages import Blame, Finding, Json, Level, Request
 from mockserver.sse import Event, parse
 
 BODILESS = (204, 205, 304)
@@ -21,7 +21,7 @@ UNDECODED: Any = object()
 """Stands for a body that is no JSON."""
 
 
-class Seen(NamedTuple):
+class Interaction(NamedTuple):
     """One request and what came back, with all that a rule may look at."""
 
     case: Case
@@ -63,23 +63,24 @@ class Seen(NamedTuple):
         return 200 <= self.answer.status < 300
 
 
-class Broken(NamedTuple):
-    """How a rule was broken: what, where, what was expected and what came."""
+def wrong(
+    message: str,
+    where: str = "",
+    expected: Json = None,
+    received: Json = None,
+    contract: str = "",
+    fault: Blame = "server",
+    level: Level = "error",
+) -> Finding:
+    """Make a finding of a check, whose name the run adds."""
+    return Finding(where, "", message, fault, expected, received, contract, level=level)
 
-    message: str
-    where: str = ""
-    expected: Json = None
-    received: Json = None
-    contract: str = ""
-    fault: Side = "server"
-    level: Level = "error"
 
-
-Look: TypeAlias = Callable[[Seen], Iterator[Broken]]
+Look: TypeAlias = Callable[[Interaction], Iterator[Finding]]
 """Looks at one answer."""
 
 
-class Rule(NamedTuple):
+class Check(NamedTuple):
     """A rule: its name, its sentence, and what looks."""
 
     name: str
@@ -89,68 +90,70 @@ class Rule(NamedTuple):
     """Whether it holds only for a server that keeps sessions."""
 
 
-SHAPE: dict[str, Rule] = {}
-"""The rules of shape, by name, in the order in which they are looked at."""
+CHECKS: dict[str, Check] = {}
+"""The checks of an answer's shape, by name, in the order in which they run."""
 
 
-def rule(name: str, *, claims: bool = False) -> Callable[[Look], Look]:
-    """Make a function a rule; the first line of its docstring is its sentence."""
+def check(name: str, into: dict[str, Check] = CHECKS, *, claims: bool = False) -> Callable[[Look], Look]:
+    """Make a function a check; the first line of its docstring is its sentence."""
 
     def add(look: Look) -> Look:
-        SHAPE[name] = Rule(name, (look.__doc__ or "").strip().splitlines()[0], look, claims)
+        into[name] = Check(name, (look.__doc__ or "").strip().splitlines()[0], look, claims)
         return look
 
     return add
 
 
-def looked_at(seen: Seen, *, keeps_state: bool = True) -> Iterator[tuple[Rule, Broken]]:
-    """Look at an answer by every rule; where nothing came back, only that is told.
+def run_checks(
+    seen: Interaction, more: Mapping[str, Check] = {}, *, keeps_state: bool = True
+) -> Iterator[tuple[Check, Finding]]:
+    """Look at an answer by every check, `more` of an API's own; where nothing came back, only that is reported.
 
     What the HTTP client would not send says nothing of the server.
     """
     if seen.answer.failure == "unsent":
         return
-    for each in SHAPE.values():
+    for each in (*CHECKS.values(), *more.values()):
         if each.claims and not keeps_state:
             continue
-        for broken in each.look(seen):
-            yield each, broken
+        for finding in each.look(seen):
+            yield each, finding
         if seen.answer.failure and each.name == "framing":
             return
 
 
-@rule("in-time")
-def in_time(seen: Seen) -> Iterator[Broken]:
+@check("in-time")
+def in_time(seen: Interaction) -> Iterator[Finding]:
     """An answer comes in time."""
     if seen.answer.failure == "timeout":
         received = f"{seen.answer.seconds:.1f} s"
-        yield Broken("no complete answer came in time", "/response", f"within {seen.patience:g} s", received)
+        yield wrong("no complete answer came in time", "/response", f"within {seen.patience:g} s", received)
 
 
-@rule("framing")
-def framing(seen: Seen) -> Iterator[Broken]:
+@check("framing")
+def framing(seen: Interaction) -> Iterator[Finding]:
     """A connection is answered, and a body has the length that its head says."""
     if seen.answer.failure in ("protocol", "connection"):
-        yield Broken(f"the answer broke off: {seen.answer.told}", "/response", "a whole answer", seen.answer.failure)
+        yield wrong(f"the answer broke off: {seen.answer.told}", "/response", "a whole answer", seen.answer.failure)
     if seen.answer.failure:
         return
     declared = seen.answer.headers.text(b"content-length")
     if seen.request.method == "HEAD" or seen.answer.status in BODILESS:
         return
     if declared is not None and declared != str(len(seen.answer.body)):
-        yield Broken("the length is not as it says", "/response/header/content-length", len(seen.answer.body), declared)
+        yield wrong("the length is not as it says", "/response/header/content-length", len(seen.answer.body), declared)
 
 
-@rule("no-server-error")
-def no_server_error(seen: Seen) -> Iterator[Broken]:
+@check("no-server-error")
+def no_server_error(seen: Interaction) -> Iterator[Finding]:
     """No request makes a server fail."""
     if seen.answer.status >= 500:
         received = seen.answer.status
-        yield Broken(f"the server failed with {received}", "/response/status", "less than 500", received)
+        yield wrong(f"the server failed with {received}", "/response/status", "less than 500", received)
 
 
-@rule("status-declared")
-def status_declared(seen: Seen) -> Iterator[Broken]:
+@check("status-declared")
+def status_declared(seen: Interaction) -> Iterator[Finding]:
     """The status is one that the contract declares."""
     if seen.reply is None and seen.answer.status < 500:
         declared = ", ".join(seen.operation.replies)
@@ -158,17 +161,17 @@ def status_declared(seen: Seen) -> Iterator[Broken]:
         place = _replies(seen.operation)
         if seen.answer.status >= 400 and not any(status >= 400 for status in seen.operation.exact):
             message += ", as is no refusal at all"
-            yield Broken(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
+            yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
         else:
-            yield Broken(message, "/response/status", declared, seen.answer.status, place)
+            yield wrong(message, "/response/status", declared, seen.answer.status, place)
 
 
 def _replies(operation: Operation) -> str:
     return f"{operation.place}/responses"
 
 
-@rule("media-type")
-def media_type(seen: Seen) -> Iterator[Broken]:
+@check("media-type")
+def media_type(seen: Interaction) -> Iterator[Finding]:
     """The content type is one that the contract declares for the status."""
     reply = seen.reply
     if reply is None or not reply.media or seen.request.method == "HEAD":
@@ -177,27 +180,27 @@ def media_type(seen: Seen) -> Iterator[Broken]:
         declared = ", ".join(media.type for media in reply.media)
         received = seen.answer.headers.text(b"content-type")
         message = f"the content type {received!r} is not declared for {seen.answer.status}"
-        yield Broken(
+        yield wrong(
             message, "/response/header/content-type", declared, received, f"{seen.operation.contract}#{reply.pointer}"
         )
 
 
-@rule("charset")
-def charset(seen: Seen) -> Iterator[Broken]:
+@check("charset")
+def charset(seen: Interaction) -> Iterator[Finding]:
     """A text is in the character set that it says, and JSON is in UTF-8."""
     kind = seen.answer.headers.text(b"content-type") or ""
     named = re.search(r'charset\s*=\s*"?([^";\s]+)', kind, re.IGNORECASE)
     if named and named[1].lower() not in ("utf-8", "utf8"):
-        yield Broken("the character set is another", "/response/header/content-type", "utf-8", named[1])
+        yield wrong("the character set is another", "/response/header/content-type", "utf-8", named[1])
     if is_json(seen.answer.media_type) or seen.answer.media_type.startswith("text/"):
         try:
             seen.answer.body.decode("utf-8")
         except UnicodeDecodeError as error:
-            yield Broken(f"the body is not in UTF-8: {error.reason}", "/response/body", "UTF-8", error.start)
+            yield wrong(f"the body is not in UTF-8: {error.reason}", "/response/body", "UTF-8", error.start)
 
 
-@rule("no-body")
-def no_body(seen: Seen) -> Iterator[Broken]:
+@check("no-body")
+def no_body(seen: Interaction) -> Iterator[Finding]:
     """Where none is declared, and where HTTP has none, there is no body."""
     status, reply = seen.answer.status, seen.reply
     declared = seen.answer.headers.text(b"content-length")
@@ -207,11 +210,11 @@ def no_body(seen: Seen) -> Iterator[Broken]:
         return
     if seen.answer.body or declared not in (None, "0"):
         received = seen.answer.body[:100].decode("utf-8", "replace") or f"a length of {declared}"
-        yield Broken(f"the answer {status} has a body", "/response/body", "no body", received)
+        yield wrong(f"the answer {status} has a body", "/response/body", "no body", received)
 
 
-@rule("body-parses")
-def body_parses(seen: Seen) -> Iterator[Broken]:
+@check("body-parses")
+def body_parses(seen: Interaction) -> Iterator[Finding]:
     """A body that is said to be JSON is JSON, and says each field once."""
     if not is_json(seen.answer.media_type) or seen.request.method == "HEAD":
         return
@@ -219,7 +222,7 @@ def body_parses(seen: Seen) -> Iterator[Broken]:
         json.loads(seen.answer.body, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         received = seen.answer.body[:200].decode("utf-8", "replace")
-        yield Broken(f"the body is no JSON: {error}", "/response/body", "JSON", received)
+        yield wrong(f"the body is no JSON: {error}", "/response/body", "JSON", received)
 
 
 def _once(pairs: list[tuple[str, Json]]) -> Json:
@@ -233,8 +236,8 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is no value of JSON")
 
 
-@rule("body-schema")
-def body_schema(seen: Seen) -> Iterator[Broken]:
+@check("body-schema")
+def body_schema(seen: Interaction) -> Iterator[Finding]:
     """A body holds the schema that the contract gives it."""
     media = seen.media
     if media is None or media.schema is None or media.type == EVENT_STREAM or not is_json(media.type):
@@ -244,13 +247,12 @@ def body_schema(seen: Seen) -> Iterator[Broken]:
         yield from _explained(media.schema, value, "/response/body")
 
 
-def _explained(schema: Schema, value: Json, where: str) -> Iterator[Broken]:
-    for finding in schema.explain(value, where=where):
-        yield Broken(finding.message, finding.where, finding.expected, finding.received, finding.contract)
+def _explained(schema: Schema, value: Json, where: str) -> Iterator[Finding]:
+    yield from (replace(each, fault="server") for each in schema.explain(value, where=where))
 
 
-@rule("accepts-valid")
-def accepts_valid(seen: Seen) -> Iterator[Broken]:
+@check("accepts-valid")
+def accepts_valid(seen: Interaction) -> Iterator[Finding]:
     """A request that the contract allows is taken."""
     if seen.verdict.expected != "valid" or seen.is_success or seen.answer.status >= 500:
         return
@@ -258,32 +260,32 @@ def accepts_valid(seen: Seen) -> Iterator[Broken]:
         return
     message = f"a valid request was refused with {seen.answer.status} ({seen.case.name})"
     told = seen.answer.body[:300].decode("utf-8", "replace")
-    yield Broken(message, "/response/status", f"{seen.operation.success}", told, seen.operation.place)
+    yield wrong(message, "/response/status", f"{seen.operation.success}", told, seen.operation.place)
 
 
-@rule("refuses-invalid")
-def refuses_invalid(seen: Seen) -> Iterator[Broken]:
+@check("refuses-invalid")
+def refuses_invalid(seen: Interaction) -> Iterator[Finding]:
     """A request that the contract forbids is refused."""
     if seen.verdict.expected not in ("invalid", "malformed") or not 200 <= seen.answer.status < 400:
         return
     where = pointer_of(seen.verdict.places[0]) if seen.verdict.places else "/request/body"
     message = f"an invalid request was taken ({seen.case.name})"
-    yield Broken(message, where, "a refusal", seen.answer.status, seen.operation.place)
+    yield wrong(message, where, "a refusal", seen.answer.status, seen.operation.place)
 
 
-@rule("refusal-declared")
-def refusal_declared(seen: Seen) -> Iterator[Broken]:
+@check("refusal-declared")
+def refusal_declared(seen: Interaction) -> Iterator[Finding]:
     """An invalid request is refused with the status that the contract declares for it."""
     if seen.verdict.expected != "invalid" or not 400 <= seen.answer.status < 500:
         return
     declared = next((status for status in (422, 400) if seen.operation.reply(status) is not None), None)
     if declared is not None and seen.answer.status != declared:
         message = f"an invalid request was refused with {seen.answer.status} ({seen.case.name})"
-        yield Broken(message, "/response/status", declared, seen.answer.status, seen.operation.place)
+        yield wrong(message, "/response/status", declared, seen.answer.status, seen.operation.place)
 
 
-@rule("refusal-place")
-def refusal_place(seen: Seen) -> Iterator[Broken]:
+@check("refusal-place")
+def refusal_place(seen: Interaction) -> Iterator[Finding]:
     """A refusal names the place that is wrong, where its form has room for it."""
     if seen.verdict.expected != "invalid" or seen.answer.status != 422:
         return
@@ -294,7 +296,7 @@ def refusal_place(seen: Seen) -> Iterator[Broken]:
     if not isinstance(entries, list) or not all(isinstance(each, dict) and "loc" in each for each in entries):
         if not isinstance(value, dict) or "detail" not in value:
             expected = [pointer_of(place) for place in seen.verdict.places]
-            yield Broken(f"the refusal names no place ({seen.case.name})", "/response/body/detail", expected, value)
+            yield wrong(f"the refusal names no place ({seen.case.name})", "/response/body/detail", expected, value)
         return
     if not all(isinstance(each["loc"], list) for each in entries):  # that its form is wrong is told already
         return
@@ -302,7 +304,7 @@ def refusal_place(seen: Seen) -> Iterator[Broken]:
     if not any(_same_place(one, other) for one in named for other in seen.verdict.places):
         expected = [pointer_of(place) for place in seen.verdict.places]
         message = f"the refusal names another place than the wrong one ({seen.case.name})"
-        yield Broken(message, "/response/body/detail", expected, [join("/request", *loc) for loc in named])
+        yield wrong(message, "/response/body/detail", expected, [join("/request", *loc) for loc in named])
 
 
 @lru_cache(maxsize=256)
@@ -321,8 +323,8 @@ def _same_place(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return one[:shorter] == other[:shorter] and (shorter > 1 or len(one) == len(other) == 1)
 
 
-@rule("echoes-path", claims=True)
-def echoes_path(seen: Seen) -> Iterator[Broken]:
+@check("echoes-path", claims=True)
+def echoes_path(seen: Interaction) -> Iterator[Finding]:
     """An answer that tells a value of the path tells the one that was asked for."""
     if not seen.is_success or not is_json(seen.answer.media_type):
         return
@@ -330,18 +332,18 @@ def echoes_path(seen: Seen) -> Iterator[Broken]:
     for name, sent in seen.case.path.items():
         if isinstance(value, dict) and isinstance(value.get(name), str) and value[name] != sent:
             message = f"{name} is another than the one that was asked for"
-            yield Broken(message, join("/response/body", name), sent, value[name])
+            yield wrong(message, join("/response/body", name), sent, value[name])
 
 
-@rule("required-headers")
-def required_headers(seen: Seen) -> Iterator[Broken]:
+@check("required-headers")
+def required_headers(seen: Interaction) -> Iterator[Finding]:
     """The header fields that the contract requires are there, and hold their schemas."""
     reply = seen.reply
     for name, schema in (reply.required_headers if reply is not None else {}).items():
         where = join("/response/header", name)
         told = seen.answer.headers.text(name.encode())
         if told is None:
-            yield Broken(
+            yield wrong(
                 f"the header field {name} is missing",
                 where,
                 name,
@@ -356,34 +358,35 @@ def _number(text: str) -> Json:
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) else text
 
 
-def events_of(seen: Seen) -> list[Event]:
+def events_of(seen: Interaction) -> list[Event]:
     """Give the events of an answer that is a stream; none for any other, and where the framing is wrong."""
-    found, wrong = parse(seen.answer.body) if _is_stream(seen) else ([], "")
+    found, wrong = parse(seen.answer.body) if is_stream(seen) else ([], "")
     return [] if wrong else found
 
 
-def _is_stream(seen: Seen) -> bool:
+def is_stream(seen: Interaction) -> bool:
+    """Say whether an answer is a stream of events that came whole."""
     return seen.answer.media_type == EVENT_STREAM and seen.is_success and not seen.answer.failure
 
 
-@rule("stream-framing")
-def stream_framing(seen: Seen) -> Iterator[Broken]:
+@check("stream-framing")
+def stream_framing(seen: Interaction) -> Iterator[Finding]:
     """A stream is framed as server-sent events, with one line of JSON for each."""
-    if _is_stream(seen):
-        _, wrong = parse(seen.answer.body)
-        if wrong:
-            yield Broken(f"the stream is not framed: {wrong}", "/response/body", "server-sent events")
+    if is_stream(seen):
+        _, problem = parse(seen.answer.body)
+        if problem:
+            yield wrong(f"the stream is not framed: {problem}", "/response/body", "server-sent events")
 
 
-@rule("stream-event-schema")
-def stream_event_schema(seen: Seen) -> Iterator[Broken]:
+@check("stream-event-schema")
+def stream_event_schema(seen: Interaction) -> Iterator[Finding]:
     """Each event of a stream holds the schema of its events."""
     media = seen.media
-    if not _is_stream(seen) or media is None or media.item_schema is None:
+    if not is_stream(seen) or media is None or media.item_schema is None:
         return
     for index, event in enumerate(events_of(seen)):
         if not media.item_schema.is_valid(event.data):
             kind = event.data.get("type") if isinstance(event.data, dict) else None
             for finding in media.item_schema.explain(event.data, where="/response/body"):
                 where = finding.where.replace("/response/body", f"/response/body/{kind or index}", 1)
-                yield Broken(finding.message, where, finding.expected, finding.received, finding.contract)
+                yield replace(finding, where=where, fault="server")

@@ -3,33 +3,33 @@
 import json
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import click
 
-from mockserver.api import choose, default, read_contracts
-from mockserver.check.coverage.report import Hearing, joined
-from mockserver.check.provider.run import Options, Placed, check
-from mockserver.check.report.options import Progress, deliver, report_option
-from mockserver.check.target import Target, at_url
+from mockserver.api import AUTO, Api, choose, read_contracts
+from mockserver.check.coverage.report import RecordingTarget, joined
+from mockserver.check.part import Served, part_of
+from mockserver.check.provider.run import Options, check_target
+from mockserver.check.report.locate import files_of
+from mockserver.check.report.model import Report
+from mockserver.check.report.options import Progress, api_option, deliver, report_option
+from mockserver.check.target import Target, at_url, of_app, of_handler
 from mockserver.contract.openapi import Contract
 from mockserver.control.access import is_loopback
 from mockserver.errors import UsageError
 from mockserver.messages import Headers, Json, Request
 
-KEY_ENV = "LLAMA_CLOUD_API_KEY"
-"""The variable in which the official clients find their key."""
-
 PATIENCE = 10.0
 """Seconds that an answer may take by default."""
 
 
-class Found(NamedTuple):
+class ServerInfo(NamedTuple):
     """What a server says of itself: a mock's health; None for any other server."""
 
     health: Json
@@ -47,7 +47,8 @@ class Found(NamedTuple):
 
 @click.command("check")
 @click.argument("url")
-@click.option("--contract", default="auto", show_default=True, help="auto, an era (2.6, 2.8, 2.17), or a file.")
+@api_option
+@click.option("--contract", default=AUTO, show_default=True, help="auto, a version of the API pack's, or a file.")
 @click.option("--examples", type=click.IntRange(0), default=700, show_default=True, help="Requests that are drawn.")
 @click.option("--time", "seconds", type=float, default=0.0, help="Seconds that the run may take; 0 for no limit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
@@ -56,46 +57,97 @@ class Found(NamedTuple):
 @click.option("--read-only", is_flag=True, help="Ask only for what changes nothing.")
 @click.option("--state/--no-state", default=None, help="Whether the server keeps sessions.  [default: found out]")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first problem.")
-@click.option("--api-key-env", default=KEY_ENV, show_default=True, help="The variable that the key is in.")
+@click.option("--api-key-env", help="The variable that the key is in.  [default: the API pack's]")
 @click.option("--allow-remote", is_flag=True, help="Let a server on another machine be checked.")
 @click.option("--coverage", is_flag=True, help="Tell how much of the contract the check itself exercised, too.")
 @click.option("--quiet", is_flag=True, help="Tell no progress.")
 @report_option
 def command(
-    url: str, contract: str, reports: Sequence[str], allow_remote: bool, coverage: bool, quiet: bool, **more: Any
+    url: str,
+    api: str | None,
+    contract: str,
+    reports: Sequence[str],
+    allow_remote: bool,
+    coverage: bool,
+    quiet: bool,
+    **more: Any,
 ) -> None:
     """Send requests of every kind to the server at URL, and look at every answer: does it keep the contract?
 
     It writes sessions, and on a mock in a scope of its own. A server that is not on this machine is only checked with
     --allow-remote, with the key of the variable that --api-key-env names.
     """
-    url = checked_url(url, allow_remote=allow_remote)
-    key = read_key(more.pop("api_key_env"), url)
-    state = more.pop("state")
     progress = Progress(quiet=quiet)
+    key = read_key(
+        more.pop("api_key_env") or part_of(choose(api, contract)).key_variable, checked_url(url, allow_remote)
+    )
+    report = check_any(
+        url,
+        api,
+        contract,
+        key=key.value,
+        key_env=key.name,
+        allow_remote=allow_remote,
+        coverage=coverage,
+        at_first=more.pop("fail_fast"),
+        tell=lambda text: progress.tell(time.monotonic(), text),
+        **more,
+    )
+    progress.end()
+    deliver(report, reports, files_of(contract, choose(api, contract)))
+
+
+def check_any(
+    server: Any,
+    api: str | None,
+    contract: str,
+    *,
+    key: str | None = None,
+    key_env: str = "",
+    allow_remote: bool = False,
+    coverage: bool = False,
+    state: bool | None = None,
+    patience: float = PATIENCE,
+    operations: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+    **more: Any,
+) -> Report:
+    """Check what is behind a URL, an ASGI application or a Handler; on a mock, in a scope of its own."""
+    pack = choose(api, contract)
+    part = part_of(pack)
+    if isinstance(server, str):
+        server = checked_url(server, allow_remote)
+        key = key or read_key(part.key_variable, server).value
     with ExitStack() as stack:
-        target = stack.enter_context(at_url(url, more["patience"]))
-        found = Found(ask_health(target))
+        target = stack.enter_context(target_of(server, patience))
+        found = ServerInfo(ask_health(target))
         if found.is_mock:
             scope = f"check-{uuid4().hex[:12]}"
             target.headers.append((b"x-mock-scope", scope.encode()))
             stack.callback(_drop, target, scope)
-        contracts = contracts_of(contract, found)
-        refuse_unknown(more["operations"], contracts)
+        contracts = contracts_of(contract, found, pack)
+        refuse_unknown(operations, contracts)
+        keeps_state = found.plays if state is None else state
         options = Options(
-            key=key.value,
-            key_env=key.name,
-            state=found.plays if state is None else state,
-            at_first=more.pop("fail_fast"),
+            key=key or "any-key",
+            key_env=key_env,
+            part=part,
+            state=keeps_state,
+            patience=patience,
+            operations=operations,
             **more,
         )
-        asked = Hearing(target) if coverage else target
-        report = check(asked, placed(contracts), options, lambda told: progress.tell(time.monotonic(), told))
-        if isinstance(asked, Hearing):
-            report = joined(report, asked.coverage(contracts))
-    progress.end()
-    own = Path(contract) if contract not in ("auto", *default().contracts) else None
-    deliver(report, reports, own)
+        asked = RecordingTarget(target) if coverage else target
+        report = check_target(asked, placed(contracts), options, tell)
+        return joined(report, asked.coverage(contracts)) if isinstance(asked, RecordingTarget) else report
+
+
+def target_of(server: Any, patience: float) -> AbstractContextManager[Target]:
+    """Give what asks a server: behind a URL, an ASGI application or a Handler."""
+    if isinstance(server, str):
+        return at_url(server, patience)
+    is_app = iscoroutinefunction(server) or iscoroutinefunction(type(server).__call__)
+    return of_app(server, patience) if is_app else of_handler(server, patience)
 
 
 class Key(NamedTuple):
@@ -105,7 +157,7 @@ class Key(NamedTuple):
     value: str | None
 
 
-def checked_url(url: str, *, allow_remote: bool) -> str:
+def checked_url(url: str, allow_remote: bool) -> str:
     """Give a URL that may be checked; a UsageError says why it may not."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -142,15 +194,14 @@ def _drop(target: Target, scope: str) -> None:
     target.ask(Request("DELETE", f"/__mock__/scopes/{scope}", headers=Headers()))
 
 
-def contracts_of(name: str, found: Found) -> Sequence[Contract]:
+def contracts_of(name: str, found: ServerInfo, api: Api | None) -> Sequence[Contract]:
     """Give the contracts that a server is held to: those that are named, or that a mock says it serves."""
-    if name == "auto" and found.is_mock:
-        told = found.health["contracts"]
-        if len(told) == 1 and told[0] in default().contracts:
-            name = str(told[0])
-        elif not set(told) <= default().contracts.keys():
-            raise UsageError(f"the mock serves the contract {told[0]!r}", mend="name its file: --contract FILE")
-    return read_contracts(name, choose(None, name))
+    if name == AUTO and found.is_mock and api is not None:
+        served = found.health["contracts"]
+        if not set(served) <= api.contracts.keys():
+            raise UsageError(f"the mock serves the contract {served[0]!r}", mend="name its file: --contract FILE")
+        name = str(served[0]) if len(served) == 1 else name
+    return read_contracts(name, api)
 
 
 def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
@@ -162,9 +213,9 @@ def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
         )
 
 
-def placed(contracts: Sequence[Contract]) -> list[Placed]:
+def placed(contracts: Sequence[Contract]) -> list[Served]:
     """Give each operation with the newest contract that has it."""
-    found: dict[str, Placed] = {}
+    found: dict[str, Served] = {}
     for contract in contracts:
         for operation in contract.operations:
             found.setdefault(operation.id, (contract, operation))

@@ -12,9 +12,8 @@ from hypothesis.errors import Flaky, FlakyFailure
 from mockserver.answer.generate import generate
 from mockserver.check.provider.boundaries import body_variants, variants
 from mockserver.check.provider.cases import UNSENT, Case
-from mockserver.check.report.model import Problem
 from mockserver.contract.openapi import Operation
-from mockserver.messages import Json
+from mockserver.messages import Finding, Json
 
 MOST_CAUSES = 10
 """How many different problems are shrunk for one operation."""
@@ -33,16 +32,16 @@ class Findings(Protocol):
     def causes(self) -> set[tuple[str, str, str, str]]:
         """What was found so far."""
 
-    def keep(self, found: Iterable[Problem], cases: int = 1) -> None:
+    def keep(self, found: Iterable[Finding], cases: int = 1) -> None:
         """Keep problems."""
 
 
-def drawn_cases(
+def fuzz(
     operation: Operation,
     path: Mapping[str, str],
     count: int,
     chance: int,
-    examine: Callable[[Case], list[Problem]],
+    examine: Callable[[Case], list[Finding]],
     findings: Findings,
 ) -> None:
     """Draw so many requests, and have each examined; of each problem the least request that shows it is kept."""
@@ -63,9 +62,9 @@ def drawn_cases(
 class _Hunt:
     """Looks for one problem that was not known, and then only for that one, while hypothesis shrinks its request."""
 
-    def __init__(self, examine: Callable[[Case], list[Problem]], known: set[tuple[str, str, str, str]]) -> None:
+    def __init__(self, examine: Callable[[Case], list[Finding]], known: set[tuple[str, str, str, str]]) -> None:
         self._examine, self._known = examine, known
-        self.shown: Problem | None = None
+        self.shown: Finding | None = None
         """The problem as the last request showed it, which is the least one in the end."""
         self.used = 0
         """How many requests were drawn before the problem."""

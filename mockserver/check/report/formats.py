@@ -8,64 +8,57 @@ from pathlib import Path
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from mockserver.check.report.locate import spot
-from mockserver.check.report.model import Level, Problem, Report, Table, as_json
-from mockserver.messages import Json
+from mockserver.check.report.locate import NO_FILES, Files, spot
+from mockserver.check.report.model import Report, Table, as_json, format_value
+from mockserver.messages import Finding, Json, Level
 
-Writer: TypeAlias = Callable[[Report, Path | None], str]
-"""Writes a report; the path is that of a user's own contract, if there is one."""
-
-_SHOWN = 300
+Writer: TypeAlias = Callable[[Report, Files], str]
+"""Writes a report; the files are those of its contracts."""
 
 
-def shown(value: Json) -> str:
-    """Write a value in a line, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def as_terminal(report: Report, _: Path | None = None) -> str:
-    """Write a report for the terminal: figures, tables, problems, verdict."""
+def as_terminal(report: Report, _: Files = NO_FILES) -> str:
+    """Write a report for the terminal: figures, tables, findings, verdict."""
     lines = [f"{report.command}: {report.subject}"]
     if report.figures:
-        lines.append("  " + ", ".join(f"{name} {_plain(value)}" for name, value in report.figures.items()))
+        lines.append("  " + ", ".join(f"{name} {plain(value)}" for name, value in report.figures.items()))
     for table in report.tables:
         lines += ["", *_text_table(table)]
-    for number, problem in enumerate(report.problems, 1):
-        lines += ["", *_text_problem(number, problem)]
-    lines += ["", f"{report.command}: {verdict_of(report)}"]
+    for number, finding in enumerate(report.findings, 1):
+        lines += ["", *_text_finding(number, finding)]
+    lines += ["", f"{report.command}: {verdict_text(report)}"]
     return "\n".join(lines) + "\n"
 
 
-def verdict_of(report: Report) -> str:
+def verdict_text(report: Report) -> str:
     """Say in a few words what came out."""
     count = len(report.errors)
-    others = len(report.problems) - count
+    others = len(report.findings) - count
     verdict = "nothing wrong" if not count else f"{count} problem{'s' * (count != 1)}"
     return verdict + (f", {others} to note" if others else "")
 
 
-def _plain(value: Json) -> str:
-    return value if isinstance(value, str) else shown(value)
+def plain(value: Json) -> str:
+    """Write a text as it is, any other value as JSON, cut where it is long."""
+    return value if isinstance(value, str) else format_value(value, 300)
 
 
-def _text_problem(number: int, problem: Problem) -> Iterator[str]:
-    title = f"{number}. {problem.rule}"
-    title += f" ({problem.operation})" if problem.operation else ""
-    title += f": the {problem.fault}'s fault" if problem.level == "error" else f": {problem.level}"
+def _text_finding(number: int, finding: Finding) -> Iterator[str]:
+    title = f"{number}. {finding.rule}"
+    title += f" ({finding.operation})" if finding.operation else ""
+    title += f": the {finding.fault}'s fault" if finding.level == "error" else f": {finding.level}"
     yield title
-    yield f"   {problem.message}"
+    yield f"   {finding.message}"
     details = {
-        "where": problem.where,
-        "expected": "" if problem.expected is None else _plain(problem.expected),
-        "received": "" if problem.received is None and problem.expected is None else _plain(problem.received),
-        "contract": problem.contract,
-        "seen in": f"{problem.count} cases" if problem.count > 1 else "",
+        "where": finding.where,
+        "expected": "" if finding.expected is None else plain(finding.expected),
+        "received": "" if finding.received is None and finding.expected is None else plain(finding.received),
+        "contract": finding.contract,
+        "seen in": f"{finding.count} cases" if finding.count > 1 else "",
     }
     yield from (f"   {name}: {text}" for name, text in details.items() if text)
-    if problem.reproduction is not None:
+    if finding.reproduction is not None:
         yield "   again:"
-        yield from (f"     {line}" for line in problem.reproduction.curl.splitlines())
+        yield from (f"     {line}" for line in finding.reproduction.curl.splitlines())
 
 
 def _text_table(table: Table) -> Iterator[str]:
@@ -79,15 +72,15 @@ def _text_table(table: Table) -> Iterator[str]:
     yield from (f"  {note}" for note in table.notes)
 
 
-def as_markdown(report: Report, _: Path | None = None) -> str:
+def as_markdown(report: Report, _: Files = NO_FILES) -> str:
     """Write a report in Markdown, for the summary of a CI run."""
-    verdict = f"{'❌' if report.errors else '✅'} {verdict_of(report)}"
+    verdict = f"{'❌' if report.errors else '✅'} {verdict_text(report)}"
     lines = [f"## {report.command}: {_cell(report.subject)}", "", verdict]
     if report.figures:
-        lines += ["", ", ".join(f"{name} **{_cell(_plain(value))}**" for name, value in report.figures.items())]
+        lines += ["", ", ".join(f"{name} **{_cell(plain(value))}**" for name, value in report.figures.items())]
     for table in report.tables:
         lines += ["", f"### {table.title}", "", *markdown_table(table)]
-    if report.problems:
+    if report.findings:
         lines += ["", "### Problems", ""]
         columns = ("rule", "whose fault", "operation", "where", "what", "cases")
         rows = [
@@ -99,10 +92,10 @@ def as_markdown(report: Report, _: Path | None = None) -> str:
                 each.message,
                 str(each.count),
             )
-            for each in report.problems
+            for each in report.findings
         ]
         lines += markdown_table(Table("", columns, rows))
-        for each in report.problems:
+        for each in report.findings:
             if each.reproduction is not None:
                 fence = _fence(each.reproduction.curl + each.reproduction.python)
                 lines += ["", f"<details><summary>{_cell(each.rule)} {_cell(each.where)}</summary>", ""]
@@ -130,27 +123,27 @@ def _cell(text: str) -> str:
     return " ".join(text.split())
 
 
-def as_json_text(report: Report, _: Path | None = None) -> str:
+def as_json_text(report: Report, _: Files = NO_FILES) -> str:
     """Write a report as JSON."""
     return json.dumps(as_json(report), indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def as_junit(report: Report, _: Path | None = None) -> str:
+def as_junit(report: Report, _: Files = NO_FILES) -> str:
     """Write a report as JUnit XML: what was found right is a test that passed, a problem one that failed."""
     suites = Element("testsuites")
     failed = report.errors
-    tests = len(report.passed) + len(report.problems)
+    tests = len(report.passed) + len(report.findings)
     counts = {"tests": str(tests), "failures": str(len(failed)), "errors": "0", "skipped": "0"}
     suite = SubElement(suites, "testsuite", {"name": f"mockserver {report.command}", **counts})
     properties = SubElement(suite, "properties")
     for name, value in {"subject": report.subject, **report.figures}.items():
-        SubElement(properties, "property", {"name": name, "value": _clean(_plain(value))})
+        SubElement(properties, "property", {"name": name, "value": _clean(plain(value))})
     for name in report.passed:
         SubElement(suite, "testcase", {"classname": report.command, "name": _clean(name)})
-    for each in report.problems:
+    for each in report.findings:
         name = " ".join(filter(None, (each.rule, each.operation, each.where)))
         case = SubElement(suite, "testcase", {"classname": report.command, "name": _clean(name)})
-        text = _clean("\n".join(_text_problem(1, each)))
+        text = _clean("\n".join(_text_finding(1, each)))
         if each.level == "error":
             SubElement(case, "failure", {"message": _clean(each.message), "type": each.rule}).text = text
         else:
@@ -169,15 +162,15 @@ def _clean(text: str) -> str:
 _SARIF_LEVELS: Mapping[Level, str] = {"error": "error", "warning": "warning", "note": "note"}
 
 
-def as_sarif(report: Report, own: Path | None = None) -> str:
+def as_sarif(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as SARIF 2.1.0, with the places in the contract's file."""
-    ids = list(dict.fromkeys([*report.rules, *(each.rule for each in report.problems)]))
+    ids = list(dict.fromkeys([*report.rules, *(each.rule for each in report.findings)]))
     driver = {
         "name": "mockserver",
         "version": version("llamacloud-mockserver"),
         "rules": [{"id": each, "shortDescription": {"text": report.rules.get(each, each)}} for each in ids],
     }
-    results = [_sarif_result(each, ids.index(each.rule), own) for each in report.problems]
+    results = [_sarif_result(each, ids.index(each.rule), files) for each in report.findings]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     document = {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
@@ -186,53 +179,53 @@ def as_sarif(report: Report, own: Path | None = None) -> str:
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def _sarif_result(problem: Problem, index: int, own: Path | None) -> Json:
-    text = problem.message
-    if problem.where:
-        text = f"{problem.where}: {text}"
-    if problem.operation:
-        text = f"{problem.operation}: {text}"
+def _sarif_result(finding: Finding, index: int, files: Files) -> Json:
+    text = finding.message
+    if finding.where:
+        text = f"{finding.where}: {text}"
+    if finding.operation:
+        text = f"{finding.operation}: {text}"
     made: Json = {
-        "ruleId": problem.rule,
+        "ruleId": finding.rule,
         "ruleIndex": index,
-        "level": _SARIF_LEVELS[problem.level],
+        "level": _SARIF_LEVELS[finding.level],
         "message": {"text": text},
-        "partialFingerprints": {"cause/v1": "|".join(problem.cause)},
+        "partialFingerprints": {"cause/v1": "|".join(finding.cause)},
         "properties": {
-            "fault": problem.fault,
-            "expected": problem.expected,
-            "received": problem.received,
-            "count": problem.count,
+            "fault": finding.fault,
+            "expected": finding.expected,
+            "received": finding.received,
+            "count": finding.count,
         },
     }
-    if problem.reproduction is not None:
+    if finding.reproduction is not None:
         made["properties"]["reproduction"] = {
-            "curl": problem.reproduction.curl,
-            "python": problem.reproduction.python,
+            "curl": finding.reproduction.curl,
+            "python": finding.reproduction.python,
         }
-    found = spot(problem.contract, own) if problem.contract else None
+    found = spot(finding.contract, files) if finding.contract else None
     location: Json = {}
     if found is not None:
         uri = {"uri": Path(found.file).as_posix()}
         location["physicalLocation"] = {"artifactLocation": uri, "region": {"startLine": found.line}}
-    if problem.contract:
-        location["logicalLocations"] = [{"fullyQualifiedName": problem.contract}]
+    if finding.contract:
+        location["logicalLocations"] = [{"fullyQualifiedName": finding.contract}]
     if location:
         made["locations"] = [location]
     return made
 
 
-def as_annotations(report: Report, own: Path | None = None) -> str:
+def as_annotations(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as the workflow commands that CI systems show beside the code."""
     lines = []
-    for each in report.problems:
+    for each in report.findings:
         kind = {"error": "error", "warning": "warning", "note": "notice"}[each.level]
-        found = spot(each.contract, own) if each.contract else None
+        found = spot(each.contract, files) if each.contract else None
         fields = {"file": found.file, "line": str(found.line)} if found is not None else {}
         fields["title"] = f"{each.rule} {each.operation}".strip()
-        told = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in fields.items())
+        pairs = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in fields.items())
         text = f"{each.where}: {each.message}" if each.where else each.message
-        lines.append(f"::{kind} {told}::{_escaped(text)}")
+        lines.append(f"::{kind} {pairs}::{_escaped(text)}")
     return "".join(line + "\n" for line in lines)
 
 

@@ -4,8 +4,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mockserver.api import default
+from mockserver.api import AUTO, Api
 from mockserver.contract.schema import join
+from mockserver.data import data_dir
+
+
+class Files(NamedTuple):
+    """Where contracts are: those of a pack by their version, a user's own by its path."""
+
+    api: Api | None = None
+    own: Path | None = None
+
+
+NO_FILES = Files()
+
+
+def files_of(contract: str | None, api: Api | None) -> Files:
+    """Give the files that the name of a contract stands for."""
+    is_own = contract not in (None, AUTO) and (api is None or contract not in api.contracts)
+    return Files(api, Path(str(contract)) if is_own else None)
 
 
 class Spot(NamedTuple):
@@ -15,19 +32,19 @@ class Spot(NamedTuple):
     line: int
 
 
-def spot(place: str, own: Path | None = None) -> Spot | None:
-    """Give the spot of `<contract>#<pointer>`; None where there is no such file. `own` is a user's contract."""
+def spot(place: str, files: Files) -> Spot | None:
+    """Give the spot of `<contract>#<pointer>`; None where there is no such file."""
     name, _, pointer = place.partition("#")
-    path, told = own, str(own)
-    if name in default().contracts:
-        path = default().contracts[name]
-        told = f"schemas/{default().name}/{name}.yaml"
+    path, shown = files.own, str(files.own)
+    if files.api is not None and name in files.api.contracts:
+        path = files.api.contracts[name]
+        shown = path.relative_to(data_dir()).as_posix() if path.is_relative_to(data_dir()) else str(path)
     if path is None or not path.is_file():
         return None
     lines = _lines(path)
     while pointer and pointer not in lines:
         pointer = pointer.rpartition("/")[0]
-    return Spot(told, lines.get(pointer, 1))
+    return Spot(shown, lines.get(pointer, 1))
 
 
 @lru_cache(maxsize=8)

@@ -1,54 +1,21 @@
 """What a check found, as one record that every command makes and every format writes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from mockserver.messages import Json
+from mockserver.messages import Finding, Json
 
-Side: TypeAlias = Literal["server", "client", "contract", "mock"]
-"""Whose fault a problem is."""
 
-Level: TypeAlias = Literal["error", "warning", "note"]
-"""How much a problem weighs: an error fails the run, the others are told."""
+def format_value(value: Json, most: int = 60) -> str:
+    """Write a value in a line, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
 
 FORMAT = 1
 """The version of a report written as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reproduction:
-    """How to see a problem again: commands for a shell, and a program in Python."""
-
-    curl: str
-    python: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that was found; however many cases show it, it is told once.
-
-    `where` is a JSON pointer into what was looked at: /response/body/session_id, /request/query/page_size;
-    `contract` is a place in a contract, as `<contract>#<pointer>`.
-    """
-
-    rule: str
-    fault: Side
-    message: str
-    operation: str = ""
-    where: str = ""
-    expected: Json = None
-    received: Json = None
-    contract: str = ""
-    level: Level = "error"
-    reproduction: Reproduction | None = None
-    count: int = 1
-    """How many cases show it."""
-
-    @property
-    def cause(self) -> tuple[str, str, str, str]:
-        """What makes two problems the same one."""
-        return self.rule, self.fault, self.operation, self.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +34,7 @@ class Report:
 
     command: str
     subject: str
-    problems: tuple[Problem, ...] = ()
+    findings: tuple[Finding, ...] = ()
     figures: Mapping[str, Json] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
@@ -76,15 +43,20 @@ class Report:
     """What was looked at and found right, by name: an operation and a rule, say."""
 
     @property
-    def errors(self) -> tuple[Problem, ...]:
-        """The problems that fail a run."""
-        return tuple(each for each in self.problems if each.level == "error")
+    def clean(self) -> bool:
+        """Whether nothing in it is an error."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that fail a run."""
+        return tuple(each for each in self.findings if each.level == "error")
 
 
-def gathered(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+def gathered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Tell each cause once, as it was first seen, with how many cases show it."""
-    found: dict[tuple[str, str, str, str], Problem] = {}
-    for each in problems:
+    found: dict[tuple[str, str, str, str], Finding] = {}
+    for each in findings:
         before = found.get(each.cause)
         found[each.cause] = each if before is None else replace(before, count=before.count + each.count)
     return tuple(found.values())
@@ -96,9 +68,9 @@ def as_json(report: Report) -> Json:
         "format": FORMAT,
         "command": report.command,
         "subject": report.subject,
-        "clean": not report.errors,
+        "clean": report.clean,
         "figures": dict(report.figures),
-        "problems": [_problem_json(each) for each in report.problems],
+        "problems": [_finding_json(each) for each in report.findings],
         "tables": [
             {"title": t.title, "columns": list(t.columns), "rows": [list(r) for r in t.rows], "notes": list(t.notes)}
             for t in report.tables
@@ -108,19 +80,19 @@ def as_json(report: Report) -> Json:
     }
 
 
-def _problem_json(problem: Problem) -> Json:
+def _finding_json(finding: Finding) -> Json:
     made: dict[str, Any] = {
-        "rule": problem.rule,
-        "fault": problem.fault,
-        "level": problem.level,
-        "message": problem.message,
-        "operation": problem.operation or None,
-        "where": problem.where,
-        "expected": problem.expected,
-        "received": problem.received,
-        "contract": problem.contract or None,
-        "count": problem.count,
+        "rule": finding.rule,
+        "fault": finding.fault,
+        "level": finding.level,
+        "message": finding.message,
+        "operation": finding.operation or None,
+        "where": finding.where,
+        "expected": finding.expected,
+        "received": finding.received,
+        "contract": finding.contract or None,
+        "count": finding.count,
     }
-    again = problem.reproduction
+    again = finding.reproduction
     made["reproduction"] = None if again is None else {"curl": again.curl, "python": again.python}
     return made

@@ -7,24 +7,26 @@ from typing import Any, NamedTuple
 
 import click
 
+from mockserver.api import NONE, default_name, names
 from mockserver.check.report.formats import FORMATS
+from mockserver.check.report.locate import NO_FILES, Files
 from mockserver.check.report.model import Report
 from mockserver.errors import StartError, UsageError
 
 
-class Target(NamedTuple):
+class ReportTarget(NamedTuple):
     """A format of a report, and the file it goes to; no file is stdout."""
 
     format: str
     file: Path | None
 
 
-def read_target(text: str) -> Target:
+def read_target(text: str) -> ReportTarget:
     """Read FORMAT or FORMAT=FILE; a UsageError names the formats."""
     name, equals, file = text.partition("=")
     if name not in FORMATS or (equals and not file):
         raise UsageError(f"{text!r} is no report", mend=f"write FORMAT or FORMAT=FILE; {', '.join(FORMATS)}")
-    return Target(name, Path(file) if file else None)
+    return ReportTarget(name, Path(file) if file else None)
 
 
 def _checked(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -42,13 +44,19 @@ def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def deliver(report: Report, reports: Sequence[str], own: Path | None = None) -> None:
+def api_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option that says which API pack is in force; see `mockserver.api.choose`."""
+    text = f"The API pack: one of {', '.join(names())}, or {NONE}.  [default: {default_name()}, but for a FILE]"
+    return click.option("--api", envvar="MOCKSERVER_API", help=text)(command)
+
+
+def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> None:
     """Write a report to where it shall go, and end: with 0 where nothing is wrong, else with 1.
 
-    `own` is the path of a user's own contract, for the places in it. A StartError where a file cannot be written.
+    `files` are those of the contracts, for the places in them. A StartError where a file cannot be written.
     """
-    for target in [read_target(text) for text in reports] or [Target("terminal", None)]:
-        text = FORMATS[target.format](report, own)
+    for target in [read_target(text) for text in reports] or [ReportTarget("terminal", None)]:
+        text = FORMATS[target.format](report, files)
         if target.file is None:
             click.echo(text, nl=False)
             continue

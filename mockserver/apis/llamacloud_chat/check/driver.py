@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from mockserver.check.part import DriverContext, LackingError, Send, Served, StateCheck
 from mockserver.check.provider.cases import UNSENT, Case, Verdict, request_of, verdict_of
-from mockserver.check.provider.checks import Broken, Seen
-from mockserver.check.target import Target
-from mockserver.contract.openapi import Contract, Operation
+from mockserver.check.provider.checks import Interaction, wrong
+from mockserver.contract.openapi import Operation
 from mockserver.contract.schema import join
-from mockserver.messages import Json, Request
+from mockserver.messages import Finding, Json, Request
 
 ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/api/v1/chat"): "create",
@@ -26,31 +25,24 @@ ROUTES: Mapping[tuple[str, str], str] = {
 MESSAGE = "What were the main findings in Q3?"
 
 
-class LackingError(Exception):
-    """A rule of state cannot be looked at: an operation is not there, or does not do the least of what it must."""
-
-
-class World:
+class ChatDriver:
     """Calls the chat's operations and keeps the trail; each answer is shown to `observe`, which judges its shape."""
 
-    def __init__(
-        self,
-        target: Target,
-        operations: Sequence[tuple[Contract, Operation]],
-        key: str | None,
-        patience: float,
-        observe: Callable[[Seen], bool],
-        chance: Random,
-    ) -> None:
-        self.target, self.key, self.patience, self.observe, self.chance = target, key, patience, observe, chance
+    def __init__(self, context: DriverContext) -> None:
+        self._context, self.chance = context, context.chance
         self.plays = {
             ROUTES[operation.method, operation.path]: (contract, operation)
-            for contract, operation in operations
+            for contract, operation in context.operations
             if (operation.method, operation.path) in ROUTES
         }
         self.trail: list[Request] = []
         self.misshapen = False
         """Whether the shape of an answer was wrong, which then tells more than what follows from it."""
+        self.need("create", "get_summary")
+
+    def operation(self, name: str) -> Operation:
+        """Give an operation by what it does; any other where it is missing."""
+        return self.plays.get(name, next(iter(self.plays.values())))[1]
 
     def can(self, *plays: str) -> bool:
         """Say whether operations are there."""
@@ -70,16 +62,16 @@ class World:
         query: Sequence[tuple[str, str]] = (),
         *,
         may_be_refused: bool = False,
-    ) -> Seen:
+    ) -> Interaction:
         """Call an operation; the answer is looked at, and the request stands on the trail."""
         self.need(play)
         contract, operation = self.plays[play]
         case = Case(f"{play} of a session", operation, {"session_id": session_id} if session_id else {}, query, body)
-        request = request_of(case, self.key)
+        request = request_of(case, self._context.key)
         self.trail.append(request)
         verdict = Verdict("either") if may_be_refused else verdict_of(case)
-        seen = Seen(case, request, verdict, self.target.ask(request), contract, self.patience)
-        self.misshapen |= self.observe(seen)
+        seen = Interaction(case, request, verdict, self._context.target.ask(request), contract, self._context.patience)
+        self.misshapen |= self._context.observe(seen)
         return seen
 
     def value(self, play: str, session_id: str = "", body: Json = UNSENT, query: Sequence[tuple[str, str]] = ()) -> Any:
@@ -140,62 +132,63 @@ INDEX, OTHER = "idx-check-1", "idx-check-2"
 FIELDS = ("session_id", "generated_title", "last_updated_at", "job_metadata", "index_ids", "shared_access")
 READERS = ("get_summary", "retrieve", "list")
 
-LookAtState: TypeAlias = Callable[[World], Iterator[Broken]]
+LookAtState: TypeAlias = Callable[[ChatDriver], Iterator[Finding]]
 
 
-class StateRule(NamedTuple):
-    """A rule of state: its name, its sentence, the operation it is told under, and what looks."""
-
-    name: str
-    sentence: str
-    operation: str
-    look: LookAtState
-
-
-STATE: dict[str, StateRule] = {}
+STATE: dict[str, StateCheck] = {}
 """The rules of state, by name."""
 
 
-def state_rule(name: str, operation: str) -> Callable[[LookAtState], LookAtState]:
+def state_check(name: str, operation: str) -> Callable[[LookAtState], LookAtState]:
     """Make a function a rule of state; the first line of its docstring is its sentence."""
 
     def add(look: LookAtState) -> LookAtState:
-        STATE[name] = StateRule(name, (look.__doc__ or "").strip().splitlines()[0], operation, look)
+        STATE[name] = StateCheck(name, (look.__doc__ or "").strip().splitlines()[0], operation, look)
         return look
 
     return add
 
 
-def readings(world: World, session_id: str) -> Iterator[tuple[str, Json]]:
+def readings(chat: ChatDriver, session_id: str) -> Iterator[tuple[str, Json]]:
     """Give a session as each operation that reads has it."""
     for play in READERS:
-        if not world.can(play):
+        if not chat.can(play):
             continue
         if play == "list":
-            yield play, world.listed(session_id)
+            yield play, chat.listed(session_id)
         else:
-            seen = world.call(play, session_id)
+            seen = chat.call(play, session_id)
             yield play, seen.value if seen.is_success else None
 
 
-def differing(world: World, session_id: str, expected: dict[str, Json]) -> Iterator[Broken]:
+def differing(chat: ChatDriver, session_id: str, expected: dict[str, Json]) -> Iterator[Finding]:
     """Tell where a reader has another value of a field than expected."""
-    for play, value in readings(world, session_id):
+    for play, value in readings(chat, session_id):
         if not isinstance(value, dict):
-            yield Broken(f"{play} does not know the session", f"/response/{play}", "the session", value)
+            yield wrong(f"{play} does not know the session", f"/response/{play}", "the session", value)
             continue
         for name, wanted in expected.items():
             if value.get(name) != wanted:
                 message = f"{play} has another {name} than was written"
-                yield Broken(message, join("/response", play, name), wanted, value.get(name))
+                yield wrong(message, join("/response", play, name), wanted, value.get(name))
 
 
-def turn(world: World, session_id: str, prompt: str = MESSAGE) -> Seen:
+def turn(chat: ChatDriver, session_id: str, prompt: str = MESSAGE) -> Interaction:
     """Play a turn."""
-    return world.call("stream", session_id, {"index_ids": [INDEX], "prompt": prompt})
+    return chat.call("stream", session_id, {"index_ids": [INDEX], "prompt": prompt})
 
 
 def unit(told: str) -> float:
     """Give the least by which a time in ISO 8601 can move, in seconds: it is told in so many digits."""
     fraction = re.search(r":[0-9]{2}\.([0-9]+)", told)
     return 10.0 ** -len(fraction[1]) if fraction else 1.0
+
+
+def path_values(operations: Sequence[Served], send: Send, operation: Operation) -> Mapping[str, str]:
+    """Give the id of a session that was just created, where one can be."""
+    for contract, create in operations:
+        if "session_id" in operation.names and ROUTES.get((create.method, create.path)) == "create":
+            value = send(contract, Case("a session", create, {}, (), {})).value
+            if isinstance(value, dict) and isinstance(value.get("session_id"), str):
+                return {"session_id": value["session_id"]}
+    return {}

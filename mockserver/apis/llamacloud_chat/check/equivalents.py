@@ -3,19 +3,8 @@
 import json
 from collections.abc import Callable, Sequence
 
-from mockserver.check.mutants.mutators import (
-    Mutant,
-    Wrap,
-    answers,
-    events,
-    fields,
-    in_sessions,
-    is_success,
-    value_of,
-    values,
-    with_body,
-    with_header,
-)
+from mockserver.apis.llamacloud_chat.check.mutators import answers, events, fields, in_sessions, values
+from mockserver.check.mutants.mutators import Mutant, Wrap, is_success, value_of, with_body, with_header
 from mockserver.messages import Delivery, Handler, Json, Request, Response
 
 

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator
 
-from mockserver.check.provider.checks import Broken, Seen, _is_stream, events_of, rule
+from mockserver.check.provider.checks import Check, Interaction, check, events_of, is_stream, wrong
 from mockserver.contract.schema import join
-from mockserver.messages import Json
+from mockserver.messages import Finding, Json
 from mockserver.sse import Event, parse
+
+EVENTS: dict[str, Check] = {}
+"""The checks of a turn's events."""
 
 WHOLE = ("text", "thinking")
 
 
-def _typed(seen: Seen) -> list[tuple[str, Json, Event]]:
+def _typed(seen: Interaction) -> list[tuple[str, Json, Event]]:
     """Give the events that say their type."""
     return [
         (str(event.data["type"]), event.data, event)
@@ -20,28 +23,28 @@ def _typed(seen: Seen) -> list[tuple[str, Json, Event]]:
     ]
 
 
-def _is_chat(seen: Seen) -> bool:
+def _is_chat(seen: Interaction) -> bool:
     """Say whether the events are those of a chat's turn."""
     return any(kind == "stop" or kind.endswith("_delta") for kind, _, _ in _typed(seen))
 
 
-@rule("stream-event-name")
-def stream_event_name(seen: Seen) -> Iterator[Broken]:
+@check("stream-event-name", EVENTS)
+def stream_event_name(seen: Interaction) -> Iterator[Finding]:
     """Pieces are events named delta, all others are named message."""
     if not _is_chat(seen):
         return
     for kind, _, event in _typed(seen):
         expected = "delta" if kind.endswith("_delta") else "message"
         if event.name != expected:
-            yield Broken(
+            yield wrong(
                 f"an event of type {kind} has another name", f"/response/body/{kind}/event", expected, event.name
             )
 
 
-@rule("stream-stop")
-def stream_stop(seen: Seen) -> Iterator[Broken]:
+@check("stream-stop", EVENTS)
+def stream_stop(seen: Interaction) -> Iterator[Finding]:
     """A turn ends with its stop, and has no other."""
-    if not _is_stream(seen) or seen.media is None or seen.media.item_schema is None or not seen.answer.body:
+    if not is_stream(seen) or seen.media is None or seen.media.item_schema is None or not seen.answer.body:
         return
     if parse(seen.answer.body)[1]:
         return
@@ -49,11 +52,11 @@ def stream_stop(seen: Seen) -> Iterator[Broken]:
     if not (_is_chat(seen) or "stop" in json.dumps(seen.media.item_schema.rooted(), default=str)):
         return
     if kinds.count("stop") != 1 or kinds[-1] != "stop":
-        yield Broken("the turn does not end with its one stop", "/response/body/stop", "one stop, the last", kinds[-3:])
+        yield wrong("the turn does not end with its one stop", "/response/body/stop", "one stop, the last", kinds[-3:])
 
 
-@rule("stream-order")
-def stream_order(seen: Seen) -> Iterator[Broken]:
+@check("stream-order", EVENTS)
+def stream_order(seen: Interaction) -> Iterator[Finding]:
     """A result follows its call, with the same id and name, and no call is left without one."""
     calls: dict[str, str] = {}
     for kind, data, _ in _typed(seen):
@@ -61,14 +64,14 @@ def stream_order(seen: Seen) -> Iterator[Broken]:
         if kind == "tool_call":
             calls[key] = name
         elif kind == "tool_result" and calls.pop(key, None) != name:
-            yield Broken("a result has no call before it", "/response/body/tool_result/call_id", list(calls), key)
+            yield wrong("a result has no call before it", "/response/body/tool_result/call_id", list(calls), key)
     failed = any(kind == "stop" and data.get("is_error") for kind, data, _ in _typed(seen))
     if calls and not failed:
-        yield Broken("a call has no result", "/response/body/tool_call/call_id", "a result", sorted(calls))
+        yield wrong("a call has no result", "/response/body/tool_call/call_id", "a result", sorted(calls))
 
 
-@rule("stream-adds-up")
-def stream_adds_up(seen: Seen) -> Iterator[Broken]:
+@check("stream-adds-up", EVENTS)
+def stream_adds_up(seen: Interaction) -> Iterator[Finding]:
     """The pieces of a text add up to the text after them."""
     pieces = dict.fromkeys(WHOLE, "")
     for kind, data, _ in _typed(seen):
@@ -80,8 +83,8 @@ def stream_adds_up(seen: Seen) -> Iterator[Broken]:
         else:
             if pieces[whole] not in ("", data.get("content")):
                 where = join("/response/body", whole, "content")
-                yield Broken(f"the pieces do not add up to the {whole}", where, pieces[whole], data.get("content"))
+                yield wrong(f"the pieces do not add up to the {whole}", where, pieces[whole], data.get("content"))
             pieces[whole] = ""
     if any(pieces.values()):
         left = next(name for name, text in pieces.items() if text)
-        yield Broken(f"pieces are not followed by their {left}", join("/response/body", left), pieces[left], None)
+        yield wrong(f"pieces are not followed by their {left}", join("/response/body", left), pieces[left], None)

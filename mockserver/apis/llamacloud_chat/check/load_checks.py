@@ -10,136 +10,136 @@ from mockserver.apis.llamacloud_chat.check.driver import (
     MESSAGE,
     MOST_PAGES,
     REPEATS,
-    World,
-    state_rule,
+    ChatDriver,
+    state_check,
     turn,
     unit,
 )
-from mockserver.check.provider.checks import Broken, Seen
+from mockserver.check.provider.checks import Interaction, wrong
 from mockserver.contract.schema import join
-from mockserver.messages import Json
+from mockserver.messages import Finding, Json
 
 
-@state_rule("pages-are-complete", "list")
-def pages_are_complete(world: World) -> Iterator[Broken]:
+@state_check("pages-are-complete", "list")
+def pages_are_complete(chat: ChatDriver) -> Iterator[Finding]:
     """The pages of the list have each session once, no more than was asked for, and the last one says that it is."""
-    own = [("project_id", f"182bd5e5-6e1a-4fe4-a799-{world.chance.getrandbits(48):012x}")]
-    if not world.call("create", body={}, query=own).is_success:  # a service that knows its projects
+    own = [("project_id", f"182bd5e5-6e1a-4fe4-a799-{chat.chance.getrandbits(48):012x}")]
+    if not chat.call("create", body={}, query=own).is_success:  # a service that knows its projects
         own = []
-    made = [str(world.value("create", body={}, query=own).get("session_id")) for _ in range(5)]
-    pages = world.all_listed([("page_size", "2"), *own], most=MOST_PAGES)
+    made = [str(chat.value("create", body={}, query=own).get("session_id")) for _ in range(5)]
+    pages = chat.all_listed([("page_size", "2"), *own], most=MOST_PAGES)
     ids = [item.get("session_id") for page in pages for item in page if isinstance(item, dict)]
     lost = [each for each in made if each not in ids]
     if lost:
-        yield Broken("a session is on no page", "/response/list/items", lost[0], None)
+        yield wrong("a session is on no page", "/response/list/items", lost[0], None)
     twice = [each for each in ids if ids.count(each) > 1]
     if twice:
-        yield Broken("a session is on two pages", "/response/list/items", "once", twice[0])
+        yield wrong("a session is on two pages", "/response/list/items", "once", twice[0])
     if any(len(page) > 2 for page in pages):
-        yield Broken("a page is longer than was asked for", "/response/list/items", 2, max(map(len, pages)))
+        yield wrong("a page is longer than was asked for", "/response/list/items", 2, max(map(len, pages)))
     if len(pages) > 1 and not all(pages):
-        yield Broken(
+        yield wrong(
             "a page is empty, and yet there was a token to it", "/response/list/next_page_token", "no token", "a token"
         )
     if len(pages) == MOST_PAGES:
-        yield Broken("the pages do not end", "/response/list/next_page_token", "no token", "a token")
+        yield wrong("the pages do not end", "/response/list/next_page_token", "no token", "a token")
 
 
-@state_rule("newest-first", "list")
-def newest_first(world: World) -> Iterator[Broken]:
+@state_check("newest-first", "list")
+def newest_first(chat: ChatDriver) -> Iterator[Finding]:
     """The list begins with the latest update."""
-    one, made = world.create(INDEX), world.value("create", body={"index_ids": [INDEX]})
+    one, made = chat.create(INDEX), chat.value("create", body={"index_ids": [INDEX]})
     other = made.get("session_id")
     time.sleep(unit(str(made.get("last_updated_at"))))
-    if world.can("set_title"):
-        world.call("set_title", one, {"first_message": world.text()})
+    if chat.can("set_title"):
+        chat.call("set_title", one, {"first_message": chat.text()})
     else:
-        turn(world, one)
-    ids = [item.get("session_id") for page in world.all_listed() for item in page if isinstance(item, dict)]
+        turn(chat, one)
+    ids = [item.get("session_id") for page in chat.all_listed() for item in page if isinstance(item, dict)]
     if one in ids and other in ids and ids.index(one) > ids.index(other):
-        yield Broken("an older update stands before a newer one", "/response/list/items", [one, other], [other, one])
+        yield wrong("an older update stands before a newer one", "/response/list/items", [one, other], [other, one])
 
 
-@state_rule("project-filters", "list")
-def project_filters(world: World) -> Iterator[Broken]:
+@state_check("project-filters", "list")
+def project_filters(chat: ChatDriver) -> Iterator[Finding]:
     """A list of a project has the sessions that were created in it, and no others."""
-    mine, others = (("project_id", f"182bd5e5-6e1a-4fe4-a799-{world.chance.getrandbits(48):012x}") for _ in range(2))
-    one = str(world.value("create", body={}, query=[mine]).get("session_id"))
-    other = str(world.value("create", body={}, query=[others]).get("session_id"))
-    ids = [item.get("session_id") for page in world.all_listed([mine]) for item in page if isinstance(item, dict)]
+    mine, others = (("project_id", f"182bd5e5-6e1a-4fe4-a799-{chat.chance.getrandbits(48):012x}") for _ in range(2))
+    one = str(chat.value("create", body={}, query=[mine]).get("session_id"))
+    other = str(chat.value("create", body={}, query=[others]).get("session_id"))
+    ids = [item.get("session_id") for page in chat.all_listed([mine]) for item in page if isinstance(item, dict)]
     if one not in ids:
-        yield Broken("a session is not in the list of its project", "/response/list/items", one, None)
+        yield wrong("a session is not in the list of its project", "/response/list/items", one, None)
     if other in ids:
-        yield Broken("a session is in the list of another project", "/response/list/items", "not there", other)
+        yield wrong("a session is in the list of another project", "/response/list/items", "not there", other)
 
 
-@state_rule("repeats-are-equal", "get_summary")
-def repeats_are_equal(world: World) -> Iterator[Broken]:
+@state_check("repeats-are-equal", "get_summary")
+def repeats_are_equal(chat: ChatDriver) -> Iterator[Finding]:
     """The same reading of the same session gives the same, however often."""
-    session_id = world.create(INDEX)
+    session_id = chat.create(INDEX)
     for play in ("get_summary", "retrieve"):
-        if not world.can(play):
+        if not chat.can(play):
             continue
-        first = world.call(play, session_id)
+        first = chat.call(play, session_id)
         for number in range(1, REPEATS):
-            again = world.call(play, session_id)
+            again = chat.call(play, session_id)
             if (again.answer.status, again.answer.body) != (first.answer.status, first.answer.body):
                 where = join("/response", play)
                 received = again.answer.body[:200].decode("utf-8", "replace")
                 told = first.answer.body[:200].decode("utf-8", "replace")
-                yield Broken(f"reading number {number + 1} differs from the first", where, told, received)
+                yield wrong(f"reading number {number + 1} differs from the first", where, told, received)
                 break
 
 
-@state_rule("repeats-succeed", "set_title")
-def repeats_succeed(world: World) -> Iterator[Broken]:
+@state_check("repeats-succeed", "set_title")
+def repeats_succeed(chat: ChatDriver) -> Iterator[Finding]:
     """A valid change is taken each time, however often."""
-    session_id = world.create(INDEX)
+    session_id = chat.create(INDEX)
     calls: list[tuple[str, Json]] = [("stream", {"index_ids": [INDEX], "prompt": MESSAGE})]
-    if world.can("set_title"):
+    if chat.can("set_title"):
         calls.append(("set_title", {"first_message": MESSAGE}))
     for play, body in calls:
         for number in range(REPEATS):
-            seen = world.call(play, session_id, body, may_be_refused=True)
+            seen = chat.call(play, session_id, body, may_be_refused=True)
             if not seen.is_success:
                 where, status = join("/response", play, "status"), seen.answer.status
-                yield Broken(f"call number {number + 1} was refused", where, 200, status)
+                yield wrong(f"call number {number + 1} was refused", where, 200, status)
                 break
 
 
-@state_rule("concurrent-is-kept", "set_title")
-def concurrent_is_kept(world: World) -> Iterator[Broken]:
+@state_check("concurrent-is-kept", "set_title")
+def concurrent_is_kept(chat: ChatDriver) -> Iterator[Finding]:
     """Calls at the same time do not mix: each gets its own session, and what each wrote is read back."""
-    change = "set_title" if world.can("set_title") else "stream"
-    ids = [world.create(INDEX) for _ in range(AT_ONCE)]
-    repeats_message = _titles_repeat_messages(world, change)
+    change = "set_title" if chat.can("set_title") else "stream"
+    ids = [chat.create(INDEX) for _ in range(AT_ONCE)]
+    repeats_message = _titles_repeat_messages(chat, change)
 
-    def write(number: int) -> Seen:
+    def write(number: int) -> Interaction:
         message = f"Message number {number} of many"
         if change == "stream":
-            return turn(world, ids[number], message)
-        return world.call(change, ids[number], {"first_message": message})
+            return turn(chat, ids[number], message)
+        return chat.call(change, ids[number], {"first_message": message})
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(write, range(AT_ONCE)))
     for number, seen in enumerate(answers):
-        value = seen.value if change == "set_title" else world.value("get_summary", ids[number])
+        value = seen.value if change == "set_title" else chat.value("get_summary", ids[number])
         if not isinstance(value, dict) or value.get("session_id") != ids[number]:
             received = value.get("session_id") if isinstance(value, dict) else seen.answer.status
-            yield Broken("a call got another one's session", "/response/body/session_id", ids[number], received)
+            yield wrong("a call got another one's session", "/response/body/session_id", ids[number], received)
             return
         if repeats_message and f"number {number} " not in str(value.get("generated_title")):
             expected = f"a title of message number {number}"
-            yield Broken(
+            yield wrong(
                 "a call got another one's title",
                 "/response/body/generated_title",
                 expected,
                 value.get("generated_title"),
             )
             return
-        told = world.value("get_summary", ids[number]).get("generated_title")
+        told = chat.value("get_summary", ids[number]).get("generated_title")
         if told != value.get("generated_title"):
-            yield Broken(
+            yield wrong(
                 "what was written is not read back",
                 "/response/get_summary/generated_title",
                 value.get("generated_title"),
@@ -147,22 +147,22 @@ def concurrent_is_kept(world: World) -> Iterator[Broken]:
             )
 
 
-def _titles_repeat_messages(world: World, change: str) -> bool:
+def _titles_repeat_messages(chat: ChatDriver, change: str) -> bool:
     """Say whether a title of this server's begins as its message does; nothing says that it must."""
-    session_id, message = world.create(INDEX), "Probe number 0 of many"
+    session_id, message = chat.create(INDEX), "Probe number 0 of many"
     if change == "set_title":
-        world.call("set_title", session_id, {"first_message": message})
+        chat.call("set_title", session_id, {"first_message": message})
     else:
-        turn(world, session_id, message)
-    return str(world.value("get_summary", session_id).get("generated_title")).startswith(message)
+        turn(chat, session_id, message)
+    return str(chat.value("get_summary", session_id).get("generated_title")).startswith(message)
 
 
-@state_rule("long-text-is-taken", "set_title")
-def long_text_is_taken(world: World) -> Iterator[Broken]:
+@state_check("long-text-is-taken", "set_title")
+def long_text_is_taken(chat: ChatDriver) -> Iterator[Finding]:
     """A long message and an empty one are taken, as the contract sets no limit."""
-    world.need("set_title")
+    chat.need("set_title")
     for message in ("", "x" * 20_000, "漢" * 7_000, "\n\n\t "):
-        seen = world.call("set_title", world.create(), {"first_message": message}, may_be_refused=True)
+        seen = chat.call("set_title", chat.create(), {"first_message": message}, may_be_refused=True)
         if not seen.is_success:
             name = f"{len(message)} characters"
-            yield Broken(f"a message of {name} was refused", "/request/body/first_message", 200, seen.answer.status)
+            yield wrong(f"a message of {name} was refused", "/request/body/first_message", 200, seen.answer.status)

@@ -3,21 +3,17 @@
 import json
 from collections.abc import Sequence
 
-from mockserver.check.mutants.mutators import (
-    Mutant,
+from mockserver.apis.llamacloud_chat.check.mutators import (
     answers,
     block_of,
     delivered,
     events,
     fields,
-    named,
     now_and_then,
     values,
-    with_body,
-    with_header,
-    with_value,
     without,
 )
+from mockserver.check.mutants.mutators import Mutant, named, with_body, with_header, with_value
 from mockserver.messages import Delivery, Json
 
 

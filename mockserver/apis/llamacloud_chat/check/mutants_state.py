@@ -11,8 +11,11 @@ from mockserver.apis.llamacloud_chat.check.mutators import (
     counted_readings,
     delete_answers_again,
     deleted_titled,
+    fields,
     first_stop,
     history,
+    in_sessions,
+    is_call,
     is_paging,
     limited,
     mixed_under_load,
@@ -31,10 +34,11 @@ from mockserver.apis.llamacloud_chat.check.mutators import (
     twos,
     undead,
     unkept,
+    values,
     without_indexes,
     without_project,
 )
-from mockserver.check.mutants.mutators import Mutant, fields, in_sessions, instead, is_call, plain, values
+from mockserver.check.mutants.mutators import Mutant, instead, plain
 
 STATES: Sequence[Mutant] = (
     Mutant("forgets-created", "what create makes is not kept", unkept("create")),

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from mockserver.apis.llamacloud_chat.check.sdk_types import PACKAGE, Field, Module, Schemas, Sources, last_name, unknown
-from mockserver.check.drift.operations import CALLS, Description
+from mockserver.check.changes.operations import CALLS, Description
 from mockserver.contract.resolved import UNKNOWN
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Json
@@ -79,7 +79,7 @@ def _module(sources: Sources, resource: str) -> Module | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ClientCall:
     """A method of a resource, and the request that it sends."""
 
     module: Module
@@ -102,7 +102,7 @@ class Call:
         return None
 
 
-def _calls(module: Module) -> Iterator[Call]:
+def _calls(module: Module) -> Iterator[ClientCall]:
     """Give the methods of the resource that is not asynchronous."""
     for each in module.classes.values():
         if "SyncAPIResource" in map(last_name, each.bases):
@@ -120,7 +120,7 @@ def _request(function: ast.FunctionDef) -> ast.Call | None:
     return None
 
 
-def _call(module: Module, function: ast.FunctionDef, request: ast.Call) -> Call:
+def _call(module: Module, function: ast.FunctionDef, request: ast.Call) -> ClientCall:
     path = _path(request.args[0]) if request.args else None
     if path is None:
         raise ContractError(
@@ -130,7 +130,7 @@ def _call(module: Module, function: ast.FunctionDef, request: ast.Call) -> Call:
         )
     method = _keyword(request, "method")
     verb = str(method.value) if isinstance(method, ast.Constant) else VERBS[_attribute(request)]
-    return Call(module, function, request, verb.lower(), path)
+    return ClientCall(module, function, request, verb.lower(), path)
 
 
 def _attribute(call: ast.Call) -> str:
@@ -156,7 +156,7 @@ def _keyword(call: ast.expr | None, key: str) -> ast.expr | None:
     return next((each.value for each in keywords if each.arg == key), None)
 
 
-def _operation(call: Call, schemas: Schemas) -> Json:
+def _operation(call: ClientCall, schemas: Schemas) -> Json:
     """Write a method as an operation of a contract."""
     made: dict[str, Json] = {"operationId": call.name}
     text = (ast.get_docstring(call.function) or "").partition("\n\nArgs:")[0]
@@ -172,19 +172,19 @@ def _operation(call: Call, schemas: Schemas) -> Json:
     return made | ({} if body is None else {"requestBody": body}) | {"responses": {"2XX": _reply(call, schemas)}}
 
 
-def _path_parameters(call: Call, schemas: Schemas) -> Iterator[Json]:
+def _path_parameters(call: ClientCall, schemas: Schemas) -> Iterator[Json]:
     arguments = _arguments(call, schemas)
     for name in re.findall(r"\{([^{}]+)\}", call.path):
         schema = arguments[name].schema if name in arguments else {UNKNOWN: name}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _query_parameters(call: Call, schemas: Schemas) -> Iterator[Json]:
+def _query_parameters(call: ClientCall, schemas: Schemas) -> Iterator[Json]:
     for each in _sent(call, "query", schemas) or ():
         yield {"name": each.name, "in": "query", "required": each.required, "schema": each.schema}
 
 
-def _body(call: Call, schemas: Schemas) -> Json:
+def _body(call: ClientCall, schemas: Schemas) -> Json:
     """Give the body that a method sends; None where it sends none."""
     node = call.said("body")
     if node is None:
@@ -198,7 +198,7 @@ def _body(call: Call, schemas: Schemas) -> Json:
     return {"required": bool(needed), "content": {"application/json": {"schema": schema}}}
 
 
-def _sent(call: Call, key: str, schemas: Schemas) -> list[Field] | None:
+def _sent(call: ClientCall, key: str, schemas: Schemas) -> list[Field] | None:
     """Give what a method sends in its query or body: the names as they are written, the types as they are declared.
 
     None where it sends none, or sends it in a way that is not understood.
@@ -214,7 +214,7 @@ def _sent(call: Call, key: str, schemas: Schemas) -> list[Field] | None:
     return [declared.get(name, Field(name, {UNKNOWN: name}, required=False)) for name in names]
 
 
-def _declared(call: Call, types: ast.expr | None, schemas: Schemas) -> dict[str, Field]:
+def _declared(call: ClientCall, types: ast.expr | None, schemas: Schemas) -> dict[str, Field]:
     """Give the fields of the class that declares what a method sends: `chat_create_params.ChatCreateParams`."""
     module = call.module
     if isinstance(types, ast.Attribute):
@@ -229,7 +229,7 @@ def _declared(call: Call, types: ast.expr | None, schemas: Schemas) -> dict[str,
     return schemas.fields(owner[0], owner[1], {})
 
 
-def _arguments(call: Call, schemas: Schemas) -> dict[str, Field]:
+def _arguments(call: ClientCall, schemas: Schemas) -> dict[str, Field]:
     """Give the arguments of a method, which must be given where they have no default."""
     told = call.function.args
     plain = [*told.posonlyargs, *told.args]
@@ -242,7 +242,7 @@ def _arguments(call: Call, schemas: Schemas) -> dict[str, Field]:
     }
 
 
-def _reply(call: Call, schemas: Schemas) -> Json:
+def _reply(call: ClientCall, schemas: Schemas) -> Json:
     """Give what a success brings: a model, a page of them, nothing, or what the method does not say."""
     node = call.said("page") or call.said("cast_to")
     if isinstance(node, ast.Call) and last_name(node.func) == "cast" and len(node.args) == 2:

@@ -9,127 +9,126 @@ from mockserver.apis.llamacloud_chat.check.driver import (
     INDEX,
     MESSAGE,
     OTHER,
-    LackingError,
-    World,
+    ChatDriver,
     differing,
     readings,
-    state_rule,
+    state_check,
     turn,
     unit,
 )
-from mockserver.check.provider.checks import Broken, events_of
+from mockserver.check.part import LackingError
+from mockserver.check.provider.checks import events_of, wrong
 from mockserver.contract.schema import join
+from mockserver.messages import Finding
 
 
-@state_rule("created-is-found", "create")
-def created_is_found(world: World) -> Iterator[Broken]:
+@state_check("created-is-found", "create")
+def created_is_found(chat: ChatDriver) -> Iterator[Finding]:
     """A session that was created is known to every operation that reads, as it was told."""
-    made = world.value("create", body={"index_ids": [INDEX]})
+    made = chat.value("create", body={"index_ids": [INDEX]})
     known = {name: made[name] for name in FIELDS if name in made}
-    yield from differing(world, str(made.get("session_id")), known)
+    yield from differing(chat, str(made.get("session_id")), known)
 
 
-@state_rule("created-as-asked", "create")
-def created_as_asked(world: World) -> Iterator[Broken]:
+@state_check("created-as-asked", "create")
+def created_as_asked(chat: ChatDriver) -> Iterator[Finding]:
     """A new session has the indexes that were asked for, no title and no run."""
     for body, wanted in (({"index_ids": [INDEX, OTHER]}, [INDEX, OTHER]), ({}, None)):
-        made = world.value("create", body=body)
+        made = chat.value("create", body=body)
         for name, expected in (("index_ids", wanted), ("generated_title", None), ("job_metadata", None)):
             if (made.get(name) or None) != expected:
-                yield Broken(
-                    f"a new session has another {name}", join("/response/body", name), expected, made.get(name)
-                )
+                yield wrong(f"a new session has another {name}", join("/response/body", name), expected, made.get(name))
 
 
-@state_rule("access-as-asked", "create")
-def access_as_asked(world: World) -> Iterator[Broken]:
+@state_check("access-as-asked", "create")
+def access_as_asked(chat: ChatDriver) -> Iterator[Finding]:
     """A new session has the shared access that was asked for."""
-    world.need("create")
-    body = world.plays["create"][1].body
+    chat.need("create")
+    body = chat.plays["create"][1].body
     if body is None or "shared_access" not in str(body.schema.rooted()):
         raise LackingError("create takes no shared_access")
     for wanted in ("query", "read_only"):
-        made = world.value("create", body={"shared_access": wanted})
+        made = chat.value("create", body={"shared_access": wanted})
         if made.get("shared_access") != wanted:
-            yield Broken(
+            yield wrong(
                 "another access than was asked for", "/response/body/shared_access", wanted, made.get("shared_access")
             )
 
 
-@state_rule("ids-are-new", "create")
-def ids_are_new(world: World) -> Iterator[Broken]:
+@state_check("ids-are-new", "create")
+def ids_are_new(chat: ChatDriver) -> Iterator[Finding]:
     """Every session that is created has an id of its own."""
-    ids = [world.create() for _ in range(8)]
+    ids = [chat.create() for _ in range(8)]
     if len(set(ids)) < len(ids):
         again = max(ids, key=ids.count)
-        yield Broken("an id was given twice", "/response/body/session_id", "a new id", again)
+        yield wrong("an id was given twice", "/response/body/session_id", "a new id", again)
 
 
-@state_rule("title-is-kept", "set_title")
-def title_is_kept(world: World) -> Iterator[Broken]:
+@state_check("title-is-kept", "set_title")
+def title_is_kept(chat: ChatDriver) -> Iterator[Finding]:
     """A title that was set shows in every operation that reads; set again, the new one does."""
-    session_id = world.create()
+    session_id = chat.create()
     for _ in range(2):
-        told = world.value("set_title", session_id, {"first_message": world.text()})
+        told = chat.value("set_title", session_id, {"first_message": chat.text()})
         if not isinstance(told.get("generated_title"), str):
-            yield Broken("no title was made", "/response/body/generated_title", "a title", told.get("generated_title"))
+            yield wrong("no title was made", "/response/body/generated_title", "a title", told.get("generated_title"))
             return
-        yield from differing(world, session_id, {"generated_title": told["generated_title"]})
+        yield from differing(chat, session_id, {"generated_title": told["generated_title"]})
 
 
-@state_rule("title-follows-message", "set_title")
-def title_follows_message(world: World) -> Iterator[Broken]:
+@state_check("title-follows-message", "set_title")
+def title_follows_message(chat: ChatDriver) -> Iterator[Finding]:
     """A title has to do with its message: other messages get other titles."""
     messages = (MESSAGE, "How do I rotate keys?", "漢字かな交じり文", "é" * 40, "Vacation policy of the year 2031")
     titles = [
-        world.value("set_title", world.create(), {"first_message": message}).get("generated_title")
+        chat.value("set_title", chat.create(), {"first_message": message}).get("generated_title")
         for message in messages
     ]
     if len(set(map(str, titles))) < len(titles):
         again = max(titles, key=titles.count)
-        yield Broken("different messages got the same title", "/response/body/generated_title", "another title", again)
+        yield wrong("different messages got the same title", "/response/body/generated_title", "another title", again)
     for message, title in zip(messages, titles, strict=True):
         if not message.isascii() and str(title).replace(".", "").isascii():
-            yield Broken("a title lost its letters", "/response/body/generated_title", message, title)
+            yield wrong("a title lost its letters", "/response/body/generated_title", message, title)
 
 
-@state_rule("title-changes-only-the-title", "set_title")
-def title_changes_only_the_title(world: World) -> Iterator[Broken]:
+@state_check("title-changes-only-the-title", "set_title")
+def title_changes_only_the_title(chat: ChatDriver) -> Iterator[Finding]:
     """A title changes neither indexes nor the run of its session."""
-    session_id = world.create(INDEX)
-    before = world.value("get_summary", session_id)
-    told = world.value("set_title", session_id, {"first_message": world.text()})
+    session_id = chat.create(INDEX)
+    before = chat.value("get_summary", session_id)
+    told = chat.value("set_title", session_id, {"first_message": chat.text()})
     for name in ("index_ids", "job_metadata", "shared_access"):
         if name in told and name in before and told[name] != before[name]:
-            yield Broken(f"a title changed {name}", join("/response/body", name), before[name], told[name])
+            yield wrong(f"a title changed {name}", join("/response/body", name), before[name], told[name])
 
 
-@state_rule("first-turn-titles", "stream")
-def first_turn_titles(world: World) -> Iterator[Broken]:
+@state_check("first-turn-titles", "stream")
+def first_turn_titles(chat: ChatDriver) -> Iterator[Finding]:
     """Where no call sets titles, the first turn does, and a later one leaves it."""
-    if world.can("set_title"):
+    if chat.can("set_title"):
         raise LackingError("titles are set by a call")
-    session_id = world.create(INDEX)
-    turn(world, session_id, world.text())
-    first = world.value("get_summary", session_id).get("generated_title")
+    session_id = chat.create(INDEX)
+    turn(chat, session_id, chat.text())
+    first = chat.value("get_summary", session_id).get("generated_title")
     if not isinstance(first, str):
-        yield Broken("the first turn gave no title", "/response/get_summary/generated_title", "a title", first)
+        yield wrong("the first turn gave no title", "/response/get_summary/generated_title", "a title", first)
         return
-    turn(world, session_id, "Something else altogether")
-    yield from differing(world, session_id, {"generated_title": first})
+    turn(chat, session_id, "Something else altogether")
+    yield from differing(chat, session_id, {"generated_title": first})
 
 
-@state_rule("time-moves", "set_title")
-def time_moves(world: World) -> Iterator[Broken]:
+@state_check("time-moves", "set_title")
+def time_moves(chat: ChatDriver) -> Iterator[Finding]:
     """The time of the last update is a time in ISO 8601, and moves with each change, not with a reading."""
-    session_id = world.create(INDEX)
-    change = "set_title" if world.can("set_title") else "stream"
+    session_id = chat.create(INDEX)
+    change = "set_title" if chat.can("set_title") else "stream"
     times = []
     for _ in range(2):
-        told = world.value("get_summary", session_id)
-        again = world.value("get_summary", session_id)
+        told = chat.value("get_summary", session_id)
+        again = chat.value("get_summary", session_id)
         if told.get("last_updated_at") != again.get("last_updated_at"):
-            yield Broken(
+            yield wrong(
                 "a reading moved the time",
                 "/response/get_summary/last_updated_at",
                 told.get("last_updated_at"),
@@ -139,17 +138,17 @@ def time_moves(world: World) -> Iterator[Broken]:
         if len(times) == 1:
             time.sleep(unit(times[0]))
         if change == "set_title":
-            world.call("set_title", session_id, {"first_message": world.text()})
+            chat.call("set_title", session_id, {"first_message": chat.text()})
         else:
-            turn(world, session_id, world.text())
+            turn(chat, session_id, chat.text())
     for each in times:
         try:
             datetime.fromisoformat(each)
         except ValueError:
-            yield Broken("the time is none in ISO 8601", "/response/get_summary/last_updated_at", "a time", each)
+            yield wrong("the time is none in ISO 8601", "/response/get_summary/last_updated_at", "a time", each)
             return
     if not times[0] < times[1]:
-        yield Broken(
+        yield wrong(
             "a change did not move the time",
             "/response/get_summary/last_updated_at",
             f"later than {times[0]}",
@@ -157,51 +156,51 @@ def time_moves(world: World) -> Iterator[Broken]:
         )
 
 
-@state_rule("deleted-is-gone", "delete")
-def deleted_is_gone(world: World) -> Iterator[Broken]:
+@state_check("deleted-is-gone", "delete")
+def deleted_is_gone(chat: ChatDriver) -> Iterator[Finding]:
     """A session that was deleted is unknown to every operation from then on."""
-    session_id = world.create(INDEX)
-    list(readings(world, session_id))  # what is remembered of a reading must go, too
-    deleted = world.call("delete", session_id)
+    session_id = chat.create(INDEX)
+    list(readings(chat, session_id))  # what is remembered of a reading must go, too
+    deleted = chat.call("delete", session_id)
     if not deleted.is_success:
-        yield Broken("a session could not be deleted", "/response/status", 204, deleted.answer.status)
+        yield wrong("a session could not be deleted", "/response/status", 204, deleted.answer.status)
         return
     bodies = {"set_title": {"first_message": MESSAGE}, "stream": {"index_ids": [INDEX], "prompt": MESSAGE}}
     for play in ("retrieve", "get_summary", "set_title", "stream", "delete"):
-        if not world.can(play):
+        if not chat.can(play):
             continue
-        seen = world.call(play, session_id, bodies[play]) if play in bodies else world.call(play, session_id)
+        seen = chat.call(play, session_id, bodies[play]) if play in bodies else chat.call(play, session_id)
         if seen.answer.status != 404:
-            yield Broken(f"{play} still knows it", join("/response", play, "status"), 404, seen.answer.status)
-    if world.can("list") and world.listed(session_id) is not None:
-        yield Broken("the list still has it", "/response/list/items", "not there", session_id)
+            yield wrong(f"{play} still knows it", join("/response", play, "status"), 404, seen.answer.status)
+    if chat.can("list") and chat.listed(session_id) is not None:
+        yield wrong("the list still has it", "/response/list/items", "not there", session_id)
 
 
-@state_rule("others-untouched", "delete")
-def others_untouched(world: World) -> Iterator[Broken]:
+@state_check("others-untouched", "delete")
+def others_untouched(chat: ChatDriver) -> Iterator[Finding]:
     """What is done to one session changes no other."""
-    one, other = world.create(INDEX), world.create(INDEX)
-    before = dict(readings(world, one))
-    if world.can("set_title"):
-        world.call("set_title", other, {"first_message": world.text()})
-    turn(world, other, world.text())
-    world.call("delete", other)
-    for play, value in readings(world, one):
+    one, other = chat.create(INDEX), chat.create(INDEX)
+    before = dict(readings(chat, one))
+    if chat.can("set_title"):
+        chat.call("set_title", other, {"first_message": chat.text()})
+    turn(chat, other, chat.text())
+    chat.call("delete", other)
+    for play, value in readings(chat, one):
         if value != before[play]:
-            yield Broken(f"{play} tells the untouched session otherwise", join("/response", play), before[play], value)
+            yield wrong(f"{play} tells the untouched session otherwise", join("/response", play), before[play], value)
 
 
-@state_rule("run-is-told", "stream")
-def run_is_told(world: World) -> Iterator[Broken]:
+@state_check("run-is-told", "stream")
+def run_is_told(chat: ChatDriver) -> Iterator[Finding]:
     """After a turn, the session tells its run as the turn's stop did."""
-    session_id = world.create(INDEX)
-    seen = turn(world, session_id)
+    session_id = chat.create(INDEX)
+    seen = turn(chat, session_id)
     stops = [
         event.data for event in events_of(seen) if isinstance(event.data, dict) and event.data.get("type") == "stop"
     ]
-    told = world.value("get_summary", session_id).get("job_metadata")
+    told = chat.value("get_summary", session_id).get("job_metadata")
     if not isinstance(told, dict):
-        yield Broken("a run is not told", "/response/get_summary/job_metadata", "the run", told)
+        yield wrong("a run is not told", "/response/get_summary/job_metadata", "the run", told)
         return
     if stops and isinstance(stops[-1].get("usage"), dict):
         stop = stops[-1]
@@ -209,50 +208,48 @@ def run_is_told(world: World) -> Iterator[Broken]:
         for name, wanted in expected.items():
             if told.get(name) != wanted:
                 where = join("/response/get_summary/job_metadata", name)
-                yield Broken(f"the run is told with another {name} than its stop had", where, wanted, told.get(name))
+                yield wrong(f"the run is told with another {name} than its stop had", where, wanted, told.get(name))
 
 
-@state_rule("history-is-kept", "retrieve")
-def history_is_kept(world: World) -> Iterator[Broken]:
+@state_check("history-is-kept", "retrieve")
+def history_is_kept(chat: ChatDriver) -> Iterator[Finding]:
     """The history holds each turn in its order: what the user said, the text that was streamed, the stop."""
-    session_id = world.create(INDEX)
-    if world.value("retrieve", session_id).get("events") != []:
-        yield Broken("a new session has a history", "/response/retrieve/events", [], "events")
-    prompts = [world.text(), "Ünïcödé ✓ 漢字 🎉 " + "x" * 900]
+    session_id = chat.create(INDEX)
+    if chat.value("retrieve", session_id).get("events") != []:
+        yield wrong("a new session has a history", "/response/retrieve/events", [], "events")
+    prompts = [chat.text(), "Ünïcödé ✓ 漢字 🎉 " + "x" * 900]
     texts = []
     for prompt in prompts:
-        events = [event.data for event in events_of(turn(world, session_id, prompt)) if isinstance(event.data, dict)]
+        events = [event.data for event in events_of(turn(chat, session_id, prompt)) if isinstance(event.data, dict)]
         texts.append([event.get("content") for event in events if event.get("type") == "text"])
-    kept = world.value("retrieve", session_id).get("events")
+    kept = chat.value("retrieve", session_id).get("events")
     kept = kept if isinstance(kept, list) else []
     said = [event.get("content") for event in kept if event.get("type") == "user_input"]
     if said != prompts:
-        yield Broken("the history has not what the user said", "/response/retrieve/events/user_input", prompts, said)
+        yield wrong("the history has not what the user said", "/response/retrieve/events/user_input", prompts, said)
     told = [event.get("content") for event in kept if event.get("type") == "text"]
     streamed = [text for each in texts for text in each]
     if streamed and told != streamed:
-        yield Broken("the history has another text than was streamed", "/response/retrieve/events/text", streamed, told)
+        yield wrong("the history has another text than was streamed", "/response/retrieve/events/text", streamed, told)
     stops = sum(event.get("type") == "stop" for event in kept)
     if any(texts) and stops != len(prompts):
-        yield Broken(
-            "the history has not one stop for each turn", "/response/retrieve/events/stop", len(prompts), stops
-        )
+        yield wrong("the history has not one stop for each turn", "/response/retrieve/events/stop", len(prompts), stops)
 
 
-@state_rule("indexes-are-locked", "stream")
-def indexes_are_locked(world: World) -> Iterator[Broken]:
+@state_check("indexes-are-locked", "stream")
+def indexes_are_locked(chat: ChatDriver) -> Iterator[Finding]:
     """After the first message the indexes of a bound session stay as they are: a turn on others is refused."""
-    session_id = world.create(INDEX)
-    if not turn(world, session_id).is_success:
+    session_id = chat.create(INDEX)
+    if not turn(chat, session_id).is_success:
         raise LackingError("a turn cannot be played")
     body = {"index_ids": [OTHER], "prompt": MESSAGE}
-    refused = world.call("stream", session_id, body, may_be_refused=True)
+    refused = chat.call("stream", session_id, body, may_be_refused=True)
     if refused.is_success:
-        yield Broken("a turn on other indexes was taken", "/request/body/index_ids", "a refusal", refused.answer.status)
+        yield wrong("a turn on other indexes was taken", "/request/body/index_ids", "a refusal", refused.answer.status)
     body = {"index_ids": [INDEX], "prompt": MESSAGE}
-    again = world.call("stream", session_id, body, may_be_refused=True)
+    again = chat.call("stream", session_id, body, may_be_refused=True)
     if not again.is_success:
-        yield Broken(
+        yield wrong(
             "a turn on the session's own indexes was refused", "/request/body/index_ids", 200, again.answer.status
         )
-    yield from differing(world, session_id, {"index_ids": [INDEX]})
+    yield from differing(chat, session_id, {"index_ids": [INDEX]})

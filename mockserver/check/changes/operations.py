@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from mockserver.check.drift.rules import ORDER, At, Change, Run, Severity, shown
-from mockserver.check.drift.schemas import compare_schemas
+from mockserver.check.changes.rules import ORDER, At, Change, Comparison, Severity
+from mockserver.check.changes.schemas import compare_schemas
+from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import METHODS
 from mockserver.contract.resolved import UNKNOWN, Views, everything, is_same, key_of
 from mockserver.contract.schema import join, resolve
@@ -13,7 +14,7 @@ from mockserver.errors import ContractError
 from mockserver.messages import Json
 
 
-class Place(NamedTuple):
+class Node(NamedTuple):
     """An object of a document, references followed, and where it stands."""
 
     pointer: str
@@ -24,12 +25,12 @@ class Place(NamedTuple):
         return join(self.pointer, key) if key in self.node else self.pointer
 
 
-class Operation(NamedTuple):
+class DescribedOperation(NamedTuple):
     """An operation of a document: its path as it is written, the object of the path, and its own."""
 
     path: str
-    item: Place
-    own: Place
+    item: Node
+    own: Node
 
     @property
     def id(self) -> str:
@@ -45,12 +46,12 @@ _IGNORED = ("accept", "content-type", "authorization")
 """The header parameters that OpenAPI leaves to other parts of a document."""
 
 
-def place(views: Views, pointer: str) -> Place:
+def place(views: Views, pointer: str) -> Node:
     """Give what stands at a place, references followed."""
-    return Place(*resolve(views.document, pointer))
+    return Node(*resolve(views.document, pointer))
 
 
-def compare_texts_of(run: Run, a: Place, b: Place, at: At) -> None:
+def compare_texts_of(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare what parts note of themselves: texts, examples, deprecation."""
     for key in ("summary", "description", "externalDocs", "tags"):
         if not is_same(a.node.get(key), b.node.get(key)):
@@ -69,7 +70,7 @@ def compare_texts_of(run: Run, a: Place, b: Place, at: At) -> None:
         run.tell(f"{code}deprecated" if now else f"{code}undeprecated", at, pair, text, was, now)
 
 
-def _examples(views: Views, part: Place, key: str) -> str:
+def _examples(views: Views, part: Node, key: str) -> str:
     """Give the values of examples, references followed, in a form that can be compared."""
     found = part.node.get(key)
     if key == "examples" and isinstance(found, dict):
@@ -77,7 +78,7 @@ def _examples(views: Views, part: Place, key: str) -> str:
     return key_of(found)
 
 
-def compare_parameters(run: Run, a: Operation, b: Operation) -> None:
+def compare_parameters(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     """Compare the parameters of an operation, those of its path with it."""
     ours, theirs = _parameters(run.a, a), _parameters(run.b, b)
     for key in {**ours, **theirs}:
@@ -103,9 +104,9 @@ def compare_parameters(run: Run, a: Operation, b: Operation) -> None:
             _compare_parameter(run, one, other, at)
 
 
-def _parameters(views: Views, operation: Operation) -> dict[ParameterKey, Place]:
+def _parameters(views: Views, operation: DescribedOperation) -> dict[ParameterKey, Node]:
     path = re.findall(r"\{([^}]+)\}", operation.path)
-    found: dict[ParameterKey, Place] = {}
+    found: dict[ParameterKey, Node] = {}
     for owner in (operation.item, operation.own):
         for index in range(len(owner.node.get("parameters", ()))):
             each = place(views, join(owner.pointer, "parameters", index))
@@ -119,7 +120,7 @@ def _parameters(views: Views, operation: Operation) -> dict[ParameterKey, Place]
     return found
 
 
-def _compare_parameter(run: Run, a: Place, b: Place, at: At) -> None:
+def _compare_parameter(run: Comparison, a: Node, b: Node, at: At) -> None:
     was, now = (each.node.get("required") is True for each in (a, b))
     if was is not now:
         text = f"the parameter {b.node['name']} {'must be there' if now else 'may be left out'}"
@@ -133,7 +134,7 @@ def _compare_parameter(run: Run, a: Place, b: Place, at: At) -> None:
     _compare_held(run, a, b, at)
 
 
-def _compare_styles(run: Run, a: Place, b: Place, at: At) -> None:
+def _compare_styles(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare how a parameter or header is written; what follows from another style is not told beside it."""
     is_same = _style(a.node) == _style(b.node)
     for key in ("style", "explode", "allowReserved", "allowEmptyValue"):
@@ -141,7 +142,7 @@ def _compare_styles(run: Run, a: Place, b: Place, at: At) -> None:
         if key == "explode" and not is_same:
             was, now = a.node.get(key), b.node.get(key)
         if was != now:
-            text = f"{key} went from {shown(was)} to {shown(now)}"
+            text = f"{key} went from {format_value(was)} to {format_value(now)}"
             run.tell("parameter-style-changed", at, (a.said(key), b.said(key)), text, was, now, detail=key)
 
 
@@ -156,7 +157,7 @@ def _usual(node: Mapping[str, Json], key: str) -> Json:
     return usual.get(key, False)
 
 
-def _compare_held(run: Run, a: Place, b: Place, at: At) -> None:
+def _compare_held(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare what a parameter, a header or a media type holds: a schema, or representations."""
     if "content" in a.node or "content" in b.node:
         compare_contents(run, a, b, at)
@@ -167,7 +168,7 @@ def _compare_held(run: Run, a: Place, b: Place, at: At) -> None:
     compare_schemas(run, one, other, at)
 
 
-def compare_bodies(run: Run, a: Operation, b: Operation) -> None:
+def compare_bodies(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     """Compare the bodies that an operation takes."""
     at = At("request", "/request/body")
     one, other = (
@@ -190,7 +191,7 @@ def compare_bodies(run: Run, a: Operation, b: Operation) -> None:
         compare_contents(run, one, other, at)
 
 
-def compare_contents(run: Run, a: Place, b: Place, at: At) -> None:
+def compare_contents(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare the representations of a body, a parameter or a header."""
     ours, theirs = ({name.lower(): name for name in each.node.get("content") or {}} for each in (a, b))
     for name in {**ours, **theirs}:
@@ -205,7 +206,7 @@ def compare_contents(run: Run, a: Place, b: Place, at: At) -> None:
             _compare_media(run, one, other, at)
 
 
-def _compare_media(run: Run, a: Place, b: Place, at: At) -> None:
+def _compare_media(run: Comparison, a: Node, b: Node, at: At) -> None:
     compare_texts_of(run, a, b, at)
     _compare_held(run, a, b, at)
     if not is_same(a.node.get("encoding"), b.node.get("encoding")):
@@ -220,7 +221,7 @@ def _compare_media(run: Run, a: Place, b: Place, at: At) -> None:
         compare_schemas(run, one, other, at.into("*"))
 
 
-def compare_replies(run: Run, a: Operation, b: Operation) -> None:
+def compare_replies(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     """Compare the answers, each with that of the other document that would hold for its status."""
     ours, theirs = _replies(run, run.a, a), _replies(run, run.b, b)
     for status in {**ours, **theirs}:
@@ -236,22 +237,22 @@ def compare_replies(run: Run, a: Operation, b: Operation) -> None:
             _compare_reply(run, place(run.a, one.pointer), place(run.b, other.pointer), at)
 
 
-def _replies(run: Run, views: Views, operation: Operation) -> dict[str, Place]:
+def _replies(run: Comparison, views: Views, operation: DescribedOperation) -> dict[str, Node]:
     found = {
         str(status) if status == "default" else str(status).upper(): join(operation.own.pointer, "responses", status)
         for status in operation.own.node.get("responses") or {}
     }
     if run.is_silent("statuses", At("response", "/response")):  # a client says what a success brings, and no more
         found = {status: pointer for status, pointer in found.items() if status.startswith("2")}
-    return {status: Place(pointer, place(views, pointer).node) for status, pointer in found.items()}
+    return {status: Node(pointer, place(views, pointer).node) for status, pointer in found.items()}
 
 
-def _covering(status: str, replies: Mapping[str, Place]) -> Place | None:
+def _covering(status: str, replies: Mapping[str, Node]) -> Node | None:
     """Give the reply that holds for a status: its own, that of its range, the default."""
     return replies.get(status) or replies.get(f"{status[0]}XX") or replies.get("default")
 
 
-def _compare_reply(run: Run, a: Place, b: Place, at: At) -> None:
+def _compare_reply(run: Comparison, a: Node, b: Node, at: At) -> None:
     if UNKNOWN in a.node or UNKNOWN in b.node:
         return
     compare_texts_of(run, a, b, at)
@@ -266,7 +267,7 @@ def _compare_reply(run: Run, a: Place, b: Place, at: At) -> None:
         run.tell(rule, inner, (a.said("content"), b.said("content")), text)
 
 
-def _compare_headers(run: Run, a: Place, b: Place, at: At) -> None:
+def _compare_headers(run: Comparison, a: Node, b: Node, at: At) -> None:
     ours, theirs = (_headers(views, each) for views, each in ((run.a, a), (run.b, b)))
     for name in {**ours, **theirs}:
         inner = At(at.direction, join(at.where, "headers", name))
@@ -287,7 +288,7 @@ def _compare_headers(run: Run, a: Place, b: Place, at: At) -> None:
             _compare_held(run, one, other, inner)
 
 
-def _headers(views: Views, reply: Place) -> dict[str, Place]:
+def _headers(views: Views, reply: Node) -> dict[str, Node]:
     names = [name for name in reply.node.get("headers") or {} if name.lower() != "content-type"]
     return {name.lower(): place(views, join(reply.pointer, "headers", name)) for name in names}
 
@@ -338,7 +339,7 @@ def drift(a: Description, b: Description) -> Drift:
 
     A ContractError names the document and the place that is not understood.
     """
-    run = Run(Views(a.document), Views(b.document), _unsaid(a, b), is_code=a.is_client and b.is_client)
+    run = Comparison(Views(a.document), Views(b.document), _unsaid(a, b), is_code=a.is_client and b.is_client)
     _compare(run, operations(a.document), operations(b.document))
     found = list(run.found.values())
     return Drift(tuple(sorted(found, key=lambda each: ORDER.index(each.severity))), tuple(run.compared))
@@ -349,11 +350,11 @@ def _unsaid(a: Description, b: Description) -> frozenset[str]:
     return unsaid | FOREIGN if a.is_client is not b.is_client else unsaid
 
 
-Key: TypeAlias = tuple[str, str]
+OperationKey: TypeAlias = tuple[str, str]
 """What an operation is known by: its method, and its path without the names of its parameters."""
 
 
-def operations(document: Json) -> dict[Key, Operation]:
+def operations(document: Json) -> dict[OperationKey, DescribedOperation]:
     """Give the operations of a document."""
     found = {}
     for path, item in document["paths"].items():
@@ -363,12 +364,14 @@ def operations(document: Json) -> dict[Key, Operation]:
         shape = re.sub(r"\{[^{}]*\}", "{}", path)
         for method in item:
             if method in METHODS:
-                own = Place(join(pointer, method), item[method])
-                found[method, shape] = Operation(path, Place(pointer, item), own)
+                own = Node(join(pointer, method), item[method])
+                found[method, shape] = DescribedOperation(path, Node(pointer, item), own)
     return found
 
 
-def _compare(run: Run, ours: Mapping[Key, Operation], theirs: Mapping[Key, Operation]) -> None:
+def _compare(
+    run: Comparison, ours: Mapping[OperationKey, DescribedOperation], theirs: Mapping[OperationKey, DescribedOperation]
+) -> None:
     for key in {**ours, **theirs}:
         one, other = ours.get(key), theirs.get(key)
         run.seen.clear()
@@ -385,7 +388,7 @@ def _compare(run: Run, ours: Mapping[Key, Operation], theirs: Mapping[Key, Opera
             _compare_calls(run, one, other)
 
 
-def _compare_calls(run: Run, one: Operation, other: Operation) -> None:
+def _compare_calls(run: Comparison, one: DescribedOperation, other: DescribedOperation) -> None:
     """Compare an operation, by each of the methods that a client has for it, where both are of clients."""
     if not run.is_code:
         _compare_operation(run, one, other)
@@ -405,18 +408,18 @@ def _compare_calls(run: Run, one: Operation, other: Operation) -> None:
         _compare_operation(run, one, other)
 
 
-def _calls(operation: Operation) -> dict[str, Operation]:
+def _calls(operation: DescribedOperation) -> dict[str, DescribedOperation]:
     return {
-        name: operation._replace(own=Place(join(operation.own.pointer, CALLS, name), node))
+        name: operation._replace(own=Node(join(operation.own.pointer, CALLS, name), node))
         for name, node in operation.own.node.get(CALLS, {}).items()
     }
 
 
-def _compare_operation(run: Run, a: Operation, b: Operation) -> None:
+def _compare_operation(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     run.compared.append(run.operation)
     was, now = a.own.node.get("operationId"), b.own.node.get("operationId")
     if was != now:
-        text = f"the operationId went from {shown(was)} to {shown(now)}"
+        text = f"the operationId went from {format_value(was)} to {format_value(now)}"
         run.tell("operation-renamed", _CALL, (a.own.said("operationId"), b.own.said("operationId")), text, was, now)
     compare_texts_of(run, a.own, b.own, _CALL)
     _compare_security(run, a, b)
@@ -430,7 +433,7 @@ Alternative: TypeAlias = frozenset[tuple[str, str]]
 """Schemes and scopes that together let a caller in."""
 
 
-def _compare_security(run: Run, a: Operation, b: Operation) -> None:
+def _compare_security(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     """Compare who is let in: by which schemes and scopes, whatever the schemes are called."""
     (one, was), (other, now) = _security(run.a, a), _security(run.b, b)
     lost = [each for each in was if not any(new <= each for new in now)]
@@ -444,7 +447,7 @@ def _compare_security(run: Run, a: Operation, b: Operation) -> None:
         run.tell("security-loosened", _CALL, (one, other), "less is needed to be let in", *told)
 
 
-def _security(views: Views, operation: Operation) -> tuple[str, set[Alternative]]:
+def _security(views: Views, operation: DescribedOperation) -> tuple[str, set[Alternative]]:
     """Give where it is said, and the alternatives; without any, nothing is needed."""
     document = views.document
     own = "security" in operation.own.node
@@ -460,7 +463,7 @@ def _schemes(document: Json, requirement: Mapping[str, list[str]]) -> Iterator[t
         yield from ((key_of(bare), scope) for scope in ("", *scopes))
 
 
-def _compare_servers(run: Run, a: Operation, b: Operation) -> None:
+def _compare_servers(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     ours, theirs = _servers(run.a, a), _servers(run.b, b)
     owner = run.operation
     for url in {**ours, **theirs}:
@@ -474,9 +477,9 @@ def _compare_servers(run: Run, a: Operation, b: Operation) -> None:
     run.operation = owner
 
 
-def _servers(views: Views, operation: Operation) -> dict[str, str]:
+def _servers(views: Views, operation: DescribedOperation) -> dict[str, str]:
     """Give the places of the addresses that hold for an operation, by the addresses."""
-    owners = (operation.own, operation.item, Place("", views.document))
+    owners = (operation.own, operation.item, Node("", views.document))
     owner = next((each for each in owners if "servers" in each.node), owners[-1])
     return {
         str(server["url"]) + (f" with {key_of(server['variables'])}" if "variables" in server else ""): join(

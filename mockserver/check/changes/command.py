@@ -8,27 +8,29 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import click
 
-from mockserver.api import default, read_contracts
-from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
+from mockserver.api import Api, choose, read_contracts
+from mockserver.check.changes.operations import Description, Drift, drift
+from mockserver.check.changes.rules import ORDER, RULES, Change, verdict
 from mockserver.check.client.environments import default_cache, environment
-from mockserver.check.drift.operations import Description, Drift, drift
-from mockserver.check.drift.rules import ORDER, RULES, Change, verdict
-from mockserver.check.report.model import Level, Problem, Report, Side, Table
-from mockserver.check.report.options import deliver, report_option
+from mockserver.check.part import sdk_of
+from mockserver.check.report.locate import Files
+from mockserver.check.report.model import Report, Table
+from mockserver.check.report.options import api_option, deliver, report_option
 from mockserver.contract.openapi import DEEPEST
 from mockserver.contract.schema import load_document
 from mockserver.errors import ContractError, UsageError
+from mockserver.messages import Blame, Finding, Level
 
-Limit: TypeAlias = Literal["breaking", "risky", "never"]
+FailOn: TypeAlias = Literal["breaking", "risky", "never"]
 """From which severity on a change fails the run."""
 
-LIMITS: tuple[Limit, ...] = ("breaking", "risky", "never")
+LIMITS: tuple[FailOn, ...] = ("breaking", "risky", "never")
 
 CLIENT = "client:"
 """What a release of a client, or the place of its package, is written after."""
 
 
-class Source(NamedTuple):
+class DriftSource(NamedTuple):
     """One of the two that are compared, and the file that it was read from, where it is a user's own contract."""
 
     description: Description
@@ -45,34 +47,40 @@ class Source(NamedTuple):
     show_default=True,
     help="What ends the run with 1: breaking changes, risky ones with them, or none.",
 )
+@api_option
 @click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
 @report_option
-def command(before: str, after: str, fail_on: Limit, cache: Path | None, reports: Sequence[str]) -> None:
+def command(
+    before: str, after: str, api: str | None, fail_on: FailOn, cache: Path | None, reports: Sequence[str]
+) -> None:
     """Tell each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
 
-    A and B may each be a bundled contract (2.6, 2.8, 2.17), a file with OpenAPI 3.1, a release of the official Python
-    client (client:2.16.0), or a place where one is: an environment, a site-packages folder, a wheel (client:PATH).
+    A and B may each be a version of the API pack's contract, a file with OpenAPI 3.1, a release of the API's official
+    Python client (client:2.16.0), or a place where one is: an environment, a site-packages folder, a wheel
+    (client:PATH).
     """
-    a, b = read_source(before, cache), read_source(after, cache)
-    deliver(report_of(a.description, b.description, fail_on), reports, b.own or a.own)
+    pack = choose(api)
+    a, b = (read_source(each, pack, cache) for each in (before, after))
+    deliver(report_of(a.description, b.description, fail_on), reports, Files(pack, b.own or a.own))
 
 
-def read_source(text: str, cache: Path | None = None) -> Source:
+def read_source(text: str, api: Api | None, cache: Path | None = None) -> DriftSource:
     """Read what is named on the command line; a UsageError says what can be named, a ContractError what is wrong."""
-    if text in default().contracts:
-        return Source(Description(text, read_contracts(text, default())[0].document))
+    versions = {} if api is None else api.contracts
+    if text in versions:
+        return DriftSource(Description(text, read_contracts(text, api)[0].document))
     if text.startswith(CLIENT):
-        named = text.removeprefix(CLIENT)
+        sdk, named = sdk_of(api), text.removeprefix(CLIENT)
         is_release = re.fullmatch(r"\d+(\.\w+)+", named) and not Path(named).exists()
-        return Source(read_package(environment(named, cache) if is_release else Path(named), text))
+        return DriftSource(sdk.read(environment(sdk, named, cache) if is_release else Path(named), text))
     path = Path(text)
     if not path.is_file():
         raise UsageError(
             f"{text!r} is nothing that can be compared",
-            why=f"it is neither one of {', '.join(default().contracts)}, nor a file, nor a client's release",
+            why=f"it is neither one of {', '.join(versions)}, nor a file, nor a client's release",
             mend="name a bundled contract, a file with OpenAPI 3.1, or client:2.16.0",
         )
-    return Source(read_own(path), path)
+    return DriftSource(read_own(path), path)
 
 
 def read_own(path: Path) -> Description:
@@ -109,14 +117,14 @@ def read_own(path: Path) -> Description:
     return found
 
 
-def report_of(a: Description, b: Description, fail_on: Limit) -> Report:
+def report_of(a: Description, b: Description, fail_on: FailOn) -> Report:
     """Compare two descriptions, and make a report of it."""
     found = drift(a, b)
     counts = Counter(change.severity for change in found.changes)
     return Report(
         command="drift",
         subject=f"{a.name} -> {b.name}",
-        problems=tuple(_problem(change, a, b, fail_on) for change in found.changes),
+        findings=tuple(_finding(change, a, b, fail_on) for change in found.changes),
         figures={"version": verdict(found.changes)} | {name: counts[name] for name in ORDER},
         tables=_tables(found, a, b),
         rules={name: rule.sentence for name, rule in RULES.items()},
@@ -124,11 +132,11 @@ def report_of(a: Description, b: Description, fail_on: Limit) -> Report:
     )
 
 
-def _problem(change: Change, a: Description, b: Description, fail_on: Limit) -> Problem:
-    fault: Side = "client" if b.is_client else "contract"
+def _finding(change: Change, a: Description, b: Description, fail_on: FailOn) -> Finding:
+    fault: Blame = "client" if b.is_client else "contract"
     here, pointer = (a, change.before) if change.after is None else (b, change.after)
     moved = change.before is not None and change.after is not None and change.before != change.after
-    return Problem(
+    return Finding(
         rule=change.rule,
         fault=fault,
         message=f"{change.severity}: {change.message}" + (f" (was {a.name}#{change.before})" if moved else ""),
@@ -141,7 +149,7 @@ def _problem(change: Change, a: Description, b: Description, fail_on: Limit) -> 
     )
 
 
-def level_of(change: Change, fail_on: Limit) -> Level:
+def level_of(change: Change, fail_on: FailOn) -> Level:
     """Say how much a change weighs: an error fails the run."""
     if fail_on != "never" and ORDER.index(change.severity) <= ORDER.index(fail_on):
         return "error"

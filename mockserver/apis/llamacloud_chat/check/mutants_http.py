@@ -3,19 +3,17 @@
 import json
 from collections.abc import Sequence
 
+from mockserver.apis.llamacloud_chat.check.mutants_answers import ERRORS, FIELDS, STREAMS
+from mockserver.apis.llamacloud_chat.check.mutants_state import STATES
+from mockserver.apis.llamacloud_chat.check.mutators import answers, delivered, is_call, now_and_then, taken
 from mockserver.check.mutants.mutators import (
     Mutant,
-    answers,
     body_of,
-    delivered,
     failing,
     instead,
-    is_call,
     is_json,
     named,
-    now_and_then,
     plain,
-    taken,
     with_body,
     with_header,
     with_value,
@@ -291,3 +289,6 @@ TIMES: Sequence[Mutant] = (
     Mutant("resets", "a delete resets the connection", delivered(Delivery(end="reset", unanswered=True), "delete")),
     Mutant("truncates", "a title breaks off", delivered(Delivery(end="close"), "set_title")),
 )
+
+BROKEN: Sequence[Mutant] = (*STATUSES, *HEADERS, *FIELDS, *ERRORS, *KEYS, *BODIES, *TIMES, *STREAMS, *STATES)
+"""The mutants that break the contract, each in one way."""

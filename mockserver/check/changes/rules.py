@@ -14,7 +14,7 @@ Severity: TypeAlias = Literal["breaking", "risky", "harmless"]
 Direction: TypeAlias = Literal["call", "request", "response"]
 """What a change concerns: a call as a whole, what is sent, or what comes back."""
 
-Verdict: TypeAlias = Literal["major", "minor", "patch", "none"]
+VersionStep: TypeAlias = Literal["major", "minor", "patch", "none"]
 """How far a version that follows semantic versioning would have to go."""
 
 ORDER: tuple[Severity, ...] = ("breaking", "risky", "harmless")
@@ -33,7 +33,7 @@ class Rule(NamedTuple):
     sentence: str
     aspect: str = ""
     """What of a contract it looks at, where a description may be silent on that."""
-    release: Verdict = "minor"
+    release: VersionStep = "minor"
     """How far a version would have to go for a harmless change of this kind."""
 
     def severity(self, direction: Direction) -> Severity:
@@ -52,7 +52,7 @@ class Change(NamedTuple):
     direction: Direction
     operations: tuple[str, ...]
     where: str
-    """The place in a call: /request/query/page_size, /response/200/body/items/*/session_id."""
+    """The place in a call: /request/query/page_size, /response/200/body/items/*/name."""
     before: str | None
     after: str | None
     message: str
@@ -76,7 +76,7 @@ def _ways(
     there: tuple[str, Severity, Severity, str],
     back: tuple[str, Severity, Severity, str],
     aspect: str = "",
-    back_release: Verdict = "minor",
+    back_release: VersionStep = "minor",
 ) -> Iterator[tuple[str, Rule]]:
     """Give two rules of which each is the way back of the other: name, for requests, for answers, sentence."""
     yield there[0], Rule(there[1], there[2], back[0], there[3], aspect)
@@ -84,7 +84,7 @@ def _ways(
 
 
 def _same(
-    name: str, request: Severity, response: Severity, sentence: str, aspect: str = "", release: Verdict = "minor"
+    name: str, request: Severity, response: Severity, sentence: str, aspect: str = "", release: VersionStep = "minor"
 ) -> Iterator[tuple[str, Rule]]:
     """Give a rule that is its own way back."""
     yield name, Rule(request, response, name, sentence, aspect, release)
@@ -292,14 +292,14 @@ CONSEQUENCES: Mapping[tuple[Direction, Severity], str] = {
 """What follows from a change; nothing from a harmless one."""
 
 
-def verdict(changes: Iterable[Change]) -> Verdict:
+def verdict(changes: Iterable[Change]) -> VersionStep:
     """Say how far a version would have to go."""
-    steps: set[Verdict] = {_step(each) for each in changes}
-    found: tuple[Verdict, ...] = ("major", "minor", "patch")
+    steps: set[VersionStep] = {_step(each) for each in changes}
+    found: tuple[VersionStep, ...] = ("major", "minor", "patch")
     return next((each for each in found if each in steps), "none")
 
 
-def _step(change: Change) -> Verdict:
+def _step(change: Change) -> VersionStep:
     if change.severity == "harmless":
         return RULES[change.rule].release
     return "major" if change.severity == "breaking" else "minor"
@@ -321,7 +321,7 @@ Pair: TypeAlias = tuple[str | None, str | None]
 
 
 @dataclass(slots=True)
-class Run:
+class Comparison:
     """A comparison of A with B."""
 
     a: Views
@@ -367,13 +367,5 @@ class Run:
             self.found[change.cause] = before._replace(operations=(*before.operations, self.operation))
 
 
-Compare: TypeAlias = Callable[[Run, View, View, At], None]
+Compare: TypeAlias = Callable[[Comparison, View, View, At], None]
 """Compares two schemas."""
-
-
-def shown(value: Json) -> str:
-    """Write a value in a sentence."""
-    import json
-
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

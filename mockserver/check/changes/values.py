@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-from mockserver.check.drift.rules import At, Compare, Run, Severity, shown
+from mockserver.check.changes.rules import At, Compare, Comparison, Severity
+from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import (
     Said,
     Union,
@@ -27,7 +28,7 @@ NOTED = ("title", "description", "$comment", "externalDocs")
 """The keywords that only describe."""
 
 
-def compare_notes(run: Run, a: View, b: View, at: At) -> None:
+def compare_notes(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare what schemas note: descriptions, examples, defaults, deprecation, access, encodings."""
     for key in NOTED:
         _compare_lists(run, "description-changed", key, a, b, at)
@@ -52,7 +53,7 @@ _FLAGS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _compare_lists(run: Run, rule: str, key: str, a: View, b: View, at: At) -> None:
+def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: At) -> None:
     """Compare what the pieces of two schemas say by a keyword, piece by piece where they are as many."""
     was, now = said(a, key), said(b, key)
     if len(was) == len(now):
@@ -69,19 +70,19 @@ def _first(found: Sequence[Said]) -> Json:
     return found[0].value if found else None
 
 
-def _compare_default(run: Run, a: View, b: View, at: At) -> None:
+def _compare_default(run: Comparison, a: View, b: View, at: At) -> None:
     was, now = first(a, "default"), first(b, "default")
     pair = spot(a, "default"), spot(b, "default")
     if was is None and now is not None:
-        run.tell("default-added", at, pair, f"the default is now said: {shown(now.value)}", None, now.value)
+        run.tell("default-added", at, pair, f"the default is now said: {format_value(now.value)}", None, now.value)
     elif was is not None and now is None:
-        run.tell("default-withdrawn", at, pair, f"the default {shown(was.value)} is gone", was.value)
+        run.tell("default-withdrawn", at, pair, f"the default {format_value(was.value)} is gone", was.value)
     elif was is not None and now is not None and not is_same(was.value, now.value):
-        message = f"the default went from {shown(was.value)} to {shown(now.value)}"
+        message = f"the default went from {format_value(was.value)} to {format_value(now.value)}"
         run.tell("default-changed", at, pair, message, was.value, now.value)
 
 
-def compare_types(run: Run, a: View, b: View, at: At) -> bool:
+def compare_types(run: Comparison, a: View, b: View, at: At) -> bool:
     """Compare the types; say whether they have one in common, so that there is more to compare."""
     if a.types == b.types:
         return True
@@ -103,7 +104,7 @@ def compare_types(run: Run, a: View, b: View, at: At) -> bool:
     return a.types is None or b.types is None or bool(a.types & b.types)
 
 
-def compare_null(run: Run, a: View, b: View, at: At) -> None:
+def compare_null(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare whether null may be, where the types do not tell it already."""
     is_told = (a.types is None) is not (b.types is None) and not a.unions and not b.unions
     if a.null is b.null or is_told:
@@ -112,7 +113,7 @@ def compare_null(run: Run, a: View, b: View, at: At) -> None:
     run.tell(rule, at, (a.pointer, b.pointer), f"null {verb} allowed", a.null, b.null)
 
 
-def compare_values(run: Run, a: View, b: View, at: At) -> None:
+def compare_values(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the values that an enum or a const allows."""
     was, now = values(a), values(b)
     pair = _enum_spot(a), _enum_spot(b)
@@ -127,10 +128,10 @@ def compare_values(run: Run, a: View, b: View, at: At) -> None:
         run.tell("const-changed", at, pair, message, *was.values(), *now.values())
         return
     for key in [each for each in was if each not in now]:
-        message = f"the value {shown(was[key])} is gone"
+        message = f"the value {format_value(was[key])} is gone"
         run.tell("enum-value-withdrawn", at, pair, message, was[key], detail=key)
     for key in [each for each in now if each not in was]:
-        run.tell("enum-value-added", at, pair, f"the value {shown(now[key])} is new", None, now[key], detail=key)
+        run.tell("enum-value-added", at, pair, f"the value {format_value(now[key])} is new", None, now[key], detail=key)
 
 
 def _enum_spot(view: View) -> str:
@@ -139,10 +140,10 @@ def _enum_spot(view: View) -> str:
 
 
 def _listed(found: Mapping[str, Json]) -> str:
-    return " or ".join(map(shown, found.values()))
+    return " or ".join(map(format_value, found.values()))
 
 
-class Limit(NamedTuple):
+class LimitKind(NamedTuple):
     """A limit of one kind: the keywords that set it, which way is tighter, and what absence means."""
 
     type: str
@@ -152,19 +153,19 @@ class Limit(NamedTuple):
 
 
 LIMITS = (
-    Limit("number", ("minimum", "exclusiveMinimum"), is_upper=False),
-    Limit("number", ("maximum", "exclusiveMaximum"), is_upper=True),
-    Limit("string", ("minLength",), is_upper=False, absent=0),
-    Limit("string", ("maxLength",), is_upper=True),
-    Limit("array", ("minItems",), is_upper=False, absent=0),
-    Limit("array", ("maxItems",), is_upper=True),
-    Limit("array", ("uniqueItems",), is_upper=False, absent=0),
-    Limit("object", ("minProperties",), is_upper=False, absent=0),
-    Limit("object", ("maxProperties",), is_upper=True),
+    LimitKind("number", ("minimum", "exclusiveMinimum"), is_upper=False),
+    LimitKind("number", ("maximum", "exclusiveMaximum"), is_upper=True),
+    LimitKind("string", ("minLength",), is_upper=False, absent=0),
+    LimitKind("string", ("maxLength",), is_upper=True),
+    LimitKind("array", ("minItems",), is_upper=False, absent=0),
+    LimitKind("array", ("maxItems",), is_upper=True),
+    LimitKind("array", ("uniqueItems",), is_upper=False, absent=0),
+    LimitKind("object", ("minProperties",), is_upper=False, absent=0),
+    LimitKind("object", ("maxProperties",), is_upper=True),
 )
 
 
-def compare_limits(run: Run, a: View, b: View, at: At) -> None:
+def compare_limits(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the limits of length, size, number and count, as far as the types have them."""
     for limit in LIMITS:
         if has_type(a, limit.type) and has_type(b, limit.type):
@@ -187,7 +188,7 @@ class _Bound(NamedTuple):
     pointer: str
 
 
-def _bound(limit: Limit, view: View) -> _Bound | None:
+def _bound(limit: LimitKind, view: View) -> _Bound | None:
     sign = -1 if limit.is_upper else 1
     found = [
         _Bound((sign * each.value, keyword.startswith("exclusive")), each.value, keyword, each.pointer)
@@ -198,23 +199,23 @@ def _bound(limit: Limit, view: View) -> _Bound | None:
     return max(found, key=lambda each: each.tightness, default=None)
 
 
-def _compare_limit(run: Run, limit: Limit, a: View, b: View, at: At) -> None:
+def _compare_limit(run: Comparison, limit: LimitKind, a: View, b: View, at: At) -> None:
     was, now = _bound(limit, a), _bound(limit, b)
     if (was and was.tightness) == (now and now.tightness):
         return
     tightened = was is None or (now is not None and now.tightness > was.tightness)
     pair = a.pointer if was is None else was.pointer, b.pointer if now is None else now.pointer
     if was is None and now is not None:
-        message = f"{now.keyword} {shown(now.value)} is new"
+        message = f"{now.keyword} {format_value(now.value)} is new"
     elif was is not None and now is None:
-        message = f"{was.keyword} {shown(was.value)} is gone"
+        message = f"{was.keyword} {format_value(was.value)} is gone"
     elif was is not None and now is not None:
-        message = f"{was.keyword} {shown(was.value)} became {now.keyword} {shown(now.value)}"
+        message = f"{was.keyword} {format_value(was.value)} became {now.keyword} {format_value(now.value)}"
     told = was and was.value, now and now.value
     run.tell("limit-tightened" if tightened else "limit-loosened", at, pair, message, *told, detail=limit.keywords[0])
 
 
-def _compare_steps(run: Run, a: View, b: View, at: At) -> None:
+def _compare_steps(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare multipleOf: a multiple of the old step is tighter."""
     was, now = first(a, "multipleOf"), first(b, "multipleOf")
     if (was and was.value) == (now and now.value):
@@ -225,11 +226,11 @@ def _compare_steps(run: Run, a: View, b: View, at: At) -> None:
     elif was is None or (now.value / was.value).is_integer():
         rule = "limit-tightened"
     told = was and was.value, now and now.value
-    message = f"multipleOf went from {shown(told[0])} to {shown(told[1])}"
+    message = f"multipleOf went from {format_value(told[0])} to {format_value(told[1])}"
     run.tell(rule, at, (spot(a, "multipleOf"), spot(b, "multipleOf")), message, *told)
 
 
-def compare_texts(run: Run, a: View, b: View, at: At) -> None:
+def compare_texts(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare pattern and format; of several that must hold together, which."""
     for key, kind in (("pattern", "string"), ("format", "any")):
         if kind != "any" and not (has_type(a, kind) and has_type(b, kind)):
@@ -269,7 +270,7 @@ CONDITIONS = (
 )
 
 
-def compare_conditions(run: Run, a: View, b: View, at: At) -> None:
+def compare_conditions(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the conditions: each is the same or another, whatever schemas in it are called."""
     for kind, keywords in CONDITIONS:
         if kind != "any" and not (has_type(a, kind) and has_type(b, kind)):
@@ -313,7 +314,7 @@ Matched: TypeAlias = list[tuple[int, int]]
 """Which member of A is which of B, by their numbers."""
 
 
-def compare_unions(run: Run, a: View, b: View, at: At, compare: Compare) -> bool:
+def compare_unions(run: Comparison, a: View, b: View, at: At, compare: Compare) -> bool:
     """Compare the unions of two schemas; say whether there is nothing else to compare.
 
     Where one is a union and the other none, the other is taken for a union of one member, or of one for each type.
@@ -363,7 +364,7 @@ def _tag(views: Views, view: View, field: str | None) -> frozenset[tuple[str, st
 
 
 def _plain(value: Json) -> str:
-    return value if isinstance(value, str) else shown(value)
+    return value if isinstance(value, str) else format_value(value)
 
 
 def _target(views: Views, target: str) -> str:
@@ -392,7 +393,7 @@ def _taken(views: Views, view: View) -> list[Member]:
     ]
 
 
-def _compare(run: Run, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> Matched:
+def _compare(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> Matched:
     """Compare members that are the same ones, tell those that are not, and give the former."""
     matched = match(ours, theirs)
     for one, other in matched:
@@ -444,7 +445,7 @@ def _alike(ours: list[tuple[int, Key]], theirs: list[tuple[int, Key]]) -> Matche
     return found
 
 
-def _compare_order(run: Run, ours: Sequence[Member], theirs: Sequence[Member], matched: Matched, at: At) -> None:
+def _compare_order(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], matched: Matched, at: At) -> None:
     order = [other for _, other in matched]
     if order == sorted(order):
         return
@@ -458,13 +459,13 @@ def _compare_order(run: Run, ours: Sequence[Member], theirs: Sequence[Member], m
         run.tell("variants-reordered", at, pair, text, was, now)
 
 
-def _compare_kinds(run: Run, one: Union, other: Union, at: At) -> None:
+def _compare_kinds(run: Comparison, one: Union, other: Union, at: At) -> None:
     if one.kind != other.kind:
         rule = "union-exclusive" if other.kind == "oneOf" else "union-inclusive"
         run.tell(rule, at, (one.pointer, other.pointer), f"{one.kind} became {other.kind}", one.kind, other.kind)
 
 
-def _compare_tags(run: Run, one: Union, other: Union, at: At) -> None:
+def _compare_tags(run: Comparison, one: Union, other: Union, at: At) -> None:
     """Compare the discriminators."""
     was, now = one.discriminator, other.discriminator
     pair = (was.pointer if was else one.pointer), (now.pointer if now else other.pointer)
@@ -483,7 +484,7 @@ def _compare_tags(run: Run, one: Union, other: Union, at: At) -> None:
             _compare_mappings(run, one, other, (was, now), at)
 
 
-def _compare_mappings(run: Run, one: Union, other: Union, tags: tuple[Said, Said], at: At) -> None:
+def _compare_mappings(run: Comparison, one: Union, other: Union, tags: tuple[Said, Said], at: At) -> None:
     """Compare which value names which member, where the members themselves do not tell it."""
     field = _field(one, other)
     ours, theirs = _members(run.a, one, field), _members(run.b, other, field)

@@ -1,7 +1,7 @@
 """How a schema differs from another: resolved, and to the end, also where a schema refers to itself."""
 
-from mockserver.check.drift.rules import At, Run, Severity
-from mockserver.check.drift.values import (
+from mockserver.check.changes.rules import At, Comparison, Severity
+from mockserver.check.changes.values import (
     compare_conditions,
     compare_limits,
     compare_notes,
@@ -16,7 +16,7 @@ from mockserver.contract.resolved import View, Views, everything, properties, re
 from mockserver.contract.schema import join
 
 
-def compare_schemas(run: Run, a: View, b: View, at: At) -> None:
+def compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:
     """Tell each change from schema A to schema B, for values that go or come as `at` says."""
     key = (at.direction, a.pointers, b.pointers, a.types, b.types, a.null, b.null, not a.pieces, not b.pieces)
     if key in run.seen or a.is_unknown or b.is_unknown:
@@ -44,7 +44,7 @@ def compare_schemas(run: Run, a: View, b: View, at: At) -> None:
     compare_conditions(run, a, b, at)
 
 
-def _compare_any(run: Run, a: View, b: View, at: At) -> bool:
+def _compare_any(run: Comparison, a: View, b: View, at: At) -> bool:
     """Compare what allows everything with what does not; say whether all is told by that."""
     if a.is_any is b.is_any:
         return a.is_any
@@ -57,7 +57,7 @@ def _compare_any(run: Run, a: View, b: View, at: At) -> bool:
     return True
 
 
-def _compare_items(run: Run, a: View, b: View, at: At) -> None:
+def _compare_items(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the items of lists: those with a place of their own, and the others."""
     most = max((len(each.value) for view in (a, b) for each in said(view, "prefixItems")), default=0)
     for index in range(most):
@@ -76,7 +76,7 @@ def _below(views: Views, view: View, key: str) -> View:
     return views.of(*places) if places else everything(view.pointer)
 
 
-def _compare_additional(run: Run, a: View, b: View, at: At) -> None:
+def _compare_additional(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare what the fields without a name of their own may be."""
     are_said = said(a, "additionalProperties") and said(b, "additionalProperties")
     if are_said or not run.is_silent("closed", at):
@@ -84,7 +84,7 @@ def _compare_additional(run: Run, a: View, b: View, at: At) -> None:
         compare_schemas(run, one, other, at.into("*"))
 
 
-def _compare_fields(run: Run, a: View, b: View, at: At) -> None:
+def _compare_fields(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the fields that have names."""
     ours, theirs = properties(a), properties(b)
     for name in {**ours, **theirs}:
@@ -99,7 +99,7 @@ def _compare_fields(run: Run, a: View, b: View, at: At) -> None:
             compare_schemas(run, one, other, at.into(name))
 
 
-def _compare_presence(run: Run, name: str, a: View, b: View, at: At) -> None:
+def _compare_presence(run: Comparison, name: str, a: View, b: View, at: At) -> None:
     was, now = must_be(run, run.a, a, name, at), must_be(run, run.b, b, name, at)
     pair = field_spot(a, name), field_spot(b, name)
     if was is not now:
@@ -116,7 +116,7 @@ def _field(views: Views, view: View, name: str) -> View | None:
     return None if additional.is_any or additional.is_shut else additional
 
 
-def must_be(run: Run, views: Views, view: View, name: str, at: At) -> bool:
+def must_be(run: Comparison, views: Views, view: View, name: str, at: At) -> bool:
     """Say whether a field must be there; where null and absence are not told apart, whether it is always a value."""
     if name not in required(view):
         return False
@@ -136,7 +136,7 @@ def _presence(at: At, *, must: bool) -> str:
     return "is always there" if must else "may be missing"
 
 
-def _tell_added(run: Run, name: str, a: View, b: View, at: At) -> None:
+def _tell_added(run: Comparison, name: str, a: View, b: View, at: At) -> None:
     must = must_be(run, run.b, b, name, at)
     rule = "required-field-added" if must else "field-added"
     text, worse = f"the field {name} is new: it {_presence(at, must=must)}", None
@@ -145,7 +145,7 @@ def _tell_added(run: Run, name: str, a: View, b: View, at: At) -> None:
     run.tell(rule, at.into(name), (None, field_spot(b, name)), text, severity=worse)
 
 
-def _tell_withdrawn(run: Run, name: str, a: View, b: View, at: At) -> None:
+def _tell_withdrawn(run: Comparison, name: str, a: View, b: View, at: At) -> None:
     must = must_be(run, run.a, a, name, at)
     rule = "required-field-withdrawn" if must else "field-withdrawn"
     text, worse = f"the field {name} is gone", None
