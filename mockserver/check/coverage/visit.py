@@ -22,6 +22,7 @@ from mockserver.check.coverage.targets import (
     steps,
 )
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
+from mockserver.contract.resolved import is_same
 from mockserver.contract.schema import Schema, join, lookup, resolve
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import HIDDEN, Headers, Json
@@ -51,7 +52,7 @@ def exercised(node: Mapping[str, Json], value: Json) -> Iterator[Hit]:
         if _is_type(value, name):
             yield "type", ("type", index)
     for index, member in enumerate(node.get("enum", ())):
-        if _same(member, value):
+        if is_same(member, value):
             yield "member", ("enum", index)
     if "const" in node:
         yield "member", ("const",)
@@ -73,7 +74,7 @@ def broken(node: Mapping[str, Json], value: Json) -> Iterator[Hit]:
     for keyword, types in HELD.items():
         if keyword in node and is_of(value, types) and not holds_keyword(keyword, node[keyword], value):
             yield "violation", (keyword,)
-    if "enum" in node and not any(_same(member, value) for member in node["enum"]):
+    if "enum" in node and not any(is_same(member, value) for member in node["enum"]):
         yield "violation", ("enum",)
     if node.get("additionalProperties") is False and isinstance(value, dict) and _others(node, value):
         yield "violation", ("additionalProperties",)
@@ -110,9 +111,9 @@ def _tags_match(node: Mapping[str, Json], value: Mapping[str, Json]) -> bool:
     """Say whether the fields of an object that can only be one of some values are that."""
     for name, part in node.get("properties", {}).items():
         if name in value and isinstance(part, dict):
-            if "const" in part and not _same(part["const"], value[name]):
+            if "const" in part and not is_same(part["const"], value[name]):
                 return False
-            if "enum" in part and not any(_same(each, value[name]) for each in part["enum"]):
+            if "enum" in part and not any(is_same(each, value[name]) for each in part["enum"]):
                 return False
     return True
 
@@ -125,11 +126,6 @@ def _is_type(value: Json, kind: str) -> bool:
     if kind == "integer":
         return is_of(value, (int,)) or (isinstance(value, float) and value.is_integer())
     return is_of(value, _TYPES[kind])
-
-
-def _same(one: Json, other: Json) -> bool:
-    """Say whether two values are the same in JSON, where true is not 1."""
-    return holds_keyword("const", one, other)
 
 
 def fits(document: Json, pointer: str, value: Json, depth: int = 0) -> bool:
