@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.testing import ChatMockServer, open_mock
-from mockserver.control.admin import LocalAdmin
+from mockserver.control.client import LocalAdmin
 from mockserver.delivery import KEEP_ALIVE
 from mockserver.engine import Mock
 from mockserver.messages import LONGEST_TARGET, Chunk, Delivery, Json, Request, Response, Stream
