@@ -515,7 +515,7 @@ HISTORY: dict[tuple[str, str], set[tuple[str, str, str]]] = {
         *(("risky", "call-deprecated", f"beta.chat.{name}") for name in CALLS),
     },
 }
-"""What changed from one release to the next; between all others nothing did. Source: docs/upstream.md, "Eras"."""
+"""What changed from one release to the next; between all others nothing did. Source: docs/upstream.md, "Versions"."""
 
 VERDICTS = {
     ("2.7.0", "2.8.0"): "major",

@@ -18,7 +18,7 @@ from mockserver.sse import Pace, StreamStyle
 NAME = "llamacloud-chat"
 
 VERSIONS = ("2.17", "2.8", "2.6")
-"""The versions of the contract, newest first. Source: docs/upstream.md, "Eras"."""
+"""The versions of the contract, newest first. Source: docs/upstream.md, "Versions"."""
 
 TITLE_LENGTH = 50
 """How many characters of the message a title keeps by default (inferred; docs/upstream.md, "Title rule")."""

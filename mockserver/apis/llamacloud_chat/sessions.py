@@ -25,7 +25,7 @@ LONGEST_PAGE = 1_000
 """How many sessions a page has at the most; more are not refused, but not given (inferred, as above)."""
 
 SHARED_ACCESS = "read_only"
-"""What a share link permits where nothing was said (inferred; docs/upstream.md, "Eras")."""
+"""What a share link permits where nothing was said (inferred; docs/upstream.md, "Versions")."""
 
 
 class Traits(NamedTuple):

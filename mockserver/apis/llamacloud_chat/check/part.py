@@ -16,7 +16,7 @@ RELEASES = (
     *("2.6.0", "2.7.0", "2.8.0", "2.9.0", "2.9.1", "2.10.0", "2.11.0", "2.12.0"),
     *("2.13.0", "2.14.0", "2.14.1", "2.15.0", "2.16.0", "2.17.0", "2.18.0", "2.19.0"),
 )
-"""The releases with the chat, the oldest first. Source: docs/upstream.md, "Eras"."""
+"""The releases with the chat, the oldest first. Source: docs/upstream.md, "Versions"."""
 
 PINS = (
     *("annotated-types==0.8.0", "anyio==4.16.0", "certifi==2026.10.18", "distro==1.9.0", "h11==0.16.0"),

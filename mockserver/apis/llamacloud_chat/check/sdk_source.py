@@ -15,7 +15,7 @@ from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Json
 
 RESOURCES = ("chat", "beta.chat")
-"""Where a client keeps the chat, the newest home first. Source: docs/upstream.md, "Eras"."""
+"""Where a client keeps the chat, the newest home first. Source: docs/upstream.md, "Versions"."""
 
 VERBS = {"_get": "get", "_post": "post", "_put": "put", "_patch": "patch", "_delete": "delete", "_get_api_list": "get"}
 """The methods by which a resource sends, and those of HTTP that they mean."""
