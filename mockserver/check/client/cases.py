@@ -51,7 +51,7 @@ FINAL: Sequence[tuple[str, Mapping[str, Json]]] = (
 
 
 class ClientCase(NamedTuple):
-    """One call, the answers that are planned for it (none: the usual), and what must come of it."""
+    """One call, the answers that are stubbed for it (none: the usual), and what must come of it."""
 
     kind: CaseKind
     name: str
@@ -203,8 +203,8 @@ def pages(side: ClientOperation) -> Iterator[ClientCase]:
     for name, end in FINAL:
         bodies = [{"items": items, "next_page_token": "t1"}, {"items": items[:1], "next_page_token": TOKEN}]
         bodies.append({"items": items, **end})
-        planned = [{"body": body} for body in bodies]
-        yield ClientCase("page", name, side.operation, given, planned, "pages", pages=len(planned))
+        stubbed = [{"body": body} for body in bodies]
+        yield ClientCase("page", name, side.operation, given, stubbed, "pages", pages=len(stubbed))
     empty: list[Mapping[str, Json]] = [{"body": {"items": []}}]
     yield ClientCase("page", "none at all", side.operation, given, empty, "pages")
 
@@ -221,8 +221,8 @@ def events(side: ClientOperation, drawn: int, seed: int) -> Iterator[ClientCase]
     for name in scripts(side.operation, side.turns):
         yield ClientCase("event", name, side.operation, given, ({"example": name},), "events")
     for number in range(1, drawn + 1):
-        planned = {"dynamic": True, "seed": seed + number}
-        yield ClientCase("event", f"drawn {number}", side.operation, given, (planned,), "events")
+        stubbed = {"dynamic": True, "seed": seed + number}
+        yield ClientCase("event", f"drawn {number}", side.operation, given, (stubbed,), "events")
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ RULES: Mapping[str, str] = {
     "error-told": "The exception tells the status and the body of the error.",
     "retry-count": "What is worth it is tried again five times, all else never.",
     "retry-wait": "Before it tries again, the client waits as the server says, else as documented.",
-    "mock-right": "The mock plays what was planned.",
+    "mock-right": "The mock plays what was stubbed.",
 }
 """The rules by which a client is judged."""
 

@@ -107,7 +107,7 @@ def retries(side: ClientOperation) -> Iterator[ClientCase]:
     operation, soon = side.operation, [(0.001, 0.001)]
     for status in sorted(each for each in operation.exact if is_retried(each)):
         yield _retry(side, f"{status}, then success", {"status": status, **SOON}, attempts=2, waits=soon)
-    twice = (planned(operation, 429, **SOON), planned(operation, 503, **SOON))
+    twice = (stubbed(operation, 429, **SOON), stubbed(operation, 503, **SOON))
     yield _retry(side, "429, then 503, then success", *twice, attempts=3, waits=soon * 2)
     told = {"faults": "close", "times": "always"}
     waits = backoff(RETRIES)
@@ -118,11 +118,11 @@ def retries(side: ClientOperation) -> Iterator[ClientCase]:
 def words(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer with every word on whether and when to try again."""
     operation, again = side.operation, 1 + RETRIES
-    told = planned(operation, 503, times="always")
+    told = stubbed(operation, 503, times="always")
     yield _retry(side, "no word", told, raises=FAILED, attempts=again, waits=backoff(RETRIES))
     for name, headers, wait in _words():
-        yield _retry(side, name, planned(operation, 429, **headers), attempts=2, waits=[wait])
-    told = planned(operation, 400, should_retry=True, times="always", **SOON)
+        yield _retry(side, name, stubbed(operation, 429, **headers), attempts=2, waits=[wait])
+    told = stubbed(operation, 400, should_retry=True, times="always", **SOON)
     yield _retry(
         side, "x-should-retry: true", told, raises=NAMED[400], attempts=again, waits=[(0.001, 0.001)] * RETRIES
     )
@@ -140,7 +140,7 @@ def _retry(side: ClientOperation, name: str, *answers: Mapping[str, Any], raises
 
 
 def _words() -> Iterator[tuple[str, Mapping[str, Any], tuple[float, float]]]:
-    """Give each word on when to try again: its name, how it is planned, how long it makes the client wait."""
+    """Give each word on when to try again: its name, how it is stubbed, how long it makes the client wait."""
     for seconds in (2, 1.5, HEEDED):
         yield f"Retry-After: {seconds:g}", {"retry_after": f"{seconds:g}"}, (seconds, seconds)
     date = formatdate(time.time() + 30, usegmt=True)
@@ -153,8 +153,8 @@ def _words() -> Iterator[tuple[str, Mapping[str, Any], tuple[float, float]]]:
     yield "retry-after-ms: 60001", {"retry_after_ms": 60_001}, unheeded
 
 
-def planned(operation: Operation, status: int, **more: Any) -> Mapping[str, Any]:
-    """Plan a status, on purpose outside the contract where that does not declare it."""
+def stubbed(operation: Operation, status: int, **more: Any) -> Mapping[str, Any]:
+    """Stub a status, on purpose outside the contract where that does not declare it."""
     return {"status": status, **more, **({} if declared(operation, status) is not None else {"invalid": True})}
 
 

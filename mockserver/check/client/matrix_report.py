@@ -130,11 +130,11 @@ def done(before: Row, after: Row) -> Iterator[str]:
 def _verdicts(before: Row, after: Row) -> Iterator[str]:
     if before.own is None or after.own is None:
         return
-    for key, tally in after.own.tallies.items():
+    for key, count in after.own.tallies.items():
         old = before.own.tallies.get(key)
-        if old is not None and verdict_of(old) != verdict_of(tally):
+        if old is not None and verdict_of(old) != verdict_of(count):
             place, kind = key
-            yield f"{place}: {kind} is {verdict_of(tally)}, before {verdict_of(old)}"
+            yield f"{place}: {kind} is {verdict_of(count)}, before {verdict_of(old)}"
 
 
 def _warnings(old: Mapping[ClientMethod, set[str]], new: Mapping[ClientMethod, set[str]]) -> Iterator[str]:
@@ -187,8 +187,8 @@ def matrix_report(rows: Sequence[Row], contracts: Sequence[str], seconds: float)
             f"{row.release} {name} {place} {kind}"
             for row in rows
             for name, result in row.results.items()
-            for (place, kind), tally in result.tallies.items()
-            if verdict_of(tally) == HANDLED
+            for (place, kind), count in result.tallies.items()
+            if verdict_of(count) == HANDLED
         ),
     )
 
@@ -236,7 +236,7 @@ def cell(row: Row, contract: str) -> str:
 
 def operations(result: Result, verdict: str) -> list[str]:
     """Name the operations of which some kind of answer has a verdict."""
-    found = [place.operation for (place, _), tally in result.tallies.items() if verdict_of(tally) == verdict]
+    found = [place.operation for (place, _), count in result.tallies.items() if verdict_of(count) == verdict]
     return list(dict.fromkeys(found))
 
 

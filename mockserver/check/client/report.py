@@ -87,7 +87,7 @@ def unexercised(result: Result) -> Iterator[Finding]:
 def by_place(result: Result) -> dict[ClientMethod, list[tuple[str, CaseCount]]]:
     """Give the tallies of each operation."""
     pairs = groupby(result.tallies.items(), lambda pair: pair[0][0])
-    return {place: [(kind, tally) for (_, kind), tally in group] for place, group in pairs}
+    return {place: [(kind, count) for (_, kind), count in group] for place, group in pairs}
 
 
 def reproduction(broken: Failure, result: Result) -> Reproduction | None:
@@ -136,14 +136,14 @@ def _call(broken: Failure, text: str) -> str:
 # -- tables ----------------------------------------------------------------------------------------------------------
 
 
-def cell(tally: CaseCount | None) -> str:
+def cell(count: CaseCount | None) -> str:
     """Tell the verdict on a kind of answer; "" where the operation has no such kind."""
-    if tally is None:
+    if count is None:
         return ""
-    verdict = verdict_of(tally)
+    verdict = verdict_of(count)
     if verdict == UNEXERCISED:
         return verdict.upper()
-    return f"{verdict} {tally.cases}" if verdict == HANDLED else f"{verdict.upper()} {tally.wrong} of {tally.cases}"
+    return f"{verdict} {count.cases}" if verdict == HANDLED else f"{verdict.upper()} {count.wrong} of {count.cases}"
 
 
 def verdict_table(result: Result) -> Table:

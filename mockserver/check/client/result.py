@@ -77,14 +77,14 @@ class Result:
 
     def count(self, verdict: str) -> int:
         """Count the operations and kinds of one verdict."""
-        return sum(verdict_of(tally) == verdict for tally in self.tallies.values())
+        return sum(verdict_of(count) == verdict for count in self.tallies.values())
 
 
 HANDLED, MISHANDLED, UNEXERCISED = "handled", "mishandled", "never exercised"
 
 
-def verdict_of(tally: CaseCount) -> str:
+def verdict_of(count: CaseCount) -> str:
     """Give the verdict on a kind of answer."""
-    if not tally.exercised:
+    if not count.exercised:
         return UNEXERCISED
-    return MISHANDLED if tally.wrong else HANDLED
+    return MISHANDLED if count.wrong else HANDLED

@@ -1,6 +1,6 @@
 """Does a client keep the contract, and survive what it allows?
 
-Its calls are made in its own environment, against a mock that plays what is planned for each.
+Its calls are made in its own environment, against a mock that answers what is stubbed for each.
 """
 
 import json
@@ -54,7 +54,7 @@ DRAWN = 4
 """How many drawn answers an operation gets, beside those at the edges."""
 
 AT_A_TIME = 16
-"""How many cases are planned, and then played, at once."""
+"""How many cases are stubbed, and then played, at once."""
 
 LONGEST_BODY = 10_000_000
 
@@ -101,7 +101,7 @@ class Player:
     tell: Callable[[Result], None] = lambda _: None
 
     def play_all(self, cases: Iterator[Planned]) -> None:
-        """Play cases, some at a time, each in a world of its own."""
+        """Play cases, some at a time, each in a scope of its own."""
         while batch := list(islice(cases, AT_A_TIME)):
             self.play(batch)
             self.tell(self.result)
@@ -160,10 +160,10 @@ class Player:
     def _keep(
         self, place: ClientMethod, case: ClientCase, variant: ClientVariant, found: Sequence[Finding], *, came: bool
     ) -> None:
-        tally = self.result.tallies.setdefault((place, case.kind), CaseCount())
-        tally.cases += 1
-        tally.exercised += came
-        tally.wrong += bool(found)
+        count = self.result.tallies.setdefault((place, case.kind), CaseCount())
+        count.cases += 1
+        count.exercised += came
+        count.wrong += bool(found)
         for finding in found:
             where = "/".join("*" if part.isdigit() else part for part in finding.where.split("/"))
             cause = (finding.rule, *place, where, case.kind if finding.rule == "exercised" else "")

@@ -65,17 +65,17 @@ class CoverageCounter:
         for name in names:
             self._router(name)
 
-    def add(self, talk: CoveredExchange, contract: str = "") -> None:
+    def add(self, exchange: CoveredExchange, contract: str = "") -> None:
         """Count an exchange, which names a contract; a UsageError where that one is not at hand."""
         self._exchanges += 1
-        self._cut += talk.is_cut
-        match = self._router(contract).match(talk.method, talk.path, talk.headers)
+        self._cut += exchange.is_cut
+        match = self._router(contract).match(exchange.method, exchange.path, exchange.headers)
         operation = match.operation
         if operation is None:
             self._outside += 1
             return
         self._called.add((operation.contract, operation.id))
-        self._touched |= visitor_of(self._contracts[operation.contract]).touched(operation, match.path, talk)
+        self._touched |= visitor_of(self._contracts[operation.contract]).touched(operation, match.path, exchange)
 
     def add_all(self, exchanges: Iterable[Exchange]) -> "CoverageCounter":
         """Count the exchanges of a journal."""

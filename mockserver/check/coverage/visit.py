@@ -199,15 +199,15 @@ class Visitor:
         self._parameters: dict[Operation, list[str]] = {}
         self._below: dict[tuple[Side, str], tuple[Json, list[tuple[SubSchema, str]]]] = {}
 
-    def touched(self, operation: Operation, path: Mapping[str, str], talk: CoveredExchange) -> set[Place]:
+    def touched(self, operation: Operation, path: Mapping[str, str], exchange: CoveredExchange) -> set[Place]:
         """Give the places that an exchange exercised; `path` holds the values of the path, decoded."""
         look = _Look(self, operation)
         look.hit("", "operation", operation.pointer)
-        look.parameters(path, talk)
+        look.parameters(path, exchange)
         if operation.body is not None:
-            look.body(talk)
-        if talk.status:
-            look.reply(talk)
+            look.body(exchange)
+        if exchange.status:
+            look.reply(exchange)
         return look.found
 
     def parameters_of(self, operation: Operation) -> list[str]:
@@ -247,12 +247,12 @@ class _Look:
 
     # -- the parts of an exchange
 
-    def parameters(self, path: Mapping[str, str], talk: CoveredExchange) -> None:
+    def parameters(self, path: Mapping[str, str], exchange: CoveredExchange) -> None:
         """Look at every declared parameter."""
-        query = parse_qsl(talk.query, keep_blank_values=True, errors="surrogateescape")
+        query = parse_qsl(exchange.query, keep_blank_values=True, errors="surrogateescape")
         for pointer in self._it.parameters_of(self._operation):
             node = lookup(self._document, pointer)
-            texts = _texts(node, path, query, talk.headers)
+            texts = _texts(node, path, query, exchange.headers)
             if texts:
                 self.parameter(pointer, texts)
             elif node.get("required", False):
@@ -273,16 +273,16 @@ class _Look:
         for value in right or read:
             self.value("parameter", schema, value, right=bool(right))
 
-    def body(self, talk: CoveredExchange) -> None:
+    def body(self, exchange: CoveredExchange) -> None:
         """Look at the body of the request."""
         pointer, node = resolve(self._document, join(self._operation.pointer, "requestBody"))
-        if not talk.body:
+        if not exchange.body:
             required = node.get("required", False)
             place = join(pointer, "required") if required else pointer
             self.hit("request", "violation" if required else "field-absent", place)
             return
-        kind = media_type(talk.headers)
-        value = _decoded(talk.body, kind)
+        kind = media_type(exchange.headers)
+        value = _decoded(exchange.body, kind)
         declared = next((each for each in node["content"] if each.lower() == kind), None)
         if declared is not None:
             self.hit("request", "media-type", join(pointer, "content", declared))
@@ -296,23 +296,23 @@ class _Look:
             self.hit("request", "field-present", pointer)
         self.value("request", schema, value, right=right)
 
-    def reply(self, talk: CoveredExchange) -> None:
+    def reply(self, exchange: CoveredExchange) -> None:
         """Look at the answer."""
         responses = join(self._operation.pointer, "responses")
-        status = declared_status(lookup(self._document, responses), talk.status)
+        status = declared_status(lookup(self._document, responses), exchange.status)
         if status is None:
             return
         own = join(responses, status)
         self.hit("response", "status", own)
         pointer, node = resolve(self._document, own)
-        kind = media_type(talk.answer_headers)
+        kind = media_type(exchange.answer_headers)
         declared = next((each for each in node.get("content") or {} if each.lower() == kind), None)
-        if declared is None or talk.method == "HEAD":
+        if declared is None or exchange.method == "HEAD":
             return
         self.hit("response", "media-type", join(pointer, "content", declared))
         at, media = resolve(self._document, join(pointer, "content", declared))
         key = media_schema(declared)
-        for value in _answered(talk, declared) if key in media else ():
+        for value in _answered(exchange, declared) if key in media else ():
             schema = join(at, key)
             self.value("response", schema, value, right=self._it.holds(schema, value))
 
@@ -404,12 +404,12 @@ def _decoded(body: bytes, kind: str) -> Json:
         return _NOTHING
 
 
-def _answered(talk: CoveredExchange, kind: str) -> Sequence[Json]:
+def _answered(exchange: CoveredExchange, kind: str) -> Sequence[Json]:
     """Give the values that an answer tells: one, or those of its events."""
     if kind == EVENT_STREAM:
-        whole = talk.answer[: talk.answer.rfind(b"\n\n") + 2] if talk.is_cut else talk.answer
+        whole = exchange.answer[: exchange.answer.rfind(b"\n\n") + 2] if exchange.is_cut else exchange.answer
         return [event.data for event in parse(whole)[0]]
-    value = _decoded(talk.answer, kind) if is_json(kind) else talk.answer.decode("utf-8", "replace")
+    value = _decoded(exchange.answer, kind) if is_json(kind) else exchange.answer.decode("utf-8", "replace")
     return [] if value is _NOTHING else [value]
 
 

@@ -28,8 +28,8 @@ def _in_run(name: str, value: Json) -> Mutant:
     )
 
 
-def _field(name: str, told: str, mutant: Mutant, era: str = "2.6") -> Mutant:
-    return named(name, told, mutant, "body-schema", era)
+def _field(name: str, told: str, mutant: Mutant, version: str = "") -> Mutant:
+    return named(name, told, mutant, "body-schema", version)
 
 
 FIELDS: Sequence[Mutant] = (
