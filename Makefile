@@ -49,7 +49,7 @@ lint: $(READY) ## ruff: rules and formatting
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-format: $(READY) ## let ruff mend what it can
+format: $(READY) ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

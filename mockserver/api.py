@@ -98,7 +98,7 @@ class Hints:
     """The range that is typical."""
     odds: Mapping[str, float] = field(default_factory=dict)
     """How often a boolean is true."""
-    mend: Callable[[dict[str, Json]], None] = lambda _: None
+    adjust: Callable[[dict[str, Json]], None] = lambda _: None
     """Makes the parts of a generated object agree."""
 
 
@@ -213,7 +213,7 @@ def find(name: str) -> Api:
                 f"the API pack {name!r} cannot be used",
                 where=each.value,
                 why="it is no mockserver.api.Api",
-                mend="see docs/packs.md, or update the distribution that brings it",
+                fix="see docs/packs.md, or update the distribution that brings it",
             )
         return found
     close = get_close_matches(name, names(), 1)
@@ -221,7 +221,7 @@ def find(name: str) -> Api:
         f"there is no API pack {name!r}",
         where="--api",
         why=f"the packs are {', '.join(names())}",
-        mend=f"write --api {close[0]}" if close else f"name one of them, or {NONE}",
+        fix=f"write --api {close[0]}" if close else f"name one of them, or {NONE}",
     )
 
 
@@ -249,18 +249,18 @@ def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
 def _no_contract(name: str, api: Api | None) -> UsageError:
     """Say why a name stands for no contract."""
     what, where = f"there is no contract {name!r}", "--contract"
-    mend = "name the path of an OpenAPI 3.1 document: --contract FILE"
+    fix = "name the path of an OpenAPI 3.1 document: --contract FILE"
     if name == AUTO:
         why = "without an API pack there is none" if api is None else f"the API pack {api.name} brings none"
-        return UsageError("there is no contract to serve", where=where, why=why, mend=mend)
+        return UsageError("there is no contract to serve", where=where, why=why, fix=fix)
     pack = default() if api is None else api
     if api is None and name in pack.contracts:
         why = f"it is a version of {pack.name}, and no API pack is in force"
-        return UsageError(what, where=where, why=why, mend=f"add --api {pack.name}")
+        return UsageError(what, where=where, why=why, fix=f"add --api {pack.name}")
     if not pack.contracts:
-        return UsageError(what, where=where, why="it is no file", mend=mend)
+        return UsageError(what, where=where, why="it is no file", fix=fix)
     why = f"it is neither a file nor a version of {pack.name} ({', '.join(pack.contracts)})"
-    return UsageError(what, where=where, why=why, mend=f"{mend}, or name a version")
+    return UsageError(what, where=where, why=why, fix=f"{fix}, or name a version")
 
 
 def bundled(version: str, path: Path) -> Contract:
@@ -332,10 +332,10 @@ def unknown_option(name: str, api: Api | None, known: Iterable[str], where: str 
     what = f"there is no setting {name!r}"
     if owner := pack_of(name):
         used = "without an API pack" if api is None else f"with the API pack {api.name}"
-        return UsageError(what + f" {used}", where=where, why=f"it is a setting of {owner}", mend=f"add api={owner}")
+        return UsageError(what + f" {used}", where=where, why=f"it is a setting of {owner}", fix=f"add api={owner}")
     close = get_close_matches(name, list(known), 1)
-    mend = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
-    return UsageError(what, where=where, mend=mend)
+    fix = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+    return UsageError(what, where=where, fix=fix)
 
 
 def pack_of(option: str) -> str:

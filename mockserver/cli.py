@@ -85,7 +85,7 @@ class _ServingCommand(click.Command):
                 f"there is no option {error.option_name}",
                 where=f"mockserver {self.name}",
                 why=f"it is an option of the API pack {owner}, and {api.name if api else 'none'} is in force",
-                mend=f"add --api {owner}, or leave it out",
+                fix=f"add --api {owner}, or leave it out",
             ) from error
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -243,7 +243,7 @@ def run(
     if source is ParameterSource.DEFAULT:
         settings = replace(settings, port=0)
     if settings.workers > 1:
-        raise UsageError("a command is run beside one process", where="--workers", mend="leave out --workers")
+        raise UsageError("a command is run beside one process", where="--workers", fix="leave out --workers")
     tell = import_module(PROGRAM).teller(reports, coverage=coverage) if reports or coverage else None
     sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence), tell))
 
@@ -255,14 +255,14 @@ def check_workers(settings: Settings) -> None:
             f"{settings.workers} workers cannot share the store {settings.store}",
             where="--workers",
             why="what one process has in memory, the others do not see: a session made by one were unknown to them",
-            mend="name a store that they share: --store sqlite:///sessions.db, or --store redis://127.0.0.1",
+            fix="name a store that they share: --store sqlite:///sessions.db, or --store redis://127.0.0.1",
         )
     if settings.workers > 1 and settings.watch:
         raise UsageError(
             "--watch is for one process",
             where="--workers",
             why="several workers would not change over at once",
-            mend="leave out --watch or --workers",
+            fix="leave out --watch or --workers",
         )
 
 
@@ -317,9 +317,7 @@ def _table(path: Path) -> dict[str, Any]:
         raise UsageError("pyproject.toml cannot be read", where=str(path), why=str(error)) from error
     table = tools.get("mockserver", {}) if isinstance(tools, dict) else tools
     if not isinstance(table, dict):
-        raise UsageError(
-            "[tool.mockserver] is not a table", where=str(path), mend="write [tool.mockserver] and options"
-        )
+        raise UsageError("[tool.mockserver] is not a table", where=str(path), fix="write [tool.mockserver] and options")
     said = {key.replace("-", "_"): value for key, value in table.items()}
     contract = said.get("contract")
     api = packs.choose(said.get("api"), None if contract is None else str(contract))

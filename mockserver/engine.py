@@ -157,7 +157,7 @@ class Mock:
             if name in (None, contract.name):
                 return contract.document
         names = ", ".join(contract.name for contract in contracts)
-        raise UsageError(f"there is no contract {name!r} in force", mend=f"there are {names}")
+        raise UsageError(f"there is no contract {name!r} in force", fix=f"there are {names}")
 
     # -- requests
 
@@ -251,7 +251,7 @@ def _check(contract: Contract, validators: Mapping[Operation, RequestValidator])
             check_made(operation)
     except ContractError as error:
         where = f"{contract.file}{error.where}"
-        raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+        raise ContractError(error.what, where=where, why=error.why, fix=error.fix) from error
     except Exception as error:
         what = f"the operation {operation.id!r} cannot be served"
         why = getattr(error, "message", str(error))

@@ -1,4 +1,4 @@
-"""What stops us: the exceptions, each with what happened, where, why and how to mend it.
+"""What stops us: the exceptions, each with what happened, where, why and how to fix it.
 
 MockserverError
  ├─ UsageError       the command was called in a way that cannot be meant      (exit code 2)
@@ -19,9 +19,9 @@ class MockserverError(Exception):
 
     exit_code = 3
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", mend: str = "") -> None:
-        self.what, self.where, self.why, self.mend = what, where, why, mend
-        parts = (("where", where), ("why", why), ("mend", mend))
+    def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
+        self.what, self.where, self.why, self.fix = what, where, why, fix
+        parts = (("where", where), ("why", why), ("fix", fix))
         super().__init__("\n".join([what, *(f"  {name}: {text}" for name, text in parts if text)]))
 
 
@@ -69,5 +69,5 @@ class StoreFullError(StoreError):
     def __init__(self, what: str, most: int) -> None:
         super().__init__(
             f"the store is full: it keeps {most} {what}",
-            mend=f"delete some, drop a scope, or raise --max-{what}",
+            fix=f"delete some, drop a scope, or raise --max-{what}",
         )

@@ -99,7 +99,7 @@ def read_when(operation: str, given: Mapping[str, Any], known: Mapping[str, Fiel
     {"body": {"name": "x"}}.
     """
     if operation != ANY and operation not in known:
-        raise StubError(f"there is no operation {operation!r}", mend=f"there are {', '.join(sorted(known))}, and *")
+        raise StubError(f"there is no operation {operation!r}", fix=f"there are {', '.join(sorted(known))}, and *")
     fields = known.get(operation, Fields())
     made: dict[str, Any] = {}
     for name, value in given.items():
@@ -119,7 +119,7 @@ def _add(made: dict[str, Any], part: str, value: Any) -> None:
     if part == "headers" and isinstance(value, Mapping):
         value = {str(name).lower(): each for name, each in value.items()}
     if part != "body" and not isinstance(value, Mapping):
-        raise StubError(f"the {part} of a request are names and values", why=f"{value!r} is none", mend="write a dict")
+        raise StubError(f"the {part} of a request are names and values", why=f"{value!r} is none", fix="write a dict")
     both = isinstance(value, Mapping) and isinstance(made.get(part), Mapping)
     made[part] = {**made[part], **value} if both else value
 
@@ -132,17 +132,17 @@ def _part_of(operation: str, name: str, fields: Fields) -> str:
     what = "any operation" if operation == ANY else operation
     raise StubError(
         f"a request of {what} has no {name!r}",
-        mend=f"it has {', '.join(names)}; other parts are {', '.join(PARTS)}" if names else f"use {', '.join(PARTS)}",
+        fix=f"it has {', '.join(names)}; other parts are {', '.join(PARTS)}" if names else f"use {', '.join(PARTS)}",
     )
 
 
 def _check_names(operation: str, part: str, value: Mapping[str, Any], known: frozenset[str]) -> None:
     for name, below in value.items():
         if name in _MATCHERS:
-            raise StubError(f"{name} stands for one value, not for all of the {part}", mend="name what is meant")
+            raise StubError(f"{name} stands for one value, not for all of the {part}", fix="name what is meant")
         if part != "headers" and operation != ANY and name not in known:
             has = ", ".join(sorted(known)) or "none"
-            raise StubError(f"the {part} of {operation} has no {name!r}", mend=f"it has {has}")
+            raise StubError(f"the {part} of {operation} has no {name!r}", fix=f"it has {has}")
         _check(below, join("", part, name))
 
 
@@ -160,7 +160,7 @@ def _check(value: Any, where: str, depth: int = 0) -> None:
         for index, below in enumerate(value):
             _check(below, join(where, index), depth + 1)
     elif isinstance(value, re.Pattern) and isinstance(value.pattern, bytes):
-        raise StubError("an expression of bytes is found in no text", where=where, mend="write it as a text")
+        raise StubError("an expression of bytes is found in no text", where=where, fix="write it as a text")
     elif isinstance(value, float) and not math.isfinite(value):
         raise StubError(f"{value} is no number of JSON's", where=where)
 
@@ -168,19 +168,19 @@ def _check(value: Any, where: str, depth: int = 0) -> None:
 def _check_word(value: Mapping[str, Any], where: str) -> None:
     ((word, given), *more) = value.items()
     if more or word not in _MATCHERS:
-        raise StubError("a matcher cannot be read", where=where, why=f"it says {dict(value)!r}", mend=_WORDS)
+        raise StubError("a matcher cannot be read", where=where, why=f"it says {dict(value)!r}", fix=_WORDS)
     if word == "$absent" and given is not True:
-        raise StubError("$absent is true or left out", where=where, mend=_WORDS)
+        raise StubError("$absent is true or left out", where=where, fix=_WORDS)
     if word == "$regex":
         if not isinstance(given, str) or len(given) > LONGEST_PATTERN:
-            raise StubError(f"$regex is a text of at most {LONGEST_PATTERN} characters", where=where, mend=_WORDS)
+            raise StubError(f"$regex is a text of at most {LONGEST_PATTERN} characters", where=where, fix=_WORDS)
         try:
             _finder(given)
         except ValueError as error:
             raise StubError(
                 f"{given!r} is no regular expression that can be used",
                 where=where,
-                mend="correct it; look-around and back-references are not there, since they can take for ever",
+                fix="correct it; look-around and back-references are not there, since they can take for ever",
             ) from error
 
 
@@ -300,11 +300,11 @@ def as_json(value: Any) -> Json:
         raise StubError(
             "a function cannot be sent to another process",
             why=f"{getattr(value, '__name__', value)!r} stands for a part of the request",
-            mend="use a value or a regular expression",
+            fix="use a value or a regular expression",
         )
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise StubError(f"{value!r} cannot be written as JSON", mend="use a value of JSON's or a regular expression")
+    raise StubError(f"{value!r} cannot be written as JSON", fix="use a value of JSON's or a regular expression")
 
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}

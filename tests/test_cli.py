@@ -212,12 +212,12 @@ def test_an_unknown_option_ends_it_with_2(tmp_path: Path) -> None:
 def test_an_unknown_key_of_pyproject_ends_it_with_2(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.mockserver]\nprot = 1\n", "utf-8")
     place = str(tmp_path / "pyproject.toml")
-    stopped(run(tmp_path, "serve"), 2, "there is no setting 'prot'", place, "mend: did you mean 'port'?")
+    stopped(run(tmp_path, "serve"), 2, "there is no setting 'prot'", place, "fix: did you mean 'port'?")
 
 
 def test_an_unknown_version_ends_it_with_2(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", MOCKSERVER_CONTRACT="2.7")
-    stopped(done, 2, "there is no contract '2.7'", "2.17, 2.8, 2.6", "mend:")
+    stopped(done, 2, "there is no contract '2.7'", "2.17, 2.8, 2.6", "fix:")
 
 
 def test_a_bad_fixture_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_bad_fixture_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
     path.write_text('{"session_id": "s", "last_updated_at": 5}', "utf-8")
     done = run(tmp_path, "serve", "--port", "0", "--fixtures", "answers")
     place = "answers/set_title/200.json#/last_updated_at"
-    stopped(done, 3, "a fixture breaks the contract", place, 'expected {"type": "string"}, received 5', "mend:")
+    stopped(done, 3, "a fixture breaks the contract", place, 'expected {"type": "string"}, received 5', "fix:")
 
 
 def test_a_bad_contract_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_help_and_version_are_told_wherever_it_is_called(tmp_path: Path) -> None
 def test_several_workers_in_memory_end_it_with_2_and_the_reason(tmp_path: Path, url: str) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--workers", "2", "--store", url)
     stopped(done, 2, f"2 workers cannot share the store {url}", "where: --workers", "why: what one process has")
-    assert "mend: name a store that they share: --store sqlite:///sessions.db, or --store redis://" in done.stderr
+    assert "fix: name a store that they share: --store sqlite:///sessions.db, or --store redis://" in done.stderr
 
 
 def test_several_workers_in_memory_are_what_the_default_store_gives(tmp_path: Path) -> None:
@@ -254,14 +254,14 @@ def test_several_workers_in_memory_are_what_the_default_store_gives(tmp_path: Pa
 
 def test_several_workers_that_watch_end_it_with_2(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--workers", "2", "--watch", "--store", "sqlite:///kept.db")
-    stopped(done, 2, "--watch is for one process", "where: --workers", "mend: leave out --watch or --workers")
+    stopped(done, 2, "--watch is for one process", "where: --workers", "fix: leave out --watch or --workers")
     assert not (tmp_path / "kept.db").exists()
 
 
 @pytest.mark.parametrize("url", ["postgres://h/d", "memory", "sqlite:kept.db", "sqlite://", ""])
 def test_an_unknown_store_ends_it_with_2_and_those_that_there_are(tmp_path: Path, url: str) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--store", url)
-    stopped(done, 2, f"there is no store {url!r}", "memory://, sqlite:///FILE, redis://HOST:PORT", "mend: see --store")
+    stopped(done, 2, f"there is no store {url!r}", "memory://, sqlite:///FILE, redis://HOST:PORT", "fix: see --store")
 
 
 def test_the_password_of_a_store_that_there_is_not_is_not_told(tmp_path: Path) -> None:
@@ -300,12 +300,12 @@ def test_a_broken_state_ends_it_with_3_and_its_place(tmp_path: Path, text: str, 
     (tmp_path / "state.jsonl").write_text(text, "utf-8")
     done = run(tmp_path, "serve", "--port", "0", "--state", "state.jsonl")
     place = "where: state.jsonl" + (f", line {line}" if line else "")
-    stopped(done, 3, "a saved state cannot be read", place, why, "mend: save one with GET /__mock__/state")
+    stopped(done, 3, "a saved state cannot be read", place, why, "fix: save one with GET /__mock__/state")
 
 
 def test_a_state_that_is_not_there_ends_it_with_3_and_its_name(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--state", "none.jsonl")
-    stopped(done, 3, "a saved state cannot be read", "where: none.jsonl", "No such file", "mend:")
+    stopped(done, 3, "a saved state cannot be read", "where: none.jsonl", "No such file", "fix:")
 
 
 def test_a_bad_script_of_a_turn_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_bad_script_of_a_turn_ends_it_with_3_and_its_place(tmp_path: Path) -> 
     path.write_text('[{"event": {"type": "text", "content": "x"}}]', "utf-8")
     done = run(tmp_path, "serve", "--port", "0", "--fixtures", "answers")
     place = "answers/stream/200.mine.json#/0/event"
-    stopped(done, 3, "a fixture breaks the contract", place, "a turn ends with its stop, and has no other", "mend:")
+    stopped(done, 3, "a fixture breaks the contract", place, "a turn ends with its stop, and has no other", "fix:")
 
 
 def test_a_variable_that_is_no_option_is_warned_of(tmp_path: Path) -> None:
@@ -329,5 +329,5 @@ def test_the_missing_indexes_may_be_a_list_in_pyproject(tmp_path: Path) -> None:
 
 
 def test_a_file_in_memory_is_refused(tmp_path: Path) -> None:
-    stopped(run(tmp_path, "serve", "--store", "sqlite:///:memory:"), 2, "names no file", "mend: use --store memory://")
+    stopped(run(tmp_path, "serve", "--store", "sqlite:///:memory:"), 2, "names no file", "fix: use --store memory://")
     assert list(tmp_path.iterdir()) == []

@@ -162,7 +162,7 @@ def test_an_unknown_key_is_refused_with_those_that_there_are(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="there is no setting 'zebra'") as caught:
         read_pyproject(tmp_path)
     assert caught.value.where == f"[tool.mockserver] in {tmp_path / 'pyproject.toml'}"
-    assert all(name in caught.value.mend for name in NAMES)
+    assert all(name in caught.value.fix for name in NAMES)
     assert caught.value.exit_code == 2
 
 
@@ -171,7 +171,7 @@ def test_a_misspelt_key_is_refused_with_the_one_that_is_meant(tmp_path: Path, wr
     pyproject(tmp_path, f"{wrong} = 1")
     with pytest.raises(UsageError) as caught:
         read_pyproject(tmp_path)
-    assert caught.value.mend == f"did you mean {right!r}?"
+    assert caught.value.fix == f"did you mean {right!r}?"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def mine(mock: Mock) -> Any:
     return value(ask(mock.handle, "POST", TITLE, {"first_message": "x"}, prefer="example=mine")).get("generated_title")
 
 
-def test_a_changed_fixture_is_served_a_broken_one_is_told_and_a_mended_one_is_served(own: tuple[Path, Path]) -> None:
+def test_a_changed_fixture_is_served_a_broken_one_is_told_and_a_fixed_one_is_served(own: tuple[Path, Path]) -> None:
     contract, folder = own
     fixture(folder, "One...")
     mock = Mock(settings(api=NAME, contract=str(contract), fixtures=folder, seed=0))

@@ -244,5 +244,5 @@ def check_made(operation: Operation) -> None:
                     "no value can be made for an answer",
                     where="#" + finding.contract.partition("#")[2],
                     why=f"of what was tried, at {finding.where or 'the root'}: {finding.message}",
-                    mend="give the answer an example",
+                    fix="give the answer an example",
                 )

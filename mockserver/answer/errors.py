@@ -68,7 +68,7 @@ def unmet_preference(message: str, operation: Operation) -> Draft:
 
 def describe(error: StoreError) -> str:
     """Say in a line that the store failed, and why."""
-    return f"{error.what}: {error.why}" if error.why else f"{error.what}; {error.mend}"
+    return f"{error.what}: {error.why}" if error.why else f"{error.what}; {error.fix}"
 
 
 def store_failed(error: StoreError) -> Draft:
@@ -82,4 +82,4 @@ def not_generated(error: ContractError, operation: Operation) -> Draft:
     """Say that no value can be made of the contract's schema."""
     place = operation.contract + error.where
     finding = Finding("", "generate", f"{error.what}: {error.why}.", "contract", contract=place)
-    return Draft(500, {"detail": f"{error.what} ({place}); {error.mend}"}, findings=(finding,))
+    return Draft(500, {"detail": f"{error.what} ({place}); {error.fix}"}, findings=(finding,))

@@ -76,7 +76,7 @@ class Fixtures:
     def _read_own(self, folder: Path, contracts: Sequence[Contract]) -> dict[Operation, Canned]:
         """Read `<operation>/<status>[.<name>].json` below a folder."""
         if not folder.is_dir():
-            raise UsageError(f"there is no folder {str(folder)!r}", mend="name a folder of fixtures")
+            raise UsageError(f"there is no folder {str(folder)!r}", fix="name a folder of fixtures")
         found: dict[Operation, Canned] = {}
         named = folder / self._folder.name if self._folder is not None else folder
         below = named if named.is_dir() else folder
@@ -85,7 +85,7 @@ class Fixtures:
                 "a fixture is in no operation's folder",
                 where=str(path),
                 why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
-                mend="name the folder above with --fixtures, or move the file",
+                fix="name the folder above with --fixtures, or move the file",
             )
         for path in sorted(below.glob("[!.]*/[!.]*")):
             owners = [each for contract in contracts for each in contract.operations if each.id == path.parent.name]
@@ -95,7 +95,7 @@ class Fixtures:
                     f"a fixture is for an operation {path.parent.name!r} that there is not",
                     where=str(path),
                     why=f"the operations are {known}",
-                    mend="rename its folder",
+                    fix="rename its folder",
                 )
             status, name = _status_and_name(path)
             value = _read_file(path)
@@ -148,14 +148,14 @@ class Fixtures:
                     why=f"expected {json.dumps(finding.expected, default=str)}, "
                     f"received {json.dumps(finding.received)}: {finding.message}"
                     + (f" ({finding.contract})" if finding.contract else ""),
-                    mend="correct the fixture, or serve a contract that allows it",
+                    fix="correct the fixture, or serve a contract that allows it",
                 )
         declared = ", ".join(map(str, sorted(owners[0].exact)))
         return FixtureError(
             f"no contract declares a JSON answer {status} here",
             where=str(path),
             why=f"{owners[0].id} declares {declared}",
-            mend="rename the fixture to a declared status",
+            fix="rename the fixture to a declared status",
         )
 
 
@@ -166,7 +166,7 @@ def _status_and_name(path: Path) -> tuple[int, str]:
             "a fixture has a name that says nothing",
             where=str(path),
             why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
-            mend="rename it, or move it out of the folder",
+            fix="rename it, or move it out of the folder",
         )
     return int(match["status"]), match["name"] or ""
 

@@ -157,7 +157,7 @@ class _Maker:
         for key in required:
             if key not in made:
                 made[key] = self.value(extra, join(pointer, "additionalProperties"), key, depth + 1)
-        self.hints.mend(made)
+        self.hints.adjust(made)
         return made
 
     def array(self, node: Json, pointer: str, name: str, depth: int) -> Json:
@@ -219,7 +219,7 @@ class _Maker:
                     "no value can be made for a pattern",
                     where="#" + join(pointer, "pattern"),
                     why="values are not made from patterns",
-                    mend="give the schema an example",
+                    fix="give the schema an example",
                 )
             return str(self.rng.choice(samples))
         text = (self.hints.texts.get(name) or _NAMED.get(name) or sentence)(self.rng)

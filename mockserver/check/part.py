@@ -115,7 +115,7 @@ def sdk_of(api: Api | None) -> Sdk:
     sdk = part_of(api).sdk
     if sdk is None:
         name = NONE if api is None else api.name
-        raise UsageError("no official client is known", where=f"--api {name}", mend="name the API pack of one")
+        raise UsageError("no official client is known", where=f"--api {name}", fix="name the API pack of one")
     return sdk
 
 

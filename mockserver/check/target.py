@@ -111,8 +111,8 @@ def at_url(url: str, patience: float) -> Iterator[Target]:
     try:
         answer = target.ask(Request("GET", "/"))
         if answer.failure == "connection":
-            mend = "start the server, or correct the URL"
-            raise StartError("the server cannot be reached", where=url, why=answer.told, mend=mend)
+            fix = "start the server, or correct the URL"
+            raise StartError("the server cannot be reached", where=url, why=answer.told, fix=fix)
         yield target
     finally:
         target.close()

@@ -132,13 +132,13 @@ def read_contract(document: Json, *, name: str, file: str, bundled: bool = False
         return reader.contract()
     except ContractError as error:
         where = f"{file}{error.where}" if error.where.startswith("#") else error.where or file
-        raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+        raise ContractError(error.what, where=where, why=error.why, fix=error.fix) from error
     except Exception as error:
         raise ContractError(
             "the document is not formed as OpenAPI 3.1 asks",
             where=f"{file}#{reader.at}, or below",
             why=f"{type(error).__name__}: {getattr(error, 'message', error)}",
-            mend="let a validator of OpenAPI check it",
+            fix="let a validator of OpenAPI check it",
         ) from error
 
 
@@ -177,15 +177,15 @@ class _Reader:
                 "the document is not OpenAPI 3.1",
                 where="#/openapi",
                 why=f"it says {found!r}",
-                mend="convert it; OpenAPI 3.0 differs in nullable, exclusiveMinimum and examples",
+                fix="convert it; OpenAPI 3.0 differs in nullable, exclusiveMinimum and examples",
             )
         if not isinstance(document.get("paths"), dict) or not document["paths"]:
-            raise ContractError("the document has no paths", where="#/paths", mend="describe an operation")
+            raise ContractError("the document has no paths", where="#/paths", fix="describe an operation")
         for key in document.get("components", {}).get("schemas", {}):
             check_schema(document, join("/components/schemas", key), self.checked)
         operations = tuple(self.operations())
         if not operations:
-            raise ContractError("the document has no operations", where="#/paths", mend="describe one")
+            raise ContractError("the document has no operations", where="#/paths", fix="describe one")
         seen: set[str] = set()
         for operation in operations:
             if operation.id in seen:
@@ -220,7 +220,7 @@ class _Reader:
                         f"a path has no {key!r}",
                         where="#" + join(pointer, key),
                         why=f"its methods are {', '.join(METHODS)}",
-                        mend="correct it, or begin the name of your own with x-",
+                        fix="correct it, or begin the name of your own with x-",
                     )
             for method in METHODS:
                 if method in item:
@@ -245,7 +245,7 @@ class _Reader:
             raise ContractError(
                 f"the path's parameters {sorted(names)} are not the declared ones {sorted(declared)}",
                 where="#" + pointer,
-                mend="declare each parameter of the path with in: path",
+                fix="declare each parameter of the path with in: path",
             )
         replies = {
             str(status).upper() if str(status) != "default" else "default": self.reply(
@@ -357,7 +357,7 @@ class _Reader:
             f"the example {name!r} breaks its own schema",
             where="#" + pointer,
             why=f"at {finding.where or 'the root'}: {finding.message} ({finding.contract})",
-            mend="correct the example or the schema",
+            fix="correct the example or the schema",
         )
 
     def schema(self, pointer: str) -> Schema:

@@ -48,7 +48,7 @@ def load_document(path: Path, deepest: int = 0) -> Json:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(
-            "the contract cannot be read", where=str(path), why=str(error), mend="name a readable UTF-8 file"
+            "the contract cannot be read", where=str(path), why=str(error), fix="name a readable UTF-8 file"
         ) from error
     document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text, deepest)
     if why := unwritable(document):
@@ -130,7 +130,7 @@ def resolve(document: Json, pointer: str) -> tuple[str, Json]:
                 f"the reference {target!r} cannot be followed",
                 where="#" + pointer,
                 why="only references into the document's own components are served",
-                mend="bundle the document into one file, with what is shared under components",
+                fix="bundle the document into one file, with what is shared under components",
             )
         pointer = target[1:]
         if pointer in seen:
@@ -172,7 +172,7 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
                 f"the schema keyword {key!r} is not known",
                 where="#" + join(pointer, key),
                 why="a keyword that is only half understood would let wrong answers pass",
-                mend="nullable: true is written as type: [..., 'null'] in OpenAPI 3.1"
+                fix="nullable: true is written as type: [..., 'null'] in OpenAPI 3.1"
                 if key == "nullable"
                 else "use JSON Schema 2020-12's keywords, or begin the name of your own with x-",
             )

@@ -51,7 +51,7 @@ def _application(mock: Mock) -> Application:
         if isinstance(error, StoreError):
             return JSONResponse({"detail": describe(error)}, 503, {"x-mock-fault": "store"})
         if isinstance(error, MockserverError):
-            parts = {"detail": error.what, "where": error.where, "why": error.why, "mend": error.mend}
+            parts = {"detail": error.what, "where": error.where, "why": error.why, "fix": error.fix}
             return JSONResponse({name: text for name, text in parts.items() if text}, 400)
         if not isinstance(error, HTTPException):
             raise error

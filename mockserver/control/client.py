@@ -88,14 +88,14 @@ class RemoteAdmin:
 
 
 def _unreachable(url: str, why: str) -> MockserverError:
-    return StartError("the mock server cannot be reached", where=url, why=why, mend="start it with: mockserver serve")
+    return StartError("the mock server cannot be reached", where=url, why=why, fix="start it with: mockserver serve")
 
 
 def _refusal(response: Any, path: str) -> MockserverError:
     """Give what a control route refused as the exception that it was there."""
     try:
         told = response.json()
-        what, more = str(told.pop("detail")), {key: str(told[key]) for key in ("where", "why", "mend") if key in told}
+        what, more = str(told.pop("detail")), {key: str(told[key]) for key in ("where", "why", "fix") if key in told}
     except (ValueError, KeyError, AttributeError):
         what, more = f"the mock server answered {response.status_code}", {"why": response.text[:200]}
     if response.status_code == 400:
@@ -108,5 +108,5 @@ def contract_of(admin: RemoteAdmin) -> Json:
     """Give what a server says that it serves; a StartError where it cannot be asked."""
     reply = admin.call("GET", "/__mock__/contract")
     if reply.status == 404:
-        raise StartError("the mock server cannot be asked", where=admin.url, mend="start it without --no-control")
+        raise StartError("the mock server cannot be asked", where=admin.url, fix="start it without --no-control")
     return reply.value

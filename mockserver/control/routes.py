@@ -28,7 +28,7 @@ def _openapi(request: ControlRequest) -> Reply:
     try:
         return Reply(value=request.mock.document(request.query.get("contract")))
     except UsageError as error:
-        return not_found(f"{error.what}; {error.mend}")
+        return not_found(f"{error.what}; {error.fix}")
 
 
 def control_document(api: Api | None = None) -> Json:
@@ -54,7 +54,7 @@ def _joined(there: Json, more: Json, where: str) -> Json:
                 f"the control document of the API pack describes {name!r} anew",
                 where=where,
                 why="the document of all mocks describes it otherwise",
-                mend="give it another name",
+                fix="give it another name",
             )
     return {**there, **more}
 
@@ -113,7 +113,7 @@ def _journal(request: ControlRequest) -> Reply:
     if kind == "har":
         return Reply(value=as_har(exchanges))
     if kind != "json":
-        raise UsageError(f"there is no format {kind!r}", mend="the formats are json and har")
+        raise UsageError(f"there is no format {kind!r}", fix="the formats are json and har")
     return Reply(
         value={
             "scope": request.scope,
@@ -131,7 +131,7 @@ def _clear_journal(request: ControlRequest) -> Reply:
 def _verify(request: ControlRequest) -> Reply:
     mock = request.mock
     if not mock.settings.journal_size:
-        raise StubError("nothing can be verified: there is no journal", mend="raise --journal-size")
+        raise StubError("nothing can be verified: there is no journal", fix="raise --journal-size")
     verdict = answer_question(mock.exchanges(request.scope), mock.served.stubs.fields, request.value)
     return Reply(200 if verdict.ok else 406, verdict._asdict())
 
@@ -206,7 +206,7 @@ def _refuse_those_of_the_file(request: ControlRequest) -> None:
         raise StubError(
             "a stub of the file cannot be changed",
             why="every scope begins with it",
-            mend="change the file, or create another stub before it",
+            fix="change the file, or create another stub before it",
         )
 
 

@@ -87,7 +87,7 @@ class JournalFile:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             raise JournalError(
-                "the journal's file cannot be written", where=str(path), why=str(error), mend="name another file"
+                "the journal's file cannot be written", where=str(path), why=str(error), fix="name another file"
             ) from error
         self._lock, self._torn = threading.Lock(), False
         weakref.finalize(self, os.close, self._file)  # with the mock, which nobody closes

@@ -57,8 +57,8 @@ def read_times(given: Json) -> Times:
     else:
         least = most = given
     if not _is_count(least) or not (most is None or _is_count(most)) or (most is not None and most < least):
-        mend = 'write a whole number, or {"at_least": 1, "at_most": 3}'
-        raise StubError(f"{given!r} does not say how often", mend=mend)
+        fix = 'write a whole number, or {"at_least": 1, "at_most": 3}'
+        raise StubError(f"{given!r} does not say how often", fix=fix)
     return Times(least, most)
 
 
@@ -75,7 +75,7 @@ def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
     if isinstance(value, str):
         value = {"operation": value}
     if not isinstance(value, Mapping) or value.keys() - {"operation", "when"} or "operation" not in value:
-        raise StubError("an expectation cannot be read", why=f"it is {value!r}", mend='write {"operation": "NAME"}')
+        raise StubError("an expectation cannot be read", why=f"it is {value!r}", fix='write {"operation": "NAME"}')
     when = {} if value.get("when") is None else value["when"]
     if not isinstance(when, Mapping):
         raise StubError("what is expected of a request is names and values", why=f"it is {when!r}")
@@ -193,11 +193,11 @@ def answer_question(exchanges: Sequence[Exchange], known: Mapping[str, Fields], 
     cannot be read.
     """
     if not isinstance(question, Mapping):
-        raise StubError("a question is an object", why=f"it is {question!r}", mend='write {"operation": "NAME"}')
+        raise StubError("a question is an object", why=f"it is {question!r}", fix='write {"operation": "NAME"}')
     unknown = sorted(question.keys() - {"operation", "when", "times", "attempts", "order"})
     if unknown or ("order" in question) is ("operation" in question):
         what = f"a question has no {unknown[0]!r}" if unknown else "a question asks for an operation or for an order"
-        raise StubError(what, mend="it has operation, when, times, attempts; or order, a list of operations")
+        raise StubError(what, fix="it has operation, when, times, attempts; or order, a list of operations")
     if "order" in question:
         order = question["order"]
         if not isinstance(order, list | tuple) or not order or len(question) > 1:

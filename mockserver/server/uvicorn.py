@@ -37,7 +37,7 @@ def bind(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
-        raise BindError(f"the host {host!r} is unknown", why=str(error), mend="use --host 127.0.0.1") from error
+        raise BindError(f"the host {host!r} is unknown", why=str(error), fix="use --host 127.0.0.1") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -47,7 +47,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise BindError(
             f"cannot listen on {host}:{port}",
             why=error.strerror or str(error),
-            mend="use --host 127.0.0.1"
+            fix="use --host 127.0.0.1"
             if error.errno == errno.EADDRNOTAVAIL
             else "stop what listens there, or take a free port with --port 0",
         ) from error

@@ -212,12 +212,12 @@ class Store(Protocol):
 
 def no_such_stub(number: int) -> StubError:
     """Say that there is no stub with this number."""
-    return StubError(f"there is no stub {number}", mend="GET /__mock__/stubs lists those that there are")
+    return StubError(f"there is no stub {number}", fix="GET /__mock__/stubs lists those that there are")
 
 
 def too_many_stubs(most: int) -> StubError:
     """Say that there is no room for one more stub."""
-    return StubError(f"there are {most} stubs already", mend="remove some: DELETE /__mock__/stubs")
+    return StubError(f"there are {most} stubs already", fix="remove some: DELETE /__mock__/stubs")
 
 
 def dump_json(value: Json) -> bytes:

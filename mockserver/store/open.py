@@ -18,7 +18,7 @@ def open_store(url: str, max_records: int, max_scopes: int, journal_size: int, w
     if scheme == "memory" and mark and not rest.strip("/"):
         return MemoryStore(limits)
     if scheme == "sqlite" and rest.startswith("/:"):
-        raise UsageError(f"{url!r} names no file", why="it would be kept in memory", mend="use --store memory://")
+        raise UsageError(f"{url!r} names no file", why="it would be kept in memory", fix="use --store memory://")
     if scheme == "sqlite" and rest.startswith("/") and rest.strip("/"):
         from mockserver.store.sqlite import SharedSqliteStore, SqliteStore
 
@@ -28,4 +28,4 @@ def open_store(url: str, max_records: int, max_scopes: int, journal_size: int, w
 
         return RedisStore(url, limits)
     told = url if "@" not in url else "..." + url.rpartition("@")[2]
-    raise UsageError(f"there is no store {told!r}", why=f"a store is one of {KINDS}", mend="see --store")
+    raise UsageError(f"there is no store {told!r}", why=f"a store is one of {KINDS}", fix="see --store")

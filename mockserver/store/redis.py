@@ -303,8 +303,8 @@ class RedisStore:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            mend = f"{sys.executable} -m pip install redis"
-            raise StoreError("the client for Redis is missing", why=str(error), mend=mend) from error
+            fix = f"{sys.executable} -m pip install redis"
+            raise StoreError("the client for Redis is missing", why=str(error), fix=fix) from error
         self._error = RedisError
         self._limits = limits
         try:
@@ -321,8 +321,8 @@ class RedisStore:
             )
             self._refuse_old_layout(prefix)
         except (ValueError, TypeError):  # without its words, which may quote the password
-            mend = "write redis://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"
-            raise StoreError("the store's URL is no address of a Redis", mend=mend) from None
+            fix = "write redis://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"
+            raise StoreError("the store's URL is no address of a Redis", fix=fix) from None
         parts = [(text, _RECORDS + text, _RECORD_KEYS) for text in _ON_RECORDS]
         parts += [(text, _LOG + text, _LOG_KEYS) for text in _ON_LOG]
         parts += [(_DROP, _DROP, _RECORD_KEYS + _LOG_KEYS)]
@@ -336,7 +336,7 @@ class RedisStore:
                 f"this Redis has keys of the old layout under {prefix}",
                 where=self.url,
                 why="an earlier release wrote them, and this one would not see what they keep",
-                mend="save the state with the release that wrote it (GET /__mock__/state) and empty it "
+                fix="save the state with the release that wrote it (GET /__mock__/state) and empty it "
                 "(POST /__mock__/reset), then start this one with --state; or keep apart from it with ?prefix=",
             )
 
@@ -349,7 +349,7 @@ class RedisStore:
                 "Redis cannot be used",
                 where=self.url,
                 why=str(error) or type(error).__name__,
-                mend="see that it runs there, takes the user and password of the URL, and has memory left",
+                fix="see that it runs there, takes the user and password of the URL, and has memory left",
             ) from error
 
     def _run(self, script: str, scope: str, *arguments: str | bytes | int) -> Any:
@@ -394,7 +394,7 @@ class RedisStore:
             f"{id!r} of {collection} could not be changed",
             where=self.url,
             why=f"other processes changed it first, {_TRIES} times",
-            mend="ask again",
+            fix="ask again",
         )
 
     def _commit(

@@ -72,7 +72,7 @@ class _Saved(NamedTuple):
                 "a saved state cannot be read",
                 where=f"{self.name}, line {number}" if number else self.name,
                 why=f"it has no {error}" if isinstance(error, LookupError) else str(error),
-                mend="save one with GET /__mock__/state",
+                fix="save one with GET /__mock__/state",
             ) from error
 
     def _converter(self, head: Json) -> Convert | None:
@@ -154,7 +154,7 @@ def restore_state(
     told = {scope for scope, _ in saved.lines()}
     if only is not None and len(told) > 1:
         why = f"it has {', '.join(sorted(told))}"
-        raise StateError("the state has more than one scope", why=why, mend="restore it without naming a scope")
+        raise StateError("the state has more than one scope", why=why, fix="restore it without naming a scope")
     before = b"".join(dump_state(store, only))
     _clear(store, only)
     try:

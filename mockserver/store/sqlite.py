@@ -177,7 +177,7 @@ class _SqliteFile:
         if self._connection is not None and file is not None and file == self._file:
             return self._connection
         if self._connection is not None and file is None:
-            raise self._error("the file of the store was removed", mend="put it back, or start anew")
+            raise self._error("the file of the store was removed", fix="put it back, or start anew")
         self._close()
         self._connection = self._open()
         self._file = self._identity()
@@ -221,15 +221,15 @@ class _SqliteFile:
                 (application,) = reader.execute("PRAGMA application_id").fetchone()
                 (version,) = reader.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
-            raise self._error("the file of the store is no SQLite file", why=str(error), mend=_ANOTHER) from error
+            raise self._error("the file of the store is no SQLite file", why=str(error), fix=_ANOTHER) from error
         if application != APPLICATION:
-            raise self._error("the file is not a store", why="another application made it", mend=_ANOTHER)
+            raise self._error("the file is not a store", why="another application made it", fix=_ANOTHER)
         if version == 1:
             why = f"an earlier release wrote it, with the tables of version 1; this one reads version {VERSION}"
-            raise self._error("the file of the store has the old layout", why=why, mend=_GET_ON)
+            raise self._error("the file of the store has the old layout", why=why, fix=_GET_ON)
         if version != VERSION:
             why = f"its version is {version}, not {VERSION}"
-            raise self._error("the file of the store is of another version", why=why, mend=_ANOTHER)
+            raise self._error("the file of the store is of another version", why=why, fix=_ANOTHER)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -241,8 +241,8 @@ class _SqliteFile:
         with self._lock:
             self._close()
 
-    def _error(self, what: str, *, why: str = "", mend: str) -> StoreError:
-        return StoreError(what, where=self.url, why=why, mend=mend)
+    def _error(self, what: str, *, why: str = "", fix: str) -> StoreError:
+        return StoreError(what, where=self.url, why=why, fix=fix)
 
     def _select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
         """Give the rows of a question."""
@@ -264,7 +264,7 @@ class _SqliteFile:
                     raise
             except sqlite3.Error as error:
                 self._wait_at_most(_HASTE)
-                raise self._error("the store cannot be used", why=str(error), mend=_USABLE) from error
+                raise self._error("the store cannot be used", why=str(error), fix=_USABLE) from error
             finally:
                 ended = monotonic()
                 self._waited = ended if ended - begun > _LONG else self._waited

@@ -28,7 +28,7 @@ def sample(schema: Schema, pointer: str) -> Json:
     """Make a value of a schema that has a place; a StubError where none has."""
     for made in _samples(schema, pointer):
         return made
-    raise StubError(f"no answer has the place {pointer!r}", where=schema.place(), mend="see the contract")
+    raise StubError(f"no answer has the place {pointer!r}", where=schema.place(), fix="see the contract")
 
 
 def _samples(schema: Schema, pointer: str) -> Iterator[Json]:
@@ -44,7 +44,7 @@ def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
     """
     tokens = _tokens(pointer)
     if not tokens:
-        raise StubError("the whole body cannot be broken", why=f"{pointer!r} names no field", mend="write /name")
+        raise StubError("the whole body cannot be broken", why=f"{pointer!r} names no field", fix="write /name")
     here = stands(value, pointer)
     if here and (made := broken_here(value, way, pointer, schema)) is not None:
         return made
@@ -55,7 +55,7 @@ def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
             if schema.is_valid(base) and (made := broken_here(base, way, pointer, schema)) is not None:
                 return made
     why = f"the contract {schema.name} allows it"
-    raise StubError(f"{pointer} cannot be broken by {way}", where=schema.place(), why=why, mend="choose another way")
+    raise StubError(f"{pointer} cannot be broken by {way}", where=schema.place(), why=why, fix="choose another way")
 
 
 def broken_here(value: Json, way: str, pointer: str, schema: Schema) -> Json:

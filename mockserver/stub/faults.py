@@ -76,7 +76,7 @@ def _read(given: Json) -> Fault:
         ((name, options),) = given.items()
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise StubError(f"there is no fault {given!r}", mend=f"the faults are {', '.join(KINDS)}")
+        raise StubError(f"there is no fault {given!r}", fix=f"the faults are {', '.join(KINDS)}")
     if options is None:
         options = {}
     elif not isinstance(options, Mapping) or (options.keys() - kind.defaults.keys() and kind.main == "delay"):
@@ -87,13 +87,13 @@ def _read(given: Json) -> Fault:
 def _checked(name: str, kind: Kind, options: Json) -> Mapping[str, Json]:
     known = ", ".join(kind.defaults) or "none"
     if not isinstance(options, Mapping) or options.keys() - kind.defaults.keys():
-        raise StubError(f"the fault {name!r} has no option {options!r}", mend=f"its options are: {known}")
+        raise StubError(f"the fault {name!r} has no option {options!r}", fix=f"its options are: {known}")
     made = {**kind.defaults, **options}
     for option, value in made.items():
         if not kind.checks[option](value):
-            raise StubError(f"the fault {name!r} cannot have {option} {value!r}", mend=f"see its options: {known}")
+            raise StubError(f"the fault {name!r} cannot have {option} {value!r}", fix=f"see its options: {known}")
     if name == "break" and sum(value is not None for value in made.values()) != 1:
-        raise StubError("the fault 'break' takes one way", mend='write {"break": {"missing": "/name"}}')
+        raise StubError("the fault 'break' takes one way", fix='write {"break": {"missing": "/name"}}')
     return {option: value for option, value in made.items() if value is not None}
 
 

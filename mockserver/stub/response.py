@@ -51,15 +51,15 @@ class StubbedResponse(NamedTuple):
 def read_response(given: Any) -> StubbedResponse:
     """Read one stub; a StubError says what cannot be read."""
     if not isinstance(given, Mapping):
-        raise StubError("an answer is an object", why=f"it is {given!r}", mend='write {"status": 429}')
+        raise StubError("an answer is an object", why=f"it is {given!r}", fix='write {"status": 429}')
     unknown = [key for key in given if key not in RESPONSE_KEYS]
     if unknown:
-        raise StubError(f"an answer has no {unknown[0]!r}", mend=f"it has {', '.join(RESPONSE_KEYS)}")
+        raise StubError(f"an answer has no {unknown[0]!r}", fix=f"it has {', '.join(RESPONSE_KEYS)}")
     if "body" in given and (given.get("partial") is not None or given.get("example") is not None):
-        raise StubError("a body is the whole answer", mend="leave out partial and example, or the body")
+        raise StubError("a body is the whole answer", fix="leave out partial and example, or the body")
     partial = given.get("partial")
     if partial is not None and not isinstance(partial, Mapping):
-        raise StubError("a partial body is an object", why=f"it is {partial!r}", mend="give the whole body instead")
+        raise StubError("a partial body is an object", why=f"it is {partial!r}", fix="give the whole body instead")
     _check_json(given)
     status, faults = _status(given.get("status")), given.get("faults")
     delay = [{"delay": given["delay"]}] if given.get("delay") is not None else []
@@ -93,18 +93,18 @@ def _check_json(given: Mapping[str, Any]) -> None:
     except (TypeError, ValueError, RecursionError) as error:
         raise StubError("a body is a value of JSON", why=str(error)) from error
     if not given.get("invalid") and (why := unwritable(value)):
-        raise StubError("a body is a value of JSON", why=why, mend="correct it, or say invalid")
+        raise StubError("a body is a value of JSON", why=why, fix="correct it, or say invalid")
 
 
 def _status(value: Any) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 200 <= value <= 599):
-        raise StubError(f"{value!r} is no status of an answer", mend="write a whole number from 200 to 599")
+        raise StubError(f"{value!r} is no status of an answer", fix="write a whole number from 200 to 599")
     return value
 
 
 def _seed(value: Any) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise StubError(f"{value!r} is no seed", mend="write a whole number")
+        raise StubError(f"{value!r} is no seed", fix="write a whole number")
     return value
 
 
@@ -126,7 +126,7 @@ def _times(value: Any) -> int | None:
     if value == "always":
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
-        raise StubError(f"{value!r} does not say how often", mend='write a whole number from 1 on, or "always"')
+        raise StubError(f"{value!r} does not say how often", fix='write a whole number from 1 on, or "always"')
     return value
 
 
@@ -142,15 +142,13 @@ def _headers(given: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
         said["x-should-retry"] = "true" if _truth(given, "should_retry") else "false"
     for key, value in said.items():
         if key in _OURS:
-            mend = (
-                "use a fault" if key == "connection" else "use the faults wrong-content-type, wrong-charset, truncate"
-            )
-            raise StubError(f"the header {key!r} cannot be stubbed", why="it belongs to the body", mend=mend)
+            fix = "use a fault" if key == "connection" else "use the faults wrong-content-type, wrong-charset, truncate"
+            raise StubError(f"the header {key!r} cannot be stubbed", why="it belongs to the body", fix=fix)
         if not key.isascii() or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in key) or not key:
             raise StubError(f"{key!r} is no name of a header")
         text = str(value).strip(" ")
         if isinstance(value, bool) or not isinstance(value, str | int | float) or not _is_latin(text):
-            raise StubError(f"the header {key!r} cannot say {value!r}", mend="write printable Latin-1, or a number")
+            raise StubError(f"the header {key!r} cannot say {value!r}", fix="write printable Latin-1, or a number")
         yield key.encode(), text.encode("latin-1")
 
 
@@ -171,12 +169,10 @@ def check_response(
         there = [(at, name) for at, name in names(operation) if step.status in (None, at)]
         if wanted not in (name for _, name in there):
             told = ", ".join(dict.fromkeys(f"{at} {name}" for at, name in there if name)) or "none"
-            raise StubError(
-                f"{operation.id} has no example {wanted!r}", where=operation.place, mend=f"there are {told}"
-            )
+            raise StubError(f"{operation.id} has no example {wanted!r}", where=operation.place, fix=f"there are {told}")
         status = next(at for at, name in there if name == wanted)
     if step.invalid and status in BODILESS and (step.body is not UNSAID or step.partial is not None):
-        raise StubError(f"an answer {status} has no body, as HTTP says", where=operation.place, mend="say a status")
+        raise StubError(f"an answer {status} has no body, as HTTP says", where=operation.place, fix="say a status")
     reply = declared(operation, status)
     if reply is None:
         if step.invalid:
@@ -185,7 +181,7 @@ def check_response(
         raise StubError(
             f"{operation.id} has no answer {status} in contract {operation.contract}",
             where=operation.place,
-            mend=f"declared are {there_are}; to be outside the contract on purpose, say invalid",
+            fix=f"declared are {there_are}; to be outside the contract on purpose, say invalid",
         )
     _check_faults(operation, step, reply.preferred if step.body is UNSAID else json_media(operation, status))
     if step.invalid:
@@ -220,7 +216,7 @@ def _check_value(operation: Operation, media: Media | None, status: int, value: 
         f"the stub breaks the contract {operation.contract} at {finding.where or 'the root'}",
         where=finding.contract,
         why=finding.message,
-        mend="correct it; to be outside the contract on purpose, say invalid",
+        fix="correct it; to be outside the contract on purpose, say invalid",
     )
 
 

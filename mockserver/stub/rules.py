@@ -83,19 +83,19 @@ def read_spec(given: Any) -> Json:
     The keys of a single answer may stand in the entry itself. A StubError names what cannot be read.
     """
     if not isinstance(given, Mapping):
-        raise StubError("a stub is an object", why=f"it is {given!r}", mend='write {"operation": "NAME"}')
+        raise StubError("a stub is an object", why=f"it is {given!r}", fix='write {"operation": "NAME"}')
     known = (*ENTRY_KEYS, *RESPONSE_KEYS)
     unknown = [key for key in given if key not in known]
     if unknown:
-        raise StubError(f"a stub has no {unknown[0]!r}", mend=f"it has {', '.join(known)}")
+        raise StubError(f"a stub has no {unknown[0]!r}", fix=f"it has {', '.join(known)}")
     if not isinstance(given.get("operation"), str):
-        raise StubError("a stub names its operation", mend='write {"operation": "NAME"}, or "*" for any')
+        raise StubError("a stub names its operation", fix='write {"operation": "NAME"}, or "*" for any')
     own = {key: given[key] for key in RESPONSE_KEYS if key in given}
     answers = given.get("answers", [own])
     if own and "answers" in given:
         raise StubError("a stub has answers, or is one", why=f"it also says {', '.join(own)}")
     if not isinstance(answers, list | tuple) or not 0 < len(answers) <= MOST_RESPONSES:
-        raise StubError(f"the answers are a list of 1 to {MOST_RESPONSES}", mend='write [{"status": 429}, {}]')
+        raise StubError(f"the answers are a list of 1 to {MOST_RESPONSES}", fix='write [{"status": 429}, {}]')
     made = {"operation": given["operation"], "when": given.get("when") or {}, "answers": list(answers)}
     return made if given.get("probability") is None else {**made, "probability": given["probability"]}
 
@@ -122,10 +122,10 @@ def read_stubs(path: Path) -> list[Json]:
         given = load_document(path, deepest=_DEEPEST)
     except ContractError as error:
         what = error.what.replace("the contract", "the file of stubs")
-        raise StubError(what, where=error.where, why=error.why, mend=error.mend) from error
+        raise StubError(what, where=error.where, why=error.why, fix=error.fix) from error
     if not isinstance(given, list):
         why = f"it is {type(given).__name__}"
-        raise StubError("a file of stubs is a list", where=str(path), why=why, mend="begin each with a dash")
+        raise StubError("a file of stubs is a list", where=str(path), why=why, fix="begin each with a dash")
     return given
 
 
@@ -154,7 +154,7 @@ class StubRules:
             return self.compile(StoredStub(-index, 1, read_spec(spec)))
         except StubError as error:
             what = f"entry {index} of the stubs: {error.what}"
-            raise StubError(what, where=error.where, why=error.why, mend=error.mend) from error
+            raise StubError(what, where=error.where, why=error.why, fix=error.fix) from error
 
     def add(self, scope: str, given: Any, number: int = 0) -> Entry:
         """Create a stub, or change one; a StubError says what of it the contract does not allow."""
@@ -267,10 +267,10 @@ class StubRules:
             raise StubError("what is expected of a request is names and values", why=f"it is {spec['when']!r}")
         when = read_when(operation, spec["when"], self.fields)
         if not isinstance(probability, int | float) or isinstance(probability, bool) or not 0 < probability <= 1:
-            raise StubError(f"{probability!r} is no probability", mend="write a number above 0, up to 1")
+            raise StubError(f"{probability!r} is no probability", fix="write a number above 0, up to 1")
         steps = tuple(read_response(answer) for answer in spec["answers"])
         if any(step.times is None for step in steps[:-1]):
-            raise StubError("what comes after an answer that is given always is never given", mend="put it last")
+            raise StubError("what comes after an answer that is given always is never given", fix="put it last")
         for step in steps:
             self._check(operation, step)
         counts = [step.times for step in steps]

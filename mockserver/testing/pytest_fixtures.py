@@ -90,7 +90,7 @@ def seed_of(config: "pytest.Config") -> int:
     try:
         return int(said)
     except ValueError:
-        raise UsageError(f"--mockserver-seed {said} is no seed", mend="write a whole number, or random") from None
+        raise UsageError(f"--mockserver-seed {said} is no seed", fix="write a whole number, or random") from None
 
 
 def chosen_settings(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def chosen_settings(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) 
     said |= suite
     for marker in reversed(list(request.node.iter_markers("mockserver"))):
         if marker.args:
-            raise UsageError("the marker mockserver takes settings by name", mend="write mockserver(seed=7)")
+            raise UsageError("the marker mockserver takes settings by name", fix="write mockserver(seed=7)")
         said |= marker.kwargs
     return said
 
@@ -129,7 +129,7 @@ def mock_for(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> Iter
         raise UsageError(
             f"the setting {others[0]!r} cannot be given to a server that runs already",
             where=f"--mockserver-url {url}",
-            mend="give it to that server, or run the test without --mockserver-url",
+            fix="give it to that server, or run the test without --mockserver-url",
         )
     with connect(url, _new_scope(), seed=said.get("seed", seed_of(request.config))) as server:
         yield server

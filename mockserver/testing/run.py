@@ -120,7 +120,7 @@ def _run(command: Sequence[str], environ: dict[str, str]) -> int:
         process = subprocess.Popen(command, env=environ)  # noqa: S603  # to run what it is told is what this is for
     except OSError as error:
         why = error.strerror or str(error)
-        raise StartError(f"the command {command[0]!r} cannot be run", why=why, mend="see its name and path") from error
+        raise StartError(f"the command {command[0]!r} cannot be run", why=why, fix="see its name and path") from error
     with _passing_on(process):
         code = process.wait()
     return code if code >= 0 else 128 - code

@@ -35,7 +35,7 @@ class Stub:
     def _read(self) -> Json:
         reply = self._admin.call("GET", STUB, number=str(self.number))
         if reply.status == 404:
-            raise StubError(f"there is no stub {self.number}", why="it was removed", mend="create it again")
+            raise StubError(f"there is no stub {self.number}", why="it was removed", fix="create it again")
         return reply.value
 
     @property

@@ -284,7 +284,7 @@ def test_a_fixture_that_is_in_no_folder_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(FixtureError) as caught:
         Mock(Settings(fixtures=tmp_path / "stream"))
     assert caught.value.where.endswith("stream/200.mine.json")
-    assert "name the folder above" in caught.value.mend
+    assert "name the folder above" in caught.value.fix
 
 
 def test_an_event_type_that_there_is_not_is_told_with_those_that_there_are(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_a_bad_script_stops_the_start_with_its_place_and_what_was_expected(
     assert (error.what, error.where) == ("a fixture breaks the contract", f"{path}#{pointer}")
     assert [text for text in texts if text not in error.why] == []
     assert "expected " in error.why
-    assert error.mend
+    assert error.fix
 
 
 def test_an_error_of_a_turn_is_a_body_and_no_script(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_a_contract_of_ones_own_must_be_named(tmp_path: Any) -> None:
     heard = exchange(contract="notes#/paths", method="GET", path="/notes/n1", operation="read")
     with pytest.raises(UsageError, match="the journal is of the contract 'notes'") as caught:
         CoverageCounter(api=API).add_all([heard])
-    assert "mend: name its file: --contract FILE" in str(caught.value)
+    assert "fix: name its file: --contract FILE" in str(caught.value)
     found = CoverageCounter([read_file(write_document(tmp_path, own_document()))]).add_all([heard]).result()
     assert {place.operation for place in found.touched} == {"read"}
 

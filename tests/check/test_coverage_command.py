@@ -179,7 +179,7 @@ def test_what_is_no_journal_is_told_with_its_line(text: str, where: str, why: st
         run(str(path))
     assert f"where: {path}{where}\n" in str(caught.value)
     assert why in str(caught.value)
-    assert "mend: give a file that mockserver serve --journal FILE wrote" in str(caught.value)
+    assert "fix: give a file that mockserver serve --journal FILE wrote" in str(caught.value)
 
 
 def test_a_body_that_is_no_base64_is_told_with_its_line(tmp_path: Path) -> None:

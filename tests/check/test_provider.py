@@ -282,7 +282,7 @@ def test_an_operation_that_the_contract_has_not_is_named() -> None:
         )
     assert done.returncode == 2
     assert "there is no operation 'set_title'" in done.stderr
-    assert "mend: there are create, delete, get_summary, list, retrieve, stream" in done.stderr
+    assert "fix: there are create, delete, get_summary, list, retrieve, stream" in done.stderr
 
 
 def test_every_rule_has_a_sentence_and_stands_in_the_documents() -> None:

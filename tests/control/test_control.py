@@ -320,7 +320,7 @@ class Flaky(MemoryStore):
 
     def __getattribute__(self, name: str) -> Any:
         if name in METHODS and self.away:
-            raise StoreError("the store cannot be reached", where="flaky://", why="it was taken away", mend="wait")
+            raise StoreError("the store cannot be reached", where="flaky://", why="it was taken away", fix="wait")
         return super().__getattribute__(name)
 
     def __len__(self) -> int:

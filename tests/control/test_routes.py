@@ -81,7 +81,7 @@ def test_a_pack_that_describes_anew_what_all_mocks_have_is_refused_with_the_plac
         control_document(replace(default(), control=path))
     assert refused.value.where == f"{path}{place}"
     assert refused.value.why
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 def test_the_document_names_what_can_be_said_of_an_answer() -> None:

@@ -203,7 +203,7 @@ def test_a_file_that_cannot_be_written_stops_the_start(tmp_path: Path, place: st
         Mock(Settings(seed=1, journal=tmp_path / place))
     assert caught.value.where == str(tmp_path / place)
     assert caught.value.why
-    assert caught.value.mend == "name another file"
+    assert caught.value.fix == "name another file"
 
 
 @LINUX

@@ -377,7 +377,7 @@ def test_how_often_is_read_and_told(given: Json, read: Times, said: str) -> None
 def test_what_does_not_say_how_often_is_refused_with_what_does(given: Json) -> None:
     with pytest.raises(StubError, match="does not say how often") as caught:
         read_times(given)
-    assert "at_least" in caught.value.mend
+    assert "at_least" in caught.value.fix
 
 
 @pytest.mark.parametrize(

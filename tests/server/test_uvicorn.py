@@ -87,10 +87,10 @@ def test_a_port_that_is_taken_is_told_with_a_way_out() -> None:
         with pytest.raises(BindError, match=f"cannot listen on 127.0.0.1:{port}") as caught:
             bind("127.0.0.1", port)
     assert "in use" in caught.value.why
-    assert "--port 0" in caught.value.mend
+    assert "--port 0" in caught.value.fix
 
 
 def test_an_unknown_host_is_told_with_a_way_out() -> None:
     with pytest.raises(BindError, match="the host 'no such host' is unknown") as caught:
         bind("no such host", 0)
-    assert "--host" in caught.value.mend
+    assert "--host" in caught.value.fix

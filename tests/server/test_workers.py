@@ -234,7 +234,7 @@ def test_a_worker_that_was_killed_is_replaced_and_nothing_is_lost(tmp_path: Path
 
 def test_workers_without_a_store_that_they_share_are_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--workers", "2")
-    stopped(done, 2, "2 workers cannot share the store memory://", "where: --workers", "why:", "mend:", "sqlite:///")
+    stopped(done, 2, "2 workers cannot share the store memory://", "where: --workers", "why:", "fix:", "sqlite:///")
 
 
 # -- a saved state ---------------------------------------------------------------------------------------------------
@@ -326,6 +326,6 @@ def test_a_broken_state_stops_the_start_with_file_and_line(
     broken = tmp_path / "broken.jsonl"
     broken.write_text("".join([*lines[:2], lines[2][:40]]), "utf-8")
     done = run(tmp_path, "serve", "--port", "0", "--state", "broken.jsonl", "--store", store)
-    stopped(done, 3, "a saved state cannot be read", "where: broken.jsonl, line 3", "why:", "mend: ")
+    stopped(done, 3, "a saved state cannot be read", "where: broken.jsonl, line 3", "why:", "fix: ")
     done = run(tmp_path, "serve", "--port", "0", "--state", "none.jsonl", "--store", store)
     stopped(done, 3, "a saved state cannot be read", "where: none.jsonl", "why: ", "No such file")

@@ -53,8 +53,8 @@ def test_a_file_of_the_old_layout_is_refused_by_name_and_stays_as_it_is(tmp_path
     assert caught.value.what == "the file of the store has the old layout"
     assert str(path) in caught.value.where
     assert "version 1" in caught.value.why
-    assert "GET /__mock__/state" in caught.value.mend
-    assert "--state" in caught.value.mend
+    assert "GET /__mock__/state" in caught.value.fix
+    assert "--state" in caught.value.fix
     assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
 
 
@@ -84,8 +84,8 @@ def test_a_redis_of_the_old_layout_is_refused_by_name_and_stays_as_it_is(
             RedisStore(url)
         assert f"keys of the old layout under {begin}" in caught.value.what
         assert redis.url in caught.value.where
-        assert "GET /__mock__/state" in caught.value.mend
-        assert "--state" in caught.value.mend
+        assert "GET /__mock__/state" in caught.value.fix
+        assert "--state" in caught.value.fix
         assert {key: client.dump(key) for key in client.scan_iter()} == before
     finally:
         client.flushdb()

@@ -171,7 +171,7 @@ def test_a_broken_state_is_refused_with_its_line(text: str, where: str, tmp_path
     assert len(store.scopes()) == 0
     assert str(path) in caught.value.where
     assert where in caught.value.where or where == "the root"
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_a_state_that_is_not_there_is_told(tmp_path: Path) -> None:

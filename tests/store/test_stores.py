@@ -282,7 +282,7 @@ def refused(call: Callable[[], object]) -> str:
     with pytest.raises(StoreError) as caught:
         call()
     assert time.monotonic() - started < PATIENCE
-    assert caught.value.mend
+    assert caught.value.fix
     return str(caught.value)
 
 

@@ -234,7 +234,7 @@ def test_a_pointer_is_read_as_its_rules_say(pointer: str) -> None:
 def test_a_place_that_no_answer_has_is_refused(way: str, pointer: str) -> None:
     with pytest.raises(StubError, match=f"^no answer has the place '{pointer}'\n  where: 2.17#/components") as refused:
         broken(generate(summary(), Random(0)), way, pointer, summary())
-    assert refused.value.mend == "see the contract"
+    assert refused.value.fix == "see the contract"
     with pytest.raises(StubError, match="no answer has the place"):
         sample(summary(), pointer)
 

@@ -215,7 +215,7 @@ def test_what_cannot_be_meant_is_refused_with_what_can(wrong: Json) -> None:
     with pytest.raises(StubError) as refused:
         read_faults(wrong)
     assert refused.value.what
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 hard_numbers = st.sampled_from([0, -1, 1e-320, 1e308, 10**400, 2**31, float("nan"), float("inf"), True])

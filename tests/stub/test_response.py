@@ -177,7 +177,7 @@ def test_an_answer_is_given_so_often_or_always(times: Any, read: int | None) -> 
 def test_what_cannot_be_meant_is_refused(wrong: Any) -> None:
     with pytest.raises(StubError) as refused:
         read_response(wrong)
-    assert refused.value.why or refused.value.mend
+    assert refused.value.why or refused.value.fix
 
 
 loops: list[Any] = []
@@ -285,8 +285,8 @@ def test_a_status_that_no_contract_declares_is_refused_with_those_that_are(
     assert (refused is None) is (status in operation.exact)
     if refused is not None:
         assert refused.what == f"{name} has no answer {status} in contract {version}"
-        assert ", ".join(operation.replies) in refused.mend
-        assert "say invalid" in refused.mend
+        assert ", ".join(operation.replies) in refused.fix
+        assert "say invalid" in refused.fix
         assert refused.where == operation.place
 
 
@@ -373,7 +373,7 @@ def test_an_unknown_example_is_refused_with_those_that_there_are(version: str, n
     refused = refusal(version, name, example="no-such-example")
     assert refused.what == f"{name} has no example 'no-such-example'"
     names = [pair for pair in MOCKS[version].served.answers.names(operations_of(version)[name]) if pair[1]]
-    assert all(f"{status} {example}" in refused.mend for status, example in names)
+    assert all(f"{status} {example}" in refused.fix for status, example in names)
 
 
 def operations_of(version: str) -> Any:
@@ -394,7 +394,7 @@ def test_every_example_that_there_is_can_be_stubbed(version: str, name: str) -> 
 def test_an_example_of_another_status_is_refused() -> None:
     assert stubbing("2.6", "set_title", example="rate-limited", status=429) is None
     refused = refusal("2.6", "set_title", example="rate-limited", status=503)
-    assert refused.mend == "there are 503 overloaded"
+    assert refused.fix == "there are 503 overloaded"
 
 
 def test_a_generated_answer_is_that_of_its_seed() -> None:
@@ -435,7 +435,7 @@ def test_a_break_that_breaks_nothing_is_refused() -> None:
     assert (refused.what, refused.why) == ("/generated_title cannot be broken by null", "the contract 2.6 allows it")
     assert stubbing("2.6", "get_summary", status=404, faults={"break": {"null": "/detail"}}) is None
     assert (
-        refusal("2.6", "get_summary", status=404, faults={"break": {"null": "/session_id"}}).mend == "see the contract"
+        refusal("2.6", "get_summary", status=404, faults={"break": {"null": "/session_id"}}).fix == "see the contract"
     )
 
 

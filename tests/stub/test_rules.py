@@ -113,7 +113,7 @@ def test_what_cannot_be_meant_is_refused_and_not_kept(wrong: Any) -> None:
     with pytest.raises(StubError) as refused:
         mock.served.stubs.add("default", wrong)
     assert refused.value.what
-    assert refused.value.why or refused.value.mend
+    assert refused.value.why or refused.value.fix
     assert mock.served.stubs.entries("default") == ()
 
 
@@ -137,7 +137,7 @@ def test_whatever_is_stubbed_is_taken_or_refused(given: Json) -> None:
 
 def test_an_unknown_operation_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(
-        StubError, match="there is no operation 'retitle'\n  mend: there are create, delete, get_summary"
+        StubError, match="there is no operation 'retitle'\n  fix: there are create, delete, get_summary"
     ):
         stub(mock_of(), "retitle")
 
@@ -212,7 +212,7 @@ def test_an_answer_of_which_nothing_is_said_is_the_usual_one() -> None:
 
 
 def test_what_comes_after_an_answer_that_is_given_always_is_refused() -> None:
-    with pytest.raises(StubError, match="is never given\n  mend: put it last"):
+    with pytest.raises(StubError, match="is never given\n  fix: put it last"):
         stub(mock_of(), answers=[{"status": 429, "times": "always"}, {}])
 
 
@@ -463,7 +463,7 @@ def test_a_contract_of_ones_own_is_stubbed_by_its_own_names(tmp_path: Path) -> N
     mock = Mock(Settings(seed=0, contract=str(write_document(tmp_path, own_document()))))
     stub(mock, "read", when={"note_id": "7"}, partial={"text": "Stubbed"})
     assert value(ask(mock.handle, "GET", "/notes/7")) == {"id": "n1", "text": "Stubbed"}
-    with pytest.raises(StubError, match=r"a request of read has no 'text'\n  mend: it has note_id"):
+    with pytest.raises(StubError, match=r"a request of read has no 'text'\n  fix: it has note_id"):
         stub(mock, "read", when={"text": "x"})
     assert mock.served.stubs.fields["write"].body == {"id", "text", "parent"}
 

@@ -63,7 +63,7 @@ def _read_session(request: ControlRequest, session_id: str) -> tuple[Record, Seq
         raise StateError("a session is an object", why=f"it is {value!r}")
     unknown = sorted(value.keys() - set(_FIELDS) - {"session_id"})
     if unknown:
-        raise StateError(f"a session has no {unknown[0]!r}", mend=f"it has {', '.join(_FIELDS)}")
+        raise StateError(f"a session has no {unknown[0]!r}", fix=f"it has {', '.join(_FIELDS)}")
     events, project = value.get("events", []), value.get("project_id")
     wrong = ""
     if not session_id or value.get("session_id", session_id) != session_id:
@@ -83,7 +83,7 @@ def _read_session(request: ControlRequest, session_id: str) -> tuple[Record, Seq
         turns=len(parts),
     )
     if wrong := wrong or problem(request.mock.served.contracts, made, parts):
-        raise StateError("this is no session", why=wrong, mend="see the contract: GET /openapi.json")
+        raise StateError("this is no session", why=wrong, fix="see the contract: GET /openapi.json")
     return made, parts
 
 

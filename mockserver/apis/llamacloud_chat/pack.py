@@ -118,7 +118,7 @@ HINTS = Hints(
         "total_output_tokens": (10, 1_500),
     },
     odds={"is_error": 0.1},
-    mend=_agree,
+    adjust=_agree,
 )
 
 API = Api(

@@ -78,7 +78,7 @@ def read_source(text: str, api: Api | None, cache: Path | None = None) -> DriftS
         raise UsageError(
             f"{text!r} is nothing that can be compared",
             why=f"it is neither one of {', '.join(versions)}, nor a file, nor a client's release",
-            mend="name a bundled contract, a file with OpenAPI 3.1, or client:2.16.0",
+            fix="name a bundled contract, a file with OpenAPI 3.1, or client:2.16.0",
         )
     return DriftSource(read_own(path), path)
 
@@ -95,16 +95,16 @@ def read_own(path: Path) -> Description:
             "the document is not OpenAPI 3.1",
             where=f"{path}#/openapi",
             why=f"it says {told!r}",
-            mend="convert it; OpenAPI 3.0 differs in nullable, exclusiveMinimum and examples",
+            fix="convert it; OpenAPI 3.0 differs in nullable, exclusiveMinimum and examples",
         )
     if not isinstance(document.get("paths"), dict):
-        raise ContractError("the document has no paths", where=f"{path}#/paths", mend="describe an operation")
+        raise ContractError("the document has no paths", where=f"{path}#/paths", fix="describe an operation")
     found = Description(str(path), document)
     try:
         drift(found, found)  # all of it is looked at, so what is wrong is told of this document, and not of both
     except ContractError as error:
         where = f"{path}{error.where}" if error.where.startswith("#") else error.where
-        raise ContractError(error.what, where=where, why=error.why, mend=error.mend) from error
+        raise ContractError(error.what, where=where, why=error.why, fix=error.fix) from error
     except RecursionError as error:
         raise ContractError("the document is nested too deeply", where=str(path)) from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -112,7 +112,7 @@ def read_own(path: Path) -> Description:
             "the document is not formed as OpenAPI 3.1 asks",
             where=str(path),
             why=f"{type(error).__name__}: {error}",
-            mend="let a validator of OpenAPI check it",
+            fix="let a validator of OpenAPI check it",
         ) from error
     return found
 

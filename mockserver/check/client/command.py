@@ -72,7 +72,7 @@ def check_release(
 ) -> Result:
     """Check a release in an environment of its own, the newest that is known where none is named, or what there is."""
     if release is not None and python is not None:
-        raise UsageError("--release and --python name two clients", mend="leave out one of them")
+        raise UsageError("--release and --python name two clients", fix="leave out one of them")
     pack = with_sdk(api)
     sdk = sdk_of(pack)
     if python is None:
@@ -152,7 +152,7 @@ def names(text: str, option: str) -> Sequence[str]:
     """Read names that are separated by commas; a UsageError where there is none, or one twice."""
     found = [each.strip() for each in text.split(",") if each.strip()]
     if not found or len(set(found)) != len(found):
-        raise UsageError(f"{text!r} names nothing, or something twice", where=option, mend="write 2.6.0,2.19.0")
+        raise UsageError(f"{text!r} names nothing, or something twice", where=option, fix="write 2.6.0,2.19.0")
     return found
 
 

@@ -36,7 +36,7 @@ def environment(sdk: Sdk, release: str, cache: Path | None = None) -> Path:
     the text is no version.
     """
     if not release or not all(char.isalnum() or char in ".+!-_" for char in release) or not release[0].isdigit():
-        raise UsageError(f"{release!r} is no version of {sdk.package}", mend="write it as 2.19.0")
+        raise UsageError(f"{release!r} is no version of {sdk.package}", fix="write it as 2.19.0")
     folder = default_cache() if cache is None else cache
     name = f"{sdk.package}-{release}-py{sys.version_info.major}.{sys.version_info.minor}"
     return kept(folder / name, lambda place: build(sdk, release, place))
@@ -63,10 +63,8 @@ def kept(place: Path, make: Callable[[Path], None]) -> Path:
                     make(built)
                     built.rename(place)
     except OSError as error:
-        mend = "name a folder that can be written to with --cache"
-        raise UnavailableError(
-            "the cache cannot be used", where=str(place.parent), why=str(error), mend=mend
-        ) from error
+        fix = "name a folder that can be written to with --cache"
+        raise UnavailableError("the cache cannot be used", where=str(place.parent), why=str(error), fix=fix) from error
     return place
 
 
@@ -85,9 +83,9 @@ def build(sdk: Sdk, release: str, place: Path) -> None:
             return
         uv = shutil.which("uv")
         if uv is None:
-            mend = "install pip or uv, or name an interpreter that has the client with --python"
+            fix = "install pip or uv, or name an interpreter that has the client with --python"
             raise UnavailableError(
-                f"{sdk.package} {release} cannot be had", why="there is no pip and no uv here", mend=mend
+                f"{sdk.package} {release} cannot be had", why="there is no pip and no uv here", fix=fix
             )
         _run(f"{sdk.package} {release}", [uv, "venv", "--quiet", "--python", sys.executable, str(place)])
         _run(f"{sdk.package} {release}", [uv, "pip", "install", "--quiet", "--python", python, *wanted])
@@ -104,8 +102,8 @@ def _run(client: str, arguments: Sequence[str]) -> None:
         raise UnavailableError(what, where=arguments[0], why=str(error)) from error
     if done.returncode:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-        mend = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
-        raise UnavailableError(what, where=" ".join(arguments[:4]), why=" / ".join(said[-3:]), mend=mend)
+        fix = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
+        raise UnavailableError(what, where=" ".join(arguments[:4]), why=" / ".join(said[-3:]), fix=fix)
 
 
 @contextmanager

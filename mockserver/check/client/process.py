@@ -65,8 +65,8 @@ class Driver:
         try:
             return self.ask({"do": "describe"})
         except Lost as lost:
-            mend = f"name the interpreter of an environment that has {self._sdk.need or self._sdk.package}"
-            raise StartError("the client cannot be used", where=str(self.python), why=str(lost), mend=mend) from lost
+            fix = f"name the interpreter of an environment that has {self._sdk.need or self._sdk.package}"
+            raise StartError("the client cannot be used", where=str(self.python), why=str(lost), fix=fix) from lost
 
     def ask(self, order: Mapping[str, Json]) -> Json:
         """Give an order, and what comes back; Lost where nothing does, and the process is begun anew."""

@@ -212,7 +212,7 @@ def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation
     """Give the operations of a contract that are named, all where none is; a UsageError for one that no version has."""
     known = {each.id for one in (contract, *read_contracts(AUTO, api)) for each in one.operations}
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"there is no operation {unknown[0]!r}", mend=f"there are {', '.join(sorted(known))}")
+        raise UsageError(f"there is no operation {unknown[0]!r}", fix=f"there are {', '.join(sorted(known))}")
     return [each for each in contract.operations if not names or each.id in names]
 
 

@@ -116,7 +116,7 @@ class CoverageCounter:
         raise UsageError(
             f"the journal is of the contract {name!r}",
             why=f"the bundled ones are {', '.join(versions)}; no other says where its document is",
-            mend="name its file: --contract FILE",
+            fix="name its file: --contract FILE",
         )
 
 
@@ -137,7 +137,7 @@ def _counted(contracts: Sequence[Contract], called: set[tuple[str, str]]) -> lis
 
 
 STDIN = "-"
-MEND = "give a file that mockserver serve --journal FILE wrote, or the URL of a running mock"
+FIX = "give a file that mockserver serve --journal FILE wrote, or the URL of a running mock"
 
 
 class JournalSource(NamedTuple):
@@ -166,7 +166,7 @@ def _lines(source: str) -> Iterator[Exchange]:
             yield from read_lines(file, source)
     except OSError as error:
         why = error.strerror or str(error)
-        raise StartError("the journal cannot be read", where=source, why=why, mend="see its name and path") from error
+        raise StartError("the journal cannot be read", where=source, why=why, fix="see its name and path") from error
 
 
 def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Exchange]:
@@ -200,7 +200,7 @@ def _exchanges(value: Json, shape: Schema, where: str) -> Iterator[Exchange]:
 
 
 def _no_journal(where: str, why: str) -> UsageError:
-    return UsageError("this is no journal", where=where, why=why, mend=MEND)
+    return UsageError("this is no journal", where=where, why=why, fix=FIX)
 
 
 def _asked(url: str) -> JournalSource:
@@ -211,8 +211,8 @@ def _asked(url: str) -> JournalSource:
         size, names = int(served["journal_size"]), tuple(str(each["name"]) for each in served["contracts"])
         exchanges = [from_json(each) for each in admin.call("GET", "/__mock__/journal").value["exchanges"]]
     except (ValueError, LookupError, TypeError) as error:
-        mend = "name the URL of a mock, as mockserver serve says it"
-        raise StartError("what runs there is no mock server", where=url, why=repr(error), mend=mend) from error
+        fix = "name the URL of a mock, as mockserver serve says it"
+        raise StartError("what runs there is no mock server", where=url, why=repr(error), fix=fix) from error
     finally:
         admin.close()
     if len(exchanges) >= size:

@@ -131,13 +131,13 @@ def command(names: tuple[str, ...], api: str | None, seed: int, quiet: bool, rep
     pack = choose(api)
     part = part_of(pack)
     if pack is None or not part.mutants:
-        raise UsageError("there is no catalogue of mutants", where="--api", mend="name an API pack that has one")
+        raise UsageError("there is no catalogue of mutants", where="--api", fix="name an API pack that has one")
     broken: Sequence[Mutant] = load(part.mutants)
     odd: Sequence[Mutant] = load(part.equivalents) if part.equivalents else ()
     known = {each.name for each in (*broken, *odd)}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(
-            f"there is no server {unknown[0]!r} in the catalogue", mend=f"there are {', '.join(sorted(known))}"
+            f"there is no server {unknown[0]!r} in the catalogue", fix=f"there are {', '.join(sorted(known))}"
         )
     broken, odd = ([each for each in these if not names or each.name in names] for these in (broken, odd))
     progress = Progress(quiet=quiet)

@@ -114,7 +114,7 @@ def base_body(operation: Operation) -> Json:
         made = generate(body.schema, Random(seed))
         if made is not None and body.schema.is_valid(made):
             return made
-    raise ContractError("no valid body can be made", where="#" + body.schema.pointer, mend="give it an example")
+    raise ContractError("no valid body can be made", where="#" + body.schema.pointer, fix="give it an example")
 
 
 def _of_parameter(operation: Operation, path: Mapping[str, str], base: Json, parameter: Parameter) -> Iterator[Case]:

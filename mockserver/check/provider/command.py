@@ -161,12 +161,12 @@ def checked_url(url: str, allow_remote: bool) -> str:
     """Give a URL that may be checked; a UsageError says why it may not."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no URL of a server", mend="write http://127.0.0.1:4010")
+        raise UsageError(f"{url!r} is no URL of a server", fix="write http://127.0.0.1:4010")
     if not allow_remote and not (parts.hostname == "localhost" or is_loopback(parts.hostname)):
         raise UsageError(
             f"{parts.hostname} is not this machine",
             why="a check sends thousands of requests, and makes and deletes sessions",
-            mend="if that is meant, say --allow-remote; --read-only changes nothing there",
+            fix="if that is meant, say --allow-remote; --read-only changes nothing there",
         )
     return url.rstrip("/")
 
@@ -175,7 +175,7 @@ def read_key(name: str, url: str) -> Key:
     """Give the key that a variable holds; a UsageError where there is none, and the server is another machine's."""
     value = os.environ.get(name)
     if value is None and not is_loopback(urlsplit(url).hostname or "") and urlsplit(url).hostname != "localhost":
-        raise UsageError(f"there is no key in {name}", mend=f"export {name}, or name another with --api-key-env")
+        raise UsageError(f"there is no key in {name}", fix=f"export {name}, or name another with --api-key-env")
     return Key(name, value or "any-key")
 
 
@@ -199,7 +199,7 @@ def contracts_of(name: str, found: ServerInfo, api: Api | None) -> Sequence[Cont
     if name == AUTO and found.is_mock and api is not None:
         served = found.health["contracts"]
         if not set(served) <= api.contracts.keys():
-            raise UsageError(f"the mock serves the contract {served[0]!r}", mend="name its file: --contract FILE")
+            raise UsageError(f"the mock serves the contract {served[0]!r}", fix="name its file: --contract FILE")
         name = str(served[0]) if len(served) == 1 else name
     return read_contracts(name, api)
 
@@ -209,7 +209,7 @@ def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
     known = sorted({each.id for contract in contracts for each in contract.operations})
     if unknown := [name for name in names if name not in known]:
         raise UsageError(
-            f"there is no operation {unknown[0]!r}", where="--operation", mend=f"there are {', '.join(known)}"
+            f"there is no operation {unknown[0]!r}", where="--operation", fix=f"there are {', '.join(known)}"
         )
 
 

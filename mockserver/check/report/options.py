@@ -25,7 +25,7 @@ def read_target(text: str) -> ReportTarget:
     """Read FORMAT or FORMAT=FILE; a UsageError names the formats."""
     name, equals, file = text.partition("=")
     if name not in FORMATS or (equals and not file):
-        raise UsageError(f"{text!r} is no report", mend=f"write FORMAT or FORMAT=FILE; {', '.join(FORMATS)}")
+        raise UsageError(f"{text!r} is no report", fix=f"write FORMAT or FORMAT=FILE; {', '.join(FORMATS)}")
     return ReportTarget(name, Path(file) if file else None)
 
 

@@ -61,7 +61,7 @@ def find_root(place: Path) -> Traversable:
             return each
     raise UsageError(
         f"there is no package {PACKAGE} in {place}",
-        mend="name a site-packages folder, an environment, or a wheel: client:.venv, client:llama_cloud-2.19.0.whl",
+        fix="name a site-packages folder, an environment, or a wheel: client:.venv, client:llama_cloud-2.19.0.whl",
     )
 
 
