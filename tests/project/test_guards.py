@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mockserver"
 OLD_NAMES = (
     r"PlanError|PlannedAnswer|Planner|read_plan|/__mock__/plan|--plan\b|MOCKSERVER_PLAN",
     r"LocalDesk|RemoteDesk|\bDesk\b|\bdesk\b",
-    r"\bSealer\b|\bRefusal\b|\bJudge\b(?= ?[(|\]:])|class Place\b",
+    r"\bSealer\b|\bRefusal\b|\bJudge\b(?= ?[(|\]:])",
     r"\bquick_of\b|class Quick\b|\bretitle\b",
     r"\bShelf\b|MemoryShelf|SqliteShelf|RedisShelf|open_shelf|\bshelf\b",
     r"\bERAS\b|max_sessions|--max-sessions",
