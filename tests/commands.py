@@ -1,0 +1,42 @@
+"""Runs the command line in this process, as `python -m mockserver` would, without the half second that a new one takes.
+
+It is for commands that end by themselves; what serves, or minds signals, is run as a process (tests/needs.py).
+"""
+
+import io
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mockserver.cli import start
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str | None] | None = None) -> Done:
+    """Run a command to its end in a folder, with variables changed; None takes one away."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["mockserver", *map(str, arguments)])
+        if cwd is not None:
+            patch.chdir(cwd)
+        for name, text in (env or {}).items():
+            if text is None:
+                patch.delenv(name, raising=False)
+            else:
+                patch.setenv(name, text)
+        try:
+            start()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
