@@ -1,8 +1,6 @@
 """The sample project passes, and with one defect at a time in its client it fails and names the defect."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -59,43 +57,32 @@ DEFECTS = {
 """Defect -> what is put in the place of what, and what the failure says of it."""
 
 
-def run(folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run the tests of the sample as its author would, with nothing from outside."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:faker",
-    ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+OPTIONS = ("-q", *(f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "faker")))
+"""Nothing from outside."""
 
 
-@pytest.fixture
-def sample(tmp_path: Path) -> Path:
-    return shutil.copytree(SAMPLE, tmp_path / "sample", ignore=shutil.ignore_patterns("__pycache__"))
+@pytest.fixture(autouse=True)
+def sample(pytester: pytest.Pytester) -> Path:
+    """Give a copy of the sample, in which its tests are run."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(SAMPLE, pytester.path, ignore=ignored, dirs_exist_ok=True)
 
 
-def test_the_sample_has_ten_tests_which_pass(sample: Path) -> None:
+def test_the_sample_has_ten_tests_which_pass(pytester: pytest.Pytester, sample: Path) -> None:
     assert (sample / "test_titles.py").read_text("utf-8").count("\ndef test_") == 10
-    done = run(sample)
-    assert done.returncode == 0, done.stdout
-    assert "11 passed" in done.stdout
+    pytester.runpytest_subprocess(*OPTIONS).assert_outcomes(passed=11)
 
 
+@pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_of_the_client_is_named(sample: Path, defect: str) -> None:
+def test_a_defect_of_the_client_is_named(pytester: pytest.Pytester, sample: Path, defect: str) -> None:
     right, wrong, told = DEFECTS[defect]
     path = sample / "titles.py"
     text = path.read_text("utf-8")
     assert text.count(right) == 1
     path.write_text(text.replace(right, wrong), "utf-8")
-    done = run(sample)
-    assert done.returncode == 1
-    assert told in done.stdout, done.stdout
-    assert " error" not in done.stdout.splitlines()[-1]
+    done = pytester.runpytest_inprocess(*OPTIONS, "-pno:xdist")
+    outcomes = done.parseoutcomes()
+    assert outcomes["failed"] > 0
+    assert "errors" not in outcomes
+    assert told in done.stdout.str()

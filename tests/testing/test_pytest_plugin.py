@@ -1,17 +1,14 @@
 """The fixtures as a test author uses them: in suites that pytest runs."""
 
-import asyncio
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.server import MockServer, make_app, open_mock
+from mockserver.testing.server import make_app
 
 HEAD = """
 import httpx
@@ -26,21 +23,7 @@ def title(mock, session_id="ses-1", message="x", **more):
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loaded() -> None:
-    """Load what the inner suites load: pytest forgets their modules, and classes made twice would not be the same."""
-    import mockserver.testing.pytest_fixtures  # noqa: F401  # loaded, as said
-
-    async def ask(mock: MockServer) -> None:
-        async with mock.async_http_client() as client:
-            await client.get("/__mock__/journal")
-
-    for live in (False, True):
-        with open_mock(live=live) as mock:
-            mock.http_client().get("/__mock__/journal")
-            mock.http_client().post("/api/v1/chat/x/title", json={})
-            asyncio.run(ask(mock))
-            mock.stub.create("set_title", status=429, partial={"detail": "x"}, faults={"break": {"missing": "/detail"}})
+pytestmark = pytest.mark.usefixtures("loaded")
 
 
 def outcome(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
@@ -374,24 +357,31 @@ def pytest_collection_modifyitems(items):
 """
 
 
-def run_many(folder: Path, arguments: Sequence[str], count: int = 1_000) -> str:
-    """Run a suite of so many tests, shuffled, in 8 processes."""
+def run_many(folder: Path, count: int, processes: int, *arguments: str) -> str:
+    """Run a suite of so many tests, shuffled, in so many processes."""
     (folder / "test_many.py").write_text(HEAD + MANY.replace("{half}", str(count // 2)), "utf-8")
     (folder / "conftest.py").write_text(SHUFFLED, "utf-8")
     others = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "faker", "anyio", "pytester")]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "8", *others, *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(processes), *others, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr
 
 
-def test_a_thousand_tests_in_any_order_on_eight_processes_share_nothing(tmp_path: Path) -> None:
-    assert "1000 passed" in run_many(tmp_path, [])
+many_on_many = pytest.mark.parametrize(
+    ("count", "processes"),
+    [(80, 2), pytest.param(1_000, 8, marks=pytest.mark.thorough("it takes a quarter of a minute"))],
+)
 
 
-def test_many_tests_on_one_server_share_nothing_either(tmp_path: Path) -> None:
-    count = 1_000 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 300
+@many_on_many
+def test_tests_in_any_order_on_many_processes_share_nothing(tmp_path: Path, count: int, processes: int) -> None:
+    assert f"{count} passed" in run_many(tmp_path, count, processes)
+
+
+@many_on_many
+def test_many_tests_on_one_server_share_nothing_either(tmp_path: Path, count: int, processes: int) -> None:
     with running(make_app(Settings(seed=9))) as url:
-        assert f"{count} passed" in run_many(tmp_path, [f"--mockserver-url={url}"], count)
+        assert f"{count} passed" in run_many(tmp_path, count, processes, f"--mockserver-url={url}")
 
 
 # -- weight ----------------------------------------------------------------------------------------------------------
