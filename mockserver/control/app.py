@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mockserver.answer.errors import describe
 from mockserver.control.access import HEALTH, refused
 from mockserver.control.admin import ControlRequest, Reply, Route
-from mockserver.control.routes import table_of
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StoreError, UsageError
 from mockserver.messages import BAD_SCOPE, DEFAULT_SCOPE, HEADER, OPENAPI, PREFIX, Headers, Json, is_scope
@@ -46,6 +45,8 @@ def _application(mock: Mock) -> Application:
     from starlette.exceptions import HTTPException
     from starlette.responses import JSONResponse
     from starlette.routing import Route as StarletteRoute
+
+    from mockserver.control.routes import table_of  # what it needs is loaded with the first control request, too
 
     async def plain(_: "Request", error: Exception) -> "Response":
         if isinstance(error, StoreError):
