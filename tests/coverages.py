@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.changes.rules import Direction
 from mockserver.check.coverage.count import Coverage, CoverageCounter
-from mockserver.check.coverage.targets import Known, Place
+from mockserver.check.coverage.targets import PlaceInfo, Place
 from mockserver.check.coverage.visit import CoveredExchange
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, read_contract
 from mockserver.contract.schema import lookup
@@ -75,7 +75,7 @@ def below_body(names: set[str], side: Direction) -> set[str]:
 # -- an exchange for a place -------------------------------------------------------------------------------------------
 
 
-def made_for(contract: Contract, operation: Operation, place: Place, known: Known) -> CoveredExchange:
+def made_for(contract: Contract, operation: Operation, place: Place, known: PlaceInfo) -> CoveredExchange:
     """Make the exchange that touches a place of a bundled contract, by the way that is told of it."""
     ways = [part.replace("~1", "/").replace("~0", "~") for part in known.where.split("/")[1:]]
     aim = _Aim(contract.document)

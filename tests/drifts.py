@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from mockserver.check.changes.operations import Description, drift
-from mockserver.check.changes.rules import RULES, Change, Direction, Severity
+from mockserver.check.changes.rules import RULES, ContractChange, Direction, Severity
 from mockserver.contract.schema import lookup
 from mockserver.messages import Json
 
@@ -44,7 +44,7 @@ def sided(schema: Json, direction: Direction, components: Mapping[str, Json] | N
     return document(request, response, components)
 
 
-def changes(a: Json, b: Json) -> tuple[Change, ...]:
+def changes(a: Json, b: Json) -> tuple[ContractChange, ...]:
     """Compare two documents."""
     return drift(Description("A", a), Description("B", b)).changes
 
@@ -69,13 +69,13 @@ def edited(base: Json, *edits: tuple[str, Json]) -> Json:
     return made
 
 
-def mirrored(change: Change) -> tuple[str, str, str | None, str | None, str]:
+def mirrored(change: ContractChange) -> tuple[str, str, str | None, str | None, str]:
     """Give what tells the way back of a change apart from others."""
     rule, direction, before, after, detail = change.cause
     return RULES[rule].mirror, direction, after, before, detail
 
 
-def stands(change: Change, a: Json, b: Json) -> bool:
+def stands(change: ContractChange, a: Json, b: Json) -> bool:
     """Say whether the places of a change are there, in at least one of the documents."""
     for pointer, made in ((change.before, a), (change.after, b)):
         if pointer is not None:

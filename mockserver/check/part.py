@@ -15,7 +15,7 @@ from mockserver.contract.openapi import Contract, Operation
 from mockserver.errors import UsageError
 from mockserver.messages import Finding, Json
 
-Served: TypeAlias = tuple[Contract, Operation]
+HeldOperation: TypeAlias = tuple[Contract, Operation]
 """An operation, and the contract that it is held to."""
 
 
@@ -27,7 +27,7 @@ class DriverContext(NamedTuple):
     """What a driver of state checks works with."""
 
     target: Target
-    operations: Sequence[Served]
+    operations: Sequence[HeldOperation]
     key: str | None
     patience: float
     """Seconds that an answer may take."""
@@ -49,7 +49,7 @@ class StateCheck(NamedTuple):
     look: Callable[[Any], Iterator[Finding]]
 
 
-Send: TypeAlias = Callable[[Contract, Case], Interaction]
+SendCase: TypeAlias = Callable[[Contract, Case], Interaction]
 """Sends a case, and gives what came of it."""
 
 
@@ -98,7 +98,7 @@ class CheckPart:
     """Makes what the checks of state call the server by; a LackingError where that cannot be."""
     operations: frozenset[tuple[str, str]] = frozenset()
     """The operations (method, path) that the checks of state call."""
-    path_values: Callable[[Sequence[Served], Send, Operation], Mapping[str, str]] = lambda *_: {}
+    path_values: Callable[[Sequence[HeldOperation], SendCase, Operation], Mapping[str, str]] = lambda *_: {}
     """Gives values for the path of an operation: of a record that it makes, say."""
     mutants: str = ""
     """Servers that break the contract: `"module:attribute"` of a sequence of `mutants.mutators.Mutant`."""

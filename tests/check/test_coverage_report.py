@@ -5,7 +5,7 @@ import pytest
 from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.coverage.count import Coverage, CoverageCounter
 from mockserver.check.coverage.report import Share, report_of, table_of, untouched
-from mockserver.check.coverage.targets import RULES, Known, Place
+from mockserver.check.coverage.targets import RULES, Place, PlaceInfo
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json
 from tests import drifts
@@ -106,7 +106,7 @@ def test_a_percentage_is_never_rounded_up(touched: int, all_: int, percent: floa
 @pytest.mark.parametrize(("limit", "is_less"), [(0, False), (20, False), (20.000001, True), (100, True)])
 def test_what_is_less_than_was_asked_for_is_a_problem(limit: float, is_less: bool) -> None:
     places = [Place("own", "make", "", "member", f"/{number}") for number in range(5)]
-    known = Known("/x", "x never came", "/x", ())
+    known = PlaceInfo("/x", "x never came", "/x", ())
     found = Coverage(("own",), dict.fromkeys(places, known), frozenset(places[:1]), exchanges=1)
     report = report_of(found, "x", fail_under=limit)
     assert [each.rule for each in report.errors] == ["fail-under"] * is_less

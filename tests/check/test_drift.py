@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockserver.answer.generate import generate
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.changes.operations import Description, drift
-from mockserver.check.changes.rules import RULES, Change, Severity, verdict
+from mockserver.check.changes.rules import RULES, ContractChange, Severity, verdict
 from mockserver.contract.resolved import Views
 from mockserver.contract.schema import Schema, lookup
 from mockserver.errors import ContractError
@@ -472,7 +472,7 @@ def test_every_change_names_places_that_are_there(a: Json, b: Json) -> None:
         assert stands(each, a, b)
 
 
-def is_untouched(found: tuple[Change, ...], direction: str) -> bool:
+def is_untouched(found: tuple[ContractChange, ...], direction: str) -> bool:
     return not any(each.direction == direction and each.severity != "harmless" for each in found)
 
 

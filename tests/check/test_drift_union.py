@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mockserver.check.changes.operations import Description, drift
-from mockserver.check.changes.rules import Change, Direction
+from mockserver.check.changes.rules import ContractChange, Direction
 from mockserver.messages import Json
 from tests.drifts import Plant, changes, mirrored, sided, stands
 
@@ -217,7 +217,7 @@ def test_a_value_that_names_another_member_breaks() -> None:
     assert {(each.rule, each.severity) for each in changes(a, b)} >= {("discriminator-changed", "breaking")}
 
 
-def clients(first: list[Json], then: list[Json], direction: Direction) -> tuple[Change, ...]:
+def clients(first: list[Json], then: list[Json], direction: Direction) -> tuple[ContractChange, ...]:
     """Compare two releases of a client that differ in the order of a union."""
     a, b = (sided({"anyOf": members}, direction, COMPONENTS) for members in (first, then))
     calls = {"chat.make": a["paths"]["/things"]["post"]}

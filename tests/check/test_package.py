@@ -12,7 +12,7 @@ from mockserver.apis.llamacloud_chat.check.part import RELEASES
 from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.changes.operations import Description, drift
-from mockserver.check.changes.rules import Change, verdict
+from mockserver.check.changes.rules import ContractChange, verdict
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Json
 from tests.strategies import contract_of
@@ -394,7 +394,7 @@ def test_nothing_of_a_package_is_run(tmp_path: Path) -> None:
 # -- releases in small -----------------------------------------------------------------------------------------------
 
 
-def compared(folder: Path, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+def compared(folder: Path, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[ContractChange, ...]:
     """Compare two packages that differ in some files."""
     a, b = (
         read_package(written(folder / name, {**FILES, **files}), name) for name, files in (("a", before), ("b", after))

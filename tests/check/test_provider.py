@@ -16,7 +16,7 @@ from mockserver.apis.llamacloud_chat.check.mutators import answers, fields, is_c
 from mockserver.apis.llamacloud_chat.check.part import PART
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.mutants.mutators import body_of, plain, with_header
-from mockserver.check.provider.cases import Case, verdict_of
+from mockserver.check.provider.cases import Case, expectation_of
 from mockserver.check.provider.checks import CHECKS
 from mockserver.check.provider.command import command, placed
 from mockserver.check.provider.protocol import PROTOCOL
@@ -334,7 +334,7 @@ def test_the_documented_options_are_those_of_the_command() -> None:
 def test_what_must_become_of_a_request(name: str, body: Any, query: Any, expected: str) -> None:
     operation = operations("2.6")[name]
     case = Case("x", operation, dict.fromkeys(operation.names, "s"), query, body)
-    verdict = verdict_of(case)
+    verdict = expectation_of(case)
     if expected == "malformed":
         assert verdict.expected in ("invalid", "malformed")
     else:

@@ -10,7 +10,7 @@ import click
 
 from mockserver.api import Api, choose, read_contracts
 from mockserver.check.changes.operations import Description, Drift, drift
-from mockserver.check.changes.rules import ORDER, RULES, Change, verdict
+from mockserver.check.changes.rules import ORDER, RULES, ContractChange, verdict
 from mockserver.check.client.environments import default_cache, environment
 from mockserver.check.part import sdk_of
 from mockserver.check.report.locate import Files
@@ -132,7 +132,7 @@ def report_of(a: Description, b: Description, fail_on: FailOn) -> Report:
     )
 
 
-def _finding(change: Change, a: Description, b: Description, fail_on: FailOn) -> Finding:
+def _finding(change: ContractChange, a: Description, b: Description, fail_on: FailOn) -> Finding:
     fault: Blame = "client" if b.is_client else "contract"
     here, pointer = (a, change.before) if change.after is None else (b, change.after)
     moved = change.before is not None and change.after is not None and change.before != change.after
@@ -149,7 +149,7 @@ def _finding(change: Change, a: Description, b: Description, fail_on: FailOn) ->
     )
 
 
-def level_of(change: Change, fail_on: FailOn) -> Level:
+def level_of(change: ContractChange, fail_on: FailOn) -> Level:
     """Say how much a change weighs: an error fails the run."""
     if fail_on != "never" and ORDER.index(change.severity) <= ORDER.index(fail_on):
         return "error"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from mockserver.check.changes.rules import ORDER, At, Change, Comparison, Severity
+from mockserver.check.changes.rules import ORDER, At, Comparison, ContractChange, Severity
 from mockserver.check.changes.schemas import compare_schemas
 from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import METHODS
@@ -324,7 +324,7 @@ _CALL = At("call", "")
 class Drift(NamedTuple):
     """What came of a comparison: the changes, the worst first, and the operations that both have."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ContractChange, ...]
     compared: tuple[str, ...]
 
     @property

@@ -41,7 +41,7 @@ class Rule(NamedTuple):
         return self.response if direction == "response" else self.request
 
 
-class Change(NamedTuple):
+class ContractChange(NamedTuple):
     """One change from a contract A to a contract B.
 
     `before` and `after` are JSON pointers: where it stood in A and stands in B, None where it is not there.
@@ -292,14 +292,14 @@ CONSEQUENCES: Mapping[tuple[Direction, Severity], str] = {
 """What follows from a change; nothing from a harmless one."""
 
 
-def verdict(changes: Iterable[Change]) -> VersionStep:
+def verdict(changes: Iterable[ContractChange]) -> VersionStep:
     """Say how far a version would have to go."""
     steps: set[VersionStep] = {_step(each) for each in changes}
     found: tuple[VersionStep, ...] = ("major", "minor", "patch")
     return next((each for each in found if each in steps), "none")
 
 
-def _step(change: Change) -> VersionStep:
+def _step(change: ContractChange) -> VersionStep:
     if change.severity == "harmless":
         return RULES[change.rule].release
     return "major" if change.severity == "breaking" else "minor"
@@ -335,7 +335,7 @@ class Comparison:
     """The operations that both have, by name."""
     seen: set[tuple[Json, ...]] = field(default_factory=set)
     """What was compared already for this operation, so that what refers to itself comes to an end."""
-    found: dict[tuple[str, str, str | None, str | None, str], Change] = field(default_factory=dict)
+    found: dict[tuple[str, str, str | None, str | None, str], ContractChange] = field(default_factory=dict)
 
     def is_silent(self, aspect: str, at: At) -> bool:
         """Say whether one of the two says nothing of an aspect there."""
@@ -361,7 +361,7 @@ class Comparison:
         consequence = CONSEQUENCES.get((at.direction, weight), "")
         text = f"{message}; {consequence}" if consequence else message
         operations = (self.operation,) if self.operation else ()
-        change = Change(rule, weight, at.direction, operations, at.where, *pair, text, was, now, detail)
+        change = ContractChange(rule, weight, at.direction, operations, at.where, *pair, text, was, now, detail)
         before = self.found.setdefault(change.cause, change)
         if self.operation and self.operation not in before.operations:
             self.found[change.cause] = before._replace(operations=(*before.operations, self.operation))

@@ -307,7 +307,7 @@ class Member(NamedTuple):
         return " and ".join(value for _, value in sorted(self.tag)) or self.name or types_text(self.view.types)
 
 
-Key: TypeAlias = str | frozenset[tuple[str, str]] | frozenset[str] | None
+MemberKey: TypeAlias = str | frozenset[tuple[str, str]] | frozenset[str] | None
 """What a member is known by."""
 
 Matched: TypeAlias = list[tuple[int, int]]
@@ -425,7 +425,7 @@ def match(ours: Sequence[Member], theirs: Sequence[Member]) -> Matched:
     return sorted(matched)
 
 
-_KEYS: tuple[Callable[[Member], Key], ...] = (
+_KEYS: tuple[Callable[[Member], MemberKey], ...] = (
     lambda member: member.fingerprint,
     lambda member: member.tag,
     lambda member: member.name,
@@ -433,10 +433,10 @@ _KEYS: tuple[Callable[[Member], Key], ...] = (
 )
 
 
-def _alike(ours: list[tuple[int, Key]], theirs: list[tuple[int, Key]]) -> Matched:
+def _alike(ours: list[tuple[int, MemberKey]], theirs: list[tuple[int, MemberKey]]) -> Matched:
     """Pair those with the same key, in their order; no key is none."""
     found = []
-    waiting: dict[Key, list[int]] = {}
+    waiting: dict[MemberKey, list[int]] = {}
     for index, key in theirs:
         waiting.setdefault(key, []).append(index)
     for index, key in ours:

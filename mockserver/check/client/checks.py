@@ -235,13 +235,13 @@ def _decoded(body: bytes) -> Json:
         return body.decode("utf-8", "replace")
 
 
-Difference = tuple[str, Json, Json, str]
+FieldDifference = tuple[str, Json, Json, str]
 """A place, what was sent, what reads there, and the rule with what is wrong: "answer-kept: it is lost"."""
 
 
 def differences(
     sent: Json, got: Json, models: Models, where: str = "", allowed: Sequence[str] = ()
-) -> list[Difference]:
+) -> list[FieldDifference]:
     """Compare what was sent with what the user gets, as the driver tells it; `allowed` are the models meant for it."""
     if isinstance(got, dict) and "model" in got and isinstance(sent, dict):
         return list(_of_model(sent, got, models, where, allowed))
@@ -267,8 +267,8 @@ def differences(
 
 
 def _of_fields(
-    sent: Mapping[str, Json], got: Mapping[str, Json], where: str, below: Callable[[str], list[Difference]]
-) -> Iterator[Difference]:
+    sent: Mapping[str, Json], got: Mapping[str, Json], where: str, below: Callable[[str], list[FieldDifference]]
+) -> Iterator[FieldDifference]:
     for key in sent:
         if key in got:
             yield from below(key)
@@ -281,7 +281,7 @@ def _of_fields(
 
 def _of_model(
     sent: Mapping[str, Json], got: Json, models: Models, where: str, allowed: Sequence[str]
-) -> Iterator[Difference]:
+) -> Iterator[FieldDifference]:
     name, fields = got["model"], models.get(got["model"], {})
     if allowed and name not in allowed:
         yield where, list(allowed), name, f"answer-class: it becomes {name}"
@@ -292,7 +292,7 @@ def _of_model(
     told = {**got["fields"], **got["extra"], **got["unsent"]}
     told = {key: value for key, value in told.items() if key in sent or value is not None}
 
-    def below(key: str) -> list[Difference]:
+    def below(key: str) -> list[FieldDifference]:
         meant = fields.get(key, {}).get("models", ())
         return differences(sent[key], told[key], models, join(where, key), meant)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from mockserver.api import AUTO, Api, read_contracts
-from mockserver.check.coverage.targets import Known, Place, places_of
+from mockserver.check.coverage.targets import Place, PlaceInfo, places_of
 from mockserver.check.coverage.visit import CoveredExchange, covered, visitor_of
 from mockserver.contract.openapi import Contract
 from mockserver.contract.router import Router
@@ -28,7 +28,7 @@ class Coverage:
 
     contracts: tuple[str, ...]
     """The names of the contracts, newest first."""
-    places: Mapping[Place, Known]
+    places: Mapping[Place, PlaceInfo]
     """Every place, in the order of the documents."""
     touched: frozenset[Place]
     exchanges: int = 0
@@ -89,7 +89,7 @@ class CoverageCounter:
         An operation is looked for in each contract in which it was called; one that never was, in the newest.
         """
         contracts = self._in_order() or list(read_contracts(AUTO, self._api))
-        places: dict[Place, Known] = {}
+        places: dict[Place, PlaceInfo] = {}
         for contract, operation in _counted(contracts, self._called):
             places |= places_of(contract, next(each for each in contract.operations if each.id == operation))
         names = tuple(each.name for each in contracts)

@@ -238,7 +238,7 @@ class Place(NamedTuple):
     pointer: str
 
 
-class Known(NamedTuple):
+class PlaceInfo(NamedTuple):
     """What is known of a place beside where it is."""
 
     where: str
@@ -252,7 +252,7 @@ class Known(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def places_of(contract: Contract, operation: Operation) -> Mapping[Place, Known]:
+def places_of(contract: Contract, operation: Operation) -> Mapping[Place, PlaceInfo]:
     """Give all places of an operation."""
     walk = _Walk(contract, operation)
     walk.operation()
@@ -264,7 +264,7 @@ class _Walk:
 
     def __init__(self, contract: Contract, operation: Operation) -> None:
         self._document, self._contract, self._it = contract.document, contract.name, operation
-        self.found: dict[Place, Known] = {}
+        self.found: dict[Place, PlaceInfo] = {}
         self._seen: set[tuple[Side, str, Place, frozenset[str]]] = set()
 
     def add(
@@ -281,7 +281,7 @@ class _Walk:
         place = Place(self._contract, self._it.id, side, kind, pointer)
         known = self.found.get(place)
         if known is None:
-            self.found[place] = Known(where, untouched, origin or pointer, () if parent is None else (parent,))
+            self.found[place] = PlaceInfo(where, untouched, origin or pointer, () if parent is None else (parent,))
         elif parent is not None and parent not in known.parents:
             self.found[place] = known._replace(parents=(*known.parents, parent))
         return place

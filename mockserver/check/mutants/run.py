@@ -8,7 +8,7 @@ import click
 
 from mockserver.api import Api, choose, load
 from mockserver.check.mutants.mutators import Mutant
-from mockserver.check.part import Served, part_of
+from mockserver.check.part import HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.model import Report, Table
 from mockserver.check.report.options import Progress, api_option, deliver, report_option
@@ -50,7 +50,7 @@ def judge(
 ) -> Outcome:
     """Check one server of the catalogue, in this process; with `operations` only these get cases of their own."""
     mock = Mock(Settings(api=api.name, contract=mutant.version or [*api.contracts][-1], seed=seed, journal_size=0))
-    every: list[Served] = [(c, operation) for c in mock.served.contracts for operation in c.operations]
+    every: list[HeldOperation] = [(c, operation) for c in mock.served.contracts for operation in c.operations]
     options = Options(
         part=part_of(api),
         examples=examples,

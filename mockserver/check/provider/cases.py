@@ -13,7 +13,7 @@ from mockserver.contract.schema import join
 from mockserver.messages import Headers, Request
 from mockserver.request.validate import RequestValidator, readings
 
-Expected: TypeAlias = Literal["valid", "invalid", "either", "malformed"]
+ExpectedOutcome: TypeAlias = Literal["valid", "invalid", "either", "malformed"]
 """What must become of a request: taken; refused as the contract says; one of both; refused in whatever form."""
 
 UNSENT: Any = object()
@@ -43,10 +43,10 @@ class Case(NamedTuple):
         return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-class Verdict(NamedTuple):
+class Expectation(NamedTuple):
     """What must become of a request, and, where it must be refused, the places that the refusal may name."""
 
-    expected: Expected
+    expected: ExpectedOutcome
     places: tuple[tuple[str | int, ...], ...] = ()
 
 
@@ -73,7 +73,7 @@ def _judge(operation: Operation) -> RequestValidator:
     return RequestValidator(operation)
 
 
-def verdict_of(case: Case) -> Verdict:
+def expectation_of(case: Case) -> Expectation:
     """Say what must become of a request.
 
     What its schemas allow must be taken. What they forbid must be refused, unless the service's framework is known to
@@ -98,20 +98,20 @@ def _verdict(
     sent: bytes | None,
     content_type: str | None,
     raw: bool,
-) -> Verdict:
+) -> Expectation:
     """The same; the cases of the boundaries come again in every run."""
     body = UNSENT if sent is None else sent if raw else json.loads(sent)
     case = Case("", operation, dict(path), query, body, content_type)
     judged = _judge(operation).validate(request_of(case, None), case.path)
     strict = _holds(case)
     if isinstance(judged, Call):
-        return Verdict("valid" if strict else "either")
+        return Expectation("valid" if strict else "either")
     if strict:
-        return Verdict("either")
+        return Expectation("either")
     detail = judged.value.get("detail")
     if judged.status != 422 or not isinstance(detail, list):
-        return Verdict("malformed")
-    return Verdict("invalid", tuple(tuple(each["loc"]) for each in detail))
+        return Expectation("malformed")
+    return Expectation("invalid", tuple(tuple(each["loc"]) for each in detail))
 
 
 def _holds(case: Case) -> bool:

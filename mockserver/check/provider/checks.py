@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from mockserver.check.provider.cases import Case, Verdict, pointer_of
+from mockserver.check.provider.cases import Case, Expectation, pointer_of
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.schema import Schema, join
@@ -26,7 +26,7 @@ class Interaction(NamedTuple):
 
     case: Case
     request: Request
-    verdict: Verdict
+    verdict: Expectation
     answer: Answer
     contract: Contract
     patience: float

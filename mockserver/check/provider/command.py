@@ -14,7 +14,7 @@ import click
 
 from mockserver.api import AUTO, Api, choose, read_contracts
 from mockserver.check.coverage.report import RecordingTarget, joined
-from mockserver.check.part import Served, part_of
+from mockserver.check.part import HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.model import Report
@@ -150,7 +150,7 @@ def target_of(server: Any, patience: float) -> AbstractContextManager[Target]:
     return of_app(server, patience) if is_app else of_handler(server, patience)
 
 
-class Key(NamedTuple):
+class KeySource(NamedTuple):
     """A key, and the variable that it is in."""
 
     name: str
@@ -171,12 +171,12 @@ def checked_url(url: str, allow_remote: bool) -> str:
     return url.rstrip("/")
 
 
-def read_key(name: str, url: str) -> Key:
+def read_key(name: str, url: str) -> KeySource:
     """Give the key that a variable holds; a UsageError where there is none, and the server is another machine's."""
     value = os.environ.get(name)
     if value is None and not is_loopback(urlsplit(url).hostname or "") and urlsplit(url).hostname != "localhost":
         raise UsageError(f"there is no key in {name}", fix=f"export {name}, or name another with --api-key-env")
-    return Key(name, value or "any-key")
+    return KeySource(name, value or "any-key")
 
 
 def ask_health(target: Target) -> Json:
@@ -213,9 +213,9 @@ def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
         )
 
 
-def placed(contracts: Sequence[Contract]) -> list[Served]:
+def placed(contracts: Sequence[Contract]) -> list[HeldOperation]:
     """Give each operation with the newest contract that has it."""
-    found: dict[str, Served] = {}
+    found: dict[str, HeldOperation] = {}
     for contract in contracts:
         for operation in contract.operations:
             found.setdefault(operation.id, (contract, operation))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from mockserver.check.part import NO_PART, CheckPart, DriverContext, LackingError, Served, StateCheck
+from mockserver.check.part import NO_PART, CheckPart, DriverContext, HeldOperation, LackingError, StateCheck
 from mockserver.check.provider.boundaries import boundaries
-from mockserver.check.provider.cases import Case, Verdict, request_of, verdict_of
+from mockserver.check.provider.cases import Case, Expectation, expectation_of, request_of
 from mockserver.check.provider.checks import Interaction, run_checks, wrong
 from mockserver.check.provider.fuzz import fuzz
 from mockserver.check.provider.protocol import PROTOCOL, ProtocolCase, protocol_cases, sentences
@@ -56,7 +56,7 @@ class Run:
     """One run: what was found so far."""
 
     target: Target
-    operations: Sequence[Served]
+    operations: Sequence[HeldOperation]
     options: Options
     tell: Callable[[str], None] = lambda _: None
     findings: list[Finding] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Run:
         return {each.cause for each in self.findings}
 
     @property
-    def asked(self) -> Sequence[Served]:
+    def asked(self) -> Sequence[HeldOperation]:
         """The operations that get cases of their own."""
         names = self.options.operations
         return [each for each in self.operations if not names or each[1].id in names]
@@ -127,14 +127,14 @@ class Run:
         """Send a case, and give all that there is to be seen."""
         request = request_of(case, self.options.key)
         answer = self.target.ask(request)
-        return Interaction(case, request, verdict_of(case), answer, contract, self.options.patience)
+        return Interaction(case, request, expectation_of(case), answer, contract, self.options.patience)
 
 
 READS = ("GET", "HEAD")
 
 
 def check_target(
-    target: Target, operations: Sequence[Served], options: Options, tell: Callable[[str], None] = lambda _: None
+    target: Target, operations: Sequence[HeldOperation], options: Options, tell: Callable[[str], None] = lambda _: None
 ) -> Report:
     """Check a server, and report; the same seed gives the same run."""
     chosen = [each for each in operations if not options.read_only or each[1].method in READS]
@@ -220,7 +220,7 @@ def _shape_of_protocol(run: Run, asked: ProtocolCase) -> Iterator[Finding]:
             yield run.finding("no-server-error", asked.operation, found, [asked.request])
         return
     case = Case(asked.kind, asked.operation, {})
-    seen = Interaction(case, asked.request, Verdict("either"), asked.answer, asked.contract, run.options.patience)
+    seen = Interaction(case, asked.request, Expectation("either"), asked.answer, asked.contract, run.options.patience)
     for check, found in run_checks(seen, run.options.part.checks, keeps_state=run.options.state):
         yield run.finding(check.name, asked.operation, found, [asked.request])
 

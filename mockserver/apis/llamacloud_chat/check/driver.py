@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from mockserver.check.part import DriverContext, LackingError, Send, Served, StateCheck
-from mockserver.check.provider.cases import UNSENT, Case, Verdict, request_of, verdict_of
+from mockserver.check.part import DriverContext, HeldOperation, LackingError, SendCase, StateCheck
+from mockserver.check.provider.cases import UNSENT, Case, Expectation, expectation_of, request_of
 from mockserver.check.provider.checks import Interaction, wrong
 from mockserver.contract.openapi import Operation
 from mockserver.contract.schema import join
@@ -69,7 +69,7 @@ class ChatDriver:
         case = Case(f"{play} of a session", operation, {"session_id": session_id} if session_id else {}, query, body)
         request = request_of(case, self._context.key)
         self.trail.append(request)
-        verdict = Verdict("either") if may_be_refused else verdict_of(case)
+        verdict = Expectation("either") if may_be_refused else expectation_of(case)
         seen = Interaction(case, request, verdict, self._context.target.ask(request), contract, self._context.patience)
         self.misshapen |= self._context.observe(seen)
         return seen
@@ -184,7 +184,7 @@ def unit(told: str) -> float:
     return 10.0 ** -len(fraction[1]) if fraction else 1.0
 
 
-def path_values(operations: Sequence[Served], send: Send, operation: Operation) -> Mapping[str, str]:
+def path_values(operations: Sequence[HeldOperation], send: SendCase, operation: Operation) -> Mapping[str, str]:
     """Give the id of a session that was just created, where one can be."""
     for contract, create in operations:
         if "session_id" in operation.names and ROUTES.get((create.method, create.path)) == "create":

@@ -43,7 +43,7 @@ class Field(NamedTuple):
     required: bool
 
 
-Known: TypeAlias = Mapping[str, Json]
+KnownTypes: TypeAlias = Mapping[str, Json]
 """The schemas of type variables, by name."""
 
 
@@ -146,7 +146,7 @@ class Schemas:
         self.sources = sources
         self.components: dict[str, Json] = {}
 
-    def of(self, node: ast.expr | None, module: Module, known: Known) -> Json:
+    def of(self, node: ast.expr | None, module: Module, known: KnownTypes) -> Json:
         """Give the schema of a type as it is written in a module; what is not understood is marked as unknown."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             node = ast.parse(node.value, mode="eval").body
@@ -171,7 +171,7 @@ class Schemas:
             else self.of(definition, owner, known)
         )
 
-    def _subscript(self, node: ast.Subscript, module: Module, known: Known) -> Json:
+    def _subscript(self, node: ast.Subscript, module: Module, known: KnownTypes) -> Json:
         name, arguments = last_name(node.value), _arguments(node)
         if name in WRAPPERS:
             made = self.of(arguments[0], module, known)
@@ -194,7 +194,7 @@ class Schemas:
             return unknown(node)
         return self._generic(found[0], found[1], [self.of(each, module, known) for each in arguments])
 
-    def _union(self, nodes: list[ast.expr], module: Module, known: Known) -> Json:
+    def _union(self, nodes: list[ast.expr], module: Module, known: KnownTypes) -> Json:
         """Give a union; what stands for an argument that is not given is no member of it."""
         members = [self.of(each, module, known) for each in nodes if last_name(each) not in LEFT_OUT]
         return members[0] if len(members) == 1 else {"anyOf": members}
@@ -216,7 +216,7 @@ class Schemas:
             self.components[name] = self._object(module, definition, {})
         return {"$ref": "#" + join("/components/schemas", name)}
 
-    def _object(self, module: Module, definition: ast.ClassDef, known: Known) -> Json:
+    def _object(self, module: Module, definition: ast.ClassDef, known: KnownTypes) -> Json:
         if not self._is_record(module, definition):
             return {UNKNOWN: definition.name}
         fields = self.fields(module, definition, known)
@@ -239,7 +239,7 @@ class Schemas:
             if found is not None and isinstance(found[1], ast.ClassDef):
                 yield found[0], found[1]
 
-    def fields(self, module: Module, definition: ast.ClassDef, known: Known) -> dict[str, Field]:
+    def fields(self, module: Module, definition: ast.ClassDef, known: KnownTypes) -> dict[str, Field]:
         """Give the fields of a class, those of the classes that it stands on first, by their names in Python."""
         found: dict[str, Field] = {}
         for owner, base in reversed(list(self._bases(module, definition))):
