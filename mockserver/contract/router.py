@@ -26,6 +26,9 @@ class Match(NamedTuple):
 NO_MATCH = Match()
 _NOTHING: frozenset[str] = frozenset()
 
+MOST_KNOWN, LONGEST_KNOWN = 1_000, 200
+"""How many matches are remembered, and for paths of how many characters at most."""
+
 MOST_VERSIONS = 100
 """For how many versions of clients it is remembered which operation answers them."""
 
@@ -83,11 +86,29 @@ class Router:
                 leaf = shape.leaves.setdefault(shape.fixed(segments), {})
                 leaf.setdefault(operation.method, _Versions()).every.append((index, operation))
         self._shapes: dict[int, list[_Shape]] = {}
+        self._matches: dict[tuple[str, str, Version | None], Match] = {}
+        """What the last paths were matched with; clients ask for the same ones again."""
         for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
             self._shapes.setdefault(len(free), []).append(shapes[free])
 
     def match(self, method: str, path: str, headers: Headers) -> Match:
         """Match a method and a percent-encoded path; each segment is decoded once, so an id may hold slashes."""
+        stated = None
+        if self._read_version is not None:
+            reader, stated = headers.version
+            if reader is not self._read_version:
+                stated = client_version(headers, self._read_version)
+        key = method, path, stated
+        found = self._matches.get(key)
+        if found is None:
+            found = self._find(method, path, stated)
+            if len(path) <= LONGEST_KNOWN:
+                if len(self._matches) >= MOST_KNOWN:
+                    self._matches.clear()
+                self._matches[key] = found
+        return found
+
+    def _find(self, method: str, path: str, stated: Version | None) -> Match:
         segments = path.split("/")
         if "%" in path:
             segments = [unquote(segment) for segment in segments]
@@ -101,11 +122,6 @@ class Router:
             versions = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
             if versions is None:
                 return Match(allowed=taken_methods(leaf))
-            stated = None
-            if self._read_version is not None:
-                reader, stated = headers.version
-                if reader is not self._read_version:
-                    stated = client_version(headers, self._read_version)
             operation, withdrawn = versions.chosen.get(stated) or self._choose(versions, stated)
             names = operation.names
             path_values = {names[0]: values[0]} if len(values) == 1 else dict(zip(names, values, strict=True))

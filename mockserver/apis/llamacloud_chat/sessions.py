@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.api import Call, Draft, PlayContext, RejectedError
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
@@ -126,7 +126,7 @@ def create(chat: ChatContext, call: Call) -> Draft:
 def set_title(chat: ChatContext, call: Call) -> Draft:
     """Give a session its title from its first message."""
     title = title_of(call.body["first_message"], chat.title_length)
-    return _answer(chat, call, _changed(chat, call, partial(_titled, chat, title)))
+    return _answer(chat, call, _changed(chat, call, title, _titled))
 
 
 def _titled(chat: ChatContext, title: str, old: Record) -> Change:
@@ -180,7 +180,7 @@ def stream(chat: ChatContext, call: Call) -> Draft:
     prompt, asked = call.body["prompt"], call.body["index_ids"]
     title = None if traits.title_call else title_of(prompt, chat.title_length)
 
-    def begin(old: Record) -> Change:
+    def begin(chat: ChatContext, asked: Sequence[str], old: Record) -> Change:
         data = old.data
         bound = data["index_ids"]
         if bound and set(bound) != set(asked):
@@ -191,7 +191,7 @@ def stream(chat: ChatContext, call: Call) -> Draft:
         news = {"index_ids": bound, "turns": number, "title": title if kept is None else kept}
         return _updated(chat, old, (number, [{"type": "user_input", "content": prompt}]), **news)
 
-    session = _changed(chat, call, begin)
+    session = _changed(chat, call, asked, begin)
     turn = _Turn(chat, call, session)
     steps = turn.steps(traits)
     streams = chat.style.wanted and traits.streams
@@ -282,22 +282,24 @@ class _UnbornError(Exception):
     pass
 
 
-def _changed(chat: ChatContext, call: Call, change: Callable[[Record], Change]) -> Record:
+Alter: TypeAlias = Callable[[ChatContext, Any, Record], Change]
+"""Changes a session by a value."""
+
+
+def _changed(chat: ChatContext, call: Call, value: Any, alter: Alter) -> Record:
     """Change the session of a call; one that create never issued comes to life, unless unknown ids are refused."""
     scope, session_id = call.request.scope, call.path["session_id"]
     try:
-        session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, change, 0))
+        session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, value, alter, 0))
     except _UnbornError:
         born = chat.store.count(scope, SESSIONS)
-        session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, change, born))
+        session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, value, alter, born))
     if session is None:
         raise _unknown(call, deleted=True)
     return session
 
 
-def _step(
-    chat: ChatContext, call: Call, change: Callable[[Record], Change], born: int, old: Record | None, gone: bool
-) -> Change:
+def _step(chat: ChatContext, call: Call, value: Any, alter: Alter, born: int, old: Record | None, gone: bool) -> Change:
     """Change the session that there is, or the one that comes to life as the `born`th of its scope."""
     if old is None:
         if gone or chat.strict:
@@ -307,14 +309,18 @@ def _step(
         old = new_session(call.path["session_id"], chat.clock(), project_id=_project(call), born=born)
     elif chat.strict:
         _check_project(call, old)
-    return change(old)
+    return alter(chat, value, old)
+
+
+def _as_it_is(_chat: ChatContext, _value: None, old: Record) -> Change:
+    return Change(old)
 
 
 def _found(chat: ChatContext, call: Call, *, parts: bool = False) -> tuple[Record, list[Json]]:
     """Give the session of a call and its events."""
     found = chat.store.find(call.request.scope, SESSIONS, call.path["session_id"], parts=parts)
     if found.record is None:
-        return _changed(chat, call, Change), []
+        return _changed(chat, call, None, _as_it_is), []
     if chat.strict:
         _check_project(call, found.record)
     return found.record, events_of(found.parts)
