@@ -2,13 +2,16 @@
 
 import fcntl
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 
 from tests.clients.releases import Release
@@ -74,6 +77,34 @@ def kept(place: Path, build: Callable[[Path], None]) -> Path:
     return place
 
 
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def readme_installs(words: str) -> Path:
+    """Give an environment made by the `pip install WORDS` of the README; an UnavailableError where it cannot be made.
+
+    It is made once for each such command. The package in it may be an older one, so the tree's own goes first
+    (`readme_environ`); what the package depends on and its entry points are those of the tree.
+    """
+    assert re.search(rf"^pip install {re.escape(words)}$", README, re.MULTILINE), (
+        f"the README has no pip install {words}"
+    )
+    needed = "".join((ROOT / name).read_text("utf-8") for name in ("pyproject.toml", "constraints.txt"))
+    digest = sha256((needed + words + sys.version).encode()).hexdigest()[:12]
+    return kept(CACHE / f"readme-{digest}", partial(_install, shlex.split(words)))
+
+
+def readme_environ() -> dict[str, str]:
+    """Give the variables with which the tree's own package runs in an environment of the README."""
+    return clean_environ() | {"PYTHONPATH": str(ROOT)}
+
+
+def _install(words: Sequence[str], place: Path) -> None:
+    run([sys.executable, "-m", "venv", "--without-pip", str(place)], "the README's environment")
+    pip = [sys.executable, "-m", "pip", "--python", str(interpreter(place)), "install", *PIP, PINS[0]]
+    run([*pip, *words], "the README's environment")
+
+
 def command(release: Release, *, suite: bool = False) -> list[str]:
     """Give the command that runs the driver of a release in its environment."""
     place = environment(release, suite=suite)
@@ -114,10 +145,15 @@ def interpreter(place: Path) -> Path:
 
 def fetch(release: Release, arguments: Sequence[str]) -> None:
     """Run a command that gets a release, or a part of it; an UnavailableError says why it could not."""
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    run(arguments, f"{release.package} {release.version}")
+
+
+def run(arguments: Sequence[str], wanted: str) -> None:
+    """Run a command in the project's folder; an UnavailableError says why what was wanted cannot be had."""
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-        raise UnavailableError(f"{release.package} {release.version} cannot be had: {' / '.join(said[-3:])}")
+        raise UnavailableError(f"{wanted} cannot be had: {' / '.join(said[-3:])}")
 
 
 @contextmanager

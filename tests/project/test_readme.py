@@ -1,24 +1,27 @@
 """The README shows what really happens."""
 
-import os
 import re
 import shlex
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from mockserver.apis.llamacloud_chat.check.equivalents import ODD
 from mockserver.apis.llamacloud_chat.check.mutants_http import BROKEN
 from tests.clients.conftest import missing
-from tests.clients.environments import CACHE, UnavailableError, environment
+from tests.clients.environments import (
+    CACHE,
+    README,
+    ROOT,
+    UnavailableError,
+    environment,
+    interpreter,
+    readme_environ,
+    readme_installs,
+)
 from tests.clients.releases import PYTHON_2_7
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 
 
@@ -37,6 +40,14 @@ def called(start: str, port: str) -> str:
     return done.stdout
 
 
+def mockserver(words: str, arguments: Sequence[str]) -> list[str]:
+    """Give the words of a `mockserver` command, run in the environment that the README's `pip install` makes."""
+    try:
+        return [str(interpreter(readme_installs(words))), "-m", "mockserver", *arguments]
+    except UnavailableError as error:
+        missing(error)
+
+
 def timeless(text: str) -> str:
     """Put a mark for each time and date, which differ from run to run."""
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", "<time>", text)
@@ -46,21 +57,18 @@ def timeless(text: str) -> str:
 @pytest.fixture(scope="module")
 def port() -> Iterator[str]:
     """Run the README's own serve command, on a free port so that nothing else is in the way."""
-    command, output = shown("make serve")
-    arguments = shlex.split(command.replace("--seed 1", "--seed 1 --port 0"))
-    server = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    command, output = shown("mockserver serve")
+    arguments = mockserver(".", [*shlex.split(command)[1:], "--port", "0"])
+    server = subprocess.Popen(arguments, env=readme_environ(), stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        line = server.stdout.readline()
-        while line and not line.startswith("mockserver is ready"):  # make may tell what it installs first
-            line = server.stdout.readline()
-        lines = line + "".join(server.stdout.readline() for _ in output.splitlines()[1:])
+        lines = "".join(server.stdout.readline() for _ in output.splitlines())
         match = re.search(r"127\.0\.0\.1:(\d+)", lines)
         assert match is not None
         assert lines.replace(match[1], "4010") == output
         yield match[1]
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        server.terminate()
         server.communicate(timeout=20)
 
 
@@ -77,15 +85,15 @@ def measureless(text: str) -> str:
 
 def test_the_check_of_the_readme_prints_what_the_readme_shows(port: str) -> None:
     command, output = shown("mockserver check http")
-    arguments = [str(Path(sys.executable).parent / "mockserver"), *shlex.split(command.replace("4010", port))[1:]]
-    done = subprocess.run([*arguments, "--quiet"], capture_output=True, text=True, check=True)
+    arguments = mockserver("'.[check]'", [*shlex.split(command.replace("4010", port))[1:], "--quiet"])
+    done = subprocess.run(arguments, env=readme_environ(), capture_output=True, text=True, check=True)
     assert measureless(done.stdout.replace(port, "4010")) == measureless(output)
 
 
 def test_the_drift_of_the_readme_has_the_lines_that_the_readme_shows() -> None:
     command, output = shown("mockserver drift")
-    arguments = [str(Path(sys.executable).parent / "mockserver"), *shlex.split(command)[1:]]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    arguments = mockserver("'.[check]'", shlex.split(command)[1:])
+    done = subprocess.run(arguments, env=readme_environ(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     lines = iter(done.stdout.splitlines())
     assert [line for line in output.splitlines() if line != "..." and line not in lines] == []
@@ -103,13 +111,10 @@ def test_the_check_of_a_client_in_the_readme_says_what_the_readme_shows() -> Non
         environment(PYTHON_2_7)
     except UnavailableError as error:
         missing(error)
-    told = subprocess.run(
-        [Path(sys.executable).parent / "mockserver", *shlex.split(command.partition("|")[0])[1:], "--cache", CACHE],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert [told[0], told[-1]] == output.splitlines()[:2]
+    arguments = mockserver("'.[check]'", [*shlex.split(command.partition("|")[0])[1:], "--cache", str(CACHE)])
+    done = subprocess.run(arguments, env=readme_environ(), capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [lines[0], lines[-1]] == output.splitlines()[:2]
 
 
 def test_the_readme_tells_how_many_servers_the_check_is_tried_on() -> None:

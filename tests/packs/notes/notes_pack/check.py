@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from mockserver.check.part import CheckPart
-
 from mockserver.check.provider.checks import Check, Interaction, check
 from mockserver.messages import Finding
 
