@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from mockserver.errors import StoreFullError, StubError
 from mockserver.messages import Json
@@ -96,7 +97,7 @@ sides = st.integers(0, 1)
 scope_names = st.sampled_from(["a"] * 8 + list(SCOPES))  # mostly one, so that much happens in it
 ids = st.sampled_from(["x", "3:x", "5", "5:0000000000000001", "é\0"])
 names = st.tuples(st.sampled_from(["c"] * 3 + list(COLLECTIONS)), ids)
-picks = st.sampled_from([0, 0, 1, 2]) | names
+picks = st.sampled_from([0, 0, 1, 2]) | st.sampled_from([0, 1]) | names
 """A record that there is, by its age, or a name that may be that of none."""
 counters = st.sampled_from(["made", "made", "é\0"])
 groups = st.sampled_from(GROUPS)
@@ -158,6 +159,14 @@ class Law(RuleBasedStateMachine):
         assert list(store.collections(scope)) == sorted({collection for collection, _ in space.records})
         for group in GROUPS:
             assert list(store.page(scope, collection, group, None, 9)) == space.latest(collection, group)
+
+    @initialize(full=st.booleans())
+    def some_records(self, full: bool) -> None:
+        """Begin with something to change."""
+        if full:
+            self.a_write(0, "a", ("c", "x"), {"a": 1}, "p", [(1, ["x"]), (2, [])])
+            self.a_write(1, "a", ("c", "5"), {}, None, [(1, [])])
+            self.a_count(0, "a", "made")
 
     @rule(side=sides, scope=scope_names, counter=counters)
     def a_count(self, side: int, scope: str, counter: str) -> None:
@@ -380,4 +389,4 @@ def test_every_store_does_what_lists_and_dicts_would(doors: Doors) -> None:
         def __init__(self) -> None:
             super().__init__(doors)
 
-    run_state_machine_as_test(Here)
+    run_state_machine_as_test(Here, settings=settings(stateful_step_count=30))

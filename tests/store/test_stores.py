@@ -161,7 +161,93 @@ def test_a_change_of_a_stub_is_seen_by_its_revision(doors: Doors) -> None:
     assert list(both[0].stubs("a")) == [last]
 
 
+def test_a_step_is_made_again_where_another_process_was_faster(redis: RedisServer) -> None:
+    store, other = (RedisStore(redis.url + "/6") for _ in range(2))
+    seen: list[tuple[object, bool]] = []
+    meanwhile: list[Change] = []
+
+    def step(old: Record | None, gone: bool) -> Change:
+        seen.append((old and old.data, gone))
+        if meanwhile:
+            change = meanwhile.pop()
+            other.update(SCOPE, COLLECTION, ID, lambda *_: change)
+        return Change(Record(COLLECTION, ID, {"times": len(seen)}))
+
+    meanwhile.append(Change(Record(COLLECTION, ID, {"other": 1})))
+    assert store.update(SCOPE, COLLECTION, ID, step) == Record(COLLECTION, ID, {"times": 2}, seq=2)
+    other.restore(SCOPE, Counters({}, 0, [(COLLECTION, "gone")]))
+    meanwhile.append(Change(None, gone=True))
+    assert store.update(SCOPE, COLLECTION, ID, step) == Record(COLLECTION, ID, {"times": 4}, seq=3)
+    assert seen == [(None, False), ({"other": 1}, False), ({"times": 2}, False), (None, True)]
+    store.drop(SCOPE)
+    store.close()
+    other.close()
+
+
+def test_a_step_is_made_again_where_its_id_was_marked_as_gone_meanwhile(redis: RedisServer) -> None:
+    store, other = (RedisStore(redis.url + "/6") for _ in range(2))
+    seen: list[bool] = []
+
+    def step(_: Record | None, gone: bool) -> Change:
+        seen.append(gone)
+        other.restore(SCOPE, Counters({}, 0, [(COLLECTION, ID)]))
+        return Change(None if gone else Record(COLLECTION, ID, {}))
+
+    assert store.update(SCOPE, COLLECTION, ID, step) is None
+    assert seen == [False, True]
+    store.drop(SCOPE)
+    store.close()
+    other.close()
+
+
 # -- bounds ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_id_is_taken_for_a_part_of_another(doors: Doors) -> None:
+    first, other = doors()
+    ids = ["x", "x:0000000000000001", "1:x", "1:x:0000000000000001:0000000000000001"]
+    for id in ids:
+        first.update("a", COLLECTION, id, lambda *_: Change(Record("", "", {}), [(1, [id]), (2, [])]))  # noqa: B023  # at once
+    assert [other.find("a", COLLECTION, id, parts=True).parts for id in ids] == [((1, [id]), (2, [])) for id in ids]
+    first.update("a", COLLECTION, "x", lambda *_: Change(None))
+    assert [len(other.find("a", COLLECTION, id, parts=True).parts) for id in ids] == [0, 2, 2, 2]
+
+
+def test_a_record_is_kept_under_the_name_that_was_asked_for(doors: Doors) -> None:
+    first, other = doors()
+    made = first.update("a", COLLECTION, ID, lambda *_: Change(Record("another", "name", {"x": 1}, "g", seq=99)))
+    assert made == Record(COLLECTION, ID, {"x": 1}, "g", seq=1)
+    assert other.page("a", COLLECTION, "g", None, 9) == [made]
+    assert other.page("a", "another", None, None, 9) == []
+
+
+def test_what_is_restored_takes_nothing_away(doors: Doors) -> None:
+    first, other = doors()
+    for _ in range(3):
+        first.update("a", COLLECTION, ID, add)
+        first.count("a", COUNTER)
+    first.restore("a", Counters({COUNTER: 2, "another": 5}, 1, [(COLLECTION, ID), (COLLECTION, "gone")]))
+    assert other.counters("a") == ({COUNTER: 3, "another": 5}, 3, [(COLLECTION, "gone")])
+    found = other.find("a", COLLECTION, ID, parts=True)
+    assert (found.record is not None, len(found.parts), found.gone) == (True, 3, False)
+
+
+def test_the_id_that_was_deleted_longest_ago_is_forgotten_first(doors: Doors) -> None:
+    first, other = doors(Limits(gone=2))
+    for id in ("x", "y", "x", "z"):
+        first.update("a", COLLECTION, id, add)
+        first.update("a", COLLECTION, id, lambda *_: Change(None, gone=True))
+    assert list(other.counters("a").gone) == [(COLLECTION, "x"), (COLLECTION, "z")]
+
+
+def test_a_page_begins_before_a_place_and_ends_after_its_size(doors: Doors) -> None:
+    first, other = doors()
+    for number in range(1, 6):
+        record = Record(COLLECTION, f"{number}", {}, group="g" if number % 2 else None)
+        first.update("a", COLLECTION, record.id, lambda *_, made=record: Change(made))
+    for group, before, size, wanted in ((None, 4, 2, "32"), ("g", 4, 2, "31"), ("g", 3, 9, "1"), ("g", 6, 2, "53")):
+        page = other.page("a", COLLECTION, group, before, size)
+        assert "".join(each.id for each in page) == wanted
 
 
 def test_with_a_stub_go_its_claims_and_no_others(doors: Doors) -> None:
@@ -193,6 +279,13 @@ def test_the_journal_that_was_written_to_longest_ago_goes_and_its_stubs_stay(doo
     assert [[number for number, _ in both[0].entries(each)] for each in "abcd"] == [[], [1, 2, 3], [1], [1, 2]]
     assert (len(both[0].stubs("a")), both[0].claims("a")) == (1, {"1": 1})
     assert both[1].active_scopes() == ["a", "b", "c", "d"]
+
+
+def test_a_journal_that_was_written_to_again_stays_before_one_that_was_not(doors: Doors) -> None:
+    both = doors(Limits(journals=2))
+    for number, scope in enumerate("abac"):
+        both[number % 2].append(scope, b"")
+    assert [len(both[1].entries(scope)) for scope in "abc"] == [2, 0, 1]
 
 
 def test_a_store_keeps_as_much_as_is_documented(doors: Doors) -> None:
