@@ -194,16 +194,16 @@ def test_what_is_uploaded_has_been_written() -> None:
     assert [each["path"] for each in uploaded if "path" in each] == ["reports"]
 
 
-BROKEN_PLAN = """
+BROKEN_STUBS = """
 - {operation: get_summary, partial: {session_id: 17}, invalid: true, times: always}
 """
 
 
 def test_a_broken_server_and_a_broken_client_turn_their_steps_red_and_the_others_still_run(tmp_path: Path) -> None:
-    plan = tmp_path / "broken.yaml"
-    plan.write_text(BROKEN_PLAN, "utf-8")
+    stubs = tmp_path / "broken.yaml"
+    stubs.write_text(BROKEN_STUBS, "utf-8")
     broken = PROJECT.replace('{"index_ids": ["a"]}', '{"index_ids": "a"}').replace("201", "422")
-    ran = run_workflow(tmp_path, broken, f"--stubs {plan}")
+    ran = run_workflow(tmp_path, broken, f"--stubs {stubs}")
     assert ran.red == ["Does the server keep the contract?", "Do your tests send what the contract allows?"]
     assert ran.codes["Summary"] == 0
     assert set(ran.codes.values()) == {0, 1}

@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.schema import load_document
 from mockserver.engine import Mock
-from mockserver.settings import ERAS, Settings
+from mockserver.settings import Settings
 from tests.strategies import BODIES, ROOT, contract_of
 from tests.talk import KEY, MESSAGE, TITLE, ask, whole
 
@@ -96,9 +97,9 @@ def installed(wheel: Path) -> Path:
 def test_the_wheel_holds_the_contracts_the_fixtures_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        for era in ERAS:
-            packed = json.loads(archive.read(f"mockserver/_data/schemas/llamacloud-chat/{era}.json"))
-            assert packed == load_document(ROOT / "schemas" / "llamacloud-chat" / f"{era}.yaml")
+        for version in VERSIONS:
+            packed = json.loads(archive.read(f"mockserver/_data/schemas/llamacloud-chat/{version}.json"))
+            assert packed == load_document(ROOT / "schemas" / "llamacloud-chat" / f"{version}.yaml")
         for path in (ROOT / "schemas").rglob("*.yaml"):
             assert archive.read(f"mockserver/_data/{path.relative_to(ROOT).as_posix()}") == path.read_bytes()
         for path in (ROOT / "fixtures").rglob("*.json"):
@@ -176,8 +177,8 @@ def test_the_installed_command_serves_what_the_checkout_serves(installed: Path, 
                 assert (received.status_code, received.content) == (expected.status, expected.body)
             assert client.post(CHAT).content == ask(mock.handle, "POST", CHAT).body
             assert client.get(CHAT).content == ask(mock.handle, "GET", CHAT).body
-            for era in ERAS:
-                assert client.get("/openapi.json", params={"contract": era}).json() == contract_of(era).document
+            for version in VERSIONS:
+                assert client.get("/openapi.json", params={"contract": version}).json() == contract_of(version).document
     finally:
         process.terminate()
         process.communicate(timeout=30)
