@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mockserver.clock import Now
 from mockserver.contract.openapi import Contract, Operation, read_file
@@ -17,6 +18,9 @@ from mockserver.messages import Finding, Headers, Json, Request, Stream, Version
 from mockserver.settings import Settings, options_of
 from mockserver.sse import PLAIN, Step, StreamStyle
 from mockserver.store.base import Part, Record, Store
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "mockserver.apis"
 """The entry points by which other distributions bring packs; the name of one is the pack's."""
@@ -207,15 +211,7 @@ def find(name: str) -> Api:
     from importlib.metadata import entry_points
 
     for each in entry_points(group=GROUP, name=name):
-        found = each.load()
-        if not isinstance(found, Api):
-            raise UsageError(
-                f"the API pack {name!r} cannot be used",
-                where=each.value,
-                why="it is no mockserver.api.Api",
-                fix="see docs/packs.md, or update the distribution that brings it",
-            )
-        return found
+        return _loaded(name, each)
     close = get_close_matches(name, names(), 1)
     raise UsageError(
         f"there is no API pack {name!r}",
@@ -223,6 +219,30 @@ def find(name: str) -> Api:
         why=f"the packs are {', '.join(names())}",
         fix=f"write --api {close[0]}" if close else f"name one of them, or {NONE}",
     )
+
+
+def _loaded(name: str, entry: "EntryPoint") -> Api:
+    """Load a pack of another distribution."""
+    try:
+        found = entry.load()
+        why = "it is no mockserver.api.Api" if not isinstance(found, Api) else ""
+        if not why and found.name != name:
+            why = f"it calls itself {found.name!r}"
+    except Exception as error:  # whatever another's code does
+        found, why = None, str(error)
+    if not isinstance(found, Api) or why:
+        fix = "update or remove the distribution that brings it"
+        raise UsageError(f"the API pack {name!r} cannot be used", where=entry.value, why=why, fix=fix)
+    return found
+
+
+def usable() -> list[Api]:
+    """List the packs that can be used; why one cannot is said where it is named."""
+    found = []
+    for name in names():
+        with suppress(UsageError):
+            found.append(find(name))
+    return found
 
 
 def choose(name: str | None, contract: str | None = None) -> Api | None:
@@ -276,17 +296,12 @@ def _bundled(version: str, path: Path, _: tuple[int, int]) -> Contract:
 
 
 def recognised(contracts: Sequence[Contract]) -> str:
-    """Name a pack whose contracts have the very operations of these; nothing where none has."""
+    """Name a pack whose contracts share an operation with these; nothing where none does."""
     served = {(each.method, each.path) for contract in contracts for each in contract.operations}
-    for name in names():
-        pack = find(name)
-        own = (
-            {(e.method, e.path) for each in read_contracts(AUTO, pack) for e in each.operations}
-            if pack.contracts
-            else set()
-        )
-        if served & own:
-            return name
+    for pack in usable():
+        contracts = read_contracts(AUTO, pack) if pack.contracts else ()
+        if served & {(operation.method, operation.path) for each in contracts for operation in each.operations}:
+            return pack.name
     return ""
 
 
@@ -340,10 +355,9 @@ def unknown_option(name: str, api: Api | None, known: Iterable[str], where: str 
 
 def pack_of(option: str) -> str:
     """Name the pack that has an option; nothing where none has."""
-    for name in names():
-        own = find(name).settings
-        if own is not None and option in {each.name for each in fields(own)}:
-            return name
+    for pack in usable():
+        if pack.settings is not None and option in {each.name for each in fields(pack.settings)}:
+            return pack.name
     return ""
 
 

@@ -116,14 +116,14 @@ def api_of(args: Sequence[str], defaults: Mapping[str, Any]) -> packs.Api | None
     """Find the API pack in force: by the options, else the environment, else pyproject.toml, else the default."""
 
     def given(name: str) -> str | None:
+        value = os.environ.get(f"MOCKSERVER_{name.upper()}") or defaults.get(name)
         for at, text in enumerate(args):
             if text == "--":
                 break
             if text == f"--{name}" and at + 1 < len(args):
-                return args[at + 1]
+                value = args[at + 1]
             if text.startswith(f"--{name}="):
-                return text.partition("=")[2]
-        value = os.environ.get(f"MOCKSERVER_{name.upper()}") or defaults.get(name)
+                value = text.partition("=")[2]
         return None if value is None else str(value)
 
     return packs.choose(given("api"), given("contract"))
@@ -299,16 +299,20 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def read_pyproject(folder: Path) -> dict[str, Any]:
-    """Give [tool.mockserver] of the nearest pyproject.toml, from `folder` upwards; {} where there is none."""
+def read_pyproject(folder: Path, args: Sequence[str] = ()) -> dict[str, Any]:
+    """Give [tool.mockserver] of the nearest pyproject.toml, from `folder` upwards; {} where there is none.
+
+    It may hold the options of the pack that it names itself, and of the one that is in force by `args`.
+    """
     for each in (folder, *folder.parents):
         path = each / "pyproject.toml"
         if path.is_file():
-            return _table(path)
+            return _checked(path, _table(path), args)
     return {}
 
 
 def _table(path: Path) -> dict[str, Any]:
+    """Read the table of a pyproject.toml."""
     import tomllib
 
     try:
@@ -318,10 +322,16 @@ def _table(path: Path) -> dict[str, Any]:
     table = tools.get("mockserver", {}) if isinstance(tools, dict) else tools
     if not isinstance(table, dict):
         raise UsageError("[tool.mockserver] is not a table", where=str(path), fix="write [tool.mockserver] and options")
-    said = {key.replace("-", "_"): value for key, value in table.items()}
-    contract = said.get("contract")
-    api = packs.choose(said.get("api"), None if contract is None else str(contract))
-    known = {each.name: each for each in packs.options(api)}
+    return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _checked(path: Path, said: Mapping[str, Any], args: Sequence[str]) -> dict[str, Any]:
+    """Give the options of a table as the command takes them; a UsageError names one that there is not."""
+    if not said:
+        return {}
+    named = {key: str(said[key]) for key in ("api", "contract") if key in said}
+    api = packs.choose(named.get("api"), named.get("contract"))
+    known = {each.name: each for pack in (api, api_of(args, said)) for each in packs.options(pack)}
     for key in said:
         if key not in known:
             raise packs.unknown_option(key, api, known, f"[tool.mockserver] in {path}")
@@ -351,7 +361,7 @@ def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
 def start() -> None:
     """Run the command line; what stops us is told on stderr, with its exit code."""
     try:
-        said = read_pyproject(Path.cwd())
+        said = read_pyproject(Path.cwd(), sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}
         main(default_map={**checks, "serve": said, "run": {key: value for key, value in said.items() if key != "port"}})
     except MockserverError as error:

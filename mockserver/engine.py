@@ -131,9 +131,9 @@ class Mock:
 
     def record_problem(self, record: Record, parts: Sequence[Part]) -> str:
         """Say why a record could not be answered; nothing where it can."""
-        if self.api is None or self.api.state is None:
+        if self.api is None:
             return "no API pack keeps records here"
-        return self.api.state.problem(self.served.contracts, record, parts)
+        return "" if self.api.state is None else self.api.state.problem(self.served.contracts, record, parts)
 
     @property
     def convert_record(self) -> "Callable[[Json], Json] | None":

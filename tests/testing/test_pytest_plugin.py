@@ -209,6 +209,62 @@ def test_by_place(mockserver): pass
     ran.stdout.fnmatch_lines(["*no setting 'sed'*", "*takes settings by name*"])
 
 
+OWN = """
+{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {"/notes": {"get": {
+    "operationId": "list_notes", "responses": {"200": {"description": "", "content": {"application/json": {
+        "schema": {"type": "array"}, "example": ["one"]}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize("said", ['api="none", contract="own.json"', 'contract="own.json"'])
+def test_a_marker_names_the_api_pack_or_none(pytester: pytest.Pytester, said: str) -> None:
+    pytester.makefile(".json", own=OWN)
+    ran = outcome(
+        pytester,
+        f"""
+@pytest.mark.mockserver({said})
+@pytest.mark.parametrize("fixture", ["mockserver", "mockserver_live"])
+def test_own(request, fixture, monkeypatch):
+    mock = request.getfixturevalue(fixture)
+    assert mock.http_client().get("/notes").json() == ["one"]
+    assert not hasattr(mock, "sessions")
+    assert "LLAMA_CLOUD_BASE_URL" not in mock.environ()
+
+@pytest.mark.mockserver(api="llamacloud-chat")
+def test_chat(mockserver):
+    assert len(mockserver.sessions) == 0
+
+@pytest.mark.mockserver({said}, title_length=5)
+def test_setting_of_another(mockserver): pass
+
+@pytest.mark.mockserver(api="unknown")
+def test_unknown(mockserver): pass
+""",
+    )
+    ran.assert_outcomes(passed=3, errors=2)
+    ran.stdout.fnmatch_lines(["*no setting 'title_length' without an API pack*", "*add api=llamacloud-chat*"])
+    ran.stdout.fnmatch_lines(["*there is no API pack 'unknown'*"])
+
+
+def test_the_ini_option_names_the_api_pack_too(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".json", own=OWN)
+    pytester.makeini("[pytest]\nmockserver_settings =\n    api = none\n    contract = own.json\n")
+    ran = outcome(
+        pytester,
+        """
+def test_own(mockserver):
+    assert mockserver.http_client().get("/notes").json() == ["one"]
+    mockserver.stub.create("list_notes", body=["two"])
+    assert mockserver.http_client().get("/notes").json() == ["two"]
+""",
+    )
+    ran.assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\nmockserver_settings =\n    api = none\n    title_length = 5\n")
+    ran = outcome(pytester, "def test_it(mockserver): pass")
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines(["*no setting 'title_length' without an API pack*", "*add api=llamacloud-chat*"])
+
+
 def test_code_that_builds_its_own_client_is_reached_by_the_environment(pytester: pytest.Pytester) -> None:
     ran = outcome(
         pytester,
