@@ -53,14 +53,14 @@ format: $(READY) ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure all, beside plain servers and other tools; writes BENCHMARKS.md (needs wrk)
+bench: $(READY) ## measure all, beside plain servers and other tools; writes BENCHMARKS.md (half an hour)
 	$(BIN)/python -m benchmarks
 
-bench-quick: $(READY) ## measure the title call, calls in tests and instructions, in two minutes; writes nothing
+bench-quick: $(READY) ## measure all operations, the start and calls in process, in two minutes; writes nothing
 	$(BIN)/python -m benchmarks --quick
 
 bench-peers: $(READY) ## measure beside other tools, which are fetched once; writes nothing
-	$(BIN)/python -m benchmarks --peers
+	$(BIN)/python -m benchmarks --only peers
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

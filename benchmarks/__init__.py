@@ -1,1 +1,1 @@
-"""Measures the mock beside plain servers, and beside itself with other stores and sizes; `python -m benchmarks`."""
+"""Measures the mock beside plain servers and other mock servers: `python -m benchmarks`."""

@@ -1,168 +1,142 @@
-"""The command: measure, print, and write BENCHMARKS.md and benchmarks/results.json."""
+"""The command: measure, print the report and, after a whole run, write it into BENCHMARKS.md."""
 
 import argparse
+import ast
 import json
 import os
-import shutil
-import subprocess
+import platform
+import signal
 import sys
+import tokenize
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.checking import checking
-from benchmarks.children import Cores, Stop, end_on_signals, say, usable_cores
-from benchmarks.environment import CACHE, ROOT, Machine, check_flags, machine, prepare, versions
-from benchmarks.figures import Section
-from benchmarks.growth import growth
-from benchmarks.imports import imports
-from benchmarks.in_tests import in_tests
-from benchmarks.kept import stores
-from benchmarks.many import many_sessions
-from benchmarks.measure import FULL, QUICK, Plan, instructions
-from benchmarks.peers import other_tools
-from benchmarks.picture import PLACE, drawn
-from benchmarks.report import Instructions, Results, as_json, as_markdown, summary
+from benchmarks import servers
+from benchmarks.calls import growth, in_process, operations, same_operation_elsewhere, start, title
+from benchmarks.load import Bench, default_load
+from benchmarks.peers import peers
+from benchmarks.report import BEFORE, FILES, LINES, Report, Row, Section, placed
+from benchmarks.servers import ROOT, Cores
 from benchmarks.soak import soak
-from benchmarks.streams import streams
-from benchmarks.title import title
-from benchmarks.workers import two_workers
 
-RESULTS = ROOT / "benchmarks" / "results.json"
-REPORT = ROOT / "BENCHMARKS.md"
+RESULTS, DOCUMENT = ROOT / "benchmarks" / "results.json", ROOT / "BENCHMARKS.md"
 
-DAILY = ("title", "tests")
-"""The sections of a quick run."""
+LINES_BEFORE = 17_044
+"""Lines of code in `mockserver/` before it was rebuilt, counted as below."""
 
-PEERS = ("peers", "tests")
-"""The sections with other tools: servers, and what else there is for a test."""
+_NO_CODE = {getattr(tokenize, name) for name in "COMMENT NL NEWLINE INDENT DEDENT ENCODING ENDMARKER".split()}
 
 
-def main() -> None:
-    """Run, and end with an exit code: 0 measured, 1 something is wrong, 3 something is not installed."""
-    options = _options()
-    end_on_signals()
-    try:
-        _require()
-        command = "python -m benchmarks" + " --quick" * options.quick
-        results = measured(QUICK if options.quick else FULL, command, chosen(options), count=not options.only)
-    except Stop as stop:
-        print(f"benchmarks: {stop}", file=sys.stderr)
-        sys.exit(stop.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    print(summary(results, all_of_it=not options.only))
-    failed = [each.name for each in results.sections if each.failed]
-    written = as_json(results)
-    _draw(results, written, CACHE)
-    if not options.only and (options.write or not options.quick):
-        RESULTS.write_text(written, "utf-8")
-        REPORT.write_text(as_markdown(results), "utf-8")
-        _draw(results, written)
-        say("written: BENCHMARKS.md, benchmarks/results.json, the pictures in docs")
-    if failed:
-        print(f"benchmarks: not measured: {', '.join(failed)}", file=sys.stderr)
-        sys.exit(1)
+def code(_bench: Bench) -> Section:
+    """Count the lines of code, and the files that have any."""
+    counted = [code_lines(path) for path in (ROOT / "mockserver").rglob("*.py")]
+    rows = [Row(LINES, BEFORE, [sum(counted) / LINES_BEFORE]), Row(FILES, "-", [sum(map(bool, counted))])]
+    note = f"{sum(counted):,} lines are neither blank nor comment nor docstring; {BEFORE} there were {LINES_BEFORE:,}."
+    return Section("Code", rows, notes=[note])
 
 
-def _draw(results: Results, written: str, folder: Path = ROOT) -> None:
-    """Keep the pictures, each at its place in a folder: those of the sections, and that of the results as written."""
-    pictures = {name: text for section in results.sections for name, text in section.pictures.items()}
-    for name, text in {**pictures, PLACE: drawn(json.loads(written))}.items():
-        if text:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, "utf-8")
+def code_lines(path: Path) -> int:
+    """Count the lines of a module that are neither blank nor comment nor docstring."""
+    prose = set[int]()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            prose.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    with path.open("rb") as file:
+        tokens = [each for each in tokenize.tokenize(file.readline) if each.type not in _NO_CODE]
+    return len({line for each in tokens for line in range(each.start[0], each.end[0] + 1)} - prose)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    daily = f"fewer and shorter rounds of {', '.join(DAILY)}, and the instructions: under two minutes; not written"
-    parser.add_argument("--quick", action="store_true", help=daily)
-    parser.add_argument("--write", action="store_true", help="with --quick: all sections, and the report is written")
-    text = "some sections, not all; not written"
-    parser.add_argument("--only", action="append", choices=list(SECTIONS), default=[], help=text)
-    told = f"the same as {' '.join(f'--only {name}' for name in PEERS)}"
-    parser.add_argument("--peers", action="store_true", help=told)
-    options = parser.parse_args()
-    options.only += PEERS if options.peers else ()
-    return options
-
-
-def chosen(options: argparse.Namespace) -> Sequence[str]:
-    """Give the sections that are measured: those that were asked for, those of every day, or all."""
-    if options.only:
-        return [name for name in SECTIONS if name in options.only]
-    return DAILY if options.quick and not options.write else list(SECTIONS)
-
-
-def _require() -> None:
-    """Stop where this machine cannot measure, saying what to install."""
-    if not hasattr(os, "sched_setaffinity"):
-        raise Stop("the benchmark needs Linux: it pins processes to cores and reads /proc", 3)
-    if shutil.which("wrk") is None:
-        raise Stop("wrk is not installed; install it with: apt-get install wrk", 3)
-
-
-def measured(plan: Plan, command: str, names: Sequence[str], *, count: bool) -> Results:
-    """Measure the sections of these names, and, if `count`, the instructions of one request."""
-    host = machine()
-    check_flags()
-    prepare()
-    cores = usable_cores()
-    os.sched_setaffinity(0, {cores.load})
-    sections = [section(name, cores, plan) for name in names]
-    counted = instructions(plan.calls, cores) if count else None
-    return Results(
-        taken=datetime.now(UTC).date().isoformat(),
-        command=command,
-        plan=plan,
-        one_core=cores.server == cores.load,
-        machine=host,
-        versions=versions(),
-        sections=sections,
-        instructions=None if counted is None else Instructions(counted, _committed(host)),
-    )
-
-
-def section(name: str, cores: Cores, plan: Plan) -> Section:
-    """Measure a section; one that fails stands in the report as such, and costs no other its figures."""
-    try:
-        return SECTIONS[name](cores, plan)
-    except (Stop, OSError, RuntimeError, ValueError, LookupError) as error:
-        why = str(error).strip() or type(error).__name__
-        say(f"{name} FAILED: {why}")
-        return Section(
-            name, (), (), ["It failed."], notes=[f"**NOT MEASURED**: {why.splitlines()[0][:300]}"], failed=True
-        )
-
-
-SECTIONS: Mapping[str, Callable[[Cores, Plan], Section]] = {
+SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
     "title": title,
-    "imports": imports,
-    "peers": other_tools,
-    "workers": two_workers,
-    "many": many_sessions,
-    "stores": stores,
-    "streams": streams,
-    "tests": in_tests,
-    "check": checking,
+    "operations": operations,
+    "elsewhere": same_operation_elsewhere,
+    "start": start,
+    "in-process": in_process,
+    "code": code,
+    "peers": peers,
     "growth": growth,
     "soak": soak,
 }
 
+DAILY = ("title", "operations", "elsewhere", "start", "in-process", "code")
+"""What a quick run measures."""
 
-def _committed(host: Machine) -> float | None:
-    """Give the committed count of instructions, if it is of this interpreter and processor."""
-    git = ["git", "show", "HEAD:benchmarks/results.json"]
-    told = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False) if shutil.which("git") else None
-    if told is None or told.returncode:
-        return None
-    before: dict[str, Any] = json.loads(told.stdout)
-    then = before["machine"]
-    if (then["python"], then["processor"]) != (host.python, host.processor) or not before.get("instructions"):
-        return None
-    return float(before["instructions"]["per_request"])
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run; end with 0 if all was measured, 1 if something was not."""
+    options = options_of(arguments)
+    for each in (signal.SIGTERM, signal.SIGHUP):  # so that servers are stopped on these, too
+        signal.signal(each, _end)
+    if not hasattr(os, "sched_setaffinity"):
+        sys.exit("benchmarks: this needs Linux, since it pins processes to cores and reads /proc")
+    cores = sorted(os.sched_getaffinity(0))
+    bench = Bench(Cores(cores[0], cores[-1]), options.load, sides=3, rounds=6, starts=20, calls=15, soak=300)
+    if options.quick:
+        bench = replace(bench, sides=1, rounds=4, starts=5, calls=5, soak=15)
+    report = measured(chosen(options), bench, whole=not (options.quick or options.only))
+    print(report.as_text())
+    if report.whole:
+        RESULTS.write_text(report.as_json(), "utf-8")
+        DOCUMENT.write_text(placed(DOCUMENT.read_text("utf-8"), report.as_text()), "utf-8")
+        servers.say("written: BENCHMARKS.md and benchmarks/results.json")
+    if failed := [name for name, each in report.sections.items() if each.failed]:
+        sys.exit(f"benchmarks: NOT MEASURED: {', '.join(failed)}")
+
+
+def _end(number: int, _frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"two minutes: {', '.join(DAILY)}; writes nothing")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="a section; may be repeated; writes nothing")
+    parser.add_argument("--load", choices=("wrk", "own"), default=default_load(), help="what sends the load")
+    return parser.parse_args(arguments)
+
+
+def chosen(options: argparse.Namespace) -> Sequence[str]:
+    """Return the sections that are measured."""
+    return [name for name in SECTIONS if name in (options.only or (DAILY if options.quick else SECTIONS))]
+
+
+def measured(names: Sequence[str], bench: Bench, *, whole: bool) -> Report:
+    """Measure the sections of these names, with this process on the core of the load."""
+    before = os.getloadavg()[0]
+    servers.prepare()
+    os.sched_setaffinity(0, {bench.cores.load})
+    sections = {name: section(name, bench) for name in names}
+    return Report(described(bench, before), sections, whole)
+
+
+def section(name: str, bench: Bench) -> Section:
+    """Measure a section; one that fails is told as such, and costs no other its figures."""
+    try:
+        return SECTIONS[name](bench)
+    except (servers.Stop, OSError, RuntimeError, ValueError, LookupError) as error:
+        servers.say(f"{name} FAILED: {error}")
+        return Section(name, failed=(str(error).strip() or type(error).__name__).splitlines()[0][:300])
+
+
+def described(bench: Bench, load_before: float) -> Sequence[str]:
+    """Say when and on what the figures were taken, a line each, without names or paths of the machine."""
+    facts = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    model = next((line.partition(":")[2].strip() for line in facts if line.startswith("model name")), "unknown")
+    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    packages = ("starlette", "uvicorn", "httptools", "uvloop", "jsonschema-rs")
+    versions = json.loads(servers.output([servers.PYTHON, "-c", code, *packages]))
+    apart = "one core for all" if bench.cores.server == bench.cores.load else "a core for the server, one for the load"
+    load = "wrk" if bench.load == "wrk" else "our own client, not wrk"
+    busy = " (**not idle**)" if load_before > 0.5 else ""
+    return [
+        f"Taken on {datetime.now(UTC).date()}: {model}; {apart}; load average before {load_before:.2f}{busy}.",
+        f"Python {platform.python_version()}, " + ", ".join(f"{name} {each}" for name, each in versions.items()) + ".",
+        f"Load by {load}; {bench.sides} times {bench.rounds} rounds, {bench.starts} starts.",
+    ]
 
 
 if __name__ == "__main__":

@@ -1,233 +1,286 @@
-"""Times calls in one process, by each way that a test has. Run as a file, in the environment of the peers.
+"""The calls: title and the other operations beside plain servers, start, memory, calls in process, and growth."""
 
-`calls.py <rounds> <calls>` prints, as one JSON object, for each measurement and each way the microseconds or
-milliseconds of each round; the ways take turns.
-"""
-
-import asyncio
+import copy
 import json
-import logging
-import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import log
+from pathlib import Path
 from typing import Any
 
-import benchmark_reference
-import httpx
-import respx
-from llama_cloud import AsyncLlamaCloud, LlamaCloud
-from pytest_httpserver import HTTPServer
+import yaml
 
-from mockserver.engine import Mock
-from mockserver.testing.pytest_fixtures import LiveServer
-from mockserver.testing.server import MockServer, open_mock
+from benchmarks import pack, report, servers
+from benchmarks.load import Bench, fill, limited, side_by_side
+from benchmarks.report import SAME, Row, Section
+from benchmarks.servers import (
+    ANY_TITLE,
+    BARE,
+    CHAT,
+    CONTRACT,
+    OURS,
+    PLAIN,
+    SESSION,
+    TITLE_CALL,
+    TITLE_PATH,
+    Call,
+    Command,
+    Server,
+)
 
-SESSION = "ses-abc123"
-PATH = f"/api/v1/chat/{SESSION}/title"
-MESSAGE = "How do I rotate the keys of an index without any downtime?"
-TITLE = MESSAGE[:50] + "..."
-BODY = {"first_message": MESSAGE}
-ANSWER = {
-    "session_id": SESSION,
-    "generated_title": TITLE,
-    "last_updated_at": "2026-04-22T12:34:41.342245",
-    "job_metadata": None,
-    "index_ids": None,
+TURN = json.dumps({"index_ids": ["idx-abc123"], "prompt": "How do I rotate the keys of an index?"})
+
+PER_ROUND = 300
+"""Calls in process of one round."""
+
+
+def title(bench: Bench) -> Section:
+    """Measure the title call beside a plain Starlette app and a bare ASGI callable."""
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        answer = Path(folder) / "answer.json"
+        with servers.serving(servers.mock(), bench.cores) as running:
+            answer.write_bytes(servers.first_answer(running, TITLE_CALL).body)
+        others = [servers.reference(PLAIN, "plain"), servers.reference(BARE, "bare", answer)]
+        found = side_by_side("title", [servers.mock(), *others], TITLE_CALL, bench)
+    ours, plain, bare = found.values()
+    peaks = [ours_mib / plain_mib for ours_mib, plain_mib in zip(ours.peaks, plain.peaks, strict=True)]
+    rows = [
+        Row(report.TITLE, PLAIN, ours.divided(plain, "rate")),
+        Row(report.TITLE, BARE, ours.divided(bare, "rate")),
+        Row("title: processor time of a call", PLAIN, ours.divided(plain, "server_us")),
+        Row("title: processor time of a call", BARE, ours.divided(bare, "server_us")),
+        Row(report.MEMORY, PLAIN, peaks),
+    ]
+    for name, each in found.items():
+        rows.append(Row(f"title calls of {name}", "-", [load.rate for load in each.slices], "/s"))
+    share = bare.median("server_us") / ours.median("server_us")
+    note = f"Of the processor time of a title call, {share:.0%} is uvicorn's and the socket's: that of bare ASGI."
+    return Section("The title call", rows, notes=[note, *limited(found)])
+
+
+# -- the other operations ----------------------------------------------------------------------------------------------
+
+
+def titled(port: int) -> None:
+    """Give the session a title."""
+    servers.ask(port, TITLE_CALL)
+
+
+def with_turn(port: int) -> None:
+    """Give the session a turn."""
+    servers.ask(port, Call("POST", f"{CHAT}/{SESSION}/messages/stream", TURN))
+
+
+def ten_sessions(port: int) -> None:
+    """Make ten sessions with titles."""
+    fill(port, ANY_TITLE, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that is measured, and the route of the plain app beside it."""
+
+    measure: str
+    call: Call
+    route: str
+    prepare: Callable[[int], None] = servers.nothing
+    of: str = "rate"
+
+
+_SUMMARY, _RETRIEVE = Call("GET", f"{CHAT}/{SESSION}/summary"), Call("GET", f"{CHAT}/{SESSION}")
+_STREAM = Call("POST", f"{CHAT}/ses-{{n:06d}}/messages/stream", TURN)
+
+OPERATIONS = (
+    Operation(report.SUMMARY, _SUMMARY, f"{CHAT}/{{id}}/summary", titled),
+    Operation(report.RETRIEVE, _RETRIEVE, f"{CHAT}/{{id}}", titled),
+    Operation("retrieve after a turn: throughput", _RETRIEVE, f"{CHAT}/{{id}}", with_turn),
+    Operation(report.LIST, Call("GET", CHAT), CHAT, ten_sessions),
+    Operation("create: throughput", Call("POST", CHAT, "{}", 201), CHAT),
+    Operation("create and delete, by turns: throughput", Call("POST", CHAT, "{}", 201, delete=True), CHAT),
+    Operation("stream of a turn: bytes a second", _STREAM, f"{CHAT}/{{id}}/messages/stream", of="byte_rate"),
+)
+
+
+def operations(bench: Bench) -> Section:
+    """Measure the other operations, each beside a plain Starlette app with that one route and the same bytes."""
+    rows, notes = [], list[str]()
+    for each in OPERATIONS:
+        with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+            routes = Path(folder) / "routes.json"
+            routes.write_text(json.dumps(routes_of(each, bench)), "utf-8")
+            compared = [servers.mock(prepare=each.prepare), servers.reference(SAME, "same", routes)]
+            found = side_by_side(each.measure.partition(":")[0], compared, each.call, bench)
+        rows.append(Row(each.measure, SAME, found[OURS].divided(found[SAME], each.of)))
+        notes += limited(found)
+    return Section("The other operations", rows, notes=notes)
+
+
+def routes_of(operation: Operation, bench: Bench) -> Sequence[Mapping[str, Any]]:
+    """Ask the mock, and return the routes of an app that returns the same bytes; of streams, a usual one."""
+    with servers.serving(servers.mock(), bench.cores) as running:
+        servers.first_answer(running, Call("GET", CHAT))
+        operation.prepare(running.port)
+        numbers = range(25 if "{n" in operation.call.path else 1)
+        answers = [servers.checked(running, operation.call, each) for each in numbers]
+    answer = sorted(answers, key=lambda each: len(each.body))[len(answers) // 2]
+    body, kind = answer.body.decode(), answer.headers["content-type"]
+    route = {"path": operation.route, "method": operation.call.method, "status": answer.status, "type": kind}
+    if kind.startswith("text/event-stream"):
+        return [{**route, "events": [f"{each}\n\n" for each in body.split("\n\n") if each]}]
+    deleted = {"path": f"{CHAT}/{{id}}", "method": "DELETE", "status": 204, "type": None, "body": ""}
+    return [{**route, "body": body}, *([deleted] if operation.call.delete else [])]
+
+
+def same_operation_elsewhere(bench: Bench) -> Section:
+    """Measure the title operation under another name and path, with a pack of its own, beside the title."""
+    body = json.dumps({"words": servers.MESSAGE})
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        install_pack(Path(folder))
+        plain = servers.mock("title")
+        notes = servers.mock(pack.NAME, "--api", pack.NAME).command
+        other = Server(
+            pack.NAME,
+            lambda port: ["env", f"PYTHONPATH={folder}", *notes(port)],
+            call=Call("POST", pack.PATH.format(note_id=SESSION), body),
+        )
+        found = side_by_side("the same operation elsewhere", [plain, other], TITLE_CALL, bench)
+    theirs, ours = found["title"], found[pack.NAME]
+    rows = [
+        Row(report.ELSEWHERE, "title", ours.divided(theirs, "rate")),
+        Row("the same: processor time of a call", "title", ours.divided(theirs, "server_us")),
+    ]
+    return Section("The title operation elsewhere", rows, notes=limited(found))
+
+
+def install_pack(folder: Path) -> None:
+    """Put the pack into a folder as a distribution, with the title operation of the contract under other names."""
+    shutil.copy(pack.__file__, folder / "benchmark_pack.py")
+    made = folder / "benchmark_pack-1.dist-info"
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: benchmark-pack\nVersion: 1\n", "utf-8")
+    (made / "entry_points.txt").write_text(f"[mockserver.apis]\n{pack.NAME} = benchmark_pack:API\n", "utf-8")
+    contract = yaml.safe_load(CONTRACT.read_text("utf-8"))
+    text = json.dumps({**contract, "paths": {pack.PATH: contract["paths"][TITLE_PATH]}})
+    for name, other in RENAMED.items():
+        text = text.replace(name, other)
+    (folder / "notes.json").write_text(text, "utf-8")
+
+
+RENAMED = {
+    "session_id": "note_id",
+    "set_title": "make_heading",
+    "first_message": "words",
+    "generated_title": "heading",
+    "last_updated_at": "changed_at",
+    "job_metadata": "work",
+    "index_ids": "sources",
 }
-KEY = {"authorization": "Bearer any-key"}
-BASE = "http://mockserver.test"
-
-Times = dict[str, dict[str, list[float]]]
+"""How the words of the title operation are called in the contract of the pack."""
 
 
-def note(found: Times, measure: str, way: str, value: float) -> None:
-    """Keep a sample."""
-    found.setdefault(measure, {}).setdefault(way, []).append(value)
+# -- start, and calls in process ---------------------------------------------------------------------------------------
 
 
-def right(title: str | None) -> None:
-    """End where an answer is wrong."""
-    if title != TITLE:
-        sys.exit(f"the answer was {title!r}")
+def start(bench: Bench) -> Section:
+    """Measure the time from a new process to its first right answer."""
+    found: dict[str, list[float]] = {OURS: [], PLAIN: []}
+    compared = [servers.mock(), servers.reference(PLAIN, "plain")]
+    for number in range(bench.starts + 1):
+        servers.say(f"start: {number} of {bench.starts}")
+        for each in compared[:: -1 if number % 2 else 1]:
+            found[each.name].append(start_ms(each, TITLE_CALL, bench))
+    ours, plain = (each[1:] for each in found.values())  # the first one fills the caches of the disk
+    ratios = [mine / other for mine, other in zip(ours, plain, strict=True)]
+    figures = [Row("start of mockserver", "-", ours, "ms"), Row("start of plain Starlette", "-", plain, "ms")]
+    return Section("Start", [Row(report.START_UP, PLAIN, ratios), *figures])
 
 
-def of_httpx(client: httpx.Client) -> Callable[[], object]:
-    """Give a call by a client of httpx."""
-    right(client.post(PATH, json=BODY, headers=KEY).json()["generated_title"])
-    return lambda: client.post(PATH, json=BODY, headers=KEY).json()
+def start_ms(server: Server, call: Call, bench: Bench) -> float:
+    """Measure one start, in milliseconds."""
+    with servers.serving(server, bench.cores) as running:
+        return (servers.first_answer(running, call).moment - running.began) * 1000
 
 
-def of_official(client: LlamaCloud) -> Callable[[], object]:
-    """Give a call by the official client."""
-    right(client.beta.chat.set_title(SESSION, first_message=MESSAGE).generated_title)
-    return lambda: client.beta.chat.set_title(SESSION, first_message=MESSAGE)
+def in_process(bench: Bench) -> Section:
+    """Measure a title call through our httpx transport beside httpx's own to a plain Starlette app."""
+    servers.say(f"in process: {bench.calls} rounds")
+    command: Command = [servers.PYTHON, "-c", servers.RUN_REFERENCE, "in-process", str(bench.calls), str(PER_ROUND)]
+    found = json.loads(servers.output(command, bench.cores.server))
+    ratios = [ours / plain for ours, plain in zip(found["mock"], found["plain"], strict=True)]
+    ours = Row("title in process", "-", found["mock"], "µs")
+    return Section("In process", [Row(report.IN_PROCESS, report.TRANSPORT, ratios), ours])
 
 
-@contextmanager
-def patched() -> Iterator[None]:
-    """Let respx answer, as its users do: by its patch of httpx."""
-    with respx.mock(assert_all_called=False, base_url=BASE) as router:
-        router.post(PATH).respond(json=ANSWER)
-        yield
+# -- growth ------------------------------------------------------------------------------------------------------------
+
+TIMES = 1_000
+SESSIONS, ENTRIES, DECLARED = 100, 10, 7
+"""The smaller size of each."""
+
+STATUS_ONLY = replace(TITLE_CALL)
+"""The title call, of which only the status is checked: with a contract of one's own, no pack need play it."""
 
 
-AROUND: Mapping[str, Callable[[], AbstractContextManager[None]]] = {"respx": patched}
-"""What stands around the calls of a way."""
+def growth(bench: Bench) -> Section:
+    """Measure the processor time of a call, and the start with a large contract."""
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        contracts = pair(DECLARED, lambda n: servers.mock(f"{n:,}", "--contract", write_contract(Path(folder), n)))
+        rows = [
+            cost("call, sessions", pair(SESSIONS, with_sessions), ANY_TITLE, bench),
+            cost("call, entries of the journal", pair(ENTRIES, with_journal), TITLE_CALL, bench),
+            cost("call, operations of the contract", contracts, STATUS_ONLY, bench),
+            started("start, operations of the contract", contracts, bench),
+        ]
+    lines = [[each.measure, each.against, *each.cells, f"{log(each.median) / log(TIMES):+.3f}"] for each in rows]
+    head = ["cost, and what grows", "sizes", "cost at the larger", "spread", "log-log slope"]
+    note = "Slope 0 is constant, 1 linear. The cost of a call is the server's processor time, of a start its time."
+    return Section("Growth", tables=[[head, *lines]], notes=[note])
 
 
-@contextmanager
-def sync_ways() -> Iterator[Mapping[str, Mapping[str, Callable[[], object]]]]:
-    """Give the ways of a sync call: measurement -> way -> call."""
-    with ExitStack() as stack:
-        mock = stack.enter_context(open_mock(contract="2.6"))
-        server = stack.enter_context(HTTPServer(host="127.0.0.1"))
-        server.expect_request(PATH, method="POST").respond_with_json(ANSWER)
-        options: dict[str, Any] = {"api_key": "any-key"}
-        here = server.url_for("")
-        with patched():
-            by_respx = of_httpx(httpx.Client(base_url=BASE, verify=False))  # noqa: S501  # no TLS there
-            official_by_respx = of_official(LlamaCloud(base_url=BASE, **options))
-        yield {
-            "httpx": {
-                "mockserver": of_httpx(mock.http_client()),
-                "respx": by_respx,
-                "pytest-httpserver": of_httpx(httpx.Client(base_url=here, verify=False)),  # noqa: S501  # nor there
-            },
-            "official client": {
-                "mockserver": of_official(LlamaCloud(**mock.client_options())),
-                "respx": official_by_respx,
-                "pytest-httpserver": of_official(LlamaCloud(base_url=here, **options)),
-            },
-        }
+def pair(small: int, server: Callable[[int], Server]) -> Sequence[Server]:
+    """Return a server of each size."""
+    return [server(small), server(small * TIMES)]
 
 
-async def async_ways(rounds: int, calls: int, found: Times) -> None:
-    """Time async calls: ours, and httpx's own transport to a bare Starlette app."""
-    with open_mock(contract="2.6") as mock:
-        plain = httpx.ASGITransport(app=benchmark_reference.plain())  # type: ignore[arg-type]  # it is an ASGI app
-        clients = {
-            "mockserver": mock.async_http_client(),
-            "httpx to Starlette": httpx.AsyncClient(transport=plain, base_url=BASE),
-        }
-        official = {
-            "mockserver": AsyncLlamaCloud(**mock.async_client_options()),
-            "httpx to Starlette": AsyncLlamaCloud(
-                base_url=BASE, api_key="any-key", http_client=httpx.AsyncClient(transport=plain, base_url=BASE)
-            ),
-        }
-
-        def by_httpx(client: httpx.AsyncClient) -> Callable[[], Awaitable[Any]]:
-            async def call() -> Any:
-                return (await client.post(PATH, json=BODY, headers=KEY)).json()["generated_title"]
-
-            return call
-
-        def by_official(client: AsyncLlamaCloud) -> Callable[[], Awaitable[Any]]:
-            async def call() -> Any:
-                return (await client.beta.chat.set_title(SESSION, first_message=MESSAGE)).generated_title
-
-            return call
-
-        ways = {
-            "httpx, async": {name: by_httpx(client) for name, client in clients.items()},
-            "official client, async": {name: by_official(client) for name, client in official.items()},
-        }
-        for number in range(rounds + 1):
-            for measure, by_way in ways.items():
-                for way, call in list(by_way.items())[:: -1 if number % 2 else 1]:
-                    began = time.perf_counter()
-                    for _ in range(calls):
-                        title = await call()
-                    spent = time.perf_counter() - began
-                    right(title)
-                    if number:  # the first round is not counted
-                        note(found, measure, way, spent / calls * 1e6)
+def filled(calls: int) -> Callable[[int], None]:
+    """Return what gives titles to so many sessions."""
+    return lambda port: fill(port, ANY_TITLE, calls)
 
 
-def opened() -> float:
-    """Open a mock in process as the fixture does, and close it; give the milliseconds."""
-    began = time.perf_counter()
-    with open_mock():
-        pass
-    return (time.perf_counter() - began) * 1000
+def with_sessions(count: int) -> Server:
+    """Return a mock with so many sessions, which is asked for titles of sessions drawn among them."""
+    return servers.mock(f"{count:,}", prepare=filled(count), call=replace(ANY_TITLE, among=count))
 
 
-def mock_of(server: MockServer) -> Mock:
-    """Give the mock behind a mock in this process."""
-    if server.mock is None:
-        sys.exit("the mock is elsewhere")
-    return server.mock
+def with_journal(size: int) -> Server:
+    """Return a mock with a journal of a size, which is full."""
+    return servers.mock(f"{size:,}", "--journal-size", str(size), prepare=filled(ENTRIES * TIMES))
 
 
-def live(server: LiveServer) -> float:
-    """Put a mock behind the socket as the fixture does, and take it away; give the milliseconds."""
-    began = time.perf_counter()
-    with open_mock() as opened_mock, server.serving(mock_of(opened_mock)):
-        pass
-    return (time.perf_counter() - began) * 1000
+def cost(measure: str, compared: Sequence[Server], call: Call, bench: Bench) -> Row:
+    """Divide the processor time of a call at the larger server by that at the smaller one."""
+    small, large = side_by_side(f"growth: {measure}", compared, call, bench).values()
+    return Row(measure, " to ".join(each.name for each in compared), large.divided(small, "server_us"))
 
 
-def stopped(*, asked: bool) -> float:
-    """Stop a live server, with a connection open where it was asked; give the milliseconds."""
-    server = LiveServer()
-    with httpx.Client(verify=False) as client:  # noqa: S501  # no TLS there
-        if asked:
-            client.get(server.url)
-        began = time.perf_counter()
-        server.close()
-        return (time.perf_counter() - began) * 1000
+def started(measure: str, compared: Sequence[Server], bench: Bench) -> Row:
+    """Divide the start with the larger contract by that with the smaller one."""
+    pairs = [[start_ms(each, STATUS_ONLY, bench) for each in compared] for _ in range(bench.rounds)]
+    return Row(measure, " to ".join(each.name for each in compared), [large / small for small, large in pairs])
 
 
-def stopped_other() -> float:
-    """Stop a pytest-httpserver; give the milliseconds."""
-    server = HTTPServer(host="127.0.0.1")
-    server.start()  # type: ignore[no-untyped-call]
-    began = time.perf_counter()
-    server.stop()  # type: ignore[no-untyped-call]
-    return (time.perf_counter() - began) * 1000
-
-
-def sync_calls(rounds: int, calls: int, found: Times) -> None:
-    """Time sync calls by each way."""
-    with sync_ways() as ways:
-        for number in range(rounds + 1):
-            for measure, by_way in ways.items():
-                for way, call in list(by_way.items())[:: -1 if number % 2 else 1]:
-                    with AROUND.get(way, nullcontext)():
-                        began = time.perf_counter()
-                        for _ in range(calls):
-                            call()
-                        spent = time.perf_counter() - began
-                    if number:  # the first round is not counted
-                        note(found, measure, way, spent / calls * 1e6)
-
-
-def fixtures(rounds: int, found: Times) -> None:
-    """Time what a fixture does before and after a test, and at the end of a run."""
-    server = LiveServer()
-    for number in range(10 * rounds + 1):
-        for measure, taken in (("set-up in process", opened()), ("set-up on a socket", live(server))):
-            if number:
-                note(found, measure, "mockserver", taken)
-    server.close()
-    for number in range(rounds + 1):
-        samples = {"mockserver": max(stopped(asked=False), stopped(asked=True)), "pytest-httpserver": stopped_other()}
-        for way, taken in samples.items():
-            if number:
-                note(found, "stop", way, taken)
-
-
-def main() -> None:
-    """Measure, and print."""
-    rounds, calls = map(int, sys.argv[1:])
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # pytest-httpserver's, which would tell each request
-    found: Times = {}
-    sync_calls(rounds, calls, found)
-    asyncio.run(async_ways(rounds, calls, found))
-    fixtures(rounds, found)
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()
+def write_contract(folder: Path, count: int) -> Path:
+    """Write the contract 2.6 with copies of its title operation, each with a path and an id of its own."""
+    document = yaml.safe_load(CONTRACT.read_text("utf-8"))
+    paths = document["paths"]
+    own = sum(method in ("get", "post", "put", "patch", "delete") for each in paths.values() for method in each)
+    for number in range(count - own):
+        made = copy.deepcopy(paths[TITLE_PATH])
+        made["post"]["operationId"] = f"made_{number}"
+        made["post"].pop("x-upstream-operation-id", None)
+        paths[f"/api/v1/area{number % 40}/{{session_id}}/made{number}"] = made
+    path = folder / f"{count}.json"
+    path.write_text(json.dumps(document), "utf-8")
+    return path

@@ -1,203 +1,288 @@
-"""Other tools beside the mock, on the same contract and the same call: how fast, and whether the answers are right."""
+"""Other mock servers on the same contract and the same call: how fast, and whether their answers are right."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from benchmarks.children import Cores
-from benchmarks.figures import Aim, Figure, Row, Section, Series, Table, divided, series
-from benchmarks.measure import TITLE, Load, Plan, wrk_command
-from benchmarks.peers_documents import written
-from benchmarks.peers_install import lacking
-from benchmarks.peers_judge import BAD, PATIENCE, Judged
-from benchmarks.peers_load import CONNECTIONS, GROUP, WARM, WARM_TOOL, Left, Measured, measure
-from benchmarks.peers_servers import DOCUMENTS, MOCK, PLAIN, Peer, peers, shown
-from benchmarks.peers_table import PACKAGES
-from benchmarks.picture import ANSWERS, PLACE, SECTION
+import yaml
+from jsonschema import Draft202012Validator
 
-NAME = SECTION
-USUAL, MANY = 16, 256
-"""Connections at which the servers are compared first, and those that show who is late."""
+from benchmarks import servers
+from benchmarks.load import Bench, by_own, side_by_side
+from benchmarks.report import Row, Section, Table
+from benchmarks.servers import CONTRACT, PLAIN, TITLE_CALL, TITLE_PATH, Answer, Call, Command, Server, Stop
 
-THROUGHPUT, LATE = f"throughput, {USUAL} connections", f"99th percentile, {MANY} connections"
-FASTER, SOONER = Aim("at least", 2.5), Aim("at most", 1.2)
-REFUSALS, RATIOS, LEFT_OUT = "bad requests", "ratios", "left out"
+HOMES = servers.CACHE / "peers"
 
-_CONSTANT = json.dumps(
-    {
-        "session_id": "ses-abc123",
-        "generated_title": TITLE,
-        "last_updated_at": "2026-04-22T12:34:41.342245",
-        "job_metadata": None,
-        "index_ids": None,
-    },
-    separators=(",", ":"),
+CALL = replace(TITLE_CALL)
+"""The title call, of which only the status is checked under load: most tools answer with an example."""
+
+WARM = 8.0
+"""Seconds of load before anything is counted: most tools compile themselves as they run."""
+
+IN_TIME = 2.0
+"""Seconds that a bad request may take until it is refused."""
+
+INSTALLING = 300.0
+"""Seconds that an installation may take."""
+
+Document: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Another mock server: name and version as npm (`@`) or pip (`==`) reads them, and the command that serves."""
+
+    name: str
+    package: str
+    text: str
+    """The command, with {home}, {port} and {documents}; `*` is looked up in the folder that it is installed in."""
+
+    @property
+    def home(self) -> Path:
+        """The folder that it is installed in."""
+        return HOMES / re.sub(r"\W+", "-", self.package).strip("-")
+
+    def command(self, port: int) -> Command:
+        """Return the command on a port; without a launcher, so that the process is the server itself."""
+        values = {"home": self.home, "port": port, "documents": HOMES, "run": servers.RUN_REFERENCE}
+        parts = [each.format(**values) for each in self.text.split()]
+        return [next(map(str, self.home.glob(each)), each) if "*" in each else each for each in parts]
+
+
+PRISM = "@stoplight/prism-cli@5.16.0"
+_PRISM = "node {home}/node_modules/@stoplight/prism-cli/dist/index.js mock --port {port} --verboseLevel silent"
+_STEADY = "node_modules/@stdy/cli-*/bin/steady* --quiet --host 127.0.0.1 --port {port} {documents}/contract.json"
+_MOCKOON = "node {home}/node_modules/.bin/mockoon-cli start --data {documents}/contract.json --port {port}"
+_WIREMOCK = "java -jar node_modules/wiremock/build/*.jar --port {port} --root-dir {documents}/wiremock"
+_CONNEXION = "{home}/bin/python -c {run} connexion {documents}/contract-3.0.json {port}"
+
+TOOLS = (
+    Tool("Prism, static", PRISM, _PRISM + " {documents}/contract.json"),
+    Tool("Prism, dynamic", PRISM, _PRISM + " --dynamic {documents}/contract.json"),
+    Tool("Steady", "@stdy/cli@0.22.2", _STEADY),
+    Tool("Mockoon", "@mockoon/cli@9.9.0", _MOCKOON + " --hostname 127.0.0.1 --disable-log-to-file --disable-admin-api"),
+    Tool("WireMock", "wiremock@3.13.2", _WIREMOCK + " --disable-request-logging --max-request-journal-entries 1000"),
+    Tool("connexion", "connexion[mock,uvicorn]==3.3.0", _CONNEXION),
 )
-"""What the bare server answers: one of the mock's answers."""
+"""The one place to renew versions."""
 
 
-def other_tools(cores: Cores, plan: Plan) -> Section:
-    """Measure all that can be installed."""
-    written(DOCUMENTS)
-    everyone = peers(_CONSTANT)
-    problems = {name: lacking(name) for name in PACKAGES}
-    left = Left({each.name: why for each in everyone if (why := problems.get(each.package, ""))})
-    found = measure(everyone, cores, plan, left)
-    commands = [shown(each, _CONSTANT) for each in everyone if each.name in found]
-    loads = [" ".join(wrk_command(1, "<script>", "<port>", each)) for each in CONNECTIONS]
-    return Section(
-        NAME,
-        rows(found, [each.name for each in everyone if each.kind == "tool"]),
-        figures(found),
-        _how(plan),
-        [*commands, *loads],
-        notes=_notes(everyone, found, left),
-        tables=[
-            answers(found, {each.name: each.kind for each in everyone}),
-            *_left_out(left),
-            refusals(found),
-            ratios(found),
-        ],
-    )
+def peers(bench: Bench) -> Section:
+    """Measure all tools that can be had; those that cannot stand in the report with the reason."""
+    write_documents(HOMES)
+    judged = {each.name: judge(each, bench) for each in (servers.mock(), servers.reference(PLAIN, "plain"))}
+    rows, figures, left = list[Row](), dict[str, Sequence[str]](), dict[str, str]()
+    for tool in TOOLS:
+        server = Server(tool.name, tool.command, warm)
+        try:
+            install(tool)
+            judgement = judge(server, bench)
+            found = side_by_side(tool.name, [servers.mock(), server], CALL, bench)
+        except (Stop, OSError, HTTPException) as error:
+            left[tool.name] = reason(str(error))
+            servers.say(f"{tool.name} is LEFT OUT: {left[tool.name]}")
+        else:
+            ours, theirs = found.values()
+            judged[tool.name] = judgement
+            rows.append(Row("title: throughput", f"{tool.name} ({tool.package})", ours.divided(theirs, "rate")))
+            figures[tool.name] = [f"{theirs.median('p99_ms'):.1f}", f"{max(theirs.peaks):,.0f}"]
+    missing = [[["**LEFT OUT**", "why"], *map(list, left.items())]] if left else []
+    return Section("Other mock servers", rows, [rightness(judged, figures), *missing])
 
 
-def rows(found: Mapping[str, Measured], tools: Sequence[str]) -> list[Row]:
-    """Give what the mock does as a part of what each other does; first what it is to reach."""
-    others = [name for name in found if name != MOCK]
-    fastest = fastest_that_validates({name: found[name] for name in tools if name in found})
-    made = [Row(THROUGHPUT, name, throughput_ratio(found[name], USUAL)) for name in others]
-    if PLAIN in found:
-        late = Row(LATE, PLAIN, _late_ratio(found[PLAIN], MANY), SOONER)
-        made.insert(0, late)
-    if fastest:
-        against = f"{fastest}, the fastest that refuses bad requests"
-        ratio = throughput_ratio(found[fastest], USUAL)
-        made.insert(0, Row(THROUGHPUT, against, ratio, FASTER))
+# -- installing and starting -------------------------------------------------------------------------------------------
+
+
+def install(tool: Tool) -> None:
+    """Install a tool into a folder of its own, unless it is there; Stop if it cannot be had."""
+    by_npm = "==" not in tool.package
+    for program in (*tool.text.split()[:1], *(["npm"] if by_npm else [])):
+        if program.isalpha() and shutil.which(program) is None:
+            raise Stop(f"{program} is not installed")
+    mark = tool.home / "installed"
+    if mark.exists() and mark.stat().st_mtime > servers.REFERENCE.stat().st_mtime:
+        return
+    servers.say(f"installing {tool.package}")
+    shutil.rmtree(tool.home, ignore_errors=True)
+    tool.home.mkdir(parents=True)
+    if by_npm:
+        quiet = ("--no-audit", "--no-fund", "--loglevel", "error")
+        servers.output(["npm", "install", "--prefix", tool.home, *quiet, tool.package], limit=INSTALLING)
+    else:
+        servers.make_environment(tool.home / "bin" / "python", tool.package)
+    mark.touch()
+
+
+def reason(text: str) -> str:
+    """Return the first line that speaks of an error, without addresses and paths."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
+    found = next((line for line in lines[1:] if "error" in line.lower()), lines[0])
+    return re.sub(r"(?<![\w.])/\S+", "<path>", re.sub(r"\w+://\S+", "<address>", found))[:200]
+
+
+def warm(port: int) -> None:
+    """Put a server under load that is not counted."""
+    by_own(port, CALL, WARM)
+
+
+# -- rightness ---------------------------------------------------------------------------------------------------------
+
+OTHER = Call(
+    "POST", CALL.path.replace(servers.SESSION, "ses-other-1"), '{"first_message": "Ships that pass in the night"}'
+)
+
+BAD: Mapping[str, tuple[Call, str]] = {
+    "missing field": (Call("POST", CALL.path, "{}", 422), "first_message"),
+    "wrong type": (Call("POST", CALL.path, '{"first_message": 5}', 422), "first_message"),
+    "bad query": (Call("POST", f"{CALL.path}?project_id=abc", CALL.body, 422), "project_id"),
+    "malformed JSON": (Call("POST", CALL.path, '{"first_message": "What', 400), ""),
+    "unknown method": (Call("PATCH", CALL.path, "", 405), ""),
+}
+"""What is to be refused: the request with the status of its refusal (400 stands for any 4xx), the field to be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a server answers: whether rightly, and what became of each bad request (✓: refused rightly)."""
+
+    right: bool
+    refusals: Mapping[str, str]
+
+
+def judge(server: Server, bench: Bench) -> Judgement:
+    """Start a server, and judge its answers."""
+    servers.say(f"judging the answers of {server.name}")
+    with servers.serving(server, bench.cores) as running:
+        servers.first_answer(running, CALL)
+        return judged_by(lambda call: servers.ask(running.port, call, patience=IN_TIME))
+
+
+def judged_by(send: Callable[[Call], Answer]) -> Judgement:
+    """Judge a server by two right requests and all bad ones."""
+    contract = yaml.safe_load(CONTRACT.read_text("utf-8"))
+    right = all(is_right(contract, call, send(call)) for call in (CALL, OTHER))
+    refusals = {}
+    for name, (call, named) in BAD.items():
+        try:
+            refusals[name] = refusal(contract, call, named, send(call))
+        except TimeoutError:
+            refusals[name] = f"no answer in {IN_TIME:g} s"
+        except (OSError, HTTPException):
+            refusals[name] = "connection closed"
+    return Judgement(right, refusals)
+
+
+def is_right(contract: Document, call: Call, answer: Answer) -> bool:
+    """Say whether the contract allows an answer, with the session that was asked for and a title from the message."""
+    if answer.status != 200 or not allowed(contract, answer):
+        return False
+    body, message = json.loads(answer.body), json.loads(call.body)["first_message"]
+    return body["session_id"] in call.path and str(body["generated_title"]).startswith(message[:20])
+
+
+def allowed(contract: Document, answer: Answer) -> bool:
+    """Say whether the contract allows an answer of the title call: its status and its JSON."""
+    declared = contract["paths"][TITLE_PATH]["post"]["responses"].get(str(answer.status), {})
+    schema = declared.get("content", {}).get("application/json", {}).get("schema")
+    try:
+        return schema is not None and Draft202012Validator({**contract, **schema}).is_valid(json.loads(answer.body))
+    except ValueError:
+        return False
+
+
+def refusal(contract: Document, call: Call, named: str, answer: Answer) -> str:
+    """Say what became of a bad request."""
+    if answer.status < 400:
+        return f"{answer.status}, taken"
+    missing = list(_missing(contract, call, named, answer))
+    right = answer.status == call.status or (call.status == 400 and answer.status < 500)
+    return ", ".join([str(answer.status), *missing]) + (" ✓" if right and not missing else "")
+
+
+def _missing(contract: Document, call: Call, named: str, answer: Answer) -> Iterator[str]:
+    """Say what a refusal lacks."""
+    if named and named not in f"{answer.body!r} {answer.headers}":
+        yield f"{named} not named"
+    if named and not allowed(contract, answer):
+        yield "not in the contract's form"
+    if call.status == 405 and "POST" not in answer.headers.get("allow", ""):
+        yield "no Allow"
+
+
+def rightness(judged: Mapping[str, Judgement], figures: Mapping[str, Sequence[str]]) -> Table:
+    """Make the table of right answers and refusals, with the figures that a tool has by itself."""
+    head = ["server", "right", *BAD, "99th percentile, ms", "memory, MiB"]
+    lines = [
+        [name, "yes" if each.right else "no", *each.refusals.values(), *figures.get(name, ["-", "-"])]
+        for name, each in judged.items()
+    ]
+    return [head, *lines]
+
+
+# -- the contract in other forms ---------------------------------------------------------------------------------------
+
+
+def write_documents(folder: Path) -> None:
+    """Write the contract as JSON, in the words of OpenAPI 3.0, and as stubs of WireMock."""
+    contract = yaml.safe_load(CONTRACT.read_text("utf-8"))
+    mappings = folder / "wiremock" / "mappings"
+    mappings.mkdir(parents=True, exist_ok=True)
+    (folder / "contract.json").write_text(json.dumps(contract), "utf-8")
+    (folder / "contract-3.0.json").write_text(json.dumps(as_3_0(contract)), "utf-8")
+    (mappings / "title.json").write_text(json.dumps({"mappings": list(stubs(contract))}), "utf-8")
+
+
+def as_3_0(contract: Document) -> Document:
+    """Return a document of OpenAPI 3.1 as one of 3.0, with the function that connexion asks for."""
+    made = {**_lowered(contract), "openapi": "3.0.3"}
+    for scheme in made["components"].get("securitySchemes", {}).values():
+        scheme["x-bearerInfoFunc"] = "benchmark_reference.any_key"
     return made
 
 
-def fastest_that_validates(found: Mapping[str, Measured]) -> str:
-    """Name the tool with the highest throughput among those that refuse what the contract forbids; empty for none."""
-    able = {name: throughput(each, USUAL).median for name, each in found.items() if each.judged.validates}
-    return max(able, key=lambda name: able[name], default="")
+def _lowered(node: Any) -> Any:
+    """Write null, constants and examples of schemas in the words of 3.0."""
+    if isinstance(node, list):
+        return [_lowered(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _lowered(value) for key, value in node.items() if key not in ("anyOf", "const")}
+    if "const" in node:
+        made["enum"] = [node["const"]]
+    if isinstance(examples := made.get("examples"), list):
+        made["example"] = examples[0]
+        del made["examples"]
+    if "anyOf" in node:
+        others = [_lowered(each) for each in node["anyOf"] if each != {"type": "null"}]
+        nullable = {"nullable": True} if len(others) < len(node["anyOf"]) else {}
+        single = {"allOf": others} if "$ref" in others[0] else others[0]
+        made |= nullable | (single if len(others) == 1 else {"anyOf": others})
+    return made
 
 
-def throughput(measured: Measured, connections: int) -> Series:
-    """Give the requests a second of each slice."""
-    return series([_rate(each) for each in measured.loads[connections]])
-
-
-def throughput_ratio(measured: Measured, connections: int) -> Series:
-    """Divide the mock's throughput by that of another, pair by pair."""
-    pairs = measured.pairs[connections]
-    return divided(series([_rate(each.ours) for each in pairs]), series([_rate(each.theirs) for each in pairs]))
-
-
-def _late_ratio(measured: Measured, connections: int) -> Series:
-    pairs = measured.pairs[connections]
-    return divided(series([each.ours.p99_ms for each in pairs]), series([each.theirs.p99_ms for each in pairs]))
-
-
-def _rate(load: Load) -> float:
-    return load.requests / load.seconds
-
-
-def figures(found: Mapping[str, Measured]) -> list[Figure]:
-    """Give what was measured of each server by itself."""
-
-    def figure(name: str, unit: str, digits: int, of: Callable[[Measured], Series]) -> Figure:
-        return Figure(name, unit, digits, {server: of(each) for server, each in found.items()})
-
-    def late(connections: int, field: str) -> Callable[[Measured], Series]:
-        return lambda each: series([getattr(load, field) for load in each.loads[connections]])
-
-    return [
-        *(
-            figure(f"throughput, {_over(count)}", "requests/s", 0, partial(throughput, connections=count))
-            for count in CONNECTIONS
-        ),
-        *(figure(f"median, {_over(count)}", "ms", 2, late(count, "p50_ms")) for count in CONNECTIONS),
-        *(figure(f"99th percentile, {_over(count)}", "ms", 2, late(count, "p99_ms")) for count in CONNECTIONS),
-        figure("start", "ms", 0, lambda each: series(each.starts)),
-        figure("memory, idle", "MiB", 0, lambda each: series(each.idle)),
-        figure("memory, under load", "MiB", 0, lambda each: series(each.busy)),
-    ]
-
-
-def _over(connections: int) -> str:
-    return "1 connection" if connections == 1 else f"{connections} connections"
-
-
-def ratios(found: Mapping[str, Measured]) -> Table:
-    """Give the mock's figure divided by that of each other, in the pairs of the same round."""
-    head = [f"{MOCK} divided by", *(f"throughput, {each}" for each in CONNECTIONS)]
-    head += [f"99th percentile, {each}" for each in CONNECTIONS]
-    lines = []
-    for name, each in found.items():
-        if name != MOCK:
-            parts = [throughput_ratio(each, count) for count in CONNECTIONS]
-            parts += [_late_ratio(each, count) for count in CONNECTIONS]
-            lines.append([name, *(f"{part.median:.2f} ± {part.spread:.0%}" for part in parts)])
-    return Table(RATIOS, head, lines)
-
-
-def answers(found: Mapping[str, Measured], kinds: Mapping[str, str]) -> Table:
-    """Say of each server whether its answers are right, and how many bad requests it refuses as it should."""
-    head = ["server", "kind", "session id echoed", "title from the message", "allowed by the contract"]
-    lines = [[name, kinds[name], *_judgements(each.judged)] for name, each in found.items()]
-    return Table(ANSWERS, [*head, "right", "refused rightly"], lines)
-
-
-def _judgements(judged: Judged) -> Sequence[str]:
-    refused = f"{sum(each.well for each in judged.refusals.values())} of {len(judged.refusals)}"
-    return [*map(_yes, (judged.echoes, judged.titled, judged.kept, judged.right)), refused]
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def refusals(found: Mapping[str, Measured]) -> Table:
-    """Say of each server what became of each bad request; what was refused rightly is marked."""
-    head = ["server", *(each.name for each in BAD)]
-
-    def cells(judged: Judged) -> list[str]:
-        told = [judged.refusals[each.name] for each in BAD]
-        return [f"{each.told} ✓" if each.well else each.told for each in told]
-
-    return Table(REFUSALS, head, [[name, *cells(each.judged)] for name, each in found.items()])
-
-
-def _left_out(left: Mapping[str, str]) -> list[Table]:
-    return [Table(LEFT_OUT, ["LEFT OUT", "why"], [list(each) for each in left.items()])] if left else []
-
-
-def _notes(everyone: Sequence[Peer], found: Mapping[str, Measured], left: Mapping[str, str]) -> list[str]:
-    used = {PACKAGES[each.package].what for each in everyone if each.package and each.name in found}
-    notes = [f"![Title calls a second, beside other tools]({PLACE})"]
-    notes.append(f"Installed from their registries: {', '.join(sorted(used))}." if used else "")
-    if left:
-        notes.append(f"**LEFT OUT of the comparison: {', '.join(left)}**; the reasons stand below.")
-    notes.append("A refusal marked ✓ is as the service's would be; how that is judged stands below.")
-    return [note for note in notes if note]
-
-
-def _how(plan: Plan) -> Sequence[str]:
-    return [
-        "Prism, Steady and Mockoon read the contract 2.6 as OpenAPI 3.1, connexion the same in the words of 3.0; "
-        "WireMock has stubs by hand, which validate the body by the contract's schema and build the answer by "
-        "templates. Their logs of requests are off; programs are started without the launchers of their packages.",
-        "On granian, one worker serves the same apps as on uvicorn; these three show what another server would give.",
-        "All servers are on one core with all their threads and processes, the load is on the other.",
-        f"Starts: {plan.peer_starts} rounds, from a new process to the first answer with 200, asked for every ms.",
-        f"Load: {plan.peer_sides} times all servers are started and warmed up, {WARM} s, the tools {WARM_TOOL}; "
-        f"then {plan.peer_rounds} rounds, every other one backwards: "
-        f"each is loaded for a second at {', '.join(map(str, CONNECTIONS))} connections, "
-        f"and the mock again before every {GROUP} others. A ratio is of a server and the mock just before it.",
-        "Memory is the resident memory of all processes of a server; what they share is counted for each.",
-        "Right: two calls with different sessions and messages tell the session that was asked for and a title that "
-        "begins as its message, and the answer is one that the contract allows.",
-        f"Bad requests, each on a connection of its own and given {PATIENCE:g} s: refused rightly (✓) is 422 with the "
-        "field named, in the form of the contract; for malformed JSON and bad UTF-8 any 4xx; "
-        "for an unknown method 405 with Allow.",
-    ]
+def stubs(contract: Document) -> Iterator[Document]:
+    """Return WireMock's stubs of the title call: for the right request, any other body, any other method."""
+    title = "{{regexExtract (jsonPath request.body '$.first_message') '^[^\\u0000]{0,50}'}}..."
+    answer = (
+        f'{{"session_id":"{{{{request.path.session_id}}}}","generated_title":"{title}",'
+        '"last_updated_at":"{{now format="yyyy-MM-dd\'T\'HH:mm:ss.SSSSSS"}}","job_metadata":null,"index_ids":null}'
+    )
+    schema = json.dumps(contract["components"]["schemas"]["GenerateTitleParams"])
+    fits = [{"matchesJsonSchema": schema, "schemaVersion": "V202012"}]
+    wrong = {"detail": [{"type": "missing", "loc": ["body", "first_message"], "msg": "Field required"}]}
+    made = {"status": 200, "body": answer, "transformers": ["response-template"]}
+    answers: Sequence[tuple[Document, Document]] = (
+        ({"method": "POST", "bodyPatterns": fits}, made),
+        ({"method": "POST"}, {"status": 422, "jsonBody": wrong}),
+        ({"method": "ANY"}, {"status": 405, "jsonBody": {"detail": "Method Not Allowed"}}),
+    )
+    headers = {"Content-Type": "application/json", "Allow": "POST"}
+    for priority, (request, response) in enumerate(answers, 1):
+        asked = {"urlPathTemplate": TITLE_PATH, **request}
+        yield {"priority": priority, "request": asked, "response": {**response, "headers": headers}}

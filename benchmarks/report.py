@@ -1,274 +1,167 @@
-"""The report: what was measured as one record, as JSON and as BENCHMARKS.md."""
+"""Samples and their spread, the targets and their verdicts, and the report as text."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from statistics import median, quantiles
+from typing import TypeAlias
 
-from benchmarks.environment import PYTHON, ROOT, Machine
-from benchmarks.figures import WIDE, Figure, Row, Section, Series
-from benchmarks.measure import BODY, HANDLER, PATH, Plan, callgrind_command, handler_arguments
-from benchmarks.targets import parts_of_path, to_reach
+from benchmarks.servers import BARE, PLAIN
 
-TOO_WIDE = "too wide to rely on"
+WIDE = 0.05
+"""From this spread on, quartiles are not trusted: then every round must say the same."""
 
-WORSE = 0.05
-"""From this growth on, a count of instructions is flagged."""
+START, END = "<!-- the last whole run, written by `make bench` -->", "<!-- end of the last whole run -->"
 
-PATH_TOLD = (
-    "The path of a title call, by processor time: the server and its event loop (uvicorn, httptools, the socket) are "
-    "what the bare ASGI callable takes,\n"
-    "the rest is that of the Handler and of the edge (reading the request from ASGI, and writing the answer to it), "
-    "in the proportion that they have in process without a server."
-)
-
-MANY = 7
-"""With more servers than this, a table of figures has a line for each of them."""
-
-BUSY = 0.5
-"""From this load average on, a machine is said not to have been idle."""
+Table: TypeAlias = Sequence[Sequence[str]]
+"""Lines of cells, the first as the head."""
 
 
 @dataclass(frozen=True, slots=True)
-class Instructions:
-    """Instructions of one request in the Handler alone, beside the committed count, if one is comparable."""
+class Row:
+    """A line of the report: ratios of what was measured in the same round or, with a unit, figures by themselves."""
 
-    per_request: float
-    committed: float | None
+    measure: str
+    against: str
+    samples: Sequence[float]
+    unit: str = ""
 
     @property
-    def change(self) -> float | None:
-        """The growth since the committed count, as a part of it."""
-        return None if self.committed is None else self.per_request / self.committed - 1
+    def median(self) -> float:
+        """The middle sample."""
+        return median(self.samples)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The first and the third quartile."""
+        low, _, high = quantiles([*self.samples, *self.samples[: len(self.samples) == 1]], n=4, method="inclusive")
+        return low, high
+
+    @property
+    def spread(self) -> float:
+        """The distance of the quartiles, as a part of the median."""
+        low, high = self.quartiles
+        return (high - low) / self.median if self.median else 0.0
+
+    @property
+    def cells(self) -> Sequence[str]:
+        """The median with its unit, and the spread; what was measured once has none."""
+        value = f"{self.median:,.0f}" if self.unit and self.median >= 100 else f"{self.median:,.3g}"
+        wide = f"{self.spread:.1%}" if len(self.samples) > 1 else "-"
+        return [f"{value} {self.unit}" if self.unit else f"{self.median:,.2f}", wide]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """All that a run gave."""
+class Target:
+    """What a row of a section is to reach: at least or at most a bound."""
 
-    taken: str
-    command: str
-    plan: Plan
-    one_core: bool
-    machine: Machine
-    versions: Mapping[str, str]
-    sections: Sequence[Section]
-    instructions: Instructions | None
+    section: str
+    measure: str
+    against: str
+    kind: str
+    bound: float
 
-
-def as_json(results: Results) -> str:
-    """Write the results for programs."""
-    counted = results.instructions
-    made: dict[str, Any] = {
-        "taken": results.taken,
-        "command": results.command,
-        "plan": asdict(results.stub),
-        "machine": asdict(results.machine),
-        "versions": dict(results.versions),
-        "to_reach": asdict(to_reach(results.sections)),
-        "rows": [_row_json(section, each) for section in results.sections for each in section.rows],
-        "figures": [
-            {
-                "section": section.name,
-                "measure": each.measure,
-                "unit": each.unit,
-                "server": server,
-                **_series_json(series),
-            }
-            for section in results.sections
-            for each in section.figures
-            for server, series in each.by_server.items()
-        ],
-        "tables": [
-            {"section": section.name, **asdict(each)} for section in results.sections for each in section.tables
-        ],
-        "instructions": counted and {**asdict(counted), "change": counted.change},
-        "notes": [note for section in results.sections for note in section.notes],
-        "commands": list(_commands(results)),
-    }
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    def verdict(self, row: Row) -> str:
+        """Say whether a row is as it should be; that cannot be said of a bound amid the samples."""
+        low, high = (min(row.samples), max(row.samples)) if row.spread > WIDE else row.quartiles
+        if low < self.bound < high:
+            return "too close to say"
+        reached = row.median >= self.bound if self.kind == "at least" else row.median <= self.bound
+        return "met" if reached else "MISSED"
 
 
-def _series_json(series: Series) -> dict[str, Any]:
-    return {
-        "median": series.median,
-        "quartiles": series.quartiles,
-        "spread": series.spread,
-        "samples": series.samples,
-    }
+SAME, TRANSPORT = "plain Starlette, same bytes", "httpx's ASGI transport to plain Starlette"
+TITLE, SUMMARY, RETRIEVE, LIST = (f"{each}: throughput" for each in ("title", "summary", "retrieve", "list of ten"))
+ELSEWHERE = "the title operation under another name and path: throughput"
+START_UP, MEMORY, IN_PROCESS = "start to the first right answer", "peak memory", "title in process: time of a call"
+LINES, FILES, BEFORE = "lines of code in mockserver/", "files of code in mockserver/", "before the rebuild"
+WRONG, GROWN, WARMED = "soak: wrong answers", "soak: memory at the end", "after the warm-up"
+
+TARGETS = (
+    Target("title", TITLE, PLAIN, "at least", 1.25),
+    Target("title", TITLE, BARE, "at least", 0.52),
+    Target("operations", SUMMARY, SAME, "at least", 0.9),
+    Target("operations", RETRIEVE, SAME, "at least", 0.9),
+    Target("operations", LIST, SAME, "at least", 0.75),
+    Target("elsewhere", ELSEWHERE, "title", "at least", 0.9),
+    Target("start", START_UP, PLAIN, "at most", 1.35),
+    Target("title", MEMORY, PLAIN, "at most", 1.5),
+    Target("in-process", IN_PROCESS, TRANSPORT, "at most", 1.05),
+    Target("code", LINES, BEFORE, "at most", 0.95),
+    Target("code", FILES, "-", "at most", 120),
+    Target("soak", WRONG, "-", "at most", 0),
+    Target("soak", GROWN, WARMED, "at most", 1.05),
+)
 
 
-def _row_json(section: Section, row: Row) -> dict[str, Any]:
-    return {
-        "section": section.name,
-        "measure": row.measure,
-        "against": row.against,
-        "unit": row.unit or "ratio",
-        "bar": None if row.aim is None else str(row.aim),
-        "verdict": row.verdict,
-        **_series_json(row.series),
-    }
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one part of the benchmark found; `failed` says why it could not be measured."""
+
+    title: str
+    rows: Sequence[Row] = ()
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = ()
+    failed: str = ""
+
+    def as_text(self) -> Iterator[str]:
+        """Write it as Markdown, line by line."""
+        yield from ("", f"### {self.title}")
+        if self.failed:
+            yield from ("", f"**NOT MEASURED: {self.failed}**")
+        head = ["measure", "compared with", "median", "spread"]
+        rows = [[head, *([each.measure, each.against, *each.cells] for each in self.rows)]] if self.rows else []
+        for each in (*rows, *self.tables):
+            yield from ("", *lined(each))
+        if self.notes:
+            yield from ("", *self.notes)
 
 
-def as_markdown(results: Results) -> str:
-    """Write the results for people."""
-    sections = [_section(each) for each in results.sections]
-    parts = [
-        _intro(results),
-        _reached(results.sections),
-        *sections,
-        _counted(results),
-        _machine(results),
-        _how(results),
-    ]
-    return "# Benchmarks\n\n" + "\n".join(parts)
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a run found: what it ran on, a sentence each, and the sections by their names."""
+
+    machine: Sequence[str]
+    sections: Mapping[str, Section]
+    whole: bool
+
+    def reached(self) -> Table:
+        """Make the table of the targets; in a partial run, of those whose sections ran."""
+        asked = [each for each in TARGETS if self.whole or each.section in self.sections]
+        head = ["to reach", "compared with", "bound", "measured", "spread", "verdict"]
+        return [head, *(self._line(each) for each in asked)]
+
+    def _line(self, target: Target) -> Sequence[str]:
+        section = self.sections.get(target.section, Section(""))
+        key = (target.measure, target.against)
+        row = next((each for each in section.rows if (each.measure, each.against) == key), None)
+        found = ["-", "-", "**NOT MEASURED**"] if row is None else [*row.cells, target.verdict(row)]
+        return [*key, f"{target.kind} {target.bound:g}", *found]
+
+    def as_text(self) -> str:
+        """Write it as Markdown, the targets first."""
+        sections = [line for each in self.sections.values() for line in each.as_text()]
+        head, *targets = self.reached()
+        table = ["", "### To reach", "", *lined([head, *targets])] if targets else []
+        return "\n".join([*self.machine, *table, *sections, ""])
+
+    def as_json(self) -> str:
+        """Write it for programs, with all samples."""
+        return json.dumps({"to_reach": self.reached(), **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
 
 
-def _reached(sections: Sequence[Section]) -> str:
-    """Write what is to be reached, and where the time of a call goes."""
-    table, parts = to_reach(sections), parts_of_path(sections)
-    told = "" if parts is None else f"\n{PATH_TOLD}\n\n{_table(parts.head, parts.rows)}"
-    return f"## To reach\n\n{_table(table.head, table.rows)}{told}"
+def lined(table: Table) -> Iterator[str]:
+    """Write a table as Markdown, line by line."""
+    head, *rest = table
+    for line in (head, ["---"] * len(head), *rest):
+        yield "| " + " | ".join(re.sub(r"[|\n]", " ", cell) for cell in line) + " |"
 
 
-def _intro(results: Results) -> str:
-    return (
-        f"Written by `{results.command}` on {results.taken}.\n"
-        "The mock validates each request and each answer; the plain servers beside it validate nothing.\n"
-        "What is compared is measured side by side, in one run: "
-        "a ratio is one figure divided by the other's of the same round; the tables give its median.\n"
-        "A row without another server, or with a unit, is a figure by itself, and holds for this machine only.\n"
-        "Spread is the distance of the quartiles divided by the median; "
-        f"above {WIDE:.0%} a figure is too noisy to rely on; one that was taken once has none.\n"
-        "A bar is called met, or not, only if it lies outside the quartiles; "
-        "of a figure that is too noisy, only if every round says the same.\n"
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def _spread(series: Series) -> str:
-    if len(series.samples) == 1:
-        return "-"
-    return f"{series.spread:.1%}" + (f" ({TOO_WIDE})" if series.wide else "")
-
-
-def _section(section: Section) -> str:
-    rows = [
-        [
-            each.measure,
-            each.against,
-            f"{each.series.median:,.{each.digits}f} {each.unit}".strip(),
-            _spread(each.series),
-            f"{each.aim or '-'} {each.unit if each.aim else ''}".strip(),
-            each.verdict,
-        ]
-        for each in section.rows
-    ]
-    head = ["measure", "compared with", "figure", "spread", "bar", "verdict"]
-    parts = [_table(head, rows)] if rows else []
-    parts += [f"{note}\n" for note in section.notes]
-    parts += [_table(each.head, each.rows) for each in section.tables]
-    parts += [_figures(section.figures)] if section.figures else []
-    return f"## {section.name}\n\n" + "\n".join(parts)
-
-
-def _figures(figures: Sequence[Figure]) -> str:
-    """Write figures, those of the same servers in one table, or by units where there are many servers."""
-    tables: dict[tuple[str, ...], list[Figure]] = {}
-    for each in figures:
-        servers = tuple(each.by_server)
-        tables.setdefault(servers if len(servers) <= MANY else (*servers, each.unit), []).append(each)
-    return "\n".join(_of_many(found) if len(found[0].by_server) > MANY else _of_few(found) for found in tables.values())
-
-
-def _of_few(figures: Sequence[Figure]) -> str:
-    """Write a line for each figure."""
-    rows = [
-        [f"{each.measure}, {each.unit}", *(_cell(series, each.digits) for series in each.by_server.values())]
-        for each in figures
-    ]
-    return _table(["figure", *figures[0].by_server], rows)
-
-
-def _of_many(figures: Sequence[Figure]) -> str:
-    """Write a line for each server; what is too wide to rely on is marked."""
-
-    def cell(figure: Figure, series: Series) -> str:
-        return f"{'~' if series.wide else ''}{series.median:,.{figure.digits}f} ± {series.spread:.0%}"
-
-    servers = figures[0].by_server
-    rows = [[server, *(cell(each, each.by_server[server]) for each in figures)] for server in servers]
-    return _table([f"{figures[0].unit} (~: {TOO_WIDE})", *(each.measure for each in figures)], rows)
-
-
-def _cell(series: Series, digits: int) -> str:
-    return f"{series.median:,.{digits}f} ± {_spread(series)}"
-
-
-def _counted(results: Results) -> str:
-    return "## Instructions\n\n" + counted(results) + "\n"
-
-
-def counted(results: Results) -> str:
-    """Say how many instructions a request costs, and whether that has grown."""
-    found = results.instructions
-    if found is None:
-        return "Not counted: valgrind is not installed."
-    text = f"{found.per_request:,.0f} instructions for one request in the Handler alone, counted by callgrind"
-    if found.committed is None or found.change is None:
-        return f"{text};\nno committed count is of the same interpreter and processor."
-    flag = f"WORSE by more than {WORSE:.0%}" if found.change > WORSE else f"not worse by more than {WORSE:.0%}"
-    return f"{text};\nthe committed count is {found.committed:,.0f}, the change {found.change:+.1%}: {flag}."
-
-
-def _machine(results: Results) -> str:
-    machine = results.machine
-    shared = (
-        "one core for the server and the load together" if results.one_core else "one for the server, one for the load"
-    )
-    busy = " (not idle: other processes ran beside)" if machine.load_before > BUSY else ""
-    lines = [
-        f"Processor: {machine.processor}; usable cores: {machine.cores} ({shared}).",
-        f"Memory: {machine.memory_mib:,} MiB.",
-        f"Kernel: {machine.kernel}.",
-        f"Python: {machine.python}.",
-        f"Load average of the minute before the run: {machine.load_before:.2f}{busy}.",
-        "Versions: " + ", ".join(f"{name} {version}" for name, version in results.versions.items()) + ".",
-    ]
-    return "## Machine and versions\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"
-
-
-def _how(results: Results) -> str:
-    plan = results.plan
-    general = [
-        "The mock is installed from a wheel of this tree into `.cache/bench/venv`, "
-        "with the versions of `constraints.txt`, and started as a user starts it.",
-        "It and the plain servers run on uvicorn in the same configuration, which is compared before the run.",
-        f"Instructions: those of {2 * plan.calls} requests less those of {plan.calls}, divided by {plan.calls}.",
-    ]
-    parts = ["\n".join(f"- {line}" for line in general)]
-    for section in (each for each in results.sections if each.how):
-        parts.append(f"{section.name}:\n\n" + "\n".join(f"- {line}" for line in section.how))
-    text, commands = "\n\n".join(parts), "\n".join(_commands(results))
-    return f"## How it is measured\n\n{text}\n\n```\n{commands}\n```\n\nThe request: `POST {PATH}` with `{BODY}`.\n"
-
-
-def _commands(results: Results) -> Iterator[str]:
-    """Give the commands that were run, with places relative to the project."""
-    for section in results.sections:
-        yield from section.commands
-    for count in (results.plan.calls, 2 * results.plan.calls):
-        *command, body = callgrind_command(
-            handler_arguments(count, HANDLER.relative_to(ROOT)), PYTHON.relative_to(ROOT)
-        )
-        yield f"{' '.join(command)} '{body}'"
-
-
-def summary(results: Results, *, all_of_it: bool = True) -> str:
-    """Say in the terminal what came out."""
-    head = [_intro(results), _reached(results.sections)] if all_of_it else []
-    return "\n".join([*head, *map(_section, results.sections), *([counted(results)] if all_of_it else [])])
+def placed(document: str, text: str) -> str:
+    """Put a report between the two marks of a document, in the place of the one before."""
+    before, start, rest = document.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"the document lacks a mark, {START} or {END}, between which the report goes")
+    return f"{before}{start}\n\n{text}\n{end}{after}"

@@ -1,301 +1,198 @@
-"""The soak: a mock at full load with planned faults and odd clients; what grows, what is left, what is wrong."""
+"""The soak: a mock under load for some minutes; every answer is compared, and memory and descriptors are watched."""
 
 import asyncio
-import http.client
 import json
-import os
-import shutil
-import signal
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any
 
-import uvloop
+from benchmarks import servers
+from benchmarks.calls import TURN
+from benchmarks.load import Bench, fill, is_whole, written
+from benchmarks.report import GROWN, WARMED, WRONG, Row, Section
+from benchmarks.servers import ANY_TITLE, CHAT, OURS, TITLE_CALL, Call
 
-from benchmarks.children import Cores, Stop, say
-from benchmarks.environment import ROOT
-from benchmarks.figures import Aim, Figure, Row, Section, series
-from benchmarks.measure import PATIENCE, Plan, Running, Subject, first_answer, mock_with, serving
-from benchmarks.soak_client import LEAVING, LINES, LIVES, ODDS, SESSIONS, TIME, Clients
-from benchmarks.soak_plan import AT_ONCE, ODD, PLANNED, Tally
-from benchmarks.svg import Chart, Line, page
+CLOCK = "2026-04-22T12:34:41.342245"
+"""The mock's time stands still, so that each answer is known ahead."""
 
-PICTURE = "docs/benchmarks/soak.svg"
-HOOK = ROOT / "benchmarks" / "soak_hook.py"
-MINUTE = 60.0
-GONE = 10_000
-"""Deleted sessions that the mock remembers; so many are made and deleted before the load."""
+SESSIONS = 200
+TITLES, LIVES, ODDS = 16, 6, 4
+"""Clients of each kind."""
 
-LOGGED = 30
-"""How many lines of what the mock logged are shown."""
+GONE = 12_000
+"""Sessions made and deleted before the load: more than the mock remembers to be gone."""
 
-SETTLING = 10.0
-"""How long, in seconds, the mock may take to let go of what is left after the load."""
+LEAVING = 0.2
+"""The share of streams that the client leaves after their first bytes."""
 
-NONE, FLAT = Aim("at most", 0), Aim("at most", 1.05)
+INTERVAL = 0.5
+"""Seconds between two readings of the memory."""
 
-OPTIONS = ("--clock", TIME, "--stream-rate", str(AT_ONCE), "--body-timeout", "1")
+EXAMPLES = 5
+"""How many wrong answers the report shows."""
 
+_TITLE = written("POST", TITLE_CALL.path, TITLE_CALL.body)
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a server holds at one moment."""
+ODD: Mapping[str, tuple[bytes, int]] = {
+    "malformed JSON": (written("POST", TITLE_CALL.path, '{"first_message": '), 422),
+    "a missing field": (written("POST", TITLE_CALL.path, "{}"), 422),
+    "no key": (_TITLE.replace(b"authorization", b"x-other"), 401),
+    "an unknown path": (written("GET", "/api/v1/nowhere"), 404),
+    "another method": (written("PATCH", TITLE_CALL.path), 405),
+    "a bad query": (written("GET", f"{CHAT}?page_size=-1"), 422),
+    "no HTTP": (b"HELLO\r\n\r\n", 400),
+}
+"""What is sent that is wrong, and the status of its answer."""
 
-    descriptors: int
-    threads: int
-    tasks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Soaked:
-    """What came of it."""
-
-    seconds: float
-    warm: float
-    tally: Tally
-    uses: Mapping[str, int]
-    """How often each planned answer was given, as the mock tells."""
-    memory: Sequence[tuple[float, float]]
-    """Seconds since the load began, and resident memory in MiB."""
-    before: Held
-    after: Held
-    sessions: int
-    """Sessions that are there afterwards and should not be."""
-    server: float
-    """The part of the time in which the server ran, or waited for its core, where others ran on it."""
-    client: float
-    """The same of the load."""
-    logged: Sequence[str] = ()
-    """What the server wrote to stderr."""
-
-    @property
-    def errors(self) -> int:
-        """What was wrong, and what was planned and did not come, or came without being planned."""
-        return self.tally.wrong + unplanned(self.uses, self.tally)
-
-    @property
-    def window(self) -> float:
-        """The length of the first and of the last part that are compared, in seconds."""
-        return min(MINUTE, self.seconds / 4)
-
-    def resident(self, first: float, last: float) -> float:
-        """Give the median memory between two moments, in MiB."""
-        return median(mib for moment, mib in self.memory if first <= moment <= last)
-
-    @property
-    def grown(self) -> float:
-        """The memory of the last part as a multiple of that of the first one after the warm-up."""
-        end = self.warm + self.seconds
-        return self.resident(end - self.window, end) / self.resident(self.warm, self.warm + self.window)
+CUT_SHORT = (b"", b"POST /api", _TITLE[:-10])
+"""What clients send that leave before they have sent all."""
 
 
-def unplanned(uses: Mapping[str, int], tally: Tally) -> int:
-    """Count the planned answers that did not come, and those that came without having been given."""
-    return sum(abs(count - tally.seen[name]) for name, count in uses.items())
+@dataclass(slots=True)
+class Clients:
+    """All clients of a soak, and what came: how often what was right, and what was wrong."""
+
+    port: int
+    right: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    learned: dict[bytes, bytes] = field(default_factory=dict)
+    """The answers that must not change under load, by their requests."""
+    stopping: bool = False
+
+    def count(self, kind: str, right: bool, answer: object) -> None:
+        """Count an answer."""
+        self.right[kind] += right
+        if not right:
+            self.wrong.append(f"{kind}: {answer!r}"[:300])
+
+    async def learn(self) -> None:
+        """Ask once, before the load, for each answer that must not change under it."""
+        titles = {title_of(number): 200 for number in range(SESSIONS)}
+        for sent, status in (titles | dict(ODD.values())).items():
+            self.learned[sent] = await self.asked("learned", sent, status)
+
+    async def run(self, seconds: float) -> None:
+        """Ask for some seconds; then each client ends what it has begun."""
+        kinds = (*[self.titles] * TITLES, *[self.life] * LIVES, *[self.odd] * ODDS)
+        running = [asyncio.create_task(self._repeated(kind, Random(seed))) for seed, kind in enumerate(kinds)]
+        await asyncio.sleep(seconds)
+        self.stopping = True
+        await asyncio.gather(*running)
+
+    async def _repeated(self, kind: Callable[[Random], Awaitable[None]], chance: Random) -> None:
+        while not self.stopping:
+            try:
+                await kind(chance)
+            except (OSError, ValueError, LookupError) as error:
+                self.count(type(error).__name__, right=False, answer=str(error))
+
+    async def asked(self, kind: str, sent: bytes, status: int, enough: Callable[[bytes], bool] = is_whole) -> bytes:
+        """Ask on a connection of its own until there is enough of the answer, which must have a status."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        with closing(writer):
+            writer.write(sent)
+            answer = await received(reader, enough)
+        self.count(kind, answer.startswith(b"HTTP/1.1 %d " % status), answer)
+        return answer
+
+    async def titles(self, chance: Random) -> None:
+        """Ask for titles without a pause, on one connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        with closing(writer):
+            while not self.stopping:
+                sent = title_of(chance.randrange(SESSIONS))
+                writer.write(sent)
+                answer = await received(reader, is_whole)
+                self.count("title", answer == self.learned[sent], answer)
+
+    async def odd(self, chance: Random) -> None:
+        """Ask for something wrong, or leave in the middle of a request."""
+        if chance.random() < LEAVING:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.write(chance.choice(CUT_SHORT))
+            writer.close()
+            return
+        name, (sent, status) = chance.choice([*ODD.items()])
+        answer = await self.asked("refusal", sent, status)
+        self.count("same refusal", answer == self.learned[sent], f"{name}: {answer!r}")
+
+    async def life(self, chance: Random) -> None:
+        """Create a session, take a turn or leave it, read what it remembers, and delete it."""
+        path = f"{CHAT}/{body_of(await self.asked('create', written('POST', CHAT, '{}'), 201))['session_id']}"
+        leaving, turn = chance.random() < LEAVING, written("POST", f"{path}/messages/stream", TURN)
+        answer = await self.asked("turn", turn, 200, (lambda got: b"event:" in got) if leaving else is_whole)
+        events = body_of(await self.asked("retrieve", written("GET", path), 200))["events"]
+        whole = leaving or (b'"type":"stop"' in answer and events[-1]["type"] == "stop")
+        self.count("whole turn", whole and events[0]["type"] == "user_input", (answer, events))
+        await self.asked("delete", written("DELETE", path), 204)
 
 
-def soak(cores: Cores, plan: Plan) -> Section:
-    """Do it, and tell it."""
-    found = _soaked(cores, plan.soak)
-    return Section(
-        "Soak",
-        list(rows(found)),
-        list(_figures(found)),
-        _how(found),
-        list(_commands()),
-        [f"![Memory over time]({PICTURE})", *_wrong(found)],
-        pictures={PICTURE: page([_chart(found)], "Resident memory of the mock over the time of the soak.", 1)},
-    )
+def body_of(answer: bytes) -> Any:
+    """Read the JSON of an answer."""
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-def _soaked(cores: Cores, seconds: float) -> Soaked:
-    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
-        shutil.copy(HOOK, Path(folder) / "sitecustomize.py")
-        told, log = Path(folder) / "tasks", Path(folder) / "log"
-        with serving(_hooked(folder, told, log), cores) as running, asyncio.Runner(loop_factory=_loop) as runner:
-            first_answer("mockserver", running)
-            found = runner.run(_driven(running, told, seconds))
-        return replace(found, logged=log.read_text("utf-8", "replace").splitlines())
+def title_of(number: int) -> bytes:
+    """Write a title call of one of the sessions."""
+    return written("POST", ANY_TITLE.path.format(n=number), ANY_TITLE.body)
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    return uvloop.new_event_loop()
+async def received(reader: asyncio.StreamReader, enough: Callable[[bytes], bool]) -> bytes:
+    """Read until there is enough, and take the date out of the head."""
+    got = b""
+    async with asyncio.timeout(servers.PATIENCE):
+        while not enough(got):
+            part = await reader.read(65536)
+            if not part:
+                raise ConnectionResetError(f"closed after {got[-100:]!r}")
+            got += part
+    return re.sub(rb"(?i)\r\ndate: [^\r]*", b"", got, count=1)
 
 
-def _hooked(folder: str, told: Path, log: Path) -> Subject:
-    """Give the mock with a handler of SIGUSR1 that writes how many tasks there are, and with stderr in a file."""
-    mock = mock_with("mockserver", *OPTIONS)
-    hook = ["env", f"PYTHONPATH={folder}", f"BENCHMARK_TASKS={told}", f"BENCHMARK_LOG={log}"]
-    return Subject(mock.name, lambda port: [*hook, *mock.command(port)])
+def soak(bench: Bench) -> Section:
+    """Load a mock for some minutes after a warm-up."""
+    with servers.serving(servers.mock(OURS, "--clock", CLOCK), bench.cores) as running:
+        servers.first_answer(running, TITLE_CALL)
+        return asyncio.run(soaked(running, bench.soak))
 
 
-async def _driven(running: Running, told: Path, seconds: float) -> Soaked:
+async def soaked(running: servers.Running, seconds: int) -> Section:
     """Prepare the mock, load it, and look at what is left."""
-    pid, port, tally = running.process.pid, running.port, Tally()
-    clients, warm = Clients(port, tally), min(20.0, seconds / 4)
+    clients, warm, pid = Clients(running.port), min(30, seconds / 4), running.process.pid
     await clients.learn()
-    say(f"soak: {GONE:,} sessions made and deleted")
-    _fill_gone(port)
-    sessions = _control(port, "GET", "health")["sessions"]
-    await asyncio.sleep(1)  # by then it knows that these connections are closed
-    before = _held(pid, told)
-    _control(port, "POST", "plan", [each.spec() for each in PLANNED])
-    say(f"soak: {warm + seconds:.0f} s")
-    began, spent, own = time.perf_counter(), _wanted(pid), _wanted(os.getpid())
-    memory: list[tuple[float, float]] = []
-    watching = asyncio.create_task(_watch(pid, began, memory))
+    servers.say(f"soak: {GONE:,} sessions made and deleted, then {warm + seconds:.0f} s")
+    fill(running.port, Call("POST", CHAT, "{}", 201, delete=True), 2 * GONE)
+    await asyncio.sleep(1)
+    before, memory = descriptors(pid), list[float]()
+    watching = asyncio.create_task(watch(pid, memory))
     await clients.run(warm + seconds)
-    took, busy, own = time.perf_counter() - began, _wanted(pid) - spent, _wanted(os.getpid()) - own
     watching.cancel()
-    planned = _control(port, "GET", "plan")["planned"]
-    uses = {each.name: int(entry["uses"]) for each, entry in zip(PLANNED, planned, strict=True)}
-    after = await _settled(pid, told, before)
-    left = _control(port, "GET", "health")["sessions"] - sessions - SESSIONS
-    return Soaked(seconds, warm, tally, uses, memory, before, after, left, busy / took, own / took)
-
-
-def _wanted(pid: int) -> float:
-    """Give for how many seconds the main thread of a process ran so far, or could have but for others on its core."""
-    ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()
-    return (int(ran) + int(waited)) / 1e9
-
-
-async def _watch(pid: int, began: float, memory: list[tuple[float, float]]) -> None:
-    """Note the resident memory twice a second."""
-    page_size = os.sysconf("SC_PAGE_SIZE")
-    while True:
-        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-        memory.append((time.perf_counter() - began, pages * page_size / 2**20))
-        await asyncio.sleep(0.5)
-
-
-def _fill_gone(port: int) -> None:
-    """Make and delete as many sessions as the mock remembers to have been deleted."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    key = {"authorization": "Bearer any-key"}
-    for _ in range(GONE):
-        connection.request("POST", "/api/v1/chat", headers=key)
-        session = json.loads(connection.getresponse().read())["session_id"]
-        connection.request("DELETE", f"/api/v1/chat/{session}", headers=key)
-        connection.getresponse().read()
-    connection.close()
-
-
-def _control(port: int, method: str, route: str, body: Any = None) -> Any:
-    """Ask a control route."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    connection.request(method, f"/__mock__/{route}", None if body is None else json.dumps(body))
-    answer = connection.getresponse()
-    told = json.loads(answer.read())
-    connection.close()
-    if answer.status >= 300:
-        raise Stop(f"the mock refused {method} {route}: {told}")
-    return told
-
-
-def _held(pid: int, told: Path) -> Held:
-    """Count what a server holds."""
-    threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
-    return Held(len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, _tasks(pid, told))
-
-
-def _tasks(pid: int, told: Path) -> int:
-    """Have a server write how many tasks it has."""
-    told.unlink(missing_ok=True)
-    os.kill(pid, signal.SIGUSR1)
-    deadline = time.perf_counter() + PATIENCE
-    while time.perf_counter() < deadline:
-        if told.is_file() and (text := told.read_text("ascii")).endswith("\n"):
-            return int(text)
-        time.sleep(0.01)
-    raise Stop("the mock did not tell its tasks")
-
-
-async def _settled(pid: int, told: Path, before: Held) -> Held:
-    """Give what a server holds once it holds no more than before, or after some time."""
-    deadline = time.perf_counter() + SETTLING
-    while (held := _held(pid, told)) != before and time.perf_counter() < deadline:
-        await asyncio.sleep(0.2)
-    return held
-
-
-def rows(found: Soaked) -> Iterator[Row]:
-    """Tell what should be nothing, and how full the load was."""
-
-    def row(measure: str, value: float, aim: Aim | None = None, unit: str = "", digits: int = 0) -> Row:
-        return Row(measure, "-", series([value]), aim, unit, digits)
-
-    end = f"the last {found.window:.0f} s beside the first after the warm-up"
-    yield Row("resident memory", end, series([found.grown]), FLAT)
-    yield row("errors that were not asked for", found.errors, NONE, "errors")
-    yield row("lines that the mock logged", len(found.logged), NONE, "lines")
-    held = zip(("descriptors", "threads", "tasks"), *map(_counts, (found.before, found.after)), strict=True)
-    for name, before, after in held:
-        yield row(f"{name} left over ({before} before, {after} after)", after - before, NONE, name)
-    yield row("sessions left over", found.sessions, NONE, "sessions")
-    yield row("answers that were right, planned ones among them", found.tally.seen.total(), None, "answers")
-    yield row("time in which the server ran, or waited for its core", found.server * 100, None, "%")
-    yield row("time in which the load did", found.client * 100, None, "%")
-
-
-def _counts(held: Held) -> tuple[int, int, int]:
-    return held.descriptors, held.threads, held.tasks
-
-
-def _figures(found: Soaked) -> Iterator[Figure]:
-    for each in PLANNED:
-        came = {"planned": found.uses[each.name], "came": found.tally.seen[each.name]}
-        yield _figure(each.name, came)
-    names = {each.name for each in PLANNED}
-    for kind, count in sorted(found.tally.seen.items()):
-        if kind not in names:
-            yield _figure(kind, {"came": count})
-    yield _figure("anything else", {"came": found.tally.wrong})
-
-
-def _figure(kind: str, counts: Mapping[str, int]) -> Figure:
-    return Figure(kind, "answers", 0, {name: series([count]) for name, count in counts.items()})
-
-
-def _wrong(found: Soaked) -> Iterator[str]:
-    if found.tally.examples:
-        yield "Some of what was wrong:\n\n" + "\n".join(f"- `{each}`" for each in found.tally.examples)
-    if found.logged:
-        yield "The mock logged:\n\n```text\n" + "\n".join(found.logged[:LOGGED]) + "\n```"
-
-
-def _chart(found: Soaked) -> Chart:
-    step = max(1, len(found.memory) // 400)
-    note = (
-        f"{found.grown:.3f} times from the first {found.window:.0f} s after {found.warm:.0f} s of warm-up to the last"
-    )
-    line = Line("resident memory", found.memory[::step], note)
-    return Chart("Memory under load with faults", "seconds", "MiB", [line], dots=False)
-
-
-def _how(found: Soaked) -> Sequence[str]:
-    return [
-        f"{found.warm:.0f} s of warm-up and {found.seconds:.0f} s that count. The server has one core, all clients the "
-        f"other: {LINES} connections that ask for titles without a pause, {LIVES} clients that create a session, "
-        f"follow a turn ({LEAVING:.0%} of them leave after the first event), read the history and delete the session, "
-        f"and {ODDS} that send one of {len(ODD)} odd requests, or leave in the middle of one.",
-        "Planned, each with a probability: "
-        + ", ".join(f"{each.name} {each.probability:.1%}" for each in PLANNED)
-        + ".",
-        "Every answer is compared: a title with its whole body; a planned one by the name that its head has; "
-        "a stream event by event; a history with what was told of its turn; an odd request's with the one before the "
-        "load, byte for byte. An error is an answer that is none of these, and each difference between how often "
-        "a planned answer was given, as `/__mock__/plan` tells, and how often it came.",
-        f"Before, {GONE:,} sessions are made and deleted, since the mock remembers as many; "
-        "its journal of 1,000 exchanges is full after the first second.",
-        "Resident memory: VmRSS twice a second; medians are compared. Descriptors and threads are counted in `/proc`, "
-        "tasks by a handler of SIGUSR1 (`benchmarks/soak_hook.py`), before the load, and once the clients have gone.",
+    await asyncio.sleep(1)
+    counted = memory[int(warm / INTERVAL) :]
+    window = max(1, len(counted) // 5)
+    rows = [
+        Row(WRONG, "-", [len(clients.wrong)]),
+        Row(GROWN, WARMED, [median(counted[-window:]) / median(counted[:window])]),
+        Row("soak: descriptors left open", "-", [descriptors(pid) - before]),
     ]
+    kinds = ", ".join(f"{kind} {number:,}" for kind, number in sorted(clients.right.items()))
+    wrong = [f"- Wrong: `{each}`" for each in clients.wrong[:EXAMPLES]]
+    return Section("Soak", rows, notes=[f"{seconds} s after {warm:.0f} s of warm-up; right answers: {kinds}.", *wrong])
 
 
-def _commands() -> Iterator[str]:
-    yield f".cache/bench/venv/bin/mockserver serve --port <port> --seed 0 {' '.join(OPTIONS)}"
+async def watch(pid: int, memory: list[float]) -> None:
+    """Note the resident memory again and again."""
+    while True:
+        memory.append(servers.memory_mib(pid, "VmRSS"))
+        await asyncio.sleep(INTERVAL)
+
+
+def descriptors(pid: int) -> int:
+    """Count the open descriptors of a process."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.changes.rules import Direction
 from mockserver.check.coverage.count import Coverage, CoverageCounter
-from mockserver.check.coverage.targets import PlaceInfo, Place
+from mockserver.check.coverage.targets import Place, PlaceInfo
 from mockserver.check.coverage.visit import CoveredExchange
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, read_contract
 from mockserver.contract.schema import lookup
