@@ -1,4 +1,4 @@
-"""Which answer a call gets: played, canned, documented or generated."""
+"""Chooses the answer of a call: played, canned, documented or generated."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -17,15 +17,15 @@ from mockserver.settings import Source
 from mockserver.sse import PLAIN, Step, StreamStyle, paced, script, text_stream
 
 BODILESS = (204, 205, 304)
-"""Statuses whose answers have no body, as HTTP says; a range or a default that has one does not stand for them."""
+"""Statuses whose answers have no body in HTTP; a range or default that declares a body does not apply to them."""
 
 
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
-    """A preference that cannot be met; its text lists what can."""
+    """A preference that cannot be met; its text lists those that can."""
 
 
 class Answers:
-    """Chooses the answer of a call: by the caller's preference, else by the order of sources."""
+    """Chooses the answer of a call by the caller's preference, else by the order of sources."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Answers:
         self._plays = plays if source == "simulated" else {}
 
     def player(self, operation: Operation) -> Play | None:
-        """Give what answers a call of an operation that is played, where its caller prefers nothing."""
+        """Return the function that plays an operation for callers without a preference."""
         play = self._plays.get(operation)
         if play is None or not self.fixtures.bundled(operation):
             return None if play is None else partial(self._played, play)
@@ -52,14 +52,14 @@ class Answers:
         return partial(self._played, play) if has_script else play
 
     def answer(self, call: Call, preference: Preference = NONE) -> Draft:
-        """Give the answer; Unmet where no declared answer is as the caller prefers, RejectedError by what is played."""
+        """Return the answer. Unmet if no declared answer fits the preference, RejectedError if playing rejects it."""
         play = self._plays.get(call.operation)
         if preference is NONE and play is not None:
             return self._played(play, call)
         return self._preferred(call, preference)
 
     def preferred(self, call: Call, preference: Preference) -> Draft:
-        """Give the answer that a request prefers, with a header that says what of it was done."""
+        """Return the answer that a request prefers, with a header that names the preferences that were applied."""
         draft = self.answer(call, preference)
         generated = draft.source == "generated"
         done = replace(
@@ -90,7 +90,7 @@ class Answers:
         return self._static(call, status, reply, preference)
 
     def _played(self, play: Play, call: Call) -> Draft:
-        """Play an operation, or answer as if it were not played, where the contract does not allow what was played."""
+        """Play an operation; if the contract does not allow the result, answer as if the operation were not played."""
         operation = call.operation
         if _is_stream(operation):
             own = self.fixtures.named(operation, operation.success)
@@ -103,7 +103,7 @@ class Answers:
         return self.unplayed(call)
 
     def unplayed(self, call: Call) -> Draft:
-        """Give the answer of a call that is not played."""
+        """Return the answer of a call that is not played."""
         if self.source == "generated":
             return self._preferred(call, NONE)
         status = call.operation.success
@@ -113,7 +113,7 @@ class Answers:
         return self._static(call, status, reply, NONE)
 
     def examples(self, operation: Operation) -> Iterator[tuple[int, str, Draft]]:
-        """Give every answer of an operation that has a name, canned before documented: status, name, answer."""
+        """Yield every named answer of an operation, canned before documented: status, name, answer."""
         statuses = sorted(operation.exact, key=lambda status: (status != operation.success, status))
         for status in statuses:
             for name, value in self.fixtures.named(operation, status).items():
@@ -124,7 +124,7 @@ class Answers:
                     yield status, name, Draft(status, value, media.type, "documented")
 
     def names(self, operation: Operation) -> Iterator[tuple[int, str]]:
-        """Give the status and the name of every answer of an operation that has a name."""
+        """Return the status and name of every named answer of an operation."""
         return ((status, name) for status, name, _ in self.examples(operation))
 
     def _example(self, call: Call, preference: Preference, play: Play | None) -> Draft:
@@ -143,7 +143,7 @@ class Answers:
         raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
 
     def _told(self, draft: Draft, call: Call, preference: Preference) -> Draft:
-        """Give a stream that is not played its pace: a script its own, a text none."""
+        """Pace a stream that is not played: a script by its own times, a text at once."""
         if draft.media != EVENT_STREAM:
             return draft
         if isinstance(draft.value, str):
@@ -154,19 +154,19 @@ class Answers:
         return draft._replace(value=[step.event for step in steps], stream=told)
 
     def _media(self, reply: Reply) -> Media | None:
-        """Give the representation that is sent: a stream where one is declared and wanted, else the first."""
+        """Return the representation that is sent: a stream if one is declared and wanted, else the first."""
         others = [media for media in reply.media if media.type != EVENT_STREAM]
         return others[0] if others and not self.style.wanted else reply.preferred
 
     def _canned(self, call: Call, status: int, reply: Reply) -> tuple[Media | None, Mapping[str, Json]]:
-        """Give the canned answers of a status; a script is none where no stream is wanted."""
+        """Return the canned answers of a status, without scripts if no stream is wanted."""
         media = canned_media(reply)
         if media is None or (media.type == EVENT_STREAM and not self.style.wanted):
             return None, {}
         return media, self.fixtures.named(call.operation, status)
 
     def _static(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
-        """Give a canned answer, else a documented one, else a generated one."""
+        """Return a canned answer, else a documented one, else a generated one."""
         media = self._media(reply)
         if media is None:
             return Draft(status, None, None, "documented")
@@ -189,15 +189,15 @@ class Answers:
         if media.item_schema is not None:
             draft = Draft(status, self._events(media.item_schema, rng), media.type, "generated", drawn=True)
             return self._told(draft, call, preference)
-        if media.type == EVENT_STREAM:  # nothing is said of its events
+        if media.type == EVENT_STREAM:  # its events are not declared
             return Draft(status, "", media.type, "generated", drawn=True, stream=text_stream(""))
         value = generate(media.schema, rng, call.path, self._hints) if media.schema is not None else {}
-        if media.schema is not None and not media.schema.is_valid(value):  # an id that is not as this contract has ids
+        if media.schema is not None and not media.schema.is_valid(value):  # the id does not fit this contract's ids
             value = generate(media.schema, self._chance(call, preference), hints=self._hints)
         return Draft(status, value, media.type, "generated", drawn=True)
 
     def _events(self, schema: Schema, rng: Random) -> list[Json]:
-        """Make some events, in an order that the API would give them, with one that ends the stream."""
+        """Make some events in a plausible order, with one that ends the stream."""
         events = [generate(schema, rng, hints=self._hints) for _ in range(rng.randint(3, 8))]
         if self._arrange is None or not all(isinstance(event, dict) for event in events):
             return events
@@ -215,7 +215,7 @@ def _is_stream(operation: Operation) -> bool:
 
 
 def is_allowed(draft: Draft, operation: Operation, style: StreamStyle) -> bool:
-    """Say whether a contract allows an answer."""
+    """Return whether a contract allows an answer."""
     reply = operation.reply(draft.status)
     media = next((each for each in reply.media if each.type == draft.media), None) if reply else None
     if reply is None or media is None:
@@ -228,7 +228,7 @@ def is_allowed(draft: Draft, operation: Operation, style: StreamStyle) -> bool:
 
 
 def check_made(operation: Operation) -> None:
-    """Refuse, with its place, a reply of a user's contract for which no value can be made."""
+    """Reject, with its place, a reply of a user's contract for which no value can be made."""
     for reply in operation.replies.values():
         for schema in reply.required_headers.values():
             if schema is not None:

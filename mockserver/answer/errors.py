@@ -9,13 +9,13 @@ from mockserver.errors import ContractError, StoreError, StoreFullError
 from mockserver.messages import BAD_SCOPE, Finding, Request
 
 _SAFE = ":/%#?=@[]!$&'()*+,;~"
-"""What stays as it is in the path of a redirect."""
+"""Characters that stay unescaped in the path of a redirect."""
 
 
 def unmatched(router: Router, request: Request, match: Match, before: str) -> Draft:
-    """Answer a request that names no operation: 204 or 405 where its path is known, 307 to the path that is.
+    """Answer a request that names no operation: 204 or 405 if its path is known, 307 if it is without its last slash.
 
-    `before` is what stood before the path: a scope.
+    `before` is the prefix of the path that named a scope.
     """
     methods = ", ".join(sorted(match.allowed))
     allow = (b"allow", methods.encode())
@@ -36,24 +36,24 @@ def unmatched(router: Router, request: Request, match: Match, before: str) -> Dr
 
 
 def bad_scope(wrong: Finding) -> Draft:
-    """Refuse a request whose scope has no name that a scope can have."""
+    """Reject a request with an invalid scope name."""
     return Draft(400, {"detail": BAD_SCOPE}, findings=(wrong,))
 
 
 def too_much(status: int, message: str) -> Draft:
-    """Refuse a request that was not read to its end."""
+    """Reject a request that was not read to its end."""
     finding = Finding("/body" if status in (408, 413) else "", "size", message, "client")
     return Draft(status, {"detail": message}, findings=(finding,))
 
 
 def server_error(error: Exception) -> Draft:
-    """Say that the mock itself failed."""
+    """Answer that the mock itself failed."""
     message = f"The mock failed: {type(error).__name__}. This is a defect of the mock; its log says more."
     return Draft(500, {"detail": message}, findings=(Finding("", "defect", message, "mock"),))
 
 
 def unauthorized(text: str, operation: Operation) -> Draft:
-    """Refuse a missing or wrong key."""
+    """Reject a missing or wrong key."""
     message = f"{text}: send the header Authorization: Bearer <key>."
     finding = Finding("/header/authorization", "key", message, "client", contract=operation.place)
     headers = ((b"www-authenticate", b"Bearer"),)
@@ -61,25 +61,25 @@ def unauthorized(text: str, operation: Operation) -> Draft:
 
 
 def unmet_preference(message: str, operation: Operation) -> Draft:
-    """Refuse a preference that no declared answer meets."""
+    """Reject a preference that no declared answer meets."""
     finding = Finding("/header/prefer", "preference", message, "client", contract=operation.place)
     return Draft(400, {"detail": message}, findings=(finding,))
 
 
 def describe(error: StoreError) -> str:
-    """Say in a line that the store failed, and why."""
+    """Describe in a line why the store failed."""
     return f"{error.what}: {error.why}" if error.why else f"{error.what}; {error.fix}"
 
 
 def store_failed(error: StoreError) -> Draft:
-    """Say that the store failed, and why; the official clients ask again, unless it is full."""
+    """Answer that the store failed, and why. Clients retry, unless the store is full."""
     text = describe(error)
     headers = ((b"x-should-retry", b"false"),) if isinstance(error, StoreFullError) else ()
     return Draft(503, {"detail": text}, headers=headers, findings=(Finding("", "store", text, "store"),))
 
 
 def not_generated(error: ContractError, operation: Operation) -> Draft:
-    """Say that no value can be made of the contract's schema."""
+    """Answer that no value can be made from the contract's schema."""
     place = operation.contract + error.where
     finding = Finding("", "generate", f"{error.what}: {error.why}.", "contract", contract=place)
     return Draft(500, {"detail": f"{error.what} ({place}); {error.fix}"}, findings=(finding,))

@@ -1,4 +1,4 @@
-"""Canned answers: files found by name, each serving the contracts whose operation it satisfies."""
+"""Canned answers: files found by name; each serves the contracts that it satisfies."""
 
 import json
 import re
@@ -13,16 +13,16 @@ from mockserver.messages import Finding, Json
 from mockserver.sse import PLAIN, StreamStyle, script
 
 Canned: TypeAlias = dict[int, dict[str, Json]]
-"""The canned answers of one operation: status -> name -> value; the unnamed one is called ""."""
+"""The canned answers of one operation: status -> name -> value; an unnamed one has the name ""."""
 
 _NAME = re.compile(r"(?P<status>[1-5]\d\d)(?:\.(?P<name>[^/]+))?\.json")
 
 
 class Fixtures:
-    """The canned answers: the user's own, judged at once, and the bundled ones, read when first asked for.
+    """The canned answers: the user's own, validated at once, and the bundled ones, read when first needed.
 
-    A fixture serves every contract whose operation it satisfies. One of the user's that satisfies none is a
-    FixtureError; that each bundled one satisfies some is for the tests to show. Of equal names the user's wins.
+    A fixture serves every contract that it satisfies. If one of the user's satisfies none, that is a
+    FixtureError; the tests check the bundled ones. The user's fixture wins over a bundled one of the same name.
     """
 
     def __init__(
@@ -38,17 +38,17 @@ class Fixtures:
         self._all: dict[Operation, Canned] = {}
 
     def named(self, operation: Operation, status: int) -> Mapping[str, Json]:
-        """Give the canned answers of an operation and status by name."""
+        """Return the canned answers of an operation and status, by name."""
         if operation not in self._all:
             self._all[operation] = self._read(operation)
         return self._all[operation].get(status, {})
 
     def bundled(self, operation: Operation) -> bool:
-        """Say whether an operation is of a contract that a pack brings."""
+        """Return whether an operation belongs to a contract of a pack."""
         return operation in self._bundled
 
     def check(self) -> None:
-        """Read and judge the bundled fixtures, all of them: those of a checkout may have been edited."""
+        """Read and validate all bundled fixtures, since those of a checkout may have been edited."""
         for name in {operation.id for operation in self._bundled}:
             owners = [operation for operation in self._bundled if operation.id == name]
             for path in self._files(name):
@@ -132,7 +132,7 @@ class Fixtures:
         return None
 
     def _unserved(self, path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:
-        """Say why a fixture serves none of its operations, by the newest contract that declares its status."""
+        """Explain why a fixture serves no contract, using the newest one that declares its status."""
         for operation in owners:
             reply = operation.reply(status)
             media = canned_media(reply) if reply else None
@@ -182,7 +182,7 @@ def _read_file(path: Path) -> Json:
 
 
 def canned_media(reply: Reply) -> Media | None:
-    """Give the representation of a reply that a fixture holds: a stream as its script, else JSON."""
+    """Return the representation that a fixture is for: a stream, written as a script, or JSON."""
     media = reply.preferred
     if media is not None and media.type == EVENT_STREAM:
         return media
@@ -194,7 +194,7 @@ def _type_of(event: Json) -> Json:
 
 
 def _event_types(media: Media) -> list[str]:
-    """Name the types of a stream's events, where its contract tells them apart by name."""
+    """Name the types of a stream's events, if its contract distinguishes them by name."""
     if media.item_schema is None or not isinstance(media.item_schema.node, dict):
         return []
     _, node = resolve(media.item_schema.document, media.item_schema.pointer)

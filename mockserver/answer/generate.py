@@ -1,4 +1,4 @@
-"""Schema and a source of chance -> a value that satisfies the schema and reads like a real one."""
+"""Makes values from a schema and a random source; they satisfy the schema and look real."""
 
 import math
 import threading
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 NO_HINTS = Hints()
 
 DEPTH = 6
-"""How deep a recursive schema is followed before only what must be there is made."""
+"""How deeply a recursive schema is followed before only required parts are made."""
 
 DEEPEST = 60
-"""How deep what must be there is followed before the schema is said to have no end."""
+"""How deeply required parts are followed before the schema counts as endless."""
 
 _EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 class _Local(threading.local):
-    """What a thread has for itself: Faker, once it was asked for."""
+    """Faker for each thread, made when it is first needed."""
 
     fake: "Faker | None" = None
 
@@ -39,7 +39,7 @@ _local = _Local()
 def generate(schema: Schema, rng: Random, known: Mapping[str, Json] | None = None, hints: Hints = NO_HINTS) -> Json:
     """Make a value of `schema`; top-level properties named in `known` take that value (ids are echoed).
 
-    The same schema and the same state of `rng` give the same value. A ContractError names a place for which
+    The same schema and state of `rng` give the same value. A ContractError names a place for which
     no value can be made (a pattern without an example, say).
     """
     maker = _Maker(schema.document, rng, hints)
@@ -50,31 +50,31 @@ def generate(schema: Schema, rng: Random, known: Mapping[str, Json] | None = Non
 
 
 def words(rng: Random) -> "Faker":
-    """Give Faker, drawing from `rng`; it is loaded when first asked for."""
+    """Return Faker, drawing from `rng`; it is loaded when first needed."""
     if _local.fake is None:
         from faker import Faker
 
         _local.fake = Faker("en_US")
-    settable: Any = _local.fake  # its type does not tell that the source of chance can be set
+    settable: Any = _local.fake  # its type does not show that the random source can be set
     settable.random = rng
     return _local.fake
 
 
 LARGEST = 10_000
-"""How many items or characters a made value has at the most."""
+"""The most items or characters that a made value has."""
 
 
 class _Maker:
-    """Makes values of one document's schemas from one source of chance.
+    """Makes values of one document's schemas from one random source.
 
-    `node` is a schema, `pointer` its place: the place of the last reference followed, where schemas were combined.
+    `node` is a schema and `pointer` its place; for combined schemas, the place of the last reference.
     """
 
     def __init__(self, document: Json, rng: Random, hints: Hints) -> None:
         self.document, self.rng, self.hints = document, rng, hints
 
     def value(self, node: Json, pointer: str, name: str, depth: int, tag: str = "") -> Json:
-        """Make the value of the property `name`; a member of a tagged union always has its `tag`."""
+        """Make the value of the property `name`. A member of a tagged union always gets its `tag`."""
         if depth > DEEPEST:
             raise ContractError("no value can be made: the schema has no end", where="#" + pointer)
         node, pointer = self.combined(node, pointer, depth)
@@ -109,7 +109,7 @@ class _Maker:
                 return {}
 
     def combined(self, node: Json, pointer: str, depth: int) -> tuple[Json, str]:
-        """Follow a reference and join what allOf lists, into one schema."""
+        """Follow a reference and merge allOf into one schema."""
         if isinstance(node, bool) or not node.keys() & {"$ref", "allOf"}:
             return node, pointer
         if depth > DEEPEST:
@@ -126,7 +126,7 @@ class _Maker:
         return made, parts[-1][1]
 
     def branch(self, node: Json, pointer: str, union: str, depth: int) -> tuple[Json, str]:
-        """Choose a branch; null one time in four, and always where the schema has grown too deep."""
+        """Choose a branch: null one time in four, and always once the schema is too deep."""
         branches: list[Json] = node[union]
         null = [i for i, each in enumerate(branches) if isinstance(each, dict) and each.get("type") == "null"]
         rest = [i for i in range(len(branches)) if i not in null]
@@ -137,7 +137,7 @@ class _Maker:
         return (_joined(around, chosen) if around else chosen), place
 
     def kind(self, node: Json, depth: int) -> str:
-        """Choose the type of a value; where none is said, what the other keywords speak of."""
+        """Choose the type of a value; without `type`, the one that the other keywords apply to."""
         kinds = node.get("type")
         if isinstance(kinds, list):
             others = [kind for kind in kinds if kind != "null"]
@@ -200,7 +200,7 @@ class _Maker:
         return round(value, 1) if low < round(value, 1) < high else value
 
     def bounds(self, node: Json, name: str) -> tuple[float, float]:
-        """Give the range of a number: what the schema allows of what is typical for the name."""
+        """Return the range of a number: what is typical for its name, as far as the schema allows."""
         usual_low, usual_high = self.hints.numbers.get(name, (0, 100))
         lows = [node[key] for key in ("minimum", "exclusiveMinimum") if key in node]
         highs = [node[key] for key in ("maximum", "exclusiveMaximum") if key in node]
@@ -231,7 +231,7 @@ class _Maker:
 
 
 def _joined(one: Json, other: Json) -> Json:
-    """Join two schemas into one that asks for both, as far as that can be said in one."""
+    """Merge two schemas into one that requires both, as far as one schema can."""
     if isinstance(one, bool) or isinstance(other, bool):
         return other if one is True else one
     made = {**one, **other}
@@ -251,7 +251,7 @@ def _joined(one: Json, other: Json) -> Json:
 
 
 def moment(rng: Random) -> datetime:
-    """Draw a moment of half a year."""
+    """Draw a moment within half a year."""
     return _EPOCH + timedelta(microseconds=rng.randrange(180 * 86_400 * 1_000_000))
 
 
@@ -275,14 +275,14 @@ _SPOKEN = {
     **dict.fromkeys(("pattern", "minLength", "maxLength", "format"), "string"),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
 }
-"""The type that a keyword speaks of, for a schema that names none."""
+"""The type that each keyword applies to, for schemas without `type`."""
 
 _NAMED: Mapping[str, Callable[[Random], str]] = {
     "type": lambda _: "value_error",
     "loc": lambda rng: rng.choice(("body", "query", "path")),
     "msg": lambda _: "Value error, the value is not accepted",
 }
-"""The texts of the FastAPI dialect's refusals."""
+"""The texts of FastAPI's errors."""
 
 _FORMATS: Mapping[str, Callable[[Random], Any]] = {
     "uuid": _uuid,

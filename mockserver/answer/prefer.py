@@ -1,4 +1,4 @@
-"""What a request asks of its one answer: the `Prefer` header (RFC 7240), in the words that Prism made known."""
+"""The `Prefer` header (RFC 7240), with the preferences that Prism knows."""
 
 import re
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from mockserver.messages import Finding, Headers, header_value
 
 LONGEST = 4_096
-"""Longest Prefer field that is read, in characters, all its lines together."""
+"""Longest Prefer field that is read, in characters, all lines together."""
 
 _TOKEN = re.compile(r'([^\s=,;"]+)(?: ?= ?("(?:[^"\\]|\\.)*"|[^\s,;"]*))?')
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Which answer is wanted: a status, a named example, a generated one (or not), a seed. None: no wish."""
+    """The preferred status, example, generation (on or off) and seed; None where nothing is preferred."""
 
     code: int | None = None
     example: str | None = None
@@ -25,7 +25,7 @@ NONE = Preference()
 
 
 def read_preference(headers: Headers) -> tuple[Preference, list[Finding]]:
-    """Read the wishes of a request; what is misspelt is found, preferences of others are ignored."""
+    """Read the preferences of a request. Misspelt values are findings; preferences that are not ours are ignored."""
     if headers.get(b"prefer") is None:
         return NONE, []
     text = ", ".join(headers.all(b"prefer"))
@@ -55,7 +55,7 @@ def read_preference(headers: Headers) -> tuple[Preference, list[Finding]]:
 
 
 def _tokens(text: str) -> dict[str, str]:
-    """Split a field into its preferences; of equal ones the first counts, as RFC 7240 says."""
+    """Split a field into its preferences; the first of equal ones counts, by RFC 7240."""
     said: dict[str, str] = {}
     for match in _TOKEN.finditer(text):
         value = match[2] or ""
@@ -77,7 +77,7 @@ def _misspelt(name: str, received: str, expected: str) -> Finding:
 
 
 def written(preference: Preference) -> bytes:
-    """Write what was done of the wishes of a request, as the value of the header Preference-Applied."""
+    """Write the value of the Preference-Applied header."""
     wishes = {"code": preference.code, "example": preference.example, "seed": preference.seed}
     if preference.dynamic is not None:
         wishes["dynamic"] = "true" if preference.dynamic else "false"

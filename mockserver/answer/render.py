@@ -1,4 +1,4 @@
-"""Draft -> Response: no answer leaves that its contract does not allow."""
+"""Draft -> Response: an answer that its contract does not allow is never sent."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -29,10 +29,10 @@ SHARED: Mapping[int, str] = {
     500: "InternalServerError",
     503: "ServiceUnavailable",
 }
-"""The shared replies of the contract in which the answers that belong to no operation have their place."""
+"""The shared replies that declare the answers of no operation."""
 
 _LENGTHS = [(b"content-length", b"%d" % size) for size in range(4_096)]
-"""The header fields of the lengths that most answers have."""
+"""Content-length fields for the most common lengths."""
 
 _NOTHING: Sequence[Finding] = ()
 _write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -40,21 +40,21 @@ _write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separator
 
 @dataclass(frozen=True, slots=True)
 class ResponseSpec:
-    """How answers of one operation, status, media type and source are rendered; without a reply, none is declared."""
+    """How answers of one operation, status, media type and source are rendered; without a reply it is undeclared."""
 
     contract: str
     headers: tuple[tuple[bytes, bytes], ...]
-    """The fields that every such answer has."""
+    """The header fields of every such answer."""
     reply: Reply | None = None
     media: Media | None = None
     required: tuple[tuple[bytes, bytes], ...] = ()
-    """Fields that the contract requires, for an answer that does not bring them."""
+    """Header fields that the contract requires, added if the answer lacks them."""
     write: Callable[[Json], bytes] = orjson.dumps
-    """Writes the body; a TypeError for a number that it cannot write."""
+    """Writes the body; raises TypeError for a number that it cannot write."""
     is_event: Callable[[Json], bool] | None = None
-    """Says whether an event of a stream is right; None where the contract says nothing of them."""
+    """Validates an event of a stream; None if the contract does not describe events."""
     is_valid: Callable[[Json], bool] | None = None
-    """Says at once whether a value is right; None where more is to be looked at."""
+    """Validates a value quickly; None if more than the value must be checked."""
 
     @property
     def place(self) -> str:
@@ -63,20 +63,20 @@ class ResponseSpec:
 
 
 class Renderer:
-    """Validates drafts and writes them out; what answers of one kind have in common is made once."""
+    """Validates drafts and writes them out. What answers of one kind share is made once."""
 
     def __init__(self, newest: Contract, style: StreamStyle = PLAIN) -> None:
         self._newest, self._style = newest, style
         self._specs: dict[tuple[Operation | None, int, str | None, str], ResponseSpec] = {}
 
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
-        """Give the answer as it leaves: the draft, or, where that breaks the contract, a 500 that says so."""
+        """Return the answer as it is sent: the draft, or a 500 if the draft breaks the contract."""
         operation = match.operation
         status, value, media, source, more, findings, _, stream = draft
         spec = self._specs.get((operation, status, media, source)) or self.spec(operation, draft)
         try:
             is_right = spec.is_valid is not None and stream is None and spec.is_valid(value)
-        except ValueError:  # a value that is no JSON
+        except ValueError:  # a value that is not JSON
             is_right = False
         if not is_right:
             draft, spec = self._checked(operation, draft, spec)
@@ -85,7 +85,7 @@ class Renderer:
         if stream is None:
             try:
                 body = spec.write(value)
-            except TypeError:  # a whole number of more than 64 bits
+            except TypeError:  # an integer of more than 64 bits
                 body = _as_json(value)
             if status != 204:
                 size = len(body)
@@ -97,7 +97,7 @@ class Renderer:
         return Response(status, headers, body, stream, None, findings, source)
 
     def spec(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
-        """Give how an answer is rendered; it is found out once."""
+        """Return how an answer is rendered; computed once for each kind."""
         key = (operation, draft.status, draft.media, draft.source)
         spec = self._specs.get(key)
         if spec is None:
@@ -121,7 +121,7 @@ class Renderer:
         return ResponseSpec(name, tuple(headers), reply, media, required, _writer(draft), is_event, is_valid)
 
     def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
-        """Give a draft that may leave, with its spec: itself, or an error of ours in its place."""
+        """Return a draft that may be sent, with its spec: the draft, or an error instead."""
         found = self.problems(spec, draft)
         own = not self._newest.bundled
         if draft.source == "mock" and own and (found or spec.reply is None):
@@ -139,7 +139,7 @@ class Renderer:
         return draft, spec
 
     def problems(self, spec: ResponseSpec, draft: Draft) -> Sequence[Finding]:
-        """Give what is wrong with an answer; an error of ours may stand where the contract says nothing."""
+        """Return what is wrong with an answer. The mock's own errors need not be declared."""
         media = spec.media
         if media is None:
             if spec.reply is None:
@@ -160,7 +160,7 @@ class Renderer:
 def _rare_headers(
     headers: list[tuple[bytes, bytes]], spec: ResponseSpec, match: Match, draft: Draft
 ) -> list[tuple[bytes, bytes]]:
-    """Add what only few answers have: required fields, what was wrong, a stream's, a withdrawn operation's."""
+    """Add header fields that few answers have: required ones, findings, streams, withdrawn operations."""
     sent = {name for name, _ in draft.headers}
     headers += [field for field in spec.required if field[0] not in sent]
     if draft.stream is not None:
@@ -174,7 +174,7 @@ def _rare_headers(
 
 
 def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> Draft:
-    """Put an error of ours into the contract's own form, where that is another than upstream's."""
+    """Rewrite one of the mock's errors in the form that the contract declares, if it is another."""
     status = draft.status
     if status == 422 and reply is None and operation is not None and operation.reply(400) is not None:
         status, reply = 400, operation.reply(400)
@@ -187,7 +187,7 @@ def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> D
 
 
 def _required_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
-    """Make the header fields that a reply must have."""
+    """Make the header fields that a reply requires."""
     known = {"www-authenticate": "Bearer", "allow": "" if operation is None else operation.allow}
     fields = []
     for name, schema in reply.required_headers.items():
@@ -199,7 +199,7 @@ def _required_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[b
 def _with_finding(
     finding: Finding, spec: ResponseSpec, headers: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
-    """Add whose fault an error is, where it is, and the place in the contract that says so."""
+    """Add whose fault an error is, where it is, and the violated place in the contract."""
     return [
         *(field for field in headers if field[0] != b"x-mock-contract"),
         (b"x-mock-fault", finding.fault.encode()),
@@ -210,7 +210,7 @@ def _with_finding(
 
 
 def _writer(draft: Draft) -> Callable[[Json], bytes]:
-    """Give what writes the body of such an answer; errors are written as the standard library writes JSON."""
+    """Return the writer of such a body; errors are written by the standard library, as FastAPI does."""
     media = draft.media
     if media is None:
         return _nothing
@@ -232,21 +232,21 @@ def _as_json(value: Json) -> bytes:
 
 
 def _event_problems(spec: ResponseSpec, events: list[Json]) -> list[Finding]:
-    """Judge the events of a stream."""
+    """Validate the events of a stream."""
     schema = None if spec.media is None else spec.media.item_schema
     if schema is None or spec.is_event is None:
         return []
     try:
         if all(map(spec.is_event, events)):
             return []
-    except ValueError:  # a value that is no JSON
+    except ValueError:  # a value that is not JSON
         pass
     wrong = [index for index, event in enumerate(events) if not schema.is_valid(event)]
     return [finding for index in wrong for finding in schema.explain(events[index], where=f"/body/{index}")]
 
 
 def _text_problems(schema: Schema, value: Json) -> list[Finding]:
-    """Judge each event of a written stream by the schema of its events."""
+    """Validate each event of a written stream by the schema of its events."""
     found = []
     for index, line in enumerate(event_data(value)):
         try:
@@ -260,7 +260,7 @@ def _text_problems(schema: Schema, value: Json) -> list[Finding]:
 
 
 def _stand_in(media: Media, draft: Draft, status: int) -> Json:
-    """Make a body that the contract allows for an error of ours, with its message where there is room for one."""
+    """Make a body that the contract allows for one of the mock's errors, with the message if a field can hold it."""
     if media.schema is None:
         return draft.value
     message = draft.findings[0].message if draft.findings else str(draft.value)
@@ -280,7 +280,7 @@ def _undeclared(spec: ResponseSpec, what: str) -> Finding:
 
 
 def _broken(found: Sequence[Finding]) -> Draft:
-    """Say loudly that an answer of ours broke the contract."""
+    """Answer 500: the mock's answer broke the contract."""
     first = found[0]
     text = f"The mock's answer breaks the contract at {first.where or 'the root'}: {first.message} ({first.contract})."
     return Draft(500, {"detail": text}, findings=tuple(found))

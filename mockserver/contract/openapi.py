@@ -12,10 +12,10 @@ from mockserver.messages import Json
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PATH_KEYS = (*METHODS, "parameters", "summary", "description", "servers")
-"""What a path may say."""
+"""The methods that a path may have."""
 
 DEEPEST = 200
-"""How deep a user's document may be nested."""
+"""How deeply a user's document may be nested."""
 
 EVENT_STREAM = "text/event-stream"
 
@@ -58,11 +58,11 @@ class Reply:
     pointer: str
     evidence: str
     required_headers: Mapping[str, Schema | None]
-    """The header fields that must be there, names in lower case, with their schemas."""
+    """The required header fields, by name in lower case, with their schemas."""
 
     @property
     def preferred(self) -> Media | None:
-        """The representation that is sent: a stream where one is declared, else the first; None for no body."""
+        """The representation that is sent: a declared stream, else the first; None for no body."""
         streams = [media for media in self.media if media.type == EVENT_STREAM]
         return next(iter(streams or self.media), None)
 
@@ -71,7 +71,7 @@ class Reply:
 class Operation:
     """One operation of one contract; `contract` is the contract's name, `pointer` the place in its document.
 
-    An operation is equal to itself only, so that what is compiled for it can be kept under it.
+    An operation is equal only to itself, so it can be the key of what is compiled for it.
     """
 
     id: str
@@ -84,13 +84,13 @@ class Operation:
     replies: Mapping[str, Reply]
     secured: bool
     exact: Mapping[int, Reply]
-    """The replies of one status each."""
+    """The replies that are declared for a single status."""
     success: int
-    """The first declared status of success; 200 where only a range or a default is declared."""
+    """The first declared success status; 200 if only a range or a default is declared."""
     names: tuple[str, ...]
-    """The parameters of the path, in its order."""
+    """The names of the path's parameters, in the order of the path."""
     allow: str
-    """The methods that the path takes, as the header Allow says them."""
+    """The methods that the path takes, as the Allow header lists them."""
 
     def reply(self, status: int) -> Reply | None:
         """Give the declared reply for a status: the exact one, else its range, else the default."""
@@ -106,7 +106,7 @@ class Operation:
 class Contract:
     """A contract: its name (a version, or a file's name), its document, its operations, its shared replies.
 
-    As an operation, it is equal to itself only.
+    Like an operation, it is equal only to itself.
     """
 
     name: str
@@ -114,19 +114,19 @@ class Contract:
     document: Json
     operations: tuple[Operation, ...]
     replies: Mapping[str, Reply]
-    """The replies under components/responses, by name: those of no operation stand here."""
+    """The replies under components/responses, by name. Answers that belong to no operation are declared here."""
     file: str
     bundled: bool = False
 
 
 def read_file(path: Path, *, name: str = "", bundled: bool = False) -> Contract:
-    """Give the contract of a file; of a user's own, a ContractError names the place that cannot be served."""
+    """Read the contract of a file. For a user's own, a ContractError names the place that cannot be served."""
     document = load_document(path) if bundled else load_document(path, deepest=DEEPEST)
     return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled)
 
 
 def read_contract(document: Json, *, name: str, file: str, bundled: bool = False) -> Contract:
-    """Make a Contract of a parsed document; that the examples of a bundled one hold is for the tests to show."""
+    """Make a Contract of a parsed document. The tests check the examples of bundled ones, so this does not."""
     reader = _Reader(document, name, file, bundled)
     try:
         return reader.contract()
@@ -143,27 +143,27 @@ def read_contract(document: Json, *, name: str, file: str, bundled: bool = False
 
 
 def is_json(media_type: str) -> bool:
-    """Say whether a media type carries JSON, as upstream's framework decides it."""
+    """Return whether a media type carries JSON, by the rule of FastAPI."""
     main, _, sub = media_type.partition("/")
     return main == "application" and (sub == "json" or sub.endswith("+json"))
 
 
 def taken_methods(methods: Iterable[str]) -> frozenset[str]:
-    """Give the methods that a path takes: those with an operation, OPTIONS, and HEAD where GET is."""
+    """List the methods that a path takes: those with an operation, OPTIONS, and HEAD beside GET."""
     found = frozenset(methods) | {"OPTIONS"}
     return found | {"HEAD"} if "GET" in found else found
 
 
 class _Reader:
-    """Reads one document; every refusal names its place in it."""
+    """Reads one document. Every error names its place in the document."""
 
     def __init__(self, document: Json, name: str, file: str, bundled: bool) -> None:
         self.document, self.name, self.file, self.bundled = document, name, file, bundled
         self.checked: set[str] = set()
         self.schemas: dict[str, Schema] = {}
-        """What several places refer to is one schema, whose validator is made once."""
+        """Schemas by pointer: places that refer to the same schema share it and its validator."""
         self.at = ""
-        """The place that was read last, for what goes wrong there in no foreseen way."""
+        """The place that was read last, for errors that were not foreseen."""
 
     def contract(self) -> Contract:
         document = self.document
@@ -366,7 +366,7 @@ class _Reader:
         schema = self.schemas.setdefault(made.pointer, made)
         if not self.bundled and schema is made:
             self.at = pointer
-            schema.is_valid(None)  # a schema that no validator can be made of is told at start
+            schema.is_valid(None)  # an unusable schema is reported at start
         return schema
 
     def secured(self, requirements: Json, pointer: str) -> bool:

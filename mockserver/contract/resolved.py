@@ -1,4 +1,4 @@
-"""Schemas as they are compared: references followed, allOf gathered, null told apart, whatever their names."""
+"""Schemas resolved for comparison: references followed, allOf merged, null separated, names ignored."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from mockserver.contract.schema import ASSERTIONS, NESTED, NESTED_LISTS, NESTED_
 from mockserver.messages import Json
 
 UNKNOWN = "x-unknown"
-"""Marks what a description does not tell; the value says what stands there instead."""
+"""Marks a part that a description leaves open; the value says what is there instead."""
 
 UNIONS = ("oneOf", "anyOf")
 
@@ -20,21 +20,21 @@ _DEEPEST = 12
 
 
 class Said(NamedTuple):
-    """What a schema says by a keyword: where, and what."""
+    """The value of a keyword, and its place."""
 
     pointer: str
     value: Json
 
 
 class Piece(NamedTuple):
-    """One schema object of those that together are one schema."""
+    """One of the schema objects that together make one schema."""
 
     pointer: str
     node: Mapping[str, Json]
 
 
 class Union(NamedTuple):
-    """A oneOf or anyOf of two members or more, null not counted."""
+    """A oneOf or anyOf with at least two members, not counting null."""
 
     kind: str
     pointer: str
@@ -44,9 +44,9 @@ class Union(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A schema: the pieces that must all hold, outermost first, the types that may be, and the unions.
+    """A schema: the pieces that must all hold, outermost first, the allowed types, and the unions.
 
-    `types` are the types of JSON but null, number always with integer; None is any. `null` says whether null may be.
+    `types` are JSON types without null; number always includes integer; None is any. `null` is whether null is allowed.
     """
 
     pointers: tuple[str, ...]
@@ -55,31 +55,31 @@ class View:
     null: bool
     unions: tuple[Union, ...]
     is_shut: bool
-    """Whether nothing at all is allowed."""
+    """Whether no value is allowed."""
     is_unknown: bool
     words: Mapping[str, list[Said]]
-    """What the pieces say, by keyword."""
+    """The keywords of the pieces, with their values."""
 
     @property
     def pointer(self) -> str:
-        """The place of the schema, as it is told."""
+        """The place of the schema, as reports show it."""
         return self.pointers[0]
 
     @property
     def is_any(self) -> bool:
-        """Whether everything is allowed."""
+        """Whether every value is allowed."""
         if self.is_shut or self.unions or not self.null:
             return False
         return not self._restricts
 
     @property
     def is_union(self) -> bool:
-        """Whether it is a union, and no more than that."""
+        """Whether it is a union and restricts nothing else."""
         return len(self.unions) == 1 and not self._restricts
 
     @property
     def _restricts(self) -> bool:
-        """Whether it says more than its unions."""
+        """Whether it restricts more than its unions do."""
         return any(
             key in _RESTRICTING and (key in ("const", "enum", "contains") or value not in _EMPTY)
             for piece in self.pieces
@@ -91,23 +91,23 @@ _NOTHING: list[Said] = []
 
 
 def said(view: View, key: str) -> list[Said]:
-    """Give all that the pieces of a schema say by a keyword, outermost first."""
+    """List the values of a keyword in all pieces of a schema, outermost first."""
     return view.words.get(key, _NOTHING)
 
 
 def first(view: View, key: str) -> Said | None:
-    """Give what the outermost piece that has the keyword says by it."""
+    """Return the keyword of the outermost piece that has it."""
     return next(iter(said(view, key)), None)
 
 
 def spot(view: View, key: str) -> str:
-    """Give the place of a keyword; where the schema does not have it, its own."""
+    """Return the place of a keyword, or of the schema if it lacks the keyword."""
     found = first(view, key)
     return view.pointer if found is None else found.pointer
 
 
 def properties(view: View) -> dict[str, tuple[str, ...]]:
-    """Give the named fields: for each, the places of the schemas that must all hold; none for a field only required."""
+    """Map each named field to the places of its schemas, which must all hold; none if it is only required."""
     found: dict[str, tuple[str, ...]] = {}
     for pointer, value in said(view, "properties"):
         for name in value:
@@ -118,12 +118,12 @@ def properties(view: View) -> dict[str, tuple[str, ...]]:
 
 
 def required(view: View) -> dict[str, str]:
-    """Give the fields that must be there, each with the place that says so."""
+    """Map each required field to the place that requires it."""
     return {name: pointer for pointer, value in reversed(said(view, "required")) for name in value}
 
 
 def values(view: View) -> dict[str, Json] | None:
-    """Give the values that an enum or const allows, null not counted, by their keys; None where there is neither."""
+    """Return the values that enum or const allows, without null, by their keys; None without either."""
     lists = [value for _, value in said(view, "enum")] + [[value] for _, value in said(view, "const")]
     if not lists:
         return None
@@ -134,12 +134,12 @@ def values(view: View) -> dict[str, Json] | None:
 
 
 def key_of(value: Json) -> str:
-    """Give a text that two values share when JSON Schema calls them equal: 1 and 1.0, but neither 1 and true."""
+    """Return the same text for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
 
 
 def is_same(one: Json, other: Json) -> bool:
-    """Say whether JSON Schema calls two values equal."""
+    """Return whether JSON Schema calls two values equal."""
     return one is other or (one == other if isinstance(one, str) else key_of(one) == key_of(other))
 
 
@@ -152,7 +152,7 @@ def _plain(value: Json) -> Json:
 
 
 def type_of(value: Json) -> str:
-    """Give the type of a value: integer for a whole number, however it is written."""
+    """Return the JSON type of a value; a whole number is an integer however it is written."""
     if isinstance(value, float) and value.is_integer():
         return "integer"
     names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
@@ -160,24 +160,24 @@ def type_of(value: Json) -> str:
 
 
 def types_text(types: frozenset[str] | None) -> str:
-    """Write types as a schema would."""
+    """Write types as a schema does."""
     if types is None:
         return "any"
     return " or ".join(sorted(types - {"integer"} if "number" in types else types)) or "nothing"
 
 
 def masked(view: View) -> View:
-    """Give a member of a union without its null: whether null may be is told of the union."""
+    """Return a union's member without its null, since the union itself records whether null is allowed."""
     return replace(view, null=False) if view.null else view
 
 
 def everything(pointer: str) -> View:
-    """Give the schema that allows everything, for a place where none stands."""
+    """Return a schema that allows everything, for a place without one."""
     return _view((pointer,), (), (), null=True)
 
 
 class Views:
-    """The schemas of one document as they are compared; each is made once."""
+    """The resolved schemas of one document; each is made once."""
 
     def __init__(self, document: Json) -> None:
         self.document = document
@@ -187,14 +187,14 @@ class Views:
         self._prints: dict[tuple[str, int], str] = {}
 
     def of(self, *pointers: str) -> View:
-        """Give the schema in which all of these hold, the first of them the outermost.
+        """Return the schema in which all of these hold, the first one outermost.
 
         A ContractError names what is not understood.
         """
         if pointers in self._made:
             return self._made[pointers]
         if pointers in self._open:
-            return _view(pointers, (), (), null=False)  # a schema that is itself, and says no more
+            return _view(pointers, (), (), null=False)  # a schema that refers to itself and restricts nothing
         for each in pointers:
             check_schema(self.document, each, self._checked)
         self._open.add(pointers)
@@ -205,9 +205,9 @@ class Views:
         return made
 
     def fingerprint(self, pointer: str, depth: int = _DEEPEST) -> str:
-        """Give a digest that equal schemas share, whatever they and those that they refer to are called.
+        """Return a digest that equal schemas share, whatever their names and the names they refer to.
 
-        What is only noted (descriptions and the like) does not count; below 12 references nothing does.
+        Annotations such as descriptions do not count, nor does anything below 12 references.
         """
         key = pointer, depth
         if key not in self._prints:
@@ -216,7 +216,7 @@ class Views:
         return self._prints[key]
 
     def digests(self, view: View, keys: Iterable[str]) -> list[tuple[str, str]]:
-        """Give what a schema says by some keywords, without names and notes; what restricts nothing is left out."""
+        """Return some keywords of a schema without names and annotations, and without those that restrict nothing."""
         return [
             (key, json.dumps(self._bare(key, value, _DEEPEST), sort_keys=True))
             for key in keys
@@ -239,7 +239,7 @@ class Views:
         return sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
 
     def _bare(self, key: str, value: Json, depth: int) -> Json:
-        """Give what a keyword says, without names and notes."""
+        """Return the value of a keyword without names and annotations."""
         if key == "$ref":
             return self.fingerprint(value[1:], depth - 1) if depth else ""
         if key in NESTED:
@@ -255,7 +255,7 @@ class Views:
 
 
 class _Gathered:
-    """What stands in a schema, gathered."""
+    """Collects the parts of a schema."""
 
     def __init__(self, views: Views) -> None:
         self.views = views
@@ -264,7 +264,7 @@ class _Gathered:
         self.seen: set[str] = set()
 
     def gather(self, pointer: str) -> bool:
-        """Take a schema and all that must hold with it; say whether it allows null."""
+        """Add a schema and all that must hold with it; return whether it allows null."""
         if pointer in self.seen:
             return True
         self.seen.add(pointer)
@@ -284,7 +284,7 @@ class _Gathered:
         return null
 
     def union(self, kind: str, pointer: str, node: Mapping[str, Json]) -> bool:
-        """Take a union; one of a single member and null is that member."""
+        """Add a union; a union of one member and null is that member."""
         members = [join(pointer, kind, index) for index in range(len(node[kind]))]
         bare = [each for each in members if _is_null(self.views.of(each))]
         left = tuple(each for each in members if each not in bare)
@@ -312,7 +312,7 @@ def _view(pointers: tuple[str, ...], pieces: tuple[Piece, ...], unions: tuple[Un
 
 
 def _types(node: Mapping[str, Json]) -> frozenset[str] | None:
-    """Give the types that a piece allows, null not counted; None for all."""
+    """Return the types that a piece allows, without null; None for all."""
     found: set[str] | None = None
     if "type" in node:
         told = node["type"] if isinstance(node["type"], list) else [node["type"]]

@@ -11,10 +11,10 @@ from mockserver.messages import Headers, Version, client_version
 
 
 class Match(NamedTuple):
-    """What a request's method and path name.
+    """The operation that a request's method and path name.
 
     Full: `operation` is set. Partial (405, OPTIONS): only `allowed` is. None (404): neither.
-    `withdrawn` is the client's own version where that no longer had the operation.
+    `withdrawn` is the client's own version if it no longer has the operation.
     """
 
     operation: Operation | None = None
@@ -27,10 +27,10 @@ NO_MATCH = Match()
 _NOTHING: frozenset[str] = frozenset()
 
 MOST_KNOWN, LONGEST_KNOWN = 1_000, 200
-"""How many matches are remembered, and for paths of how many characters at most."""
+"""How many matches are cached, and the longest path that is, in characters."""
 
 MOST_VERSIONS = 100
-"""For how many versions of clients it is remembered which operation answers them."""
+"""For how many client versions the operation is cached."""
 
 
 class _Versions:
@@ -41,7 +41,7 @@ class _Versions:
     def __init__(self) -> None:
         self.every: list[tuple[int, Operation]] = []
         self.chosen: dict[Version | None, tuple[Operation, str | None]] = {}
-        """The operation for a client's version, and that version where it no longer had the operation."""
+        """The operation for a client's version, and that version if it no longer has the operation."""
 
 
 Leaf: TypeAlias = dict[str, _Versions]
@@ -49,19 +49,19 @@ Leaf: TypeAlias = dict[str, _Versions]
 
 
 class _Shape:
-    """The paths that have their parameters in the same places; a path is found by its fixed segments."""
+    """The paths with parameters in the same places; a path is found by its fixed segments."""
 
     __slots__ = ("fixed", "leaves", "values")
 
     def __init__(self, free: Sequence[bool]) -> None:
-        # The segment before the first slash is always empty; it makes the getter give a tuple, whatever follows.
+        # The segment before the first slash is always empty; with it the getter always returns a tuple.
         self.fixed = itemgetter(0, *(index for index, is_free in enumerate(free) if not is_free))
         self.values = _getter([index for index, is_free in enumerate(free) if is_free])
         self.leaves: dict[tuple[str, ...], Leaf] = {}
 
 
 def _getter(indexes: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Give what takes the segments at some places; itemgetter gives no tuple of one and of none."""
+    """Return a function that picks segments; itemgetter alone returns no tuple for one index or none."""
     if not indexes:
         return lambda _: ()
     first = indexes[0]
@@ -69,7 +69,7 @@ def _getter(indexes: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
 
 
 class Router:
-    """Finds the operation that a request names, in contracts that stand newest first."""
+    """Finds the operation that a request names; the contracts are ordered newest first."""
 
     def __init__(
         self, contracts: Sequence[Contract], read_version: Callable[[Headers], Version | None] | None = None
@@ -87,12 +87,12 @@ class Router:
                 leaf.setdefault(operation.method, _Versions()).every.append((index, operation))
         self._shapes: dict[int, list[_Shape]] = {}
         self._matches: dict[tuple[str, str, Version | None], Match] = {}
-        """What the last paths were matched with; clients ask for the same ones again."""
+        """The matches of recent paths, since clients repeat them."""
         for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
             self._shapes.setdefault(len(free), []).append(shapes[free])
 
     def match(self, method: str, path: str, headers: Headers) -> Match:
-        """Match a method and a percent-encoded path; each segment is decoded once, so an id may hold slashes."""
+        """Match a method and a percent-encoded path. Each segment is decoded once, so an id may contain slashes."""
         stated = None
         if self._read_version is not None:
             reader, stated = headers.version
@@ -129,7 +129,7 @@ class Router:
         return NO_MATCH
 
     def _choose(self, versions: _Versions, stated: Version | None) -> tuple[Operation, str | None]:
-        """Choose the newest version not newer than the caller; of those that are all newer, the oldest."""
+        """Choose the newest version that is not newer than the caller, or the oldest if all are newer."""
         every = versions.every
         if stated is None:
             chosen: tuple[Operation, str | None] = every[0][1], None

@@ -15,34 +15,34 @@ NESTED = frozenset(
     "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
     "unevaluatedProperties".split()
 )
-"""Keywords that hold one schema."""
+"""Keywords whose value is a schema."""
 
 NESTED_LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
-"""Keywords that hold a list of schemas."""
+"""Keywords whose value is a list of schemas."""
 
 NESTED_MAPS = frozenset("$defs dependentSchemas patternProperties properties".split())
-"""Keywords that hold schemas by name."""
+"""Keywords whose value maps names to schemas."""
 
 ASSERTIONS = frozenset(
     "const dependentRequired enum exclusiveMaximum exclusiveMinimum format maxContains maxItems maxLength "
     "maxProperties maximum minContains minItems minLength minProperties minimum multipleOf pattern "
     "required type uniqueItems".split()
 )
-"""Keywords that restrict a value by themselves."""
+"""Keywords that restrict a value without a subschema."""
 
 NOTES = frozenset(
     "$comment $ref contentEncoding contentMediaType default deprecated description discriminator example "
     "examples externalDocs readOnly title writeOnly xml".split()
 )
-"""Keywords that refer or describe."""
+"""Keywords that refer to schemas or describe them."""
 
 KEYWORDS = NESTED | NESTED_LISTS | NESTED_MAPS | ASSERTIONS | NOTES
 
 
 def load_document(path: Path, deepest: int = 0) -> Json:
-    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says where it cannot be read.
+    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says what cannot be read.
 
-    `deepest` is how deep YAML may be nested (its parser has a limit that ends the process); 0 does not look.
+    `deepest` is how deeply YAML may be nested, since its parser crashes the process beyond a limit; 0 skips the check.
     """
     try:
         text = path.read_text("utf-8")
@@ -83,7 +83,7 @@ def _parse_yaml(path: Path, text: str, deepest: int) -> Json:
 
 
 def _is_deeper(events: Iterable[Any], deepest: int) -> bool:
-    """Say whether YAML is nested deeper than that, from its events, which are read without recursion."""
+    """Return whether YAML is nested more deeply, judging by its events, which are read without recursion."""
     depth = 0
     for event in events:
         depth += type(event).__name__.endswith(("SequenceStartEvent", "MappingStartEvent"))
@@ -94,7 +94,7 @@ def _is_deeper(events: Iterable[Any], deepest: int) -> bool:
 
 
 def unwritable(value: Json) -> str:
-    """Say why a parsed value cannot be written as JSON (NaN, half a surrogate pair, YAML's own types); "" if it can."""
+    """Return why a parsed value is not JSON (NaN, half a surrogate pair, a type of YAML's own), or "" if it is."""
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -103,12 +103,12 @@ def unwritable(value: Json) -> str:
 
 
 def join(pointer: str, *parts: str | int) -> str:
-    """Extend a JSON pointer by reference tokens, escaped as RFC 6901 says."""
+    """Extend a JSON pointer by reference tokens, escaped by RFC 6901."""
     return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def lookup(document: Json, pointer: str) -> Json:
-    """Give what a JSON pointer names; KeyError where it names nothing."""
+    """Return what a JSON pointer names; KeyError if it names nothing."""
     node = document
     for token in pointer.split("/")[1:]:
         token = token.replace("~1", "/").replace("~0", "~")
@@ -120,7 +120,7 @@ def lookup(document: Json, pointer: str) -> Json:
 
 
 def resolve(document: Json, pointer: str) -> tuple[str, Json]:
-    """Follow the local reference that may stand at `pointer`; give the final place and what stands there."""
+    """Follow the local reference at `pointer`, if there is one; return the final place and its value."""
     node = lookup(document, pointer)
     seen = {pointer}
     while isinstance(node, dict) and isinstance(node.get("$ref"), str):
@@ -144,7 +144,7 @@ def resolve(document: Json, pointer: str) -> tuple[str, Json]:
 
 
 def subschemas(node: Json, pointer: str) -> Iterator[tuple[str, Json]]:
-    """Give the schemas that stand directly in a schema, with their places."""
+    """List the direct subschemas of a schema, with their places."""
     for key, value in node.items():
         if key in NESTED:
             yield join(pointer, key), value
@@ -155,7 +155,7 @@ def subschemas(node: Json, pointer: str) -> Iterator[tuple[str, Json]]:
 
 
 def check_schema(document: Json, pointer: str, seen: set[str]) -> None:
-    """Refuse, with its place, any keyword or shape that is not fully understood, in a schema and all below."""
+    """Reject any keyword or shape that is not fully understood, in a schema and its subschemas, with its place."""
     if pointer not in seen:
         _check_node(document, pointer, lookup(document, pointer), seen)
 
@@ -188,19 +188,19 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
 
 
 class Schema:
-    """One schema of a document: it says yes or no at once, and explains a no at leisure."""
+    """One schema of a document: a fast validator, and a slower one that explains what is wrong."""
 
     __slots__ = ("_fast", "document", "name", "node", "pointer")
 
     def __init__(self, document: Json, pointer: str, name: str) -> None:
         self.document, self.name = document, name
         self.pointer, self.node = pointer, lookup(document, pointer)
-        if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference that says no more than its target
+        if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference without other keywords
             self.pointer, self.node = resolve(document, pointer)
         self._fast: Any = None
 
     def rooted(self) -> Json:
-        """Give the schema as a document of its own: itself, with the components that it refers to."""
+        """Return the schema as a standalone document, with the components that it refers to."""
         if isinstance(self.node, bool):
             return self.node
         return {
@@ -209,7 +209,7 @@ class Schema:
         }
 
     def is_valid(self, value: Json) -> bool:
-        """Say whether `value` holds; a value that is no JSON (a lone surrogate, bytes) does not."""
+        """Return whether `value` is valid. A value that is not JSON (a lone surrogate, bytes) is not."""
         if self._fast is None:
             self.compiled()
         try:
@@ -218,7 +218,7 @@ class Schema:
             return False
 
     def compiled(self) -> Callable[[Json], bool]:
-        """Give what says whether a value holds, with a ValueError for one that is no JSON."""
+        """Return the fast validator, which raises a ValueError for a value that is not JSON."""
         if self._fast is None:
             import jsonschema_rs
 
@@ -226,7 +226,7 @@ class Schema:
         return cast("Callable[[Json], bool]", self._fast.is_valid)
 
     def errors(self, value: Json) -> "list[ValidationError]":
-        """Give what jsonschema says of `value`; of a union, what it says of the branch that was likely meant."""
+        """List the errors that jsonschema finds in `value`; for a union, those of the branch probably meant."""
         from jsonschema import Draft202012Validator
 
         checker = Draft202012Validator.FORMAT_CHECKER
@@ -234,12 +234,12 @@ class Schema:
         return [leaf for error in judge.iter_errors(value) for leaf in likeliest(error)]
 
     def explain(self, value: Json, *, where: str = "", fault: Blame = "mock") -> list[Finding]:
-        """Give what is wrong with `value`, each with its place in the value and in the contract."""
+        """List what is wrong with `value`, each with its place in the value and in the contract."""
         found = [self._finding(error, where, fault) for error in self.errors(value)]
         return found if found or self.is_valid(value) else [self._finding_of_the_fast(value, where, fault)]
 
     def _finding_of_the_fast(self, value: Json, where: str, fault: Blame) -> Finding:
-        """Say what only the fast validator sees: formats that jsonschema does not know here, lone surrogates."""
+        """Report what only the fast validator sees: formats that jsonschema does not check, and lone surrogates."""
         try:
             error = next(iter(self._fast.iter_errors(value)))
         except ValueError as reason:
@@ -278,7 +278,7 @@ class Schema:
 
 
 def _of_no_type(error: "ValidationError") -> str:
-    """Say of a value that is of no type of a union which there are; nothing of any other error."""
+    """Name the types of a union if a value has none of them; return "" for any other error."""
     below = list(error.context or ())
     if not below or any(each.validator != "type" or each.path for each in below):
         return ""
@@ -288,7 +288,7 @@ def _of_no_type(error: "ValidationError") -> str:
 
 
 def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:
-    """Give the errors of the branch of a union that was most likely meant; of anything else, itself."""
+    """Return the errors of the union branch that was probably meant; any other error as it is."""
     branches: dict[int, list[ValidationError]] = {}
     for below in error.context or ():
         branches.setdefault(int(below.schema_path[0]), []).append(below)
@@ -301,7 +301,7 @@ def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:
 
 
 def _distance(errors: list["ValidationError"]) -> tuple[int, int]:
-    """Say how far a value is from a branch: 2 its whole type is wrong, 1 its tag is, 0 only parts are."""
+    """Rate how far a value is from a branch: 2 for a wrong type, 1 for a wrong tag, 0 if only parts are wrong."""
     if any(error.validator == "type" and len(error.path) == 0 for error in errors):
         return 2, len(errors)
     if any(error.validator in ("const", "enum") for error in errors):

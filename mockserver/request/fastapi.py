@@ -1,7 +1,7 @@
-"""Schemas of requests as the validators that upstream's framework would build, so that refusals read the same.
+"""Request schemas as the validators that FastAPI would build, so that errors read the same.
 
 The service is a FastAPI application: it reads a request with pydantic, whose engine is pydantic-core. The same
-engine, given the same shapes, accepts what the service accepts and refuses in the service's words.
+engine, given the same schemas, accepts what the service accepts and words its errors as the service does.
 Source: docs/upstream.md, "Error bodies".
 """
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as JsonSchemaError
 
 Detail = dict[str, Any]
-"""One entry of a refusal's list: type, loc (a tuple), msg, input, and ctx where there is one."""
+"""One entry of a 422 body: type, loc (a tuple), msg, input and, for some, ctx."""
 
 
 class Build(NamedTuple):
-    """How a schema is built: `brief` names only the first wrong item of a list; `depth` is how deep it stands."""
+    """How a schema is built: `brief` reports only the first wrong item of a list; `depth` is the level of nesting."""
 
     brief: bool
     depth: int = 0
 
     def below(self) -> "Build":
-        """Give the same, one deeper."""
+        """Return the same, one level deeper."""
         return Build(self.brief, self.depth + 1)
 
 
 class Model:
-    """One request schema as its validator; a `brief` one names only the first wrong item of each list."""
+    """The validator of one request schema; a `brief` one reports only the first wrong item of each list."""
 
     __slots__ = ("_schema", "_validator")
 
@@ -41,10 +41,10 @@ class Model:
         self._validator = SchemaValidator(_core(schema.document, schema.pointer, Build(brief)))
 
     def read(self, value: Json) -> tuple[Json, list[Detail]]:
-        """Give the value as the service would take it (lax: "1" is an integer), and what is wrong with it.
+        """Return the value as the service would read it ("1" is an integer), and what is wrong with it.
 
-        Of a schema that says more than an engine's model can hold, JSON Schema has the last word,
-        on the value as it was taken.
+        If the schema says more than the engine can express, JSON Schema decides,
+        on the value as it was read.
         """
         try:
             taken = self._validator.validate_python(value, from_attributes=True)
@@ -55,12 +55,12 @@ class Model:
 
 
 def forbidden(schema: Schema, value: Json) -> list[Detail]:
-    """Give what a schema says against a value, as entries of a refusal."""
+    """List the schema's errors for a value, as entries of a 422 body."""
     return [_detail(each) for each in schema.errors(value)]
 
 
 def _converted(value: Json, taken: Any) -> Json:
-    """Give the value with what the engine converted in place; what the engine passed over stays as it was."""
+    """Return the value with the engine's conversions; parts that the engine skipped stay unchanged."""
     if isinstance(value, dict) and isinstance(taken, dict):
         return {key: _converted(item, taken[key]) if key in taken else item for key, item in value.items()}
     if isinstance(value, list) and isinstance(taken, list):
@@ -155,7 +155,7 @@ def _object(document: Json, pointer: str, node: Json, build: Build) -> CoreSchem
 
 
 def _fields(made: tuple[dict[str, Json], Any, Any]) -> dict[str, Json]:
-    """Give the fields of what the engine makes of a model: (fields, extra, names set)."""
+    """Return the fields of the engine's result for a model: (fields, extra, names set)."""
     return made[0]
 
 

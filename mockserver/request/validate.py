@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from mockserver.request.fastapi import Detail, Model
 
 DETAILED = 16_384
-"""Up to how many bytes of body every wrong item of a list is named; of a longer one, the first."""
+"""Longest body, in bytes, for which every wrong item of a list is reported; for a longer one only the first is."""
 
 DEEPEST = 100
-"""How many levels of a refused input are shown back."""
+"""How many levels of a rejected input are shown."""
 
 PARSING_FAILED = "There was an error parsing the body"
-"""What the service's framework says of a body that is no text, or too deep, or holds a number too long."""
+"""FastAPI's message for a body that is not text, is nested too deeply or has too long a number."""
 
 _UNSENT = object()
 _NO_QUERY: Mapping[str, Json] = {}
 scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_once"]
-"""Reads the value that a text begins with, and says where it ends; what comes before and after is the caller's."""
+"""Reads the value at the start of a text and returns where it ends; the caller checks what is around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The answer to an invalid request: a status, the body in the real API's form, and our findings."""
+    """The answer to an invalid request: a status, the body as the real API writes it, and our findings."""
 
     status: int
     value: Json
@@ -42,7 +42,7 @@ class Rejection:
 
 
 class RequestValidator:
-    """Decodes and judges the requests of one operation; what is not plainly right is explained."""
+    """Decodes and validates the requests of one operation, and explains what is wrong."""
 
     __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_strict", "plain")
 
@@ -57,7 +57,7 @@ class RequestValidator:
         self._body_models: dict[bool, Model] = {}
 
     def compile(self) -> None:
-        """Make all validators now, so that a schema that none can be made of is told at start."""
+        """Build all validators now, so that an unusable schema is reported at start."""
         places = [each.schema for each in self._operation.parameters]
         places += [self._operation.body.schema] if self._operation.body is not None else []
         for schema in places:
@@ -69,7 +69,7 @@ class RequestValidator:
                 raise ContractError("a schema cannot be used", where="#" + place, why=str(error)) from error
 
     def validate(self, request: Request, path: Mapping[str, str]) -> Call | Rejection:
-        """Give the call that a request makes, or its rejection: parameters first, then the body, in one list."""
+        """Return the call that a request makes, or its rejection with all errors: parameters first, then the body."""
         declared = self._operation.body
         sent = body = _UNSENT
         if declared is not None and (raw := request.body):
@@ -93,7 +93,7 @@ class RequestValidator:
         return Call(request, self._operation, values["path"], values["query"], body, findings=found)
 
     def _finding(self, detail: "Detail") -> Finding:
-        """Tell what was taken although the contract forbids it."""
+        """Report what was accepted although the contract forbids it."""
         message = str(detail["msg"]).removeprefix("Value error, ")
         return Finding(
             where=join("", *detail["loc"]),
@@ -105,7 +105,7 @@ class RequestValidator:
         )
 
     def _take_body(self, declared: Body, body: Json, size: int) -> tuple[Json, list["Detail"]]:
-        """Give the body as upstream takes it, and what is wrong with it."""
+        """Return the body as upstream reads it, and what is wrong with it."""
         if body is _UNSENT:
             missing = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
             return None, [missing] if declared.required else []
@@ -123,7 +123,7 @@ class RequestValidator:
         values: dict[str, Mapping[str, Json]],
         lax: list["Detail"],
     ) -> list["Detail"]:
-        """Read every declared parameter into `values`; give what is wrong, and put what only looks wrong into `lax`."""
+        """Read every declared parameter into `values`; return errors, and add what is only tolerated to `lax`."""
         sent = _sent(request, path)
         read: dict[str, dict[str, Json]] = {"path": {}, "query": {}}
         details: list[Detail] = []
@@ -176,7 +176,7 @@ class RequestValidator:
 
 
 def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list["Detail"]:
-    """Say what the contract forbids in a value that the service takes."""
+    """Report what the contract forbids in a value that the service accepts."""
     from mockserver.request.fastapi import forbidden
 
     if schema.is_valid(value):
@@ -185,9 +185,9 @@ def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list[
 
 
 def readings(text: str) -> Iterator[Json]:
-    """Give what a text in a query or a path may stand for: itself, and the number or the truth that it spells."""
+    """Yield what a text in a query or path can mean: itself, and the number or boolean that it spells."""
     yield text
-    if re.fullmatch(r"-?(0|[1-9][0-9]{0,4299})", text):  # as many digits as the framework reads
+    if re.fullmatch(r"-?(0|[1-9][0-9]{0,4299})", text):  # FastAPI reads this many digits
         yield int(text)
     elif re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
         yield float(text)
@@ -196,14 +196,14 @@ def readings(text: str) -> Iterator[Json]:
 
 
 def _plainly_right(declared: Body, body: Json, raw: bytes) -> bool:
-    """Say yes where that is quickly seen: the schema holds, and no text can be half a surrogate pair."""
+    """Return whether a body is quickly seen to be valid: the schema holds and no text is half a surrogate pair."""
     if body is _UNSENT or not declared.schema.is_valid(body):
         return False
     return _is_plain(raw) or not any(_lone_surrogates(body, ()))
 
 
 def _is_plain(raw: bytes) -> bool:
-    """Say whether a body is ASCII without escapes, so that no text in it can be half a surrogate pair."""
+    """Return whether a body is ASCII without escapes, so that no text in it is half a surrogate pair."""
     return b"\\" not in raw and raw.isascii()
 
 
@@ -214,9 +214,9 @@ def _model(schema: Schema, *, brief: bool = False) -> "Model":
 
 
 def _read_body(request: Request) -> Json:
-    """Give the body as upstream's framework reads it: JSON where the content type says so, else its bytes.
+    """Return the body as FastAPI reads it: JSON if the content type says so, else its bytes.
 
-    Plain ASCII is decoded at once, which gives what json.loads would after a search for the encoding.
+    Plain ASCII is decoded directly, with the same result as json.loads, which first detects the encoding.
     """
     body, field = request.body, request.headers.get(b"content-type")
     if field != b"application/json" and not _says_json(field):
@@ -226,7 +226,7 @@ def _read_body(request: Request) -> Json:
             text = body.decode("ascii")
             try:
                 value, end = scan(text, 0)
-            except StopIteration:  # there is no value, or white space before it
+            except StopIteration:  # no value, or white space before it
                 end = -1
             if end == len(text):
                 return value
@@ -252,7 +252,7 @@ def _not_json(error: json.JSONDecodeError) -> Rejection:
 
 
 def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:
-    """Find the texts that no UTF-8 can hold; the service's engine has a word for them, though it lets them in."""
+    """Find the texts that UTF-8 cannot encode. The service's engine lets them in, but has a message for them."""
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()
@@ -268,7 +268,7 @@ def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detai
 
 
 def _says_json(field: bytes | None) -> bool:
-    """Say whether a content type means JSON, read as upstream's framework reads it."""
+    """Return whether a content type means JSON, by the rule of FastAPI."""
     if not field:
         return False
     from email.message import Message
@@ -290,7 +290,7 @@ def _sent(request: Request, path: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(parameter: Parameter, sent: Any) -> Json:
-    """Give what was sent for a parameter, None for nothing; of a repeated scalar the last counts."""
+    """Return what was sent for a parameter, None for nothing; the last value of a repeated scalar counts."""
     if isinstance(sent, Headers):
         return sent.text(parameter.name.encode("latin-1", "replace"))
     if isinstance(sent, list):
@@ -302,7 +302,7 @@ def _value(parameter: Parameter, sent: Any) -> Json:
 
 
 def _takes_any_text(parameter: Parameter) -> bool:
-    """Say whether any text is right for a parameter, as for the chat API's session ids and cookies."""
+    """Return whether a parameter accepts any text."""
     branches = _branches(parameter.schema.node, "anyOf")
     plain = [each.get("type") == "string" and not each.keys() - NOTES - {"type"} for each in branches]
     return any(plain) and (plain[0] or not branches[0].keys() - NOTES - {"anyOf"})
@@ -313,7 +313,7 @@ def _is_list(schema: Schema) -> bool:
 
 
 def _branches(node: Json, *unions: str) -> list[Json]:
-    """Give a schema and the branches of its unions, those that are objects; an empty one for a schema that is none."""
+    """Return a schema and the branches of its unions that are objects; an empty one for a schema that is no object."""
     if not isinstance(node, dict):
         return [{}]
     found = [each for union in unions for each in node.get(union, ())]
@@ -321,12 +321,12 @@ def _branches(node: Json, *unions: str) -> list[Json]:
 
 
 def _scalar(value: Any) -> Json:
-    """Give a parameter's value as JSON has it: an id that was parsed becomes text again."""
+    """Return a parameter's value as JSON; a parsed id becomes text again."""
     return value if value is None or isinstance(value, str | int | float | list) else str(value)
 
 
 def _wire(detail: "Detail") -> Json:
-    """Give one entry of a refusal in the order and form that upstream's framework sends."""
+    """Return one entry of a 422 body in FastAPI's order and form."""
     made = {
         "type": detail["type"],
         "loc": [shown(part) for part in detail["loc"]],
@@ -337,7 +337,7 @@ def _wire(detail: "Detail") -> Json:
 
 
 def shown(value: Json, depth: int = 0) -> Json:
-    """Give a received value as it can be shown back: bytes as text, no NaN, no lone surrogate, not too deep."""
+    """Make a received value fit to be sent back: bytes as text, no NaN, no lone surrogate, not too deep."""
     if isinstance(value, str):
         return value if value.isascii() else _without_surrogates(value)
     if isinstance(value, bytes):
@@ -354,5 +354,5 @@ def shown(value: Json, depth: int = 0) -> Json:
 
 
 def _without_surrogates(text: str) -> str:
-    """Join what pairs up, and put U+FFFD for what does not."""
+    """Join surrogate pairs and replace lone surrogates by U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
