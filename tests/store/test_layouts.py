@@ -9,12 +9,16 @@ import pytest
 from mockserver.apis.llamacloud_chat.state import SESSIONS, convert, new_session
 from mockserver.errors import StateError, StoreError
 from mockserver.messages import Json
+from mockserver.settings import Settings
 from mockserver.store.base import Limits
 from mockserver.store.memory import MemoryStore
 from mockserver.store.open import open_store
 from mockserver.store.redis import RedisStore
 from mockserver.store.snapshot import dump_state, load_state, restore_state
+from mockserver.testing.server import start_mock
 from tests.redis_server import RedisServer
+from tests.strategies import ROOT
+from tests.talk import ask, value
 
 RECORD = ["ses-1", "2026-04-22T12:34:41.342245", "a title", {"turns": 1}, ["idx-a"], "read_only", "p", True, 1, 4]
 EVENTS = [{"type": "user_input", "content": "x"}, {"type": "stop", "is_error": False}]
@@ -191,3 +195,38 @@ def test_a_line_of_version_2_is_none_of_version_1() -> None:
     new: Json = {"scope": "default", "seed": None, "counters": {}, "gone": []}
     with pytest.raises(StateError, match="it has no 'births'"):
         restore_state(MemoryStore(Limits()), lines(HEAD, new), convert=convert)
+
+
+BEGUN: Json = {
+    "session": ["ses-1", "2026-04-22T12:34:41.342245", "a title", None, ["idx-a"], None, None, True, 1, 4],
+    "seq": 5,
+    "events": [{"type": "user_input", "content": "x"}],
+}
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    path = tmp_path / "begun.jsonl"
+    path.write_bytes(lines(HEAD, SCOPE, BEGUN))
+    return path
+
+
+def test_a_server_of_the_chat_starts_from_a_state_of_version_1(begun: Path) -> None:
+    mock = start_mock(Settings(seed=1, state=begun))
+    assert mock.loaded == 1
+    told = value(ask(mock.handle, "GET", "/api/v1/chat/ses-1"))
+    assert (told["generated_title"], told["last_updated_at"]) == ("a title", "2026-04-22T12:34:41.342245")
+    assert (told["index_ids"], told["events"]) == (["idx-a"], BEGUN["events"])
+    assert ask(mock.handle, "GET", "/api/v1/chat/ses-9").status == 404, "it is known as gone"
+    turn = {"index_ids": ["idx-a"], "prompt": "y"}
+    response = ask(mock.handle, "POST", "/api/v1/chat/ses-1/messages/stream", turn)
+    assert response.stream is not None
+    response.stream.close(0)
+    events = value(ask(mock.handle, "GET", "/api/v1/chat/ses-1"))["events"]
+    assert [each["content"] for each in events if each["type"] == "user_input"] == ["x", "y"]
+
+
+def test_a_server_without_a_pack_refuses_a_state_of_version_1_by_name(begun: Path) -> None:
+    contract = ROOT / "schemas" / "llamacloud-chat" / "2.17.yaml"
+    with pytest.raises(StateError, match="a state of version 1, which the API that is served cannot read"):
+        start_mock(Settings(seed=1, api="none", contract=str(contract), state=begun))

@@ -287,7 +287,7 @@ def test_ids_never_collide_when_all_create_at_once(clients: Clients) -> None:
         made = list(pool.map(lambda number: clients.all[number % 3].post(CHAT), range(240)))
     assert {each.status_code for each in made} == {201}
     assert len({each.json()["session_id"] for each in made}) == 240
-    assert clients.two.get("/__mock__/health").json()["sessions"] == 240
+    assert clients.two.get("/__mock__/health").json()["records"] == 240
 
 
 def test_when_one_mock_is_killed_the_other_goes_on(team: Team, clients: Clients) -> None:
