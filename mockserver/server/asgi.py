@@ -41,42 +41,42 @@ Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
 AT_A_TIME = 8
-"""After so many chunks that are due at once the others get their turn, and a client that has gone is noticed."""
+"""After this many chunks without a pause, other tasks run and a client that has left is noticed."""
 
 LEAST_PAUSE = 0.01
-"""Comments are at least so many seconds apart."""
+"""The shortest time between two comments, in seconds."""
 
 EXPOSED = (
     "preference-applied retry-after x-mock-contract x-mock-fault x-mock-message x-mock-pointer x-mock-source "
     "x-mock-withdrawn".split()
 )
-"""The header fields that a browser's script may read."""
+"""The header fields that scripts on other origins may read."""
 
 _OWN = (CONTROL, PREFIX, OPENAPI)
-"""What a path begins with that may be one of the control routes."""
+"""The path prefixes that may name a control route."""
 
 log = logging.getLogger("mockserver")
 
 
 class Answering(Protocol):
-    """What stands behind the edge: a Handler that also words the edge's own refusals."""
+    """What the edge serves: a Handler that also answers requests that the edge rejects."""
 
     @property
     def threads(self) -> int:
-        """How many threads may ask at once; 0 for what never waits."""
+        """How many threads may call it at once; 0 if it never waits."""
 
     @property
     def waits(self) -> bool:
-        """Whether the next answer is likely to wait, so that it should be asked for in a thread."""
+        """Whether the next answer is likely to wait, so that it should be made in a thread."""
 
     def handle(self, request: Request) -> Response:
         """Answer a request."""
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
-        """Refuse a request that was not read to its end."""
+        """Reject a request that was not read to its end."""
 
     def failed(self, request: Request, error: Exception) -> Response:
-        """Answer a request at which the mock itself failed."""
+        """Answer a request after the mock itself failed."""
 
 
 class App:
@@ -114,7 +114,7 @@ class App:
         size = len(path) + len(query) + (headers.known or known(headers)).size
         sent = (too_long(path, query, headers) if size > LONGEST_TARGET else None) or self._at_once(headers, receive)
         body = sent if isinstance(sent, bytes | tuple) else await sent
-        if body is None:  # the client went away before it had sent all
+        if body is None:  # the client left before it had sent everything
             return
         if isinstance(body, bytes):
             request = Request(method, path, query, headers, body, DEFAULT_SCOPE, root)
@@ -139,7 +139,7 @@ class App:
             _log_access(method, path, query, response, time.perf_counter() - started)
 
     async def _beside(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Hand a request to the control routes, or to what lets other origins in; say whether it was one for them."""
+        """Hand a request to the control routes or to CORS, if it is for them; return whether it was."""
         control = is_control(path)
         if not control and self._cors and b"origin" in headers and RAW_SEND not in scope:
             await self._across_origins(scope, receive, send)
@@ -159,7 +159,7 @@ class App:
     async def _deliver(
         self, response: Response, delivery: Delivery, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Send an answer late, slowly, not to its end, or not at all; the client's leaving ends each pause."""
+        """Send an answer late, slowly, in part or not at all. Every pause ends when the client leaves."""
         stream = response.stream or Stream(list(pieces(response.body, delivery.rate)), lambda _: b"")
         gone = _leaving(receive)
         try:
@@ -178,14 +178,14 @@ class App:
             gone.cancel()
 
     async def _tell(self, stream: Stream, gone: "asyncio.Future[None]", send: Send) -> bool:
-        """Send a stream in its time, each chunk by itself, to its end; say whether the client was there for all."""
+        """Send each chunk of a stream when it is due; return whether the client stayed to the end."""
         sent, left = 0, False
         try:
             async for chunk in _in_time(stream, gone, send):
                 if chunk.data:
                     await send(_part(chunk.data))
                 sent += 1
-        except (asyncio.CancelledError, OSError, RuntimeError):  # the server stops, or nobody is there any more
+        except (asyncio.CancelledError, OSError, RuntimeError):  # the server stops, or the client has left
             left = True
         left = left or gone.done()
         last = await self._close(stream, sent)
@@ -194,7 +194,7 @@ class App:
         return not left
 
     async def _close(self, stream: Stream, sent: int) -> bytes:
-        """Close a stream, which keeps what was told."""
+        """Close a stream, which records what was sent."""
         try:
             if self._pool is not None and self._mock.waits:
                 return await _elsewhere(self._pool, stream.close, sent)
@@ -204,9 +204,9 @@ class App:
             return b""
 
     def _at_once(self, headers: Headers, receive: Receive) -> "bytes | Refused | Awaitable[bytes | Refused | None]":
-        """Give the body, or why it is refused, or, where it is not there yet, what it is to be awaited by.
+        """Return the body, or why it is rejected, or what to await if it has not arrived yet.
 
-        Most bodies are there when they are asked for, and a timeout costs more than all else that is done here.
+        Most bodies have arrived by now, and a timeout costs more than everything else here.
         """
         if known(headers).length > self._max_body:
             return too_big(self._max_body)
@@ -224,7 +224,7 @@ class App:
     async def _body(
         self, message: Message, waiting: Awaitable[Message] | None, receive: Receive
     ) -> bytes | Refused | None:
-        """Read the body to its end, or say why not, if it is too long or too slow; None if the client went away."""
+        """Read the body to its end, or return why it is too long or too slow; None if the client left."""
         if waiting is not None or message.get("more_body"):
             try:
                 async with asyncio.timeout(self._body_timeout):
@@ -240,7 +240,7 @@ class App:
         return body if len(body) <= self._max_body else too_big(self._max_body)
 
     async def _rest(self, message: Message, receive: Receive) -> Message:
-        """Read on until the end, the limit, or the client's leaving; give all of it as one message."""
+        """Read until the end, the limit, or until the client leaves; return everything as one message."""
         parts = [message.get("body", b"")]
         size = len(parts[0])
         while message.get("more_body") and size <= self._max_body:
@@ -250,7 +250,7 @@ class App:
         return {"type": message["type"], "body": b"".join(parts)}
 
     def _closing(self, request: Request, status: int, message: str) -> Response:
-        """Refuse, and close the connection, since what the client still sends is not read."""
+        """Reject the request and close the connection, since the rest of it is not read."""
         refused = self._mock.refuse(request, status, message)
         return Response(refused.status, [*refused.headers, (b"connection", b"close")], refused.body)
 
@@ -271,9 +271,9 @@ class App:
 
 
 async def _elsewhere(pool: ThreadPoolExecutor, function: Callable[[Asked], Given], asked: Asked) -> Given:
-    """Call in a thread what waits. Once begun it is done, and where its caller is stopped meanwhile, waited for.
+    """Call a waiting function in a thread. It always finishes, even if its caller is cancelled meanwhile.
 
-    Not every server waits for what it has stopped: its loop would end before a turn that was broken off is kept.
+    Not every server waits for cancelled tasks: its loop would end before a broken-off stream is recorded.
     """
     begun = pool.submit(function, asked)
     try:
@@ -283,14 +283,14 @@ async def _elsewhere(pool: ThreadPoolExecutor, function: Callable[[Asked], Given
 
 
 def _path(scope: Scope) -> str:
-    """Give the path below the place where the application is mounted, still percent-encoded."""
+    """Return the path below the application's mount point, still percent-encoded."""
     raw, root = scope.get("raw_path"), scope.get("root_path")
     path: str = quote(scope["path"]) if raw is None else raw.decode("latin-1")
     return path.removeprefix(root) if root else path
 
 
 def _at_root(scope: Scope) -> Scope:
-    """Give the scope of an application that is mounted somewhere as if it were not."""
+    """Rewrite the scope of a mounted application as if it were not mounted."""
     root = scope.get("root_path")
     if not root:
         return scope
@@ -299,7 +299,7 @@ def _at_root(scope: Scope) -> Scope:
 
 
 def _log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
-    """Log one request to stderr, and what was wrong with it; `took` is in seconds."""
+    """Log one request and its findings to stderr; `took` is in seconds."""
     wrong = Headers(response.headers).text(b"x-mock-message")
     target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
     text = f"{method} {target} {response.status} {took * 1000:.1f} ms"
@@ -308,7 +308,7 @@ def _log_access(method: str, path: str, query: str, response: Response, took: fl
 
 @coroutine
 def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, Any, Message]:
-    """Await what was begun: `asked` is what it waits for first. Not every server's awaitable is a generator."""
+    """Await a coroutine that was started; `asked` is what it waits for first. Awaitables need not be generators."""
     while True:
         try:
             try:
@@ -325,7 +325,7 @@ def _ended(steps: Generator[Any, Any, Message], asked: Any) -> Generator[Any, An
 
 
 async def _in_time(stream: Stream, gone: "asyncio.Future[None]", send: Send) -> AsyncIterator[Chunk]:
-    """Give the chunks of a stream when they are due, with comments in long pauses, until the client has gone."""
+    """Yield the chunks of a stream when they are due, with comments in long pauses, until the client leaves."""
     clock = asyncio.get_running_loop().time
     started = clock()
     for number, chunk in enumerate(stream.chunks):
@@ -353,7 +353,7 @@ def _head(response: Response) -> Message:
 
 
 async def _pause(gone: "asyncio.Future[None]", seconds: float) -> bool:
-    """Wait, but not longer than the client does; say whether it is still there, and the server not about to stop."""
+    """Wait, but no longer than the client; return whether it is still there and the server still runs."""
     if seconds > 0 and not gone.done():
         try:
             await asyncio.wait((gone,), timeout=seconds)
@@ -363,7 +363,7 @@ async def _pause(gone: "asyncio.Future[None]", seconds: float) -> bool:
 
 
 def _leaving(receive: Receive) -> "asyncio.Future[None]":
-    """Give what is done once the client has gone."""
+    """Return a future that is done once the client has left."""
     return asyncio.ensure_future(_gone(receive))
 
 
@@ -373,7 +373,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _not_http(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a websocket, and say yes to a server that asks whether it may start and stop."""
+    """Reject a websocket, and confirm the server's lifespan events."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1000})

@@ -1,4 +1,4 @@
-"""Asks an ASGI application in this process, and reads its answer to the end."""
+"""Calls an ASGI application in this process, and reads its answer to the end."""
 
 import asyncio
 from typing import Any
@@ -11,13 +11,13 @@ HOST = "mockserver.test"
 
 
 async def ask(app: Application, request: Request) -> Response:
-    """Ask once; the answer is given when it is complete. A RuntimeError where the application sends none."""
+    """Send one request and return the complete answer; RuntimeError if the application sends none."""
     sent: list[Any] = []
     bodies = iter((request.body,))
 
     async def receive() -> Any:
         if (body := next(bodies, None)) is None:
-            await asyncio.Event().wait()  # the client stays until it has its answer
+            await asyncio.Event().wait()  # the client stays connected until it has its answer
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:

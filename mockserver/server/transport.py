@@ -1,4 +1,4 @@
-"""A Handler as an httpx transport, sync and async: the client sees what it would see on a socket."""
+"""A Handler as an httpx transport, sync and async; the client sees what it would see on a socket."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,13 +12,13 @@ from mockserver.delivery import KEEP_ALIVE, pieces
 from mockserver.messages import OPENAPI, Delivery, Handler, Headers, HeaderTable, Request, Response, Stream, is_control
 
 BASE_URL = "http://mockserver.test"
-"""Where a mock in process is said to be: a name that no network resolves (RFC 6761)."""
+"""The base URL of a mock in process, with a name that no network resolves (RFC 6761)."""
 
 _WHOLE = Delivery()
 
 
 class Wait(NamedTuple):
-    """A pause before a part of an answer, in seconds, that part, and whether it is the stream's own."""
+    """A pause in seconds, the part of an answer after it, and whether the part is the stream's own."""
 
     pause: float
     data: bytes
@@ -26,14 +26,14 @@ class Wait(NamedTuple):
 
 
 def as_request(request: httpx.Request, body: bytes, table: HeaderTable) -> Request:
-    """Give the request as the edge of a server would."""
+    """Convert a request as the ASGI edge would."""
     path, _, query = request.url.raw_path.decode("latin-1").partition("?")
     raw = [(name.lower(), value) for name, value in request.headers.raw]
     return Request(request.method, path, query, table.headers(raw), body)
 
 
 def waits_of(stream: Stream) -> Iterator[Wait]:
-    """Give the parts of a stream with the pauses before them; comments stand in long ones."""
+    """Yield the parts of a stream with the pauses before them, and comments in long pauses."""
     at = 0.0
     for chunk in stream.chunks:
         while 0 < stream.keep_alive < chunk.at - at:
@@ -48,7 +48,7 @@ def _is_beside(path: str) -> bool:
 
 
 class _Answer:
-    """One answer on its way: what is sent when, and with which exception it ends, if it does."""
+    """One answer being sent: its parts with their times, and the exception that ends it, if any."""
 
     def __init__(self, request: httpx.Request, response: Response) -> None:
         self.request, self.response = request, response
@@ -56,20 +56,20 @@ class _Answer:
         self.patience = request.extensions.get("timeout", {}).get("read")
         self.stream = response.stream or Stream(list(pieces(response.body, self.delivery.rate)), lambda _: b"")
         self.bodiless = request.method == "HEAD" or response.status in (204, 304)
-        if self.bodiless:  # as HTTP has it, whatever the head says
+        if self.bodiless:  # HTTP sends none, whatever the head says
             self.stream = self.stream._replace(chunks=())
         self.sent = self.size = 0
         self.closed = False
 
     def late(self, pause: float) -> float:
-        """Give a pause back, or, where the client would not wait so long, what it would see; without waiting."""
+        """Return a pause, or raise what the client would see if it does not wait that long; never waits itself."""
         if self.patience is not None and pause > self.patience:
             self.close()
             raise httpx.ReadTimeout("The read operation timed out", request=self.request)
         return pause
 
     def unanswered(self) -> httpx.TransportError | None:
-        """Give what a client sees that is not answered."""
+        """Return the exception for a client without an answer."""
         if not self.delivery.unanswered:
             return None
         self.close()
@@ -78,11 +78,11 @@ class _Answer:
         return httpx.RemoteProtocolError("Server disconnected without sending a response.", request=self.request)
 
     def reset(self) -> httpx.ReadError:
-        """Give what a client sees whose connection is reset."""
+        """Return the exception for a reset connection."""
         return httpx.ReadError("[Errno 104] Connection reset by peer", request=self.request)
 
     def ended(self) -> httpx.TransportError | None:
-        """Give what a client sees at the end of a body: nothing, where it is the usual one, or there is none."""
+        """Return the exception at the end of a body; None for a usual end, or without a body."""
         if self.bodiless:
             return None
         if self.delivery.end == "reset":
@@ -95,24 +95,24 @@ class _Answer:
         return None
 
     def told(self, data: bytes, *, own: bool = True) -> bytes:
-        """Count what is about to be handed over."""
+        """Count the bytes that are about to be sent."""
         self.size += len(data)
         self.sent += own
         return data
 
     def close(self) -> bytes:
-        """Let the stream be kept as far as it was told, once; give what is still to be sent."""
+        """Close the stream once, so that it records what was sent; return what is still to be sent."""
         if self.closed:
             return b""
         self.closed = True
         return self.stream.close(self.sent)
 
     def is_plain(self) -> bool:
-        """Say whether the body is all there, and leaves at once."""
+        """Return whether the body is complete and sent at once."""
         return self.response.stream is None and self.response.delivery is None and not self.bodiless
 
     def made(self, stream: Any) -> httpx.Response:
-        """Give the answer as httpx has it."""
+        """Return the answer as an httpx response."""
         return httpx.Response(
             self.response.status,
             headers=self.response.headers,
@@ -122,7 +122,7 @@ class _Answer:
 
 
 class _Body(httpx.SyncByteStream):
-    """A body that comes in its time."""
+    """A body whose parts arrive when they are due."""
 
     def __init__(self, answer: _Answer) -> None:
         self._answer = answer
@@ -147,7 +147,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class _AsyncBody(httpx.AsyncByteStream):
-    """The same for async clients."""
+    """The same as `_Body`, for async clients."""
 
     def __init__(self, answer: _Answer) -> None:
         self._answer = answer
@@ -172,7 +172,7 @@ class _AsyncBody(httpx.AsyncByteStream):
 
 
 class HandlerTransport(httpx.BaseTransport):
-    """Sends the requests of a sync client to a Handler; those for the control routes go to `beside`."""
+    """Sends the requests of a sync client to a Handler, and those for control routes to `beside`."""
 
     def __init__(self, handler: Handler, beside: Handler | None = None) -> None:
         self._handler, self._beside, self._table = handler, beside, HeaderTable()
@@ -192,7 +192,7 @@ class HandlerTransport(httpx.BaseTransport):
 
 
 class AsyncHandlerTransport(httpx.AsyncBaseTransport):
-    """Sends the requests of an async client to a Handler; `waits` says whether to ask it in a thread."""
+    """Sends the requests of an async client to a Handler; `waits` tells whether to call it in a thread."""
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ class AsyncHandlerTransport(httpx.AsyncBaseTransport):
         if answer.delivery.delay:
             try:
                 await anyio.sleep(answer.late(answer.delivery.delay))
-            except BaseException:  # the client waits no longer
+            except BaseException:  # the client stops waiting
                 answer.close()
                 raise
         if (error := answer.unanswered()) is not None:

@@ -1,4 +1,4 @@
-"""Runs an ASGI app on a real socket: in the foreground, or in a thread beside the caller."""
+"""Runs an ASGI app on a real socket, in the foreground or in a thread."""
 
 import asyncio
 import errno
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 
 WORKER_PATIENCE = 30
-"""Seconds that a worker may leave its parent without an answer, while it starts, say; then it is begun anew."""
+"""Seconds after which a worker that does not answer its parent is restarted."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Give a listening socket; port 0 takes a free one. A BindError says why an address cannot be had.
+    """Open a listening socket; port 0 takes a free one. A BindError says why the address cannot be used.
 
-    The protocol is named, because asyncio switches Nagle's algorithm off only for sockets that say TCP.
+    The protocol is explicit, because asyncio turns off Nagle's algorithm only for sockets that name TCP.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -55,7 +55,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """Give the base URL of a listening socket."""
+    """Return the base URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -67,7 +67,7 @@ def make_server(
     on_ready: Callable[[], None] = lambda: None,
     http: "HTTPProtocolType" = "auto",
 ) -> "PromptServer":
-    """Make a uvicorn server that says when it is ready, and logs nothing but its own failures."""
+    """Make a uvicorn server that reports when it is ready, and logs only its own failures."""
     import uvicorn
 
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
@@ -88,19 +88,19 @@ def make_server(
 
 
 def end_quietly() -> None:
-    """Let SIGTERM and SIGINT end this process with 0, from now on."""
+    """From now on, end this process with 0 on SIGTERM and SIGINT."""
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: sys.exit(0))
 
 
 def spare_collector() -> None:
-    """Let the garbage collector look less often through what stays: with many sessions it took a fifth of the time."""
+    """Run the garbage collector less often on long-lived objects: with many records it took a fifth of the time."""
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
 
 
 def serve(app: Any, listener: socket.socket, *, shutdown_timeout: int, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; open answers get `shutdown_timeout` seconds to end; then exit with 0."""
+    """Serve until SIGTERM or SIGINT, give open answers `shutdown_timeout` seconds to end, and exit with 0."""
     end_quietly()
     spare_collector()
     make_server(app, shutdown_timeout=shutdown_timeout, on_ready=on_ready).run(sockets=[listener])
@@ -114,9 +114,9 @@ def serve_many(
     shutdown_timeout: int,
     on_ready: Callable[[], None],
 ) -> None:
-    """Serve from several processes on one socket until SIGTERM or SIGINT; one that dies is begun anew.
+    """Serve from several processes on one socket until SIGTERM or SIGINT; a process that dies is restarted.
 
-    Each process makes its own app by `make_app`, which must be picklable. A BindError tells that none could start.
+    Each process makes its own app by `make_app`, which must be picklable. A BindError reports that none could start.
     """
     from uvicorn.supervisors import Multiprocess
 
@@ -125,7 +125,7 @@ def serve_many(
     server.config.timeout_worker_healthcheck = WORKER_PATIENCE
 
     class Supervisor(Multiprocess):
-        """Keeps the processes alive until it is told to stop."""
+        """Keeps the processes running until it is stopped."""
 
         told = False
 
@@ -137,7 +137,7 @@ def serve_many(
             self.told = True
             super().handle_term()
 
-    make: Any = Supervisor  # releases of uvicorn differ in whether the target is told
+    make: Any = Supervisor  # some releases of uvicorn pass the target, others do not
     target = {"target": server.run} if "target" in inspect.signature(Multiprocess).parameters else {}
     supervisor = make(server.config, sockets=[listener], **target)
     threading.Thread(target=_announce, args=(address(listener), on_ready), daemon=True).start()
@@ -147,10 +147,10 @@ def serve_many(
 
 
 class _Worker:
-    """What a worker begins with: unpickled in its process, it lets signals end that quietly, and then makes the app.
+    """Starts a worker: unpickled in its process, it installs quiet signal handlers and then makes the app.
 
-    This must be so before uvicorn minds the signals, which it raises again at its end: one that killed the process
-    would leave the streams that were cut off unkept.
+    The handlers must be installed before uvicorn's, since uvicorn raises signals again at its end: one that killed
+    the process would leave cut streams unrecorded.
     """
 
     def __init__(self, make_app: Callable[[], Any]) -> None:
@@ -165,7 +165,7 @@ class _Worker:
 
 
 def _work(make_app: Callable[[], Any]) -> Any:
-    """Make the app of a worker, which ends with its parent; one that cannot be made is tried anew by the parent."""
+    """Make the app of a worker, which ends with its parent. If making it fails, the parent tries again."""
     parent = multiprocessing.parent_process()
     if parent is not None:
 
@@ -184,7 +184,7 @@ def _work(make_app: Callable[[], Any]) -> Any:
 
 
 def _announce(url: str, on_ready: Callable[[], None]) -> None:
-    """Say that the server is ready once it answers."""
+    """Report that the server is ready once it answers."""
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, build_opener
 
@@ -202,7 +202,7 @@ def running(
     http: "HTTPProtocolType" = "auto",
     shutdown_timeout: int = 3,
 ) -> Iterator[str]:
-    """Serve from a thread for as long as the block lasts; gives the base URL."""
+    """Serve from a thread during the block; yields the base URL."""
     ready = threading.Event()
     listener = bind(host, port)
     server = make_server(app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http)
@@ -220,17 +220,17 @@ def running(
 
 
 TICK = 0.1
-"""Seconds between two looks of a server at what it was told."""
+"""Seconds between a server's checks of whether it should stop."""
 
 LOOKS = 20
-"""How often, a millisecond apart, a stopping server looks whether its connections are gone."""
+"""How often a stopping server checks whether its connections are closed, a millisecond apart."""
 
 LAST_LOOKS = 1_000
-"""How often it then looks whether what it has cancelled has ended."""
+"""How often it then checks whether cancelled tasks have ended."""
 
 
 class PromptServer(uvicorn.Server):
-    """Serves as uvicorn does, whose own loop looks only every 0.1 s whether it shall stop, and waits as long then."""
+    """Serves like uvicorn, but stops at once: uvicorn's own loop checks only every 0.1 s whether it should."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -239,13 +239,13 @@ class PromptServer(uvicorn.Server):
         self._stopped: asyncio.Event | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and report it."""
         await super().startup(sockets)
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         self._on_ready()
 
     async def main_loop(self) -> None:
-        """Serve until it shall stop."""
+        """Serve until stopped."""
         tick = 0
         while self._stopped is not None and not await self.on_tick(tick):
             tick = (tick + 1) % 864_000
@@ -253,7 +253,7 @@ class PromptServer(uvicorn.Server):
                 await asyncio.wait_for(self._stopped.wait(), TICK)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End: at once where nothing is under way, else as uvicorn does."""
+        """Shut down: at once if nothing is in progress, else as uvicorn does."""
         for listener in sockets or []:
             listener.close()
         for server in self.servers:
@@ -263,10 +263,10 @@ class PromptServer(uvicorn.Server):
         if await self._idle(LOOKS):
             return
         await super().shutdown(sockets)
-        await self._idle(LAST_LOOKS, tasks_only=True)  # what was cancelled keeps what it told, before the loop ends
+        await self._idle(LAST_LOOKS, tasks_only=True)  # cancelled streams record what they sent before the loop ends
 
     async def _idle(self, looks: int, *, tasks_only: bool = False) -> bool:
-        """Wait for so many looks until nothing is under way, and say whether that is so."""
+        """Check this many times whether nothing is in progress; return whether that is so."""
         for _ in range(looks):
             if not self.server_state.tasks and (tasks_only or not self.server_state.connections):
                 return True
@@ -274,7 +274,7 @@ class PromptServer(uvicorn.Server):
         return False
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Be told by a signal to stop."""
+        """Handle a signal by stopping."""
         super().handle_exit(sig, frame)
         self.stop()
 

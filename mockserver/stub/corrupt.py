@@ -1,4 +1,4 @@
-"""One field of a valid value broken, in one named way, so that its schema refuses it."""
+"""Breaks one field of a valid value in one named way, so that its schema rejects it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from mockserver.errors import StubError
 from mockserver.messages import Json
 
 _TRIES = 200
-"""How many values are made in search of one that has a place, and can be broken there."""
+"""How many values are tried to find one that can be broken at a place."""
 
 WAYS = ("missing", "null", "wrong-type", "wrong-value")
 """How one field of a body can break its schema."""
@@ -21,11 +21,11 @@ _CANDIDATES: Mapping[str, tuple[Json, ...]] = {
     "wrong-type": (17, {}, "17", []),
     "wrong-value": ("", "no such value", "no such value, and far too long. " * 400, -1, 10**9),
 }
-"""What is put in a field to break it, the first that does."""
+"""Candidates that are put into a field; the first that breaks it is used."""
 
 
 def sample(schema: Schema, pointer: str) -> Json:
-    """Make a value of a schema that has a place; a StubError where none has."""
+    """Make a value of a schema that has a place; StubError if none has."""
     for made in _samples(schema, pointer):
         return made
     raise StubError(f"no answer has the place {pointer!r}", where=schema.place(), fix="see the contract")
@@ -37,10 +37,10 @@ def _samples(schema: Schema, pointer: str) -> Iterator[Json]:
 
 
 def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
-    """Break one field of a valid value; what is missing of the way to it is taken from a made value.
+    """Break one field of a valid value; missing parents of the field are taken from a made value.
 
-    Where only another value can be broken so (one with a text where this has null, say), that takes its place.
-    A StubError says that no value has the field, or that the contract allows all that could be done to it.
+    If only another value can be broken this way (with a text instead of null, say), that one is used.
+    A StubError says that no value has the field, or that the contract allows every such change.
     """
     tokens = _tokens(pointer)
     if not tokens:
@@ -59,7 +59,7 @@ def broken(value: Json, way: str, pointer: str, schema: Schema) -> Json:
 
 
 def broken_here(value: Json, way: str, pointer: str, schema: Schema) -> Json:
-    """Break a field that a value has, and nothing else of it; None where that breaks nothing."""
+    """Break an existing field of a value and nothing else; None if that breaks nothing."""
     tokens = _tokens(pointer)
     if way == "missing":
         made = _copy(value)
@@ -77,7 +77,7 @@ def broken_here(value: Json, way: str, pointer: str, schema: Schema) -> Json:
 
 
 def _kind(value: Json) -> str:
-    """Name the type of a value, as JSON has types."""
+    """Name the JSON type of a value."""
     return "number" if type(value) in (int, float) else type(value).__name__
 
 
@@ -86,7 +86,7 @@ def _copy(value: Json) -> Json:
 
 
 def _put(value: Json, tokens: list[str], new: Json) -> Json:
-    """Give a copy of a value in which another stands at a place that it has."""
+    """Return a copy of a value with another value at an existing place."""
     made = _copy(value)
     parent = _at(made, tokens[:-1])
     parent[_key(parent, tokens[-1])] = new
@@ -98,7 +98,7 @@ def _tokens(pointer: str) -> list[str]:
 
 
 def _key(parent: Json, token: str) -> Any:
-    """Give the key that a token of a pointer is; a ValueError for what is no place in a list."""
+    """Return the key or index of a pointer's token; ValueError if it is not an index of a list."""
     if not isinstance(parent, list):
         return token
     if not (token.isascii() and token.isdigit()) or (len(token) > 1 and token[0] == "0"):
@@ -113,7 +113,7 @@ def _at(value: Json, tokens: list[str]) -> Any:
 
 
 def stands(value: Json, pointer: str) -> bool:
-    """Say whether a value has a place."""
+    """Return whether a value has a place."""
     try:
         _at(value, _tokens(pointer))
     except (LookupError, TypeError, ValueError):
@@ -122,7 +122,7 @@ def stands(value: Json, pointer: str) -> bool:
 
 
 def _filled(value: Json, other: Json, tokens: list[str]) -> Json:
-    """Put a place, and what is missing on the way to it, in from a value that has it."""
+    """Copy a place, and its missing parents, from a value that has it."""
     if not tokens or type(value) is not type(other):
         return other
     key, below = _key(value, tokens[0]), other[_key(other, tokens[0])]

@@ -1,4 +1,4 @@
-"""Answers damaged on purpose: late, slow, cut, garbled, or outside their contract in one named way."""
+"""Damages answers on purpose: late, slow, cut, garbled, or breaking their contract in one named way."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,35 +13,35 @@ from mockserver.messages import Chunk, Delivery, Json, Response, Stream
 from mockserver.stub.corrupt import WAYS, broken, broken_here, sample, stands
 
 LONGEST = 86_400.0
-"""The longest delay or stall, in seconds: a day."""
+"""The longest delay or stall in seconds: one day."""
 
 MOST = 1e12
-"""The largest number that anything is said with."""
+"""The largest number that an option takes."""
 
 STALL = 3_600.0
-"""How long a stalled stream is silent where nothing is said, in seconds."""
+"""How long a stalled stream is silent by default, in seconds."""
 
 SURPRISE: Json = {"type": "surprise", "content": "This event is in no contract."}
 
 
 ON_THE_WAY = frozenset("delay slow-body close reset reset-body truncate cut-stream stall-stream".split())
-"""The kinds that leave what is said as it is, and hinder its way to the client."""
+"""The kinds that leave the content alone and disturb only its delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of damage; `options` are checked, and complete."""
+    """One kind of damage; `options` are validated and complete."""
 
     kind: str
     options: Mapping[str, Json]
 
     def as_json(self) -> Json:
-        """Write the fault as it is read."""
+        """Write the fault in the form in which it is read."""
         return {self.kind: dict(self.options)} if self.options else self.kind
 
 
 class Damage(NamedTuple):
-    """What a fault may use: the answer, its options, chance, and the schema of the body or of the events."""
+    """What a fault may use: the answer, its options, a random source, and the schema of the body or events."""
 
     response: Response
     options: Mapping[str, Json]
@@ -50,20 +50,20 @@ class Damage(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What is known of one kind: the option that a bare value means, all options with defaults, and what it does."""
+    """One kind: the option that a bare value sets, all options with their defaults, and what it does."""
 
     main: str
     defaults: Mapping[str, Json]
     checks: Mapping[str, Callable[[Json], bool]]
     apply: Callable[[Damage], Response]
     body: str = ""
-    """What it needs: "body" any body, "json" one of JSON or events, "stream" a stream of events, "" nothing."""
+    """What it needs: "body" for any body, "json" for JSON or events, "stream" for events, "" for nothing."""
 
 
 def read_faults(given: Json) -> tuple[Fault, ...]:
     """Read one fault or a list: "reset", {"cut-stream": 2}, {"cut-stream": {"after": 2, "how": "reset"}}.
 
-    A StubError says what cannot be read, and what there is.
+    A StubError says what cannot be read, and lists what can.
     """
     if given is None:
         return ()
@@ -98,7 +98,7 @@ def _checked(name: str, kind: Kind, options: Json) -> Mapping[str, Json]:
 
 
 def damaged(response: Response, faults: tuple[Fault, ...], chance: Random, schema: Schema | None) -> Response:
-    """Damage an answer by each fault in turn; a StubError says what cannot be done to it.
+    """Damage an answer by each fault in turn; a StubError says what cannot be done.
 
     `schema` is that of the body, or of the events of a stream.
     """
@@ -111,12 +111,12 @@ def damaged(response: Response, faults: tuple[Fault, ...], chance: Random, schem
 
 
 def lasting(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
-    """Give those of some faults that change what is said, not whether, when and how far it comes."""
+    """Return the faults that change the content, not only its delivery."""
     return tuple(fault for fault in faults if fault.kind not in ON_THE_WAY)
 
 
 def unfit(kind: Kind, response: Response) -> str:
-    """Say why an answer has not what a kind needs; nothing if it has."""
+    """Return why an answer lacks what a kind needs, or "" if it does not."""
     if kind.body == "stream" and response.stream is None:
         return "the answer is no stream of events"
     if response.stream is not None:
@@ -127,7 +127,7 @@ def unfit(kind: Kind, response: Response) -> str:
 
 
 def check_break(schema: Schema, fault: Fault) -> None:
-    """Refuse a break that breaks nothing; a StubError says why."""
+    """Reject a break that breaks nothing; a StubError says why."""
     ((way, pointer),) = fault.options.items()
     broken(sample(schema, pointer), way, pointer, schema)
 
@@ -144,7 +144,7 @@ def _delay(damage: Damage) -> Response:
 
 
 def seconds(delay: Json, chance: Random) -> float:
-    """Give a delay: a number, or one drawn from {"uniform": [a, b]} or {"lognormal": [median, sigma]}."""
+    """Return a delay: a number, or one drawn from {"uniform": [a, b]} or {"lognormal": [median, sigma]}."""
     if not isinstance(delay, Mapping):
         return float(delay)
     ((kind, (first, second)),) = delay.items()
@@ -184,7 +184,7 @@ def _unanswered(end: str) -> Callable[[Damage], Response]:
 
 
 def _cut(end: str) -> Callable[[Damage], Response]:
-    """Let a body end early, while its head says more."""
+    """End a body early, although its head announces more."""
 
     def cut(damage: Damage) -> Response:
         response, after = damage.response, damage.options.get("after")
@@ -202,7 +202,7 @@ def _with_body(response: Response, body: bytes) -> Response:
 
 
 def _on_data(change: Callable[[bytes], bytes]) -> Callable[[Damage], Response]:
-    """Change the body; of a stream, the first event that this makes another."""
+    """Change the body; in a stream, the first event that the change affects."""
 
     def damage_it(damage: Damage) -> Response:
         response = damage.response
@@ -221,9 +221,9 @@ def _with_event(damage: Damage, stream: Stream, change: Callable[[bytes], bytes]
 
 
 def _malformed(text: bytes) -> bytes:
-    """Take the end of a JSON text away, which then cannot be read."""
+    """Cut the end off a JSON text, so that it cannot be parsed."""
     end = max(1, len(text) * 2 // 3)
-    while end < len(text) and text[end] & 0xC0 == 0x80:  # in mid-character
+    while end < len(text) and text[end] & 0xC0 == 0x80:  # not inside a character
         end -= 1
     left = text[:end]
     return left + b"{" if left[-1:].isdigit() else left
@@ -243,14 +243,14 @@ def _content_type(damage: Damage) -> Response:
 
 
 def _charset(damage: Damage) -> Response:
-    """Say UTF-8, and send a text with an accent as Latin-1, which no UTF-8 is."""
+    """Label the body UTF-8, and send an accented text as Latin-1, which is invalid UTF-8."""
     response = _on_data(_accented)(damage)
     fields = [(name, _in_utf8(value) if name == b"content-type" else value) for name, value in response.headers]
     return response._replace(headers=fields)
 
 
 def _accented(body: bytes) -> bytes:
-    """Put an accented letter, as Latin-1, into the first text of a body of JSON; else at the end."""
+    """Put an accented Latin-1 letter into the first text of a JSON body, else at the end."""
     for quote in (b'":"', b'": "'):
         if quote in body:
             at = body.index(quote) + len(quote)
@@ -368,4 +368,4 @@ KINDS: Mapping[str, Kind] = {
         "stream",
     ),
 }
-"""Every kind of fault, by the name that a stub calls it."""
+"""Every kind of fault, by its name in a stub."""

@@ -1,4 +1,4 @@
-"""One stubbed response: what can be said of it, whether its contract allows it, what it makes of an answer."""
+"""One stubbed response: reading it, checking it against the contract, and applying it to an answer."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,16 +20,16 @@ RESPONSE_KEYS = (
     "status example dynamic seed body partial headers retry_after retry_after_ms should_retry delay faults times "
     "invalid".split()
 )
-"""What can be said of a stub."""
+"""The keys of a stubbed response."""
 
 _OURS = ("content-length", "content-type", "transfer-encoding", "connection")
-"""Header fields that a stub cannot set, since they belong to the body and the connection."""
+"""Header fields that a stub cannot set, since they describe the body and the connection."""
 
 UNSAID = object()
 
 
 class StubbedResponse(NamedTuple):
-    """One stub, compiled; `times` None is always."""
+    """One compiled response; `times` None means always."""
 
     preference: Preference
     status: int | None
@@ -41,15 +41,15 @@ class StubbedResponse(NamedTuple):
     invalid: bool
     spec: Mapping[str, Any]
     faults_json: tuple[Json, ...] = ()
-    """The faults as they are remembered."""
+    """The faults as the journal records them."""
     needs_schema: bool = False
-    """Whether a fault asks what the contract says of the body."""
+    """Whether a fault needs the contract's description of the body."""
     is_usual: bool = False
-    """Whether the answer is the usual one, before faults and header fields."""
+    """Whether the answer is the usual one, apart from faults and header fields."""
 
 
 def read_response(given: Any) -> StubbedResponse:
-    """Read one stub; a StubError says what cannot be read."""
+    """Read one stubbed response; a StubError says what cannot be read."""
     if not isinstance(given, Mapping):
         raise StubError("an answer is an object", why=f"it is {given!r}", fix='write {"status": 429}')
     unknown = [key for key in given if key not in RESPONSE_KEYS]
@@ -86,7 +86,7 @@ def read_response(given: Any) -> StubbedResponse:
 
 
 def _check_json(given: Mapping[str, Any]) -> None:
-    """Refuse a body that cannot be written; one that is wrong on purpose may hold NaN and halves of characters."""
+    """Reject a body that cannot be written; one that is wrong on purpose may contain NaN and lone surrogates."""
     value = given.get("body", given.get("partial"))
     try:
         json.dumps(value)
@@ -159,9 +159,9 @@ def _is_latin(text: str) -> bool:
 def check_response(
     operation: Operation, step: StubbedResponse, names: Callable[[Operation], Iterable[tuple[int, str]]]
 ) -> None:
-    """Refuse an answer that the contract of an operation does not allow, unless it is wrong on purpose.
+    """Reject an answer that the operation's contract does not allow, unless it is wrong on purpose.
 
-    `names` gives the statuses and names of all examples and fixtures that there are.
+    `names` returns the statuses and names of all examples and fixtures.
     """
     status = step.status or operation.success
     wanted = step.preference.example
@@ -193,12 +193,12 @@ def check_response(
 
 
 def declared(operation: Operation, status: int) -> Reply | None:
-    """Give the reply in which a status is declared; a range or a default does not stand for one without a body."""
+    """Return the reply that declares a status; a range or default does not declare statuses without a body."""
     return None if status in BODILESS and status not in operation.exact else operation.reply(status)
 
 
 def json_media(operation: Operation, status: int) -> Media | None:
-    """Give the representation that a stubbed body has."""
+    """Return the representation of a stubbed body."""
     reply = operation.reply(status)
     others = [media for media in reply.media if media.type != EVENT_STREAM] if reply is not None else []
     return others[0] if others else None
@@ -250,24 +250,24 @@ def _check_faults(operation: Operation, step: StubbedResponse, media: Media | No
 
 
 def with_body(operation: Operation, step: StubbedResponse) -> Draft:
-    """Give the answer whose whole body is stubbed."""
+    """Make the answer of a stub that gives the whole body."""
     status = step.status or operation.success
     media = json_media(operation, status)
     return Draft(status, None, None, "stubbed") if media is None else Draft(status, step.body, media.type, "stubbed")
 
 
 def wished(operation: Operation, step: StubbedResponse) -> Preference:
-    """Give what is asked of the answer that a planned one is made of."""
+    """Return the preference that selects the answer on which a stub is based."""
     wish = step.preference
     if step.invalid and declared(operation, step.status or operation.success) is None:
         wish = replace(wish, code=None)
-    if step.body is not UNSAID:  # made up, so that nothing is played
+    if step.body is not UNSAID:  # generated, so that nothing is played
         wish = replace(wish, dynamic=True)
     return NONE if wish == NONE else wish
 
 
 def why_not(operation: Operation, draft: Draft) -> str:
-    """Say why the contract that answers does not allow what was stubbed, though another does; nothing if it does."""
+    """Return why the answering contract does not allow a stub that another contract allows; "" if it does."""
     if declared(operation, draft.status) is None:
         return f"{operation.id} has no answer {draft.status} in contract {operation.contract}"
     media = json_media(operation, draft.status)
@@ -278,7 +278,7 @@ def why_not(operation: Operation, draft: Draft) -> str:
 
 
 def wronged(response: Response, step: StubbedResponse) -> Response:
-    """Put the status and the body in that the contract does not allow."""
+    """Set the status and body that the contract does not allow."""
     if step.status is not None:
         response = response._replace(status=step.status)
     if response.status in BODILESS:
@@ -295,7 +295,7 @@ def wronged(response: Response, step: StubbedResponse) -> Response:
 
 
 def _emptied(response: Response) -> Response:
-    """Give an answer without its body, and without what the head says of that."""
+    """Return an answer without its body and the header fields that describe it."""
     if response.stream is not None:
         response.stream.close(0)
     fields = [field for field in response.headers if field[0] not in (b"content-length", b"content-type")]
@@ -303,7 +303,7 @@ def _emptied(response: Response) -> Response:
 
 
 def merged(value: Json, partial: Json) -> Json:
-    """Merge a partial body into a whole one: objects field by field, all else is replaced; null is a value."""
+    """Merge a partial body into a whole one: objects field by field; anything else is replaced, null included."""
     if not isinstance(value, Mapping) or not isinstance(partial, Mapping):
         return partial
     return {**value, **{key: merged(value.get(key), below) for key, below in partial.items()}}

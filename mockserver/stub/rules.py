@@ -1,4 +1,4 @@
-"""Stubbed answers: for which requests, what they say, how often; read, checked, chosen."""
+"""Stubs: reading them, checking them, and choosing the one that answers a request."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,15 +39,15 @@ from mockserver.stub.response import (
 ENTRY_KEYS = ("operation", "when", "answers", "probability")
 
 MOST_RESPONSES = 1_000
-"""How many answers an entry has at the most."""
+"""The most answers that a stub has."""
 
 
 _DEEPEST = 100
-"""How deep a file of stubs may be nested."""
+"""How deeply a file of stubs may be nested."""
 
 
 class Entry(NamedTuple):
-    """Stubbed responses for the requests of an operation that are as expected, one after the other."""
+    """The stubbed responses for matching requests of an operation, one after the other."""
 
     number: int
     operation: str
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
     steps: tuple[StubbedResponse, ...]
     probability: float
     total: int | None
-    """How often it is used in all; None for no end."""
+    """How often it is used in all; None for no limit."""
 
     def __str__(self) -> str:
         """Describe it in a line."""
@@ -63,24 +63,24 @@ class Entry(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A stub whose turn it is: of its entry the step, and the number of its use, from 1 on."""
+    """The stub that answers a request: its entry, the step of it, and the number of this use, from 1 on."""
 
     entry: Entry
     step: StubbedResponse
     use: int
     place: int
-    """The place of the entry among the stubs of its scope, from 0 on."""
+    """The position of the entry among the stubs of its scope, from 0 on."""
 
     @property
     def faults(self) -> tuple[Json, ...]:
-        """What is done to the answer on purpose, as JSON."""
+        """The deliberate damage to the answer, as JSON."""
         return self.step.faults_json
 
 
 def read_spec(given: Any) -> Json:
-    """Bring a stub into its one form: operation, when, answers, probability.
+    """Normalize a stub to the keys operation, when, answers and probability.
 
-    The keys of a single answer may stand in the entry itself. A StubError names what cannot be read.
+    The keys of a single answer may be in the stub itself. A StubError names what cannot be read.
     """
     if not isinstance(given, Mapping):
         raise StubError("a stub is an object", why=f"it is {given!r}", fix='write {"operation": "NAME"}')
@@ -101,12 +101,12 @@ def read_spec(given: Any) -> Json:
 
 
 def spec_json(spec: Json) -> Json:
-    """Write a stub as JSON; a StubError where a function stands in it."""
+    """Write a stub as JSON; StubError if it contains a function."""
     return {**spec, "when": as_json(spec["when"])}
 
 
 def entry_spec(entry: "Entry") -> Json:
-    """Write a stub as JSON; a function in it by its name."""
+    """Write a stub as JSON, with functions as their names."""
     spec: Json = {"operation": entry.operation, "when": entry.when, "answers": [dict(s.spec) for s in entry.steps]}
     if entry.probability < 1:
         spec["probability"] = entry.probability
@@ -149,7 +149,7 @@ class StubRules:
         self.base = tuple(self._based(index, spec) for index, spec in enumerate(base, 1))
 
     def _based(self, index: int, spec: Any) -> Entry:
-        """Compile an entry of a file; a StubError says which cannot be meant."""
+        """Compile an entry of a file; a StubError says which entry is wrong."""
         try:
             return self.compile(StoredStub(-index, 1, read_spec(spec)))
         except StubError as error:
@@ -157,14 +157,14 @@ class StubRules:
             raise StubError(what, where=error.where, why=error.why, fix=error.fix) from error
 
     def add(self, scope: str, given: Any, number: int = 0) -> Entry:
-        """Create a stub, or change one; a StubError says what of it the contract does not allow."""
+        """Create or change a stub; a StubError says what the contract does not allow."""
         spec = read_spec(given)
         self.compile(StoredStub(0, 0, spec))
         kept = self.store.put_stub(scope, spec_json(spec) if self.store.shared_log else spec, number)
         return self._entry(scope, kept)
 
     def entries(self, scope: str) -> Sequence[Entry]:
-        """Give the stubs of a scope: what each scope begins with, then its own."""
+        """List the stubs of a scope: those that every scope starts with, then its own."""
         return self._entries(scope, self.store.stubs(scope))
 
     def _entries(self, scope: str, kept: Sequence[StoredStub]) -> Sequence[Entry]:
@@ -180,9 +180,9 @@ class StubRules:
         return entry
 
     def take(self, call: Call) -> Taken | None:
-        """Give the stub whose turn it is, and count its use; None where nothing fits.
+        """Return the stub that answers a call and count its use; None if no stub matches.
 
-        What ends comes first, in the order in which it was created; then what does not, the latest first.
+        Stubs with a limit come first, in the order of creation; then those without one, the latest first.
         """
         request = call.request
         scope = request.scope
@@ -206,7 +206,7 @@ class StubRules:
         return None
 
     def _claimed(self, scope: str, entry: Entry, place: int) -> Taken | None:
-        """Claim a use of an entry; chance knows it by its place, since numbers are those of all scopes together."""
+        """Claim a use of an entry. Its chance depends on its position, since numbers are shared by all scopes."""
         if entry.probability < 1:
             asked = self.store.claim(scope, f"{entry.number}:asked")
             if self._chance(scope, "stub", place, asked).random() >= entry.probability:
@@ -215,7 +215,7 @@ class StubRules:
         return Taken(entry, _step(entry, use), use, place) if use else None
 
     def unused(self, scope: str) -> Mapping[int, Sequence[str]]:
-        """List which stubs were never used: entry -> its answers, each in words."""
+        """Map each entry with unused answers to descriptions of them."""
         found: dict[int, list[str]] = {}
         claims = self.store.claims(scope)
         for entry in self.entries(scope):
@@ -226,9 +226,9 @@ class StubRules:
         return found
 
     def draft(self, taken: Taken, call: Call, answers: Answers) -> Draft:
-        """Give the stub, before what is wrong with it on purpose; Unmet where its contract forbids it.
+        """Return the stubbed answer, before deliberate damage; Unmet if the answering contract forbids it.
 
-        Where a whole body is stubbed the operation is not played; a wrong one is put into a made answer later.
+        If the whole body is stubbed, the operation is not played; an invalid body is put into a made answer later.
         """
         step, operation = taken.step, call.operation
         whole = step.body is not UNSAID
@@ -244,9 +244,9 @@ class StubRules:
         return draft._replace(headers=(*draft.headers, *step.headers))
 
     def finish(self, taken: Taken, response: Response, scope: str, schema: Schema | None) -> tuple[Response, Response]:
-        """Do to an answer what is wrong with it on purpose; a StubError says what cannot be done.
+        """Apply a stub's deliberate damage to an answer; a StubError says what cannot be done.
 
-        Gives the answer, and what it would be if nothing hindered it on its way. `schema` is that of the body, or of
+        Returns the answer, and the answer without the damage to its delivery. `schema` is that of the body, or of
         the events of a stream.
         """
         step = taken.step
@@ -278,7 +278,7 @@ class StubRules:
         return Entry(kept.number, operation, when, steps, float(probability), total)
 
     def _check(self, operation: str, step: StubbedResponse) -> None:
-        """Refuse an answer that no contract in force allows."""
+        """Reject an answer that no contract in force allows."""
         wrong: list[StubError] = []
         ids = sorted(self._operations) if operation == ANY else [operation]
         for name in ids:
@@ -295,12 +295,12 @@ class StubRules:
 
 
 def _step(entry: Entry, use: int) -> StubbedResponse:
-    """Give the step of an entry's use."""
+    """Return the step that answers an entry's use."""
     return [step for step, first in _firsts(entry) if use >= first][-1]
 
 
 def _firsts(entry: Entry) -> Iterator[tuple[StubbedResponse, int]]:
-    """Give each step with the number of its first use."""
+    """Yield each step with the number of its first use."""
     first = 1
     for step in entry.steps:
         yield step, first
@@ -314,7 +314,7 @@ def _said(step: StubbedResponse) -> str:
 
 @lru_cache(maxsize=16)
 def fields_of(operations: tuple[Operation, ...]) -> Mapping[str, Fields]:
-    """Give the names that the requests of each operation may have, in any of its contracts."""
+    """Collect the names that the requests of each operation may use, in any of its contracts."""
     made: dict[str, Fields] = {}
     for operation in operations:
         names: dict[str, set[str]] = {
@@ -340,7 +340,7 @@ def _properties(schema: Schema) -> Iterator[str]:
 
 
 def misconfigured(text: str, taken: Taken) -> Draft:
-    """Say that a stub asks for what the contract that answers does not allow."""
+    """Answer that the contract does not allow a stub."""
     finding = Finding("", "stub", f"{taken.entry}: {text}", "stub")
     return Draft(500, {"detail": finding.message}, findings=(finding,))
 
@@ -354,9 +354,9 @@ def finished(
     response: Response,
     taken: Taken,
 ) -> tuple[Response, Response]:
-    """Do to an answer what a stub says is wrong with it, and give it with what it was before it was cut.
+    """Apply a stub's damage to an answer; return the answer, and the answer before it was cut.
 
-    What cannot be done is a loud 500.
+    Damage that cannot be done becomes a 500 that says so.
     """
     media = renderer.spec(match.operation, draft).media if taken.step.needs_schema else None
     schema = None if media is None else media.schema if response.stream is None else media.item_schema
