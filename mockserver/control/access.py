@@ -8,16 +8,16 @@ from typing import Any
 from mockserver.messages import Headers
 
 HEALTH = "/__mock__/health"
-"""The route that answers whoever asks."""
+"""The route that anyone may call."""
 
 _NAMES = ("localhost", "mockserver.test")
 
 
 def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
-    """Say why an ASGI request may not use the control routes; nothing if it may.
+    """Return why an ASGI request may not use the control routes, or "" if it may.
 
-    A browser says of a page of another site that it is (Origin, Sec-Fetch-Site). A site whose name was made to point
-    here (DNS rebinding) is known by its Host.
+    Browsers mark requests of other sites (Origin, Sec-Fetch-Site). A site whose name was made to resolve to this
+    machine (DNS rebinding) is recognized by its Host.
     """
     headers = Headers(scope["headers"])
     host = (headers.text(b"host") or "").lower()
@@ -37,17 +37,17 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether an address is this machine's own."""
+    """Return whether an address is this machine's own."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None  # as a socket for both tells it
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None  # a dual-stack socket
     return (mapped or found).is_loopback
 
 
 def _is_own(host: str) -> bool:
-    """Say whether a Host, in lower case, names this machine, whatever the port."""
+    """Return whether a Host, in lower case, names this machine, with any port."""
     found = _HOST.fullmatch(host)
     if found is None:
         return False

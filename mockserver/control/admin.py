@@ -1,4 +1,4 @@
-"""The Admin API: what a control request and its reply are, and how the routes are called."""
+"""The Admin API: control requests, replies and routes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ NOTHING = Reply(204)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRequest:
-    """One control request: the mock, the scope that it is about, and what it brings."""
+    """One control request: the mock, the scope that it concerns, and its content."""
 
     mock: Mock
     scope: str
@@ -40,21 +40,21 @@ class ControlRequest:
     value: Json = None
     """The body, decoded; in process it may hold functions."""
     content: bytes = b""
-    """The body as bytes, for a route that reads no JSON."""
+    """The body as bytes, for routes that do not read JSON."""
 
 
 ControlHandler: TypeAlias = Callable[[ControlRequest], Reply]
-"""Answers a control request; a MockserverError says what is wrong with it."""
+"""Answers a control request, or raises a MockserverError that says what is wrong with it."""
 
 
 class Route(NamedTuple):
-    """A control route: its method, its path with parameters in braces, what answers it."""
+    """A control route: its method, its path with parameters in braces, and its handler."""
 
     method: str
     path: str
     handler: ControlHandler
     longest: int = LONGEST
-    """How many bytes a body may have."""
+    """The longest body, in bytes."""
     reads_json: bool = True
 
 
@@ -75,5 +75,5 @@ class Admin(Protocol):
     ) -> Reply:
         """Call a route by its method and the path of the table; `params` fill the path.
 
-        A MockserverError says why a call was refused; StartError where the server cannot be reached.
+        A MockserverError says why a call was refused; a StartError, that the server cannot be reached.
         """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """The control routes as an ASGI application; Starlette is loaded when the first request comes."""
+    """The control routes as an ASGI application; Starlette is loaded with the first request."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
@@ -32,7 +32,7 @@ class Control:
 
 
 def _placed(scope: Scope) -> Scope:
-    """Give a request for a control route below a scope's path as one at the root, in that scope."""
+    """Rewrite a request for a control route below a scope's path as one at the root, in that scope."""
     path = scope["path"]
     if not path.startswith(PREFIX):
         return scope
@@ -66,7 +66,7 @@ def _application(mock: Mock) -> Application:
 
 
 def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[["Request"], Any]:
-    """Make an endpoint of the routes of a path; they run in a thread, since a store may wait."""
+    """Make an endpoint of a path's routes; they run in a thread, since a store may wait."""
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
 
@@ -101,7 +101,7 @@ def _response(reply: Reply) -> "Response":
         return StreamingResponse(reply.content, reply.status, media_type=reply.media)
     if reply.status == 204:
         return Response(status_code=204)
-    # Escapes tell what no UTF-8 can hold: half a surrogate pair in a stub, say.
+    # Escapes can write what UTF-8 cannot: half a surrogate pair in a stub, say.
     return Response(json.dumps(reply.value, separators=(",", ":")), reply.status, media_type=reply.media)
 
 
@@ -113,7 +113,7 @@ def _decoded(content: bytes) -> Json:
 
 
 def _scope_of(request: "Request") -> tuple[str, bool]:
-    """Give the scope that a control request is about, and whether it names one: by its path, or by its header."""
+    """Return the scope that a control request concerns, and whether its path or header names one."""
     from starlette.exceptions import HTTPException
 
     name = request.scope.get("mockserver.scope") or Headers(request.scope["headers"]).text(HEADER)

@@ -1,4 +1,4 @@
-"""Calls the Admin API: of a mock in this process, or of a server that runs elsewhere."""
+"""Calls the Admin API of a mock in this process, or of another server."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -37,7 +37,7 @@ class LocalAdmin:
 
 
 class RemoteAdmin:
-    """Calls the routes of a server that runs elsewhere; a StartError says where it cannot be reached."""
+    """Calls the routes of another server; a StartError says that it cannot be reached."""
 
     PATIENCE = 10.0
     """Seconds to wait for an answer."""
@@ -54,7 +54,7 @@ class RemoteAdmin:
             headers={"x-mock-scope": self.scope},
             timeout=self.PATIENCE,
             trust_env=False,
-            verify=not self.url.startswith("http:"),  # to read certificates takes a hundred times as long as all else
+            verify=not self.url.startswith("http:"),  # reading certificates takes a hundred times as long as the rest
         )
 
     def call(
@@ -83,7 +83,7 @@ class RemoteAdmin:
         raise _refusal(response, path)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
 
@@ -92,7 +92,7 @@ def _unreachable(url: str, why: str) -> MockserverError:
 
 
 def _refusal(response: Any, path: str) -> MockserverError:
-    """Give what a control route refused as the exception that it was there."""
+    """Recreate the exception behind a control route's error."""
     try:
         told = response.json()
         what, more = str(told.pop("detail")), {key: str(told[key]) for key in ("where", "why", "fix") if key in told}
@@ -105,7 +105,7 @@ def _refusal(response: Any, path: str) -> MockserverError:
 
 
 def contract_of(admin: RemoteAdmin) -> Json:
-    """Give what a server says that it serves; a StartError where it cannot be asked."""
+    """Return what a server says that it serves; StartError if it cannot be asked."""
     reply = admin.call("GET", "/__mock__/contract")
     if reply.status == 404:
         raise StartError("the mock server cannot be asked", where=admin.url, fix="start it without --no-control")

@@ -1,4 +1,4 @@
-"""What each control route does."""
+"""The handlers of the control routes."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from mockserver.stub.rules import entry_spec
 
 
 def not_found(text: str) -> Reply:
-    """Say that there is no such thing."""
+    """Answer 404."""
     return Reply(404, {"detail": text})
 
 
@@ -32,9 +32,9 @@ def _openapi(request: ControlRequest) -> Reply:
 
 
 def control_document(api: Api | None = None) -> Json:
-    """Give the document of the control routes, those of a pack included.
+    """Return the document of the control routes, with those of the pack.
 
-    A ContractError names what the pack's document describes otherwise than that of all mocks.
+    A ContractError names what the pack's document describes differently.
     """
     document = load_document(packed(data_dir() / "schemas" / CONTROL / "1.yaml"))
     if api is None or api.control is None:
@@ -47,7 +47,7 @@ def control_document(api: Api | None = None) -> Json:
 
 
 def _joined(there: Json, more: Json, where: str) -> Json:
-    """Join two maps, in which one name means one thing."""
+    """Merge two maps in which a name must mean the same thing."""
     for name in there.keys() & more.keys():
         if there[name] != more[name]:
             raise ContractError(
@@ -64,7 +64,7 @@ def _own_openapi(request: ControlRequest) -> Reply:
 
 
 def health(request: ControlRequest) -> Reply:
-    """Say what is served, and how much is kept; StoreError where the store cannot be reached."""
+    """Report what is served, and how much is stored; StoreError if the store cannot be reached."""
     mock = request.mock
     contracts = mock.served.contracts
     return Reply(
@@ -82,7 +82,7 @@ def health(request: ControlRequest) -> Reply:
 
 
 def _contract(request: ControlRequest) -> Reply:
-    """Tell the operations in force, and what their requests may have."""
+    """List the operations in force, and the names that their requests may use."""
     mock = request.mock
     contracts = [
         {
@@ -144,7 +144,7 @@ def _stubs(request: ControlRequest) -> Reply:
 
 
 def _listed(request: ControlRequest) -> list[Json]:
-    """Write the stubs of a scope, each with its uses, and with what came nearest where it was never used."""
+    """Write the stubs of a scope, each with its uses; an unused one with the nearest exchanges."""
     mock, scope = request.mock, request.scope
     stubs, claims = mock.served.stubs, mock.store.claims(scope)
     unused = stubs.unused(scope)
@@ -176,7 +176,7 @@ def _create_stubs(request: ControlRequest) -> Reply:
         for spec in given if isinstance(given, list) else [given]:
             numbers.append(stubs.add(scope, spec).number)
     except MockserverError:
-        for number in numbers:  # all of them, or none
+        for number in numbers:  # all or none
             request.mock.store.remove_stubs(scope, number)
         raise
     return Reply(201, {"numbers": numbers})
@@ -188,7 +188,7 @@ def _remove_stubs(request: ControlRequest) -> Reply:
 
 
 def _number(request: ControlRequest) -> int:
-    """Read the number of a stub in the path; less than 0 for one of the stubs' file, 0 for none."""
+    """Read a stub's number from the path; negative for a stub of the file, 0 if invalid."""
     text = request.path["number"]
     return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else 0
 
@@ -233,7 +233,7 @@ def _remove_stub(request: ControlRequest) -> Reply:
 
 def _state(request: ControlRequest) -> Reply:
     lines = dump_state(request.mock.store, request.scope if request.named else None)
-    head = next(lines)  # a store that cannot be reached is told before the answer begins
+    head = next(lines)  # report an unreachable store before the answer begins
     return Reply(content=chain((head,), lines), media="application/x-ndjson")
 
 
@@ -276,7 +276,7 @@ def _drop_scope(request: ControlRequest) -> Reply:
 
 
 def _reset_scope(request: ControlRequest) -> Reply:
-    """Forget records, journal and stubs, but not the seed."""
+    """Remove records, journal and stubs, but keep the seed."""
     store, name = request.mock.store, request.path["name"]
     own = store.seed(name)
     store.drop(name)
@@ -324,6 +324,6 @@ ROUTES: tuple[Route, ...] = (
 
 @lru_cache(maxsize=16)
 def table_of(api: Api | None) -> Mapping[tuple[str, str], Route]:
-    """Give the control routes with a pack, by method and path."""
+    """Return the control routes with those of a pack, by method and path."""
     own: tuple[Route, ...] = load(api.routes) if api is not None and api.routes else ()
     return {(each.method, each.path): each for each in (*ROUTES, *own)}

@@ -1,4 +1,4 @@
-"""What went over the wire: exchanges as they are remembered, and the calls that their attempts belong to."""
+"""Exchanges as the journal records them, and the calls that retries belong to."""
 
 import base64
 import json
@@ -12,23 +12,23 @@ from mockserver.matching import Parts, parts_of
 from mockserver.messages import HIDDEN, SECRETS, Finding, Headers, Json, RawHeaders, Request, Response, known, redacted
 
 _TOLD = ("where", "rule", "message", "fault", "expected", "received", "contract")
-"""What a journal says of a finding."""
+"""The fields of a finding in a journal."""
 
 STATEFUL = frozenset(("session", "locked"))
-"""Rules of findings that are no breach of the contract: the request is right, what it asks for is not there."""
+"""Rules whose findings do not break the contract: the request is valid, but what it asks for does not exist."""
 
 
 class Exchange(NamedTuple):
-    """One request and its answer; secrets are redacted, long bodies cut.
+    """One request and its answer, with secrets redacted and long bodies cut.
 
-    `size` and `answer_size` are those of the bodies as they came. An answer's body is that before any damage that is
-    done on the way; a stream is written out.
+    `size` and `answer_size` are the original sizes of the bodies. The answer's body is the one before damage to its
+    delivery; a stream is written out.
     """
 
     number: int
     """Its place in the journal of its scope, from 1 on."""
     at: str
-    """When it came, as a timestamp in upstream's form."""
+    """When the request came, as a timestamp."""
     scope: str
     method: str
     path: str
@@ -37,7 +37,7 @@ class Exchange(NamedTuple):
     body: bytes
     size: int
     operation: str
-    """The operationId; "" for none."""
+    """The operationId, or "" without an operation."""
     contract: str
     """The contract that answered, with the place in it."""
     values: Mapping[str, Json]
@@ -47,27 +47,27 @@ class Exchange(NamedTuple):
     answer: bytes
     answer_size: int
     source: str
-    """Where the answer comes from: simulated, canned, documented, generated, mock."""
+    """The source of the answer: simulated, canned, documented, generated, stubbed, mock."""
     findings: tuple[Finding, ...] = ()
     stub: int = 0
     """The number of the stub that answered; 0 for none."""
     faults: tuple[Json, ...] = ()
-    """What was done to the answer on purpose."""
+    """The deliberate damage to the answer."""
     attempt: int = 0
     """Which attempt of its call it is, from 0 on, as the client counts."""
 
     @property
     def parts(self) -> Parts:
-        """The request, taken apart."""
+        """The request, split into parts."""
         return parts_of(self.values, self.query, self.headers, self.body)
 
     @property
     def violations(self) -> tuple[Finding, ...]:
-        """What of the request the contract forbids."""
+        """What the contract forbids in the request."""
         return tuple(each for each in self.findings if each.fault == "client" and each.rule not in STATEFUL)
 
     def __str__(self) -> str:
-        """Tell it in a line."""
+        """Describe it in a line."""
         target = self.path + ("?" + self.query if self.query else "")
         text = f"#{self.number} {self.method} {target} -> {self.status}"
         if self.operation:
@@ -82,29 +82,29 @@ class Exchange(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A journal entry as it is kept in memory: what came and what left, looked at only when it is read."""
+    """A journal entry in memory: request and answer as they were, processed only when somebody reads them."""
 
     at: int
     """When the request came, in nanoseconds since 1970."""
     request: Request
     match: Match
     contract: str
-    """The contract that answers for no operation."""
+    """The contract of answers that belong to no operation."""
     response: Response
-    """The answer before any damage on the way; a stream is written out."""
+    """The answer before damage to its delivery; a stream is written out."""
     stub: int = 0
     faults: tuple[Json, ...] = ()
     sizes: tuple[int, int] | None = None
-    """The sizes of the bodies before they were cut; None where they were not."""
+    """The sizes of the bodies before they were cut; None if they were not."""
 
     def exchange(self, number: int, retry_count: bytes) -> Exchange:
-        """Give it as an exchange; `retry_count` is the header field that counts the retries of a call."""
+        """Convert it to an exchange; `retry_count` is the header field that counts the retries of a call."""
         request, response, operation = self.request, self.response, self.match.operation
         answer, findings, fields = response.body, response.findings, response.headers
         size, answer_size = self.sizes or (len(request.body), len(answer))
-        if self.stub:  # the mock itself sets no secret
+        if self.stub:  # the mock itself sets no secrets
             fields = redacted(fields)
-        if findings:  # a refusal may quote what was sent
+        if findings:  # an error body may quote the request
             answer, findings = veiled(request.headers.raw, answer, findings)
         return Exchange(
             number=number,
@@ -132,18 +132,18 @@ class Entry(NamedTuple):
 
 
 def attempt_of(headers: Headers, retry_count: bytes) -> int:
-    """Give which attempt of its call a request is, from 0 on, as its client counts."""
+    """Return which attempt of its call a request is, from 0 on, by its client's count."""
     text = headers.get(retry_count, b"0")
     return int(text) if text.isdigit() and len(text) < 4 else 0
 
 
 def encode(entry: Entry, retry_count: bytes) -> bytes:
-    """Write a journal entry for a store that other processes share."""
+    """Serialize a journal entry for a store that processes share."""
     return json.dumps(as_json(entry.exchange(0, retry_count)), separators=(",", ":")).encode()
 
 
 def decode(number: int, entry: Any, retry_count: bytes) -> Exchange:
-    """Read a journal entry as it is kept."""
+    """Deserialize a journal entry."""
     if isinstance(entry, Entry):
         return entry.exchange(number, retry_count)
     return from_json(json.loads(entry))._replace(number=number)
@@ -154,9 +154,9 @@ Call = list[Exchange]
 
 
 def veiled(headers: RawHeaders, body: bytes, findings: tuple[Finding, ...]) -> tuple[bytes, tuple[Finding, ...]]:
-    """Give a refusal's body and findings without the secrets of its request, which they may quote.
+    """Remove the request's secrets from an error body and findings that may quote them.
 
-    A contract of the user's own may declare a cookie, say, and refuse it.
+    A user's contract may declare a cookie, for instance, and reject its value.
     """
     for secret in set(_secrets(headers)):
         body = body.replace(_quoted(secret), _quoted(HIDDEN.decode()))
@@ -180,14 +180,14 @@ def _secrets(headers: RawHeaders) -> Iterator[str]:
 
 
 def _quoted(text: str) -> bytes:
-    """Write what a refusal says that it was given."""
+    """Write the input that an error body quotes."""
     return b'"input":' + json.dumps(text, ensure_ascii=False).encode()
 
 
 def calls_of(exchanges: Sequence[Exchange]) -> list[Call]:
-    """Gather the attempts of each call: the same request again, counted on by the client.
+    """Group attempts into calls: the same request again, with a higher count of the client's.
 
-    Where several calls could go on, as those of a client that asks for the same in several threads, the latest does.
+    If several calls could continue, as with a client that sends the same request from several threads, the latest does.
     """
     made: list[Call] = []
     waiting: dict[tuple[object, ...], list[Call]] = {}
@@ -205,7 +205,7 @@ def calls_of(exchanges: Sequence[Exchange]) -> list[Call]:
 
 
 def as_json(exchange: Exchange) -> Json:
-    """Write an exchange as JSON: bodies as text, or as base64 where they are none."""
+    """Write an exchange as JSON: bodies as text, or as base64 if they are not text."""
     return {
         "number": exchange.number,
         "at": exchange.at,
@@ -234,7 +234,7 @@ def as_json(exchange: Exchange) -> Json:
 
 
 def from_json(value: Json) -> Exchange:
-    """Read an exchange."""
+    """Read an exchange from JSON."""
     request, answer = value["request"], value["answer"]
     return Exchange(
         number=value["number"],

@@ -1,4 +1,4 @@
-"""A journal as an HTTP archive (HAR 1.2), which browsers and proxies read."""
+"""Exports a journal as an HTTP archive (HAR 1.2), which browsers and proxies read."""
 
 import base64
 import re
@@ -10,11 +10,11 @@ from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json, RawHeaders
 
 BASE = "http://127.0.0.1"
-"""What stands before a path where the request named no host, or none that can stand in a URL."""
+"""The base URL of requests without a usable host."""
 
 
 def as_har(exchanges: Sequence[Exchange]) -> Json:
-    """Write exchanges as a HAR document; what HAR has no word for stands under names that begin with an underscore."""
+    """Write exchanges as a HAR document. Names that HAR does not define begin with an underscore."""
     creator = {"name": "mockserver", "version": __version__}
     return {"log": {"version": "1.2", "creator": creator, "entries": [_entry(each) for each in exchanges]}}
 
@@ -79,7 +79,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?")
 
 
 def _target(exchange: Exchange) -> str:
-    """Give path and query, percent-encoded where they hold what may not stand in a URL."""
+    """Return path and query, with characters percent-encoded that a URL must not contain."""
     path = exchange.path if exchange.path.startswith("/") else "/" + exchange.path
     query = _encoded(exchange.query, also="?")
     return _encoded(path) + ("?" + query if query else "")

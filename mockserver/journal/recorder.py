@@ -1,4 +1,4 @@
-"""Remembers each exchange: in the journal of its scope, and in a file if there is one."""
+"""Records each exchange in the journal of its scope, and in a file if one is set."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from mockserver.messages import Response, Stream
 from mockserver.store.base import Store
 
 Keep: TypeAlias = Callable[[str, Entry], int]
-"""Remembers an exchange of a scope, and gives its number; StoreError where the journal is in a store that fails."""
+"""Records an exchange of a scope and returns its number; StoreError if the store fails."""
 
 
 class Recorder:
-    """Keeps exchanges in a store, and writes them to a file; either may be missing."""
+    """Records exchanges in a store and in a file; either may be missing."""
 
     def __init__(self, store: Store | None, file: Path | None, retry_count: bytes = b"") -> None:
         self._store, self._retry_count = store, retry_count
@@ -28,7 +28,7 @@ class Recorder:
         self._file = None if file is None else JournalFile(file)
 
     def keeping(self) -> Keep | None:
-        """Give what remembers an exchange: the store itself where nothing else is to be done; None for no journal."""
+        """Return the function that records an exchange: the store's own if that is enough; None for no journal."""
         if self._file is not None or (self._store is not None and self._store.shared_log):
             return self._keep
         return None if self._store is None else self._store.append
@@ -44,18 +44,18 @@ class Recorder:
         return number
 
     def exchanges(self, scope: str) -> list[Exchange]:
-        """Give the journal of a scope, the oldest first."""
+        """Return the journal of a scope, the oldest exchange first."""
         entries = () if self._store is None else self._store.entries(scope)
         return [decode(number, entry, self._retry_count) for number, entry in entries]
 
     def shortened(self, entry: Entry, longest: int) -> Entry:
-        """Give an entry with its stream written out, and with bodies of at most `longest` bytes."""
+        """Return an entry with its stream written out and its bodies cut to `longest` bytes."""
         request, response = entry.request, entry.response
         if response.stream is not None:
             response = _written_out(response, response.stream)
         sizes = len(request.body), len(response.body)
         findings = response.findings
-        if findings:  # a refusal may quote secrets, which are sought in the whole of it
+        if findings:  # an error body may quote secrets: search all of it before it is cut
             body, findings = veiled(request.headers.raw, response.body, findings)
             response = response._replace(body=body, findings=findings)
         request = request._replace(body=cut(request.body, longest))
@@ -64,7 +64,7 @@ class Recorder:
 
 
 def _written_out(response: Response, stream: Stream) -> Response:
-    """Give a stream as the text that it is to be; its last event may be one that is written only at its end."""
+    """Return the text of a stream; its last event may be written only at its end."""
     parts = [chunk.data for chunk in stream.chunks]
     if parts and not parts[-1]:
         parts.append(stream.last)
@@ -72,7 +72,7 @@ def _written_out(response: Response, stream: Stream) -> Response:
 
 
 def cut(body: bytes, longest: int) -> bytes:
-    """Give the beginning of a body, without a part of a character where it is a text."""
+    """Return the beginning of a body; a text is not cut inside a character."""
     if len(body) <= longest:
         return body
     whole = next((at for at in range(longest, max(longest - 4, -1), -1) if body[at] & 0xC0 != 0x80), longest)
@@ -80,7 +80,7 @@ def cut(body: bytes, longest: int) -> bytes:
 
 
 class JournalFile:
-    """A file to which each exchange is appended as a line of JSON, at once."""
+    """A file to which each exchange is appended at once, as a line of JSON."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -90,10 +90,10 @@ class JournalFile:
                 "the journal's file cannot be written", where=str(path), why=str(error), fix="name another file"
             ) from error
         self._lock, self._torn = threading.Lock(), False
-        weakref.finalize(self, os.close, self._file)  # with the mock, which nobody closes
+        weakref.finalize(self, os.close, self._file)  # closed with the mock, which nobody closes explicitly
 
     def write(self, exchange: Exchange) -> None:
-        """Append one exchange; a disk that is full loses the line, and nothing else."""
+        """Append one exchange. If the disk is full, only this line is lost."""
         line = json.dumps(as_json(exchange), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
         with self._lock, suppress(OSError):
             line = b"\n" + line if self._torn else line

@@ -1,4 +1,4 @@
-"""Whether what was expected of a client happened: how often, in which order, and what came nearest."""
+"""Verifies calls: how often, in which order, and which exchanges came nearest."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
@@ -9,14 +9,14 @@ from mockserver.matching import ANY, Difference, Fields, When, differences, read
 from mockserver.messages import Json
 
 NEAREST = 3
-"""How many exchanges are shown that came near."""
+"""How many of the nearest exchanges are shown."""
 
 Expected: TypeAlias = tuple[str, When]
-"""An operation, and what is expected of its request."""
+"""An operation, and the expected parts of its request."""
 
 
 class Verdict(NamedTuple):
-    """Whether it happened as expected; `message` says what did not, with the nearest that did."""
+    """Whether the calls were as expected; `message` says what was not, and shows the nearest exchanges."""
 
     ok: bool
     message: str
@@ -25,17 +25,17 @@ class Verdict(NamedTuple):
 
 
 class Times(NamedTuple):
-    """How often a call is expected; no `most` is no bound."""
+    """How often a call is expected; without `most` there is no upper bound."""
 
     least: int = 1
     most: int | None = None
 
     def allow(self, count: int) -> bool:
-        """Say whether a count is as expected."""
+        """Return whether a count is as expected."""
         return self.least <= count and (self.most is None or count <= self.most)
 
     def leave_open(self, least: int, most: int | None) -> bool:
-        """Say whether of some count, at least `least` and at most `most`, it is open if it is as expected."""
+        """Return whether a count that is only known to be from `least` to `most` may or may not be as expected."""
         never = (self.most is not None and least > self.most) or (most is not None and most < self.least)
         always = least >= self.least and (self.most is None or (most is not None and most <= self.most))
         return not never and not always
@@ -83,10 +83,10 @@ def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
 
 
 def verify(exchanges: Sequence[Exchange], expected: Expected, times: Times, attempts: Times | None = None) -> Verdict:
-    """Say whether calls were made as often as expected; attempts of one call count once.
+    """Check that calls were made as often as expected; attempts of one call count once.
 
-    With `attempts`, each of these calls must have had so many. Where that hangs on what the journal has not kept, old
-    exchanges or the ends of bodies, it cannot be said.
+    With `attempts`, each of these calls must have that many. If the result depends on what the journal has dropped, old
+    exchanges or the ends of bodies, the verification fails and says so.
     """
     operation, when = expected
     made = calls_of(exchanges)
@@ -117,9 +117,9 @@ def _lengths(calls: Sequence[Call]) -> str:
 
 
 def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) -> Verdict:
-    """Say whether calls were made one after the other; others may stand between them."""
+    """Check that calls were made in this order; other calls may come between."""
     gone, at = _forgotten(exchanges), 0
-    calls = [call for call in calls_of(exchanges) if not gone or not call[0].attempt]  # of others it is not known when
+    calls = [call for call in calls_of(exchanges) if not gone or not call[0].attempt]  # the time of others is unknown
     for index, (operation, when) in enumerate(expected):
         found = next((i for i in range(at, len(calls)) if _matches(calls[i][0], operation, when)), None)
         if found is None:
@@ -135,7 +135,7 @@ def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) ->
 
 
 def _forgotten(exchanges: Sequence[Exchange]) -> int:
-    """Count the exchanges that the journal has let go of."""
+    """Count the exchanges that the journal has dropped."""
     return exchanges[0].number - 1 if exchanges else 0
 
 
@@ -144,14 +144,14 @@ def _matches(exchange: Exchange, operation: str, when: When) -> bool:
 
 
 def _unsure(exchange: Exchange, operation: str, when: When) -> bool:
-    """Say whether an exchange would match, were its body as expected, whose end is not kept."""
+    """Return whether an exchange with a cut body might match."""
     if "body" not in when or len(exchange.body) == exchange.size:
         return False
     return not distance(exchange, operation, {part: value for part, value in when.items() if part != "body"})
 
 
 def _unsaid(gone: int, cut: Sequence[Exchange]) -> str:
-    """Say why something cannot be said; nothing if all is kept."""
+    """Return why a verification cannot be decided, or "" if everything is recorded."""
     if gone:
         return f"it cannot be said: the journal has let go of its {gone} oldest exchanges; raise --journal-size."
     if cut:
@@ -161,7 +161,7 @@ def _unsaid(gone: int, cut: Sequence[Exchange]) -> str:
 
 
 def distance(exchange: Exchange, operation: str, when: When) -> list[Difference]:
-    """Say how an exchange differs from what is expected; nothing for a match."""
+    """Describe how an exchange differs from what is expected; nothing for a match."""
     found = differences(when, exchange.parts)
     if operation not in (ANY, exchange.operation):
         found.insert(0, Difference("/operation", operation, exchange.operation or "none"))
@@ -187,7 +187,7 @@ def _rank(found: Sequence[Difference]) -> tuple[bool, int]:
 
 
 def answer_question(exchanges: Sequence[Exchange], known: Mapping[str, Fields], question: Json) -> Verdict:
-    """Answer a question to the journal.
+    """Verify a question about the journal.
 
     Either {"operation": ..., "when": ..., "times": ..., "attempts": ...}, or {"order": [...]}. A StubError says what
     cannot be read.

@@ -1,4 +1,4 @@
-"""What the pytest plugin stands on: a mock for each test, and one server for all of them."""
+"""Supports the pytest plugin: a mock for each test, and one server for all of them."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ _OVER = b'{"detail":"The test that this scope belongs to is over, or never was."
 
 
 class Mounts:
-    """An ASGI application that gives each test's requests to its own mock, known by the scope in the path."""
+    """An ASGI application that sends each test's requests to its own mock, by the scope in the path."""
 
     def __init__(self) -> None:
         self._apps: dict[str, App] = {}
@@ -34,7 +34,7 @@ class Mounts:
         self._apps[name] = app
 
     def remove(self, name: str) -> None:
-        """Answer for a scope no more: what a test left behind reaches no other."""
+        """Stop answering for a scope, so that a test's leftover requests reach no other test."""
         del self._apps[name]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +59,7 @@ class LiveServer:
 
     @contextmanager
     def serving(self, mock: "Mock") -> Iterator[str]:
-        """Serve a mock for as long as the block lasts, in a place of its own; gives the base URL."""
+        """Serve a mock under a path of its own during the block; yields the base URL."""
         name = _new_scope()
         self.mounts.add(name, make_app(mock.settings, mock))
         try:
@@ -76,12 +76,12 @@ _numbers = itertools.count(1)
 
 
 def _new_scope() -> str:
-    """Name a scope that no other test has, in whatever process."""
+    """Make a scope name that no other test uses, in any process."""
     return f"test-{os.getpid()}-{next(_numbers)}-{uuid4().hex[:8]}"
 
 
 def seed_of(config: "pytest.Config") -> int:
-    """Give the seed of a run; a UsageError for what is none."""
+    """Read the seed of a run; UsageError if it is not one."""
     said = config.getoption("--mockserver-seed")
     if said is None:
         return SEED
@@ -94,7 +94,7 @@ def seed_of(config: "pytest.Config") -> int:
 
 
 def chosen_settings(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is said of settings: by the configuration, then the suite's fixture, then the test's marker."""
+    """Merge the settings of the configuration, the suite's fixture and the test's marker; later ones win."""
     said: dict[str, Any] = dict(_configured(request.config))
     said |= suite
     for marker in reversed(list(request.node.iter_markers("mockserver"))):
@@ -118,7 +118,7 @@ def _configured(config: "pytest.Config") -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def mock_for(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> Iterator[MockServer]:
-    """Give a test its mock: in this process, or a scope of the server that runs elsewhere."""
+    """Make a test's mock: in this process, or a scope of another server."""
     said = chosen_settings(request, suite)
     url = request.config.getoption("--mockserver-url")
     if url is None:
@@ -137,7 +137,7 @@ def mock_for(request: "pytest.FixtureRequest", suite: Mapping[str, Any]) -> Iter
 
 @contextmanager
 def on_a_socket(request: "pytest.FixtureRequest", server: MockServer, live: "pytest.StashKey[Any]") -> Iterator[None]:
-    """Let a test's mock be reached by the socket of the process; one that runs elsewhere is on one already."""
+    """Make a test's mock reachable by the socket of the process; another server has its own."""
     mock, config = server.mock, request.config
     if mock is None:
         yield

@@ -1,4 +1,4 @@
-"""Runs a command beside a mock of its own, and says what its client did wrong."""
+"""Runs a command beside a mock, and reports what its client did wrong."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from mockserver.testing.views import Stub
 
 
 class Allowed(NamedTuple):
-    """What is no finding."""
+    """What does not count as a finding."""
 
     invalid: bool = False
     unused: bool = False
@@ -31,7 +31,7 @@ class Allowed(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """A command that was run: its exit code, and what there is to judge."""
+    """A command that has run: its exit code, and what is judged."""
 
     command: Sequence[str]
     code: int
@@ -40,11 +40,11 @@ class Ran(NamedTuple):
     operations: Sequence[str]
     """The operations that are served."""
     journals: Sequence[Sequence[Exchange]]
-    """What went over the wire, each scope by itself."""
+    """The exchanges of each scope."""
     unused: Sequence[Stub]
     """The stubs that were never used."""
     clock_stands: bool
-    """Whether the times in the journals tell nothing."""
+    """Whether the times in the journals are fixed and mean nothing."""
     contracts: Sequence[Contract] = ()
     """The contracts that are served, the newest first."""
     api: Api | None = None
@@ -55,8 +55,8 @@ def run_command(
 ) -> int:
     """Run a command with the environment pointed at a mock; give the exit code.
 
-    That of the command where it is not 0, else 1 where something was found. `tell` tells of it in its own way, too,
-    and says whether it found something. A StartError where command or mock could not be started.
+    That is the command's own if it is not 0, else 1 if something was found. `tell` writes reports of its own,
+    and returns whether it found something. StartError if the command or the mock cannot be started.
     """
     mock = start_mock(settings)
     key = settings.api_key or API_KEY
@@ -80,7 +80,7 @@ def run_command(
 
 
 def _ran(command: Sequence[str], code: int, mock: Mock, servers: Sequence[MockServer], allowed: Allowed) -> Ran:
-    """Gather what there is to judge."""
+    """Collect what is judged."""
     return Ran(
         command,
         code,
@@ -110,12 +110,12 @@ def _complaints(servers: Sequence[MockServer], allowed: Allowed) -> Iterator[str
 
 
 def url_variable(api: Api | None) -> str:
-    """Name the environment variable by which clients are pointed at a server."""
+    """Name the environment variable that holds the clients' base URL."""
     return next(iter(() if api is None else api.client.url_variables), "MOCKSERVER_URL")
 
 
 def _run(command: Sequence[str], environ: dict[str, str]) -> int:
-    """Run a command to its end; signals that would end us go to it instead. A StartError where there is none."""
+    """Run a command to its end, and pass it our signals; StartError if it cannot be run."""
     try:
         process = subprocess.Popen(command, env=environ)  # noqa: S603  # to run what it is told is what this is for
     except OSError as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def start_mock(settings: Settings) -> Mock:
-    """Make the mock with its store, and start it from the saved state, if there is one and the store is empty."""
+    """Make the mock with its store, and load the saved state if one is set and the store is empty."""
     mock = Mock(settings)
     if settings.state is not None:
         mock.loaded = load_state(mock.store, settings.state, mock.record_problem, mock.convert_record)
@@ -45,19 +45,19 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
 
 
 API_KEY = "any-key"
-"""The key that clients are given where the mock asks for none in particular."""
+"""The key that clients get if the mock accepts any."""
 
 SCOPE = "/__mock__/scopes/{name}"
 
 SEED = 0
-"""The seed of a mock in a test, where nothing is said, so that a run can be repeated."""
+"""The default seed of a mock in a test, so that a run can be repeated."""
 
 JOURNAL_SIZE = 100_000
-"""How many exchanges a mock in a test remembers, where nothing is said."""
+"""How many exchanges a mock in a test records by default."""
 
 
 class MockServer:
-    """A mock, with what a test wants of it."""
+    """A mock, with what a test needs of it."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class MockServer:
 
     @property
     def seed(self) -> int:
-        """The seed of all that is made up."""
+        """The seed of everything that is generated."""
         return int(self.admin.call("GET", SCOPE, name=self.admin.scope).value["seed"])
 
     @contextmanager
     def at(self, base_url: str) -> Iterator[None]:
-        """Let clients reach it at an address, by a socket, for as long as the block lasts."""
+        """Let clients reach it by a socket at an address during the block."""
         before = self.base_url, self.in_process
         self.base_url, self.in_process = base_url, False
         try:
@@ -96,7 +96,7 @@ class MockServer:
     # -- clients
 
     def http_client(self, **options: Any) -> "httpx.Client":
-        """Give an httpx client that reaches the mock; `options` are httpx's. It is closed with the mock."""
+        """Return an httpx client that reaches the mock; `options` are httpx's. It is closed with the mock."""
         import httpx
 
         if self.mock is not None and self.in_process:
@@ -108,11 +108,11 @@ class MockServer:
         return client
 
     def _defaults(self) -> dict[str, Any]:
-        """Give what a client of httpx takes; to read certificates takes a hundred times as long as all else."""
+        """Return the arguments of an httpx client; reading certificates takes a hundred times as long as the rest."""
         return {"base_url": self.base_url, "verify": not self.base_url.startswith("http:")}
 
     def async_http_client(self, **options: Any) -> "httpx.AsyncClient":
-        """Give an async httpx client that reaches the mock; `options` are httpx's. Who asks for it closes it."""
+        """Return an async httpx client that reaches the mock; `options` are httpx's. The caller closes it."""
         import httpx
 
         mock = self.mock
@@ -124,7 +124,7 @@ class MockServer:
         return httpx.AsyncClient(**{**self._defaults(), **options})
 
     def environ(self) -> dict[str, str]:
-        """Give the environment variables that point a program here."""
+        """Return the environment variables that point a program here."""
         hosts = {part for name in ("NO_PROXY", "no_proxy") for part in os.environ.get(name, "").split(",") if part}
         direct = ",".join(sorted(hosts | {"127.0.0.1", "localhost"}))
         client = Client() if self.api is None else self.api.client
@@ -135,21 +135,21 @@ class MockServer:
     # -- state
 
     def snapshot(self) -> bytes:
-        """Give all that is kept, to be restored later, or in another test."""
+        """Return all records as bytes, to restore them later or in another test."""
         return b"".join(self.admin.call("GET", "/__mock__/state").content or ())
 
     def restore(self, state: bytes) -> int:
-        """Keep what a snapshot says, and nothing else; give the number of its records."""
+        """Replace all records with those of a snapshot; return their number."""
         return int(self.admin.call("PUT", "/__mock__/state", content=state).value["records"])
 
     # -- judgement
 
     def allow_invalid(self, *operations: str) -> None:
-        """Let the client send what the contract forbids: to these operations, or at all."""
+        """Permit requests that the contract forbids, to these operations or to all."""
         self._allowed_invalid += operations or ("*",)
 
     def allow_unused(self) -> None:
-        """Let stubs go unused."""
+        """Permit unused stubs."""
         self._allowed_unused = True
 
     def complaints(self) -> list[str]:
@@ -175,19 +175,19 @@ class MockServer:
             raise VerificationError("\n".join([*found, f"(seed {self.seed}; {words})"]))
 
     def report(self) -> str:
-        """Tell the exchanges, with what was wrong with each and whose fault it was."""
+        """Describe the exchanges, with what was wrong with each and whose fault it was."""
         lines = [f"seed {self.seed}, {self.base_url}"]
         for exchange in self.journal:
             lines += [str(exchange), *finding_lines(exchange)]
         return "\n".join(lines)
 
     def reset(self) -> None:
-        """Forget records, journal and stubs, and what was allowed; the seed stays."""
+        """Remove records, journal, stubs and permissions; keep the seed."""
         self.admin.call("POST", SCOPE + "/reset", name=self.admin.scope)
         self._allowed_invalid, self._allowed_unused = [], False
 
     def close(self) -> None:
-        """Close the clients that were given out."""
+        """Close the clients that it returned."""
         self._opened.close()
 
 
@@ -201,12 +201,12 @@ def finding_lines(exchange: Exchange) -> list[str]:
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:
-    """Make the settings of a mock in a test; a UsageError names an option that there is not."""
+    """Make the settings of a mock in a test; a UsageError names an unknown option."""
     return make_settings({"seed": SEED, "journal_size": JOURNAL_SIZE, **options})
 
 
 def server_class(api: Api | None) -> type[MockServer]:
-    """Give the class of a pack's mock in a test."""
+    """Return the class of a pack's mock in a test."""
     if api is None or not api.testing:
         return MockServer
     found: type[MockServer] = load(api.testing)
@@ -214,7 +214,7 @@ def server_class(api: Api | None) -> type[MockServer]:
 
 
 def guarded(mock: Mock) -> Callable[[Request], Response]:
-    """Give a Handler that refuses what is too large, as the edge of a server does."""
+    """Wrap a Handler to reject requests that are too large, as the ASGI edge does."""
     most, handle, refuse = mock.settings.max_body, mock.handle, mock.refuse
 
     def answer(request: Request) -> Response:
@@ -231,7 +231,7 @@ def guarded(mock: Mock) -> Callable[[Request], Response]:
 
 
 def _beside(mock: Mock) -> Callable[[Request], Response]:
-    """Give a Handler for the control routes, which are an ASGI application."""
+    """Wrap the control routes, an ASGI application, as a Handler."""
     control = Control(mock)
 
     def answer(request: Request) -> Response:
@@ -240,7 +240,7 @@ def _beside(mock: Mock) -> Callable[[Request], Response]:
         return anyio.run(ask, control, request)
 
     def anywhere(request: Request) -> Response:
-        """Ask in a thread of its own, since there may be an event loop in this one."""
+        """Call it in a new thread, since this one may run an event loop."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as pool:
@@ -251,10 +251,10 @@ def _beside(mock: Mock) -> Callable[[Request], Response]:
 
 @contextmanager
 def open_mock(*, live: bool = False, **settings: Any) -> Iterator[MockServer]:
-    """Open a mock for as long as the block lasts: in this process, or, with `live`, on a socket of its own, too.
+    """Open a mock during the block: in this process, or with `live` on a socket as well.
 
-    `settings` are the options of `mockserver serve`, as Python names; the seed is 0 where none is given. With `live`
-    the port is a free one where none is given. What is wrong with a setting is a MockserverError.
+    `settings` are the options of `mockserver serve`, as Python names; the seed is 0 by default. With `live`
+    the port is a free one by default. A wrong setting raises a MockserverError.
     """
     chosen = settings_of(settings)
     mock = start_mock(chosen)
@@ -276,9 +276,9 @@ def open_mock(*, live: bool = False, **settings: Any) -> Iterator[MockServer]:
 
 @contextmanager
 def connect(url: str, scope: str = DEFAULT_SCOPE, *, seed: int | None = None) -> Iterator[MockServer]:
-    """Use a server that runs already, in one of its scopes, which is forgotten at the end, unless it is `default`.
+    """Use a running server in one of its scopes, which is dropped at the end unless it is `default`.
 
-    A StartError says where it cannot be reached.
+    A StartError says that it cannot be reached.
     """
     admin = RemoteAdmin(url, scope)
     try:

@@ -1,4 +1,4 @@
-"""What a test holds of a mock, wherever it runs: its stubs and its journal."""
+"""The stubs and the journal of a mock, as a test uses them, wherever the mock runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ STUB = "/__mock__/stubs/{number}"
 JOURNAL = "/__mock__/journal"
 
 ABSENT: Mapping[str, bool] = {"$absent": True}
-"""Stands for a part of a request that is not there."""
+"""Matches a part of a request that is missing."""
 
 
 class VerificationError(AssertionError):
-    """What was expected of a client did not happen, or what is forbidden did."""
+    """The client did not do what was expected, or did what is forbidden."""
 
 
 VerificationError.__module__ = "mockserver.testing"  # where it is public
@@ -40,37 +40,37 @@ class Stub:
 
     @property
     def operation(self) -> str:
-        """The operation that it is for; "*" for any."""
+        """The operation that it answers; "*" for any."""
         return str(self._read()["operation"])
 
     @property
     def spec(self) -> Json:
-        """What it says: operation, when, answers, probability."""
-        if self._spec is not None:  # which may hold functions
+        """Its definition: operation, when, answers, probability."""
+        if self._spec is not None:  # it may contain functions
             return self._spec
         found = self._read()
         return {key: found[key] for key in ("operation", "when", "answers", "probability") if key in found}
 
     @property
     def uses(self) -> int:
-        """How often it was used; 0 for one that was removed."""
+        """How often it was used; 0 if it was removed."""
         reply = self._admin.call("GET", STUB, number=str(self.number))
         return 0 if reply.status == 404 else int(reply.value["uses"])
 
     @property
     def unused(self) -> Sequence[str]:
-        """Its responses that were never used, each in words."""
+        """Descriptions of its unused responses."""
         found: Sequence[str] = self._read().get("unused", ())
         return found
 
     @property
     def nearest(self) -> Sequence[str]:
-        """What came nearest to it, where it was never used."""
+        """The nearest exchanges, if it was never used."""
         found: Sequence[str] = self._read().get("nearest", ())
         return found
 
     def then(self, **response: Any) -> "Stub":
-        """Add one more response after those that there are; with nothing said, it is the usual one."""
+        """Add a response after the others; without arguments it is the usual one."""
         spec = {**self.spec, "answers": [*self.spec["answers"], response]}
         self._admin.call("PUT", STUB, spec, number=str(self.number))
         self._spec = spec
@@ -92,12 +92,12 @@ class Stubs:
         self._admin = admin
 
     def create(self, operation: str = "*", *, when: Mapping[str, Any] | None = None, **said: Any) -> Stub:
-        """Stub an operation, named by its operationId; "*" is whatever operation is called.
+        """Stub an operation, named by its operationId; "*" is any operation.
 
-        What can be said of a response: status, example, dynamic, seed, body, partial, headers, retry_after,
-        retry_after_ms, should_retry, delay, faults, times (1, or "always"), invalid. `probability` concerns all
-        responses of one call. Any other name is a part of the request that is expected; `when={"headers": {...}}` says
-        it part by part. A StubError says what the contract does not allow.
+        The keys of a response are status, example, dynamic, seed, body, partial, headers, retry_after,
+        retry_after_ms, should_retry, delay, faults, times (1, or "always") and invalid. `probability` applies to all
+        responses of one call. Any other name is an expected part of the request; `when={"headers": {...}}` names the
+        parts explicitly. A StubError says what the contract does not allow.
         """
         probability = said.pop("probability", None)
         response = {key: said.pop(key) for key in RESPONSE_KEYS if key in said}
@@ -115,7 +115,7 @@ class Stubs:
 
     @property
     def unused(self) -> Sequence[Stub]:
-        """The stubs that were never used, or not to their end."""
+        """The stubs with unused responses."""
         return [Stub(self._admin, each["number"]) for each in self._listed() if each.get("unused")]
 
     def _listed(self) -> Sequence[Json]:
@@ -130,7 +130,7 @@ class Stubs:
 
 
 class Journal:
-    """What went over the wire."""
+    """The exchanges of a mock."""
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
@@ -154,7 +154,7 @@ class Journal:
 
     @property
     def violations(self) -> Sequence[tuple[Exchange, Finding]]:
-        """What the client sent that the contract forbids."""
+        """The exchanges in which the client broke the contract."""
         return [(each, finding) for each in self._read() for finding in each.violations]
 
     def verify(
@@ -166,22 +166,22 @@ class Journal:
         when: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
-        """Make sure that an operation was called as expected, as often as expected: at least once by default.
+        """Check that an operation was called as often as expected: at least once by default.
 
-        `times` and `attempts` are a number, or {"at_least": 1, "at_most": 3}; attempts of one call count once.
-        Other names are parts of the request. A VerificationError shows what came nearest, field by field.
+        `times` and `attempts` are a number or {"at_least": 1, "at_most": 3}; attempts of one call count once.
+        Other names are parts of the request. A VerificationError shows the nearest exchanges, field by field.
         """
         __tracebackhide__ = True
         question = {"operation": operation, "when": {**fields, **(when or {})}, "times": times, "attempts": attempts}
         self._ask({key: value for key, value in question.items() if value is not None})
 
     def verify_never(self, operation: str, *, when: Mapping[str, Any] | None = None, **fields: Any) -> None:
-        """Make sure that an operation was not called so."""
+        """Check that an operation was not called this way."""
         __tracebackhide__ = True
         self.verify(operation, times=0, when=when, **fields)
 
     def verify_order(self, *expected: str | Mapping[str, Any]) -> None:
-        """Make sure that operations were called one after the other; others may stand between them.
+        """Check that operations were called in this order; other calls may come between.
 
         Each is an operation's name, or {"operation": ..., "when": {...}}.
         """
@@ -195,9 +195,9 @@ class Journal:
             raise VerificationError(reply.value["message"])
 
     def har(self) -> Json:
-        """Give all of it as an HTTP archive (HAR 1.2)."""
+        """Return the journal as an HTTP archive (HAR 1.2)."""
         return as_har(self._read())
 
     def clear(self) -> None:
-        """Forget it."""
+        """Remove all exchanges."""
         self._admin.call("DELETE", JOURNAL)
