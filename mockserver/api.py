@@ -1,4 +1,4 @@
-"""What an API pack may bring: what is known of one API beyond its document; and how a pack is found."""
+"""API packs: what a pack may add to an API's document, and how packs are found."""
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "mockserver.apis"
-"""The entry points by which other distributions bring packs; the name of one is the pack's."""
+"""The entry-point group of packs; the name of an entry point is the pack's name."""
 
 NONE = "none"
-"""What `--api` says where a contract is to be served without a pack."""
+"""The value of `--api` for no pack."""
 
 AUTO = "auto"
-"""What `--contract` says for all contracts of the pack, chosen by the version that the client states."""
+"""The value of `--contract` for all contracts of the pack, chosen by the client's version."""
 
 
 class Call(NamedTuple):
-    """A request that the contract allows, decoded; parameters that were not sent are absent."""
+    """A valid request, decoded; parameters that were not sent are absent."""
 
     request: Request
     operation: Operation
@@ -41,29 +41,29 @@ class Call(NamedTuple):
     query: Mapping[str, Json]
     body: Json = None
     script: Sequence[Step] = ()
-    """The events that a stream shall tell, where its caller asked for a script."""
+    """The events of the stream, if the caller asked for a script."""
     findings: tuple[Finding, ...] = ()
-    """What the contract forbids, and the service reads all the same."""
+    """What the contract forbids although the service accepts it."""
 
 
 class Draft(NamedTuple):
-    """An answer before it is validated and written out; `media` None is an answer without a body."""
+    """An answer before it is validated and written; without a `media` type it has no body."""
 
     status: int
     value: Json = None
     media: str | None = "application/json"
     source: str = "mock"
-    """Where it comes from: simulated, canned, documented, generated, stubbed, or the mock itself."""
+    """Its source: simulated, canned, documented, generated, stubbed or mock."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     findings: tuple[Finding, ...] = ()
     drawn: bool = False
-    """Whether chance had a part in it."""
+    """Whether it depends on chance."""
     stream: Stream | None = None
-    """How the value leaves, where it is a stream of events: a list of them, or the text of all."""
+    """The delivery of a stream; the value is then a list of events, or their text."""
 
 
 class RejectedError(Exception):
-    """A valid call that the state of what it asks for does not allow; `draft` is its answer."""
+    """A valid call that the current state does not allow; `draft` is its answer."""
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
@@ -71,39 +71,39 @@ class RejectedError(Exception):
 
 
 Play: TypeAlias = Callable[[Call], Draft | None]
-"""Plays one operation; None answers the call as if it were not played.
+"""Plays one operation. None leaves the answer to fixtures, examples and generated values.
 
-A RejectedError is an answer, too; a StoreError becomes a 503.
+A RejectedError carries an answer; a StoreError becomes a 503.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayContext:
-    """What a pack plays with."""
+    """What a pack's play functions work with."""
 
     store: Store
     now: Now
-    """Gives the time now, in nanoseconds since 1970."""
+    """Returns the time in nanoseconds since 1970."""
     chance: Callable[..., Random]
-    """Gives the source of chance of a scope and further parts; the same parts give the same chance."""
+    """Returns the random source for a scope and further parts; the same parts give the same source."""
     settings: Any
     """The pack's own settings."""
     style: StreamStyle
     contracts: Sequence[Contract]
-    """What is served, the newest first: the pack's own contracts, or one of the user's."""
+    """The contracts in force, newest first: the pack's own, or one of the user's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What generated values look like, by the name of the property."""
+    """What generated values look like, by property name."""
 
     texts: Mapping[str, Callable[[Random], str]] = field(default_factory=dict)
     numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """The range that is typical."""
+    """The typical range."""
     odds: Mapping[str, float] = field(default_factory=dict)
-    """How often a boolean is true."""
+    """The probability that a boolean is true."""
     adjust: Callable[[dict[str, Json]], None] = lambda _: None
-    """Makes the parts of a generated object agree."""
+    """Makes the parts of a generated object consistent."""
 
 
 def _any_order(events: list[Json]) -> list[Json]:
@@ -112,10 +112,10 @@ def _any_order(events: list[Json]) -> list[Json]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """How the API's own clients say what they are; nothing where they do not."""
+    """How the API's own clients identify themselves; empty if they do not."""
 
     version: Callable[[Headers], Version | None] | None = None
-    """Reads the version of the client, which chooses among the contracts under `auto`."""
+    """Reads the client's version, which selects the contract under `auto`."""
     retry_count: bytes = b""
     """The header field that counts the retries of a call, from 0 on."""
     url_variables: tuple[str, ...] = ()
@@ -126,21 +126,21 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRules:
-    """How the records that a pack keeps are judged and converted."""
+    """How a pack's records are validated and converted."""
 
     collection: str
-    """The collection whose records are counted as what is kept."""
+    """The collection whose records are counted."""
     noun: str
-    """What one of them is called."""
+    """The word for one record."""
     problem: Callable[[Sequence[Contract], Record, Sequence[Part]], str]
-    """Says why a record with its parts could not be answered; nothing where it can."""
+    """Returns why a record and its parts could not be answered, or "" if they can."""
     convert: Callable[[Json], Json] | None = None
-    """Rewrites a line of a state that an earlier version saved."""
+    """Converts a line of a state that an earlier version saved."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # a pack is equal to itself alone, and can be a key
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # a pack is equal only to itself, and can be a key
 class Api:
-    """An API pack. Parts named `"module:attribute"` are loaded only by the command that needs them."""
+    """An API pack. Parts given as `"module:attribute"` are loaded only by the commands that need them."""
 
     name: str
     title: str
@@ -151,15 +151,15 @@ class Api:
     settings: type[Any] | None = None
     """A frozen dataclass of its own options, each made by `settings.option`."""
     play: Callable[[PlayContext], Mapping[Operation, Play]] | None = None
-    """Gives what plays each operation that is played."""
+    """Returns the play function of each played operation."""
     hints: Hints = Hints()
     client: Client = Client()
     style: Callable[[Any], StreamStyle] = lambda _: PLAIN
-    """Gives how its event streams are told, by its own settings."""
+    """Returns the style of its event streams, by its own settings."""
     arrange: Callable[[list[Json]], list[Json]] = _any_order
-    """Brings generated events of a stream into a sensible order."""
+    """Puts generated events into a plausible order."""
     last_event: Callable[[Json], bool] | None = None
-    """Says whether an event ends a stream."""
+    """Returns whether an event ends a stream."""
     state: StateRules | None = None
     routes: str = ""
     """Its control routes: a tuple of `control.admin.Route`."""
@@ -168,10 +168,10 @@ class Api:
     testing: str = ""
     """Its class of `testing.server.MockServer`."""
     check: str = ""
-    """What the checks know of it: a `check.part.CheckPart`."""
+    """Its part of the checks: a `check.part.CheckPart`."""
 
     def own_settings(self, settings: Settings) -> Any:
-        """Give the pack's own settings, the defaults where none are given; None for a pack without."""
+        """Return the pack's own settings, by default its defaults; None for a pack without settings."""
         if settings.own is not None or self.settings is None:
             return settings.own
         return self.settings()
@@ -184,7 +184,7 @@ def load(text: str) -> Any:
 
 
 def names() -> list[str]:
-    """Name the packs that there are: those built in, then those of other distributions."""
+    """List the names of all packs: those built in, then those of other distributions."""
     from importlib.metadata import entry_points
 
     built_in = [name.replace("_", "-") for name in importlib.import_module(GROUP).PACKS]
@@ -192,18 +192,18 @@ def names() -> list[str]:
 
 
 def default_name() -> str:
-    """Name the pack that is served where nothing is said."""
+    """Return the name of the default pack."""
     return str(importlib.import_module(GROUP).DEFAULT)
 
 
 def default() -> Api:
-    """Give the pack that is served where nothing is said."""
+    """Return the default pack."""
     return find(default_name())
 
 
 @lru_cache(maxsize=32)
 def find(name: str) -> Api:
-    """Give a pack by its name; a UsageError lists those that there are."""
+    """Find a pack by its name; a UsageError lists the known names."""
     module = name.replace("-", "_")
     if module in importlib.import_module(GROUP).PACKS:
         built_in: Api = importlib.import_module(f"{GROUP}.{module}.pack").API
@@ -246,7 +246,7 @@ def usable() -> list[Api]:
 
 
 def choose(name: str | None, contract: str | None = None) -> Api | None:
-    """Give the pack in force: the one that is named, else the default one, unless a file is to be served without."""
+    """Choose the pack in force: the named one, else the default one, else none for a contract from a file."""
     if name is not None:
         return None if name == NONE else find(name)
     pack = default()
@@ -254,7 +254,7 @@ def choose(name: str | None, contract: str | None = None) -> Api | None:
 
 
 def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
-    """Give the contracts that a name stands for, newest first: auto, a version of the pack's, or a file."""
+    """Read the contracts that a name selects, newest first: auto, a version of the pack's, or a file."""
     versions = {} if api is None else api.contracts
     if name == AUTO and versions:
         return tuple(bundled(version, path) for version, path in versions.items())
@@ -267,7 +267,7 @@ def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
 
 
 def _no_contract(name: str, api: Api | None) -> UsageError:
-    """Say why a name stands for no contract."""
+    """Explain why a name selects no contract."""
     what, where = f"there is no contract {name!r}", "--contract"
     fix = "name the path of an OpenAPI 3.1 document: --contract FILE"
     if name == AUTO:
@@ -284,7 +284,7 @@ def _no_contract(name: str, api: Api | None) -> UsageError:
 
 
 def bundled(version: str, path: Path) -> Contract:
-    """Give a contract that a pack brings; it is read once, and anew when its file changes."""
+    """Return a contract of a pack; it is read once, and again when its file changes."""
     path = packed(path)
     stat = path.stat()
     return _bundled(version, path, (stat.st_mtime_ns, stat.st_size))
@@ -314,9 +314,9 @@ def describe(contracts: Sequence[Contract]) -> str:
 
 
 def make_settings(options: Mapping[str, Any]) -> Settings:
-    """Make the settings of a mock of options by name, the pack's own among them.
+    """Make a mock's settings from options by name, with the pack's own.
 
-    A UsageError names an option that there is not, and the pack that has it, if one does.
+    A UsageError names an unknown option, and the pack that has it, if one does.
     """
     api = choose(options.get("api"), options.get("contract"))
     general, own = split(options, api)
@@ -324,13 +324,13 @@ def make_settings(options: Mapping[str, Any]) -> Settings:
 
 
 def options(api: Api | None) -> list[Field[Any]]:
-    """Give the options that there are with a pack, general ones first."""
+    """List the options with a pack, general ones first."""
     own = [] if api is None or api.settings is None else options_of(api.settings)
     return [*options_of(Settings), *own]
 
 
 def split(options: Mapping[str, Any], api: Api | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Tell general options from those of a pack; a UsageError for one of neither."""
+    """Split options into general ones and the pack's; UsageError for any other."""
     general = {each.name for each in options_of(Settings)}
     known = set() if api is None or api.settings is None else {each.name for each in fields(api.settings)}
     for name in options:
@@ -343,7 +343,7 @@ def split(options: Mapping[str, Any], api: Api | None) -> tuple[dict[str, Any], 
 
 
 def unknown_option(name: str, api: Api | None, known: Iterable[str], where: str = "") -> UsageError:
-    """Say that there is no such option, and which pack has it, or which is meant."""
+    """Report an unknown option, with the pack that has it or the nearest name."""
     what = f"there is no setting {name!r}"
     if owner := pack_of(name):
         used = "without an API pack" if api is None else f"with the API pack {api.name}"
@@ -354,7 +354,7 @@ def unknown_option(name: str, api: Api | None, known: Iterable[str], where: str 
 
 
 def pack_of(option: str) -> str:
-    """Name the pack that has an option; nothing where none has."""
+    """Name the pack that has an option, or "" if none does."""
     for pack in usable():
         if pack.settings is not None and option in {each.name for each in fields(pack.settings)}:
             return pack.name

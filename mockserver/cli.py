@@ -29,18 +29,18 @@ CHECKS = {
     "mutants": "mockserver.check.mutants.run:command",
     "coverage": "mockserver.check.coverage.report:command",
 }
-"""The checking commands, each `"module:attribute"`, loaded when it is called."""
+"""The checking commands as `"module:attribute"`, loaded when they are called."""
 
 PROGRAM = "mockserver.check.client.traffic"
-"""What makes reports on a program that is run, loaded when there shall be one."""
+"""The module that reports on a program, loaded when a report is wanted."""
 
 
 _PACK = "mockserver.api"
-"""Where a context keeps the API pack in force."""
+"""The key of the API pack in a click context."""
 
 
 class _Commands(click.Group):
-    """The commands that serve, and, loaded when they are called, those that check."""
+    """The serving commands, and the checking commands, which are loaded when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all of them."""
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 class _ServingCommand(click.Command):
-    """A command that takes the options of `serve`, those of the API pack in force among them, in a group of their own.
+    """A command with the options of `serve`, and with those of the API pack in force in a group of their own.
 
     The pack is found before the options are parsed.
     """
@@ -89,17 +89,17 @@ class _ServingCommand(click.Command):
             ) from error
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Give the options of the command, those of serving, and the pack's."""
+        """Return the options of the command, of serving, and of the pack."""
         own = super().get_params(ctx)
         return [*own[:-1], *map(_option, options_of(Settings)), *self.pack_params(ctx), own[-1]]
 
     def pack_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Give the options of the pack in force."""
+        """Return the options of the pack in force."""
         api: packs.Api | None = ctx.meta.get(_PACK)
         return [] if api is None or api.settings is None else [*map(_option, options_of(api.settings))]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, the pack's in a group of their own."""
+        """Write the options, with the pack's in a group of their own."""
         own = {each.name for each in self.pack_params(ctx)}
         rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
         for each in self.get_params(ctx):
@@ -153,7 +153,7 @@ def _kind(each: "Field[Any]") -> click.ParamType[Any]:
 
 
 class _Amount(click.FloatRange):
-    """A number within a range; neither infinity nor what is no number."""
+    """A finite number within a range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the number."""
@@ -249,7 +249,7 @@ def run(
 
 
 def check_workers(settings: Settings) -> None:
-    """Refuse what several processes cannot do together."""
+    """Reject options that several processes cannot share."""
     if settings.workers > 1 and settings.store.startswith("memory:"):
         raise UsageError(
             f"{settings.workers} workers cannot share the store {settings.store}",
@@ -267,7 +267,7 @@ def check_workers(settings: Settings) -> None:
 
 
 def ready_lines(mock: Any, url: str) -> str:
-    """Say in one line what is served, and in more how a client is pointed here."""
+    """Describe in one line what is served, then how to point a client here."""
     settings, api = mock.settings, mock.api
     what = f"{packs.describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
     if mock.store.url != "memory://":
@@ -287,7 +287,7 @@ def ready_lines(mock: Any, url: str) -> str:
 
 
 def _key_text(settings: Settings) -> str:
-    """Write a key as a shell takes it, but not one that is secret."""
+    """Quote a key for a shell; a secret one is not shown."""
     if settings.api_key is None:
         return "any-key"
     from_environment = os.environ.get("MOCKSERVER_API_KEY") == settings.api_key
@@ -339,7 +339,7 @@ def _checked(path: Path, said: Mapping[str, Any], args: Sequence[str]) -> dict[s
 
 
 def warn_of_unknown_variables(api: packs.Api | None) -> None:
-    """Warn of variables that look like options, and are none."""
+    """Warn about variables that look like options but are not."""
     known = {f"MOCKSERVER_{each.name.upper()}" for each in packs.options(api)}
     for name in sorted(os.environ):
         if name.startswith("MOCKSERVER_") and name not in known:
@@ -347,7 +347,7 @@ def warn_of_unknown_variables(api: packs.Api | None) -> None:
 
 
 def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
-    """Give an option's value as the command takes it; files are looked for from the folder of pyproject.toml."""
+    """Convert a value of pyproject.toml to an option's; paths are relative to its folder."""
     is_file = "Path" in str(option.type) or (option.name == "contract" and (folder / str(value)).is_file())
     if is_file:
         return str(folder / str(value))
@@ -359,7 +359,7 @@ def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
 
 
 def start() -> None:
-    """Run the command line; what stops us is told on stderr, with its exit code."""
+    """Run the command line; an error is printed to stderr and sets the exit code."""
     try:
         said = read_pyproject(Path.cwd(), sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}

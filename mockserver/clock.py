@@ -1,4 +1,4 @@
-"""The time, and how it is written: UTC, microseconds, no zone."""
+"""The clock, and timestamps: UTC, microseconds, no zone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import TypeAlias
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Now: TypeAlias = Callable[[], int]
-"""Gives the time now, in nanoseconds since 1970."""
+"""Returns the time in nanoseconds since 1970."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -23,7 +23,7 @@ def timestamp_of(at: int) -> str:
 
 
 def now_of(still: datetime | None) -> Now:
-    """Give the time of the machine, or one that stands still; a time without a zone is UTC."""
+    """Return the machine's clock, or one that is fixed; a time without a zone is UTC."""
     if still is None:
         return time_ns
     moment = still.replace(tzinfo=UTC) if still.tzinfo is None else still

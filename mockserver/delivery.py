@@ -1,4 +1,4 @@
-"""How answers leave: in pieces, slowly, in part, with comments in pauses, or by an end that HTTP has no word for."""
+"""How answers are sent: in pieces, slowly, in part, with comments in pauses, or cut off or reset."""
 
 import asyncio
 import socket
@@ -9,27 +9,27 @@ from typing import Any
 from mockserver.messages import Chunk, Stream
 
 PIECES = 20
-"""Into how many pieces a second of a slow body is cut."""
+"""How many pieces a slow body has per second."""
 
 SETTLE = 0.02
-"""Seconds that what was written gets to reach the client before the connection is reset."""
+"""Seconds for written bytes to reach the client before the connection is reset."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 """A comment, which readers of server-sent events skip. Source: docs/upstream.md, "Stream"."""
 
 RAW_SEND = "mockserver.send"
-"""Where the server's own `send` stands in the scope, where it was wrapped on the way."""
+"""The key of the server's own `send` in the ASGI scope, for applications that wrap it."""
 
 
 def pieces(body: bytes, rate: float) -> Iterator[Chunk]:
-    """Cut a body into pieces that are due so that `rate` bytes a second leave; 0 is all at once."""
+    """Cut a body into timed pieces, so that `rate` bytes are sent per second; 0 sends all at once."""
     size = max(1, int(rate / PIECES)) if rate else max(1, len(body))
     for start in range(0, len(body), size):
         yield Chunk(start / rate if rate else 0.0, body[start : start + size])
 
 
 def slowed(stream: Stream, rate: float) -> Stream:
-    """Give a stream of which at most `rate` bytes a second leave, each event once the time for its bytes is over."""
+    """Slow a stream to `rate` bytes per second; each event is sent once the time for its bytes has passed."""
     chunks, at = [], 0.0
     for chunk in stream.chunks:
         at = max(at, chunk.at) + len(chunk.data) / rate
@@ -38,7 +38,7 @@ def slowed(stream: Stream, rate: float) -> Stream:
 
 
 def first_events(stream: Stream, count: int, *more: Chunk) -> Stream:
-    """Give the first events of a stream, never all; the turn is kept as one that was broken off."""
+    """Cut a stream after some events, always before its end; it is recorded as broken off."""
     kept = list(stream.chunks[: max(0, min(count, len(stream.chunks) - 1))])
 
     def close(sent: int) -> bytes:
@@ -49,7 +49,7 @@ def first_events(stream: Stream, count: int, *more: Chunk) -> Stream:
 
 
 def first_bytes(stream: Stream, count: int | None) -> Stream:
-    """Give the first bytes of a stream, which may end in mid-event; None is half of the events."""
+    """Cut a stream after some bytes, possibly inside an event; None is half of the events."""
     if count is None:
         return first_events(stream, len(stream.chunks) // 2)
     whole = 0
@@ -61,7 +61,7 @@ def first_bytes(stream: Stream, count: int | None) -> Stream:
 
 
 def changed(stream: Stream, change: Callable[[bytes], bytes]) -> Stream | None:
-    """Change the data of the first event that is another then; None where there is no such event."""
+    """Change the data of the first event that the change affects; None if there is no such event."""
 
     def rewritten(event: bytes) -> bytes:
         head, found, text = event.partition(b"data: ")
@@ -81,7 +81,7 @@ def changed(stream: Stream, change: Callable[[bytes], bytes]) -> Stream | None:
 
 
 def connection_of(send: Any) -> asyncio.Transport | None:
-    """Give the connection behind an ASGI `send`; None where the server does not give hold of it.
+    """Return the connection behind an ASGI `send`; None if the server does not expose it.
 
     uvicorn's `send` is a method of the cycle of a request, which has the transport, with httptools and with h11.
     """
@@ -89,10 +89,10 @@ def connection_of(send: Any) -> asyncio.Transport | None:
 
 
 async def hang_up(send: Any, gone: Awaitable[None], *, reset: bool) -> None:
-    """End a connection as it is, and wait until the server knows.
+    """Abort a connection, and wait until the server has noticed.
 
-    A reset lets the system drop what it still has to send and tell the other side so (SO_LINGER with no time).
-    Where the server gives no hold of the connection, an exception makes it end it in its own way.
+    For a reset, the system drops unsent data and sends RST (SO_LINGER with zero timeout).
+    If the server does not expose the connection, an exception makes the server close it.
     """
     connection = connection_of(send)
     if connection is None:
@@ -100,7 +100,7 @@ async def hang_up(send: Any, gone: Awaitable[None], *, reset: bool) -> None:
     if reset:
         await asyncio.sleep(SETTLE)
         sock = connection.get_extra_info("socket")
-        if sock is not None and not connection.is_closing():  # the client may have gone meanwhile
+        if sock is not None and not connection.is_closing():  # the client may have left meanwhile
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.abort()
     else:

@@ -1,4 +1,4 @@
-"""One operation, compiled at start: who may call it, how its requests are decoded, what answers them."""
+"""One operation, compiled at start: its keys, how its requests are decoded, and what answers them."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _NO_QUERY: Mapping[str, Json] = {}
 
 
 class Keys(NamedTuple):
-    """Which keys are right: any, or one; none is asked for without `required`."""
+    """The valid keys: any, or one. Without `required` no key is needed."""
 
     required: bool
     right: bytes | None = None
@@ -39,9 +39,9 @@ class Endpoint:
         self._allows: Callable[[Json], bool] = self._compile
 
     def answer(self, request: Request, path: Mapping[str, str]) -> tuple[Draft, Taken | None]:
-        """Answer a request: key, request, preference, stub, play. Gives the stub that was taken, if one was.
+        """Answer a request: key, request, preference, stub, play. Also returns the stub that was used, if any.
 
-        A StoreError where the store fails.
+        Raises StoreError if the store fails.
         """
         if self._secured:
             key = (request.headers.known or known(request.headers)).key
@@ -64,7 +64,7 @@ class Endpoint:
         return draft, taken
 
     def _decoded(self, request: Request, path: Mapping[str, str]) -> Call | None:
-        """Give the call of a request that is right at first sight; None for one to be looked at more closely."""
+        """Return the call of a plainly valid request; None if the request needs full validation."""
         if request.query or not self._is_plain:
             return None
         if not self._has_body:
@@ -81,18 +81,18 @@ class Endpoint:
         return Call(request, self.operation, path, _NO_QUERY, body) if is_right else None
 
     def _compile(self, body: Json) -> bool:
-        """Compile the schema of the body when the first one comes, and say whether it allows that one."""
+        """Compile the body's schema with the first body, and return whether it is valid."""
         declared = self.operation.body
         self._allows = (lambda _: False) if declared is None else declared.schema.compiled()
         return self._allows(body)
 
     def _preference(self, headers: Headers) -> Preference | Draft:
-        """Read what the caller prefers, or say what of it cannot be read."""
+        """Read the caller's preference, or answer what cannot be read."""
         preference, wrong = read_preference(headers)
         return unmet_preference(wrong[0].message, self.operation) if wrong else preference
 
     def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:
-        """Answer a call as it prefers, or as a stub says, or as it is played, or as the contract says."""
+        """Answer a call by its preference, else by a stub, else by playing it, else by the contract."""
         try:
             if taken is not None and not taken.step.is_usual:
                 return self._stubs.draft(taken, call, self._answers)

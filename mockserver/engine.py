@@ -1,4 +1,4 @@
-"""The mock itself: one function from request to response, with the order of its steps."""
+"""The mock: one function from request to response, with its steps in order."""
 
 import json
 import os
@@ -34,11 +34,11 @@ from mockserver.stub.rules import StubRules, Taken, finished, read_stubs
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """All that is read from files; a reload replaces it whole."""
+    """Everything that is read from files; a reload replaces it as a whole."""
 
     contracts: tuple[Contract, ...]
     newest: str
-    """The name of the newest contract, which answers for no operation."""
+    """The name of the newest contract, which covers answers of no operation."""
     router: Router
     answers: Answers
     endpoints: dict[Operation, Endpoint]
@@ -48,16 +48,16 @@ class Served:
 
 _validator = lru_cache(maxsize=256)(RequestValidator)
 _router = lru_cache(maxsize=16)(Router)
-"""What is a function of the contracts alone is made once in a process, however many mocks there are."""
+"""Cache what depends only on the contracts, so that many mocks in a process share it."""
 
 
 class Mock:
-    """The mock server as a Handler, with the state that outlives a reload: the seed and the store."""
+    """The mock server as a Handler, with the state that survives a reload: the seed and the store."""
 
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
         self.settings = settings
         self.api = packs.choose(settings.api, settings.contract)
-        """The API pack in force; None without one."""
+        """The API pack in force, or None."""
         self.own = None if self.api is None else self.api.own_settings(settings)
         self.seed = int.from_bytes(os.urandom(4)) if settings.seed is None else settings.seed
         self.store = (
@@ -72,9 +72,9 @@ class Mock:
             else store
         )
         self.loaded = 0
-        """How many records it was started with."""
+        """How many records it started with."""
         self.now = now_of(settings.clock)
-        """Gives the time, in nanoseconds since 1970."""
+        """Returns the time in nanoseconds since 1970."""
         self._recorder = Recorder(
             self.store if settings.journal_size else None,
             settings.journal,
@@ -86,7 +86,7 @@ class Mock:
     # -- what is served
 
     def reload(self) -> None:
-        """Read contract and fixtures again; where that fails, the exception leaves what was served in force."""
+        """Read contract and fixtures again; if that raises, the old ones stay in force."""
         served = self._read()
         served.answers.fixtures.check()
         self.served = served
@@ -126,32 +126,32 @@ class Mock:
         )
 
     def exchanges(self, scope: str) -> list[Exchange]:
-        """Give the journal of a scope, the oldest first."""
+        """Return the journal of a scope, the oldest exchange first."""
         return self._recorder.exchanges(scope)
 
     def record_problem(self, record: Record, parts: Sequence[Part]) -> str:
-        """Say why a record could not be answered; nothing where it can."""
+        """Return why a record could not be answered, or "" if it can."""
         if self.api is None:
             return "no API pack keeps records here"
         return "" if self.api.state is None else self.api.state.problem(self.served.contracts, record, parts)
 
     @property
     def convert_record(self) -> "Callable[[Json], Json] | None":
-        """Give what reads a line of a state that an earlier version saved; None where nothing does."""
+        """Return the converter of states that an earlier version saved, if there is one."""
         return None if self.api is None or self.api.state is None else self.api.state.convert
 
     @property
     def threads(self) -> int:
-        """How many threads may ask at once; 0 for a store that never waits."""
+        """How many threads may call it at once; 0 for a store that never waits."""
         return self.store.threads
 
     @property
     def waits(self) -> bool:
-        """Say whether the next answer is likely to wait for the store."""
+        """Return whether the next answer is likely to wait for the store."""
         return self.store.waits
 
     def document(self, name: str | None = None) -> Json:
-        """Give the document of a contract in force, the newest unless one is named."""
+        """Return the document of a contract in force, by default the newest."""
         contracts = self.served.contracts
         for contract in contracts:
             if name in (None, contract.name):
@@ -185,7 +185,7 @@ class Mock:
     def _finish(
         self, served: Served, request: Request, match: Match, draft: Draft, taken: Taken | None, at: int
     ) -> Response:
-        """Render an answer, do to it what a stub says, and remember it."""
+        """Render an answer, apply the stub's faults, and record it."""
         response = whole = served.renderer.render(request, match, draft)
         if taken is not None and response.source != "mock":
             response, whole = finished(served.stubs, served.renderer, request, match, draft, response, taken)
@@ -198,18 +198,18 @@ class Mock:
             entry = self._recorder.shortened(entry, longest)
         try:
             self._keep(request.scope, entry)
-        except StoreError as error:  # an answer that could not be remembered is none
+        except StoreError as error:  # an answer that cannot be recorded is not sent
             if response.stream is not None:
                 response.stream.close(0)
             return served.renderer.render(request, match, store_failed(error))
         return response
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
-        """Refuse a request that was not read to its end: 408, 413, 414, 431."""
+        """Reject a request that was not read to its end: 408, 413, 414, 431."""
         return self._instead(request, too_much(status, message))
 
     def failed(self, request: Request, error: Exception) -> Response:
-        """Answer a request at which the mock itself failed, in the contract's form."""
+        """Answer a request after the mock itself failed, in the contract's form."""
         return self._instead(request, server_error(error))
 
     def _instead(self, request: Request, draft: Draft) -> Response:
@@ -221,7 +221,7 @@ class Mock:
     # -- chance
 
     def _chance(self, call: Call, preference: Preference) -> Random:
-        """Give the source of chance of one answer: a function of seed, scope and request alone."""
+        """Return the random source of one answer, which depends only on seed, scope and request."""
         request = call.request
         seed, scope = self._seeded(request.scope)
         own = seed if preference.seed is None else preference.seed
@@ -229,11 +229,11 @@ class Mock:
         return _drawn(json.dumps(parts).encode() + request.body)
 
     def _random(self, scope: str, *parts: Any) -> Random:
-        """Give the chance of a scope and of some parts, a record's number, say."""
+        """Return the random source of a scope and some parts, such as a record's number."""
         return _drawn(json.dumps((*self._seeded(scope), *parts)).encode())
 
     def _seeded(self, scope: str) -> tuple[int, str]:
-        """Give a scope's seed and name; one with a seed of its own plays as the default one of such a server would."""
+        """Return a scope's seed and name; with a seed of its own it plays like the default scope of such a server."""
         own = self.store.seed(scope)
         return (self.seed, scope) if own is None else (own, DEFAULT_SCOPE)
 
@@ -243,7 +243,7 @@ def _drawn(text: bytes) -> Random:
 
 
 def _check(contract: Contract, validators: Mapping[Operation, RequestValidator]) -> None:
-    """Refuse a user's contract, with the place, where a request could not be judged or an answer not be made."""
+    """Reject a user's contract, with the place, if a request cannot be validated or an answer cannot be made."""
     operation = contract.operations[0]
     try:
         for operation in contract.operations:

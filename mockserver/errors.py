@@ -1,8 +1,8 @@
-"""What stops us: the exceptions, each with what happened, where, why and how to fix it.
+"""The exceptions: each says what happened, where, why and how to fix it.
 
 MockserverError
- ├─ UsageError       the command was called in a way that cannot be meant      (exit code 2)
- │   └─ StubError        a stub, or a question to the journal, that cannot be meant
+ ├─ UsageError       a wrong command line or setting                           (exit code 2)
+ │   └─ StubError        an invalid stub, or an invalid question to the journal
  └─ StartError       the server cannot start                                   (exit code 3)
      ├─ ContractError    a contract document that cannot be served
      ├─ FixtureError     a canned answer that no contract allows
@@ -15,7 +15,7 @@ MockserverError
 
 
 class MockserverError(Exception):
-    """The root of all that stops us. Its text has four parts, each on a line of its own."""
+    """The base of all exceptions. Its text has four parts, each on a line of its own."""
 
     exit_code = 3
 
@@ -26,13 +26,13 @@ class MockserverError(Exception):
 
 
 class UsageError(MockserverError):
-    """The command was called in a way that cannot be meant."""
+    """A wrong command line or setting."""
 
     exit_code = 2
 
 
 class StubError(UsageError):
-    """A stub, or a question to the journal, that cannot be meant or that the contract does not allow."""
+    """A stub, or a question to the journal, that is invalid or that the contract does not allow."""
 
 
 class StartError(MockserverError):
@@ -64,7 +64,7 @@ class StoreError(StartError):
 
 
 class StoreFullError(StoreError):
-    """A store that has no room for one more."""
+    """A full store."""
 
     def __init__(self, what: str, most: int) -> None:
         super().__init__(

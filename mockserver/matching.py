@@ -1,4 +1,4 @@
-"""Which requests are meant: expected parts, and how a request differs from them. No difference is a match."""
+"""Matches requests by expected parts: a request matches if it does not differ from them."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from mockserver.errors import StubError
 from mockserver.messages import Json, RawHeaders
 
 PARTS = ("path", "query", "headers", "body")
-"""The parts of a request that can be asked for."""
+"""The parts of a request that can be matched."""
 
 ANY = "*"
 """Stands for every operation."""
@@ -22,22 +22,22 @@ LONGEST_PATTERN = 1_000
 """Longest regular expression, in characters."""
 
 DEEPEST = 100
-"""How deep what is expected of a part may be nested."""
+"""How deeply an expected value may be nested."""
 
 _SHOWN = 200
 
 When: TypeAlias = Mapping[str, Any]
-"""What is expected of a request: for each part a value.
+"""The expected values of a request, by part.
 
-In a value a dict asks for its keys and allows others, a list for its items, all else for equality.
-{"$regex": "..."} asks for a text in which the expression is found, {"$absent": true} that nothing is there.
-Path, query and headers are names, each with a value; what else a client sends there is not asked.
-In Python, a compiled pattern or a function of the value may stand for it.
+A dict requires its keys and allows others, a list requires its items, any other value requires equality.
+{"$regex": "..."} requires a text that contains a match, {"$absent": true} that the part is missing.
+Path, query and headers are dicts of names; other names that a client sends do not matter.
+In Python, a value may also be a compiled pattern or a function.
 """
 
 
 class Fields(NamedTuple):
-    """The names that the requests of an operation may have, part by part."""
+    """The names that the requests of an operation may use, by part."""
 
     path: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
@@ -46,9 +46,9 @@ class Fields(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """A request, taken apart: values of path and query as text, header names in lower case, the body decoded.
+    """A request, split into parts: path and query values as text, header names in lower case, the body decoded.
 
-    A body that is no JSON is a text; no body is None.
+    A body that is not JSON is a text; no body is None.
     """
 
     path: Mapping[str, Json]
@@ -58,7 +58,7 @@ class Parts(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One place in which a request is not as expected."""
+    """One place in which a request differs from what is expected."""
 
     where: str
     expected: str
@@ -74,11 +74,11 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
-"""Stands for a value that is not there."""
+"""Stands for a missing value."""
 
 
 def parts_of(path: Mapping[str, Json], query: str, headers: RawHeaders, body: bytes) -> Parts:
-    """Take a request apart; `query` is percent-encoded."""
+    """Split a request into parts; `query` is percent-encoded."""
     named: dict[str, Json] = {}
     for name, value in headers:
         named.setdefault(name.decode("latin-1"), value.decode("latin-1"))
@@ -93,9 +93,9 @@ def _decoded(body: bytes) -> Json:
 
 
 def read_when(operation: str, given: Mapping[str, Any], known: Mapping[str, Fields]) -> When:
-    """Give what is expected, sorted into parts; a StubError names what no request of the operation can have.
+    """Sort expected values into parts; a StubError names what no request of the operation can have.
 
-    Beside the parts, a name of a parameter or of a field of the body stands for itself: {"name": "x"} is
+    Besides parts, the name of a parameter or of a field of the body can be used directly: {"name": "x"} is
     {"body": {"name": "x"}}.
     """
     if operation != ANY and operation not in known:
@@ -147,7 +147,7 @@ def _check_names(operation: str, part: str, value: Mapping[str, Any], known: fro
 
 
 def _check(value: Any, where: str, depth: int = 0) -> None:
-    """Refuse what cannot be meant."""
+    """Reject invalid expectations."""
     if depth > DEEPEST:
         raise StubError(f"what is expected is nested deeper than {DEEPEST} levels")
     if isinstance(value, Mapping):
@@ -190,7 +190,7 @@ _WORDS = 'the matchers are {"$regex": "..."} and {"$absent": true}'
 
 @lru_cache(maxsize=256)
 def _finder(pattern: str) -> Callable[[str], bool]:
-    """Compile an expression for an engine that takes no more time than the text is long, so that none can hang us."""
+    """Compile an expression for an engine that runs in linear time, so that no expression can hang the server."""
     import jsonschema_rs
 
     found: Callable[[str], bool] = jsonschema_rs.Draft202012Validator(
@@ -200,11 +200,11 @@ def _finder(pattern: str) -> Callable[[str], bool]:
 
 
 def _finds(pattern: str, text: str) -> bool:
-    return _finder(pattern)(text if text.isascii() else text.encode("utf-8", "replace").decode())  # no lone surrogate
+    return _finder(pattern)(text if text.isascii() else text.encode("utf-8", "replace").decode())  # no lone surrogates
 
 
 def differences(when: When, parts: Parts) -> list[Difference]:
-    """Say how a request differs from what is expected."""
+    """List how a request differs from what is expected."""
     found = []
     for part, value in when.items():
         if part == "body":
@@ -255,7 +255,7 @@ def _differ_names(expected: Mapping[str, Any], received: Mapping[str, Any], wher
 
 
 def _equal(expected: Any, received: Any, where: str) -> bool:
-    """Compare; true is not 1, and in path, query and headers, which are text, a number is as it is written."""
+    """Compare two values. true is not 1; in path, query and headers, which are text, a number equals its text."""
     if not where.startswith("/body") and isinstance(received, str) and not isinstance(expected, str):
         plain = expected is None or isinstance(expected, bool | int | float)
         return bool(expected == received) or (json.dumps(expected) if plain else str(expected)) == received
@@ -282,13 +282,13 @@ def _named(value: Any) -> str:
 
 
 def told(when: When) -> str:
-    """Write what is expected in a few words; nothing for nothing."""
+    """Describe the expected values in a few words; "" for none."""
     said = [f"{part} {_shown(value)}" for part, value in when.items()]
     return " with " + ", ".join(said) if said else ""
 
 
 def as_json(value: Any) -> Json:
-    """Write what is expected as JSON; a StubError where a function stands in it."""
+    """Write the expected values as JSON; StubError if they contain a function."""
     if isinstance(value, re.Pattern):
         flags = "".join(letter for letter, flag in _FLAGS.items() if value.flags & flag)
         return {"$regex": (f"(?{flags})" if flags else "") + str(value.pattern)}

@@ -1,6 +1,6 @@
-"""The values that travel: requests, responses, and what was found wrong with them.
+"""Requests, responses, and findings about them.
 
-What is made anew for each request is a named tuple, which is as frozen as a dataclass and made in a third of the time.
+Values made for each request are named tuples: immutable like a frozen dataclass, and made in a third of the time.
 """
 
 import re
@@ -13,20 +13,20 @@ Json: TypeAlias = Any
 """A decoded JSON value: None, bool, int, float, str, list or dict with str keys."""
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
-"""Header fields as on the wire, names in lower case, in the order sent."""
+"""Header fields as they were sent, in order, with names in lower case."""
 
 Version: TypeAlias = tuple[int, ...]
-"""A version that a client states, or a contract has: (2, 17)."""
+"""The version of a client or contract: (2, 17)."""
 
 Blame: TypeAlias = Literal["client", "server", "contract", "stub", "store", "mock"]
 """Whose fault a finding is: the caller's, a checked server's, the contract's, a stub's, the store's, or our own."""
 
 Level: TypeAlias = Literal["error", "warning", "note"]
-"""How much a finding weighs: an error fails a run, the others are reported."""
+"""The severity of a finding: an error fails a run, others are only reported."""
 
 
 class Reproduction(NamedTuple):
-    """How to see a finding again: commands for a shell, and a program in Python."""
+    """How to reproduce a finding: shell commands, and a Python program."""
 
     curl: str
     python: str
@@ -36,10 +36,10 @@ _UNREAD: tuple[Any, Any] = (None, None)
 
 
 class Headers(dict[bytes, bytes]):
-    """Header fields of a message, names in lower case; of equal names the first counts, as in Starlette.
+    """The header fields of a message, with names in lower case; the first of equal names counts, as in Starlette.
 
-    Not to be changed once made. `raw` holds the fields as they came, all of them, in order;
-    `known` what was found out of them (`mockserver.messages`), or None.
+    Do not change it. `raw` holds all fields in order, as they came;
+    `known` caches what was derived from them, or is None.
     """
 
     __slots__ = ("known", "raw", "version")
@@ -51,21 +51,21 @@ class Headers(dict[bytes, bytes]):
         self.version: tuple[Any, Version | None] = _UNREAD
 
     def text(self, name: bytes) -> str | None:
-        """Give the first field called `name` (lower case) as text, or None."""
+        """Return the first field called `name` (lower case) as text, or None."""
         value = self.get(name)
         return None if value is None else value.decode("latin-1")
 
     def all(self, name: bytes) -> list[str]:
-        """Give every field called `name` (lower case) as text."""
+        """Return every field called `name` (lower case) as text."""
         return [value.decode("latin-1") for key, value in self.raw if key == name]
 
 
 DEFAULT_SCOPE = "default"
-"""The world of a request that names none."""
+"""The scope of a request that names none."""
 
 
 class Request(NamedTuple):
-    """A request as it came: `path` and `query` still percent-encoded, the body as bytes."""
+    """A request: `path` and `query` still percent-encoded, the body as bytes."""
 
     method: str
     path: str
@@ -73,39 +73,39 @@ class Request(NamedTuple):
     headers: Headers = Headers()
     body: bytes = b""
     scope: str = DEFAULT_SCOPE
-    """The world that the request plays in; worlds share nothing."""
+    """The scope of the request; scopes share nothing."""
     root: str = ""
-    """What stands before the path in the address that the client knows."""
+    """The prefix of the path in the client's URL."""
 
 
 class Chunk(NamedTuple):
-    """A part of a body, and when it is due: seconds after the head of the answer."""
+    """A part of a body, and when it is due, in seconds after the head of the answer."""
 
     at: float
     data: bytes
 
 
 class Stream(NamedTuple):
-    """A body that leaves in its own time.
+    """A body whose parts are sent when they are due.
 
-    `close` is called exactly once, when all chunks are out or the client is gone, with the number of chunks that
-    went out; it gives what is still to be sent to a client that is there. It may wait where the Handler may.
+    `close` is called exactly once, when all chunks are sent or the client has left, with the number of chunks that
+    were sent; it returns what is still to be sent to a client that is there. It may wait if the Handler may.
     """
 
     chunks: Sequence[Chunk]
     close: Callable[[int], bytes]
     keep_alive: float = 0.0
-    """Seconds after which a pause is filled with a comment, lest a reader take the connection for dead; 0 never."""
+    """Seconds after which a pause is filled with a comment, so that readers keep the connection; 0 never."""
     last: bytes = b""
-    """What `close` will give, if all goes well."""
+    """What `close` returns if nothing fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, from the judgement of a request to a report in SARIF.
+    """One thing that is wrong, from the validation of a request to a SARIF report.
 
-    `where` is a JSON pointer into what was looked at ("/body/name", "/query/page_size", "/response/status");
-    `rule` names what was broken; `contract` is a place in a contract, as `<contract>#<pointer>`.
+    `where` is a JSON pointer into what was checked ("/body/name", "/query/page_size", "/response/status");
+    `rule` names the broken rule; `contract` is a place in a contract, as `<contract>#<pointer>`.
     """
 
     where: str
@@ -123,27 +123,27 @@ class Finding:
 
     @property
     def cause(self) -> tuple[str, str, str, str]:
-        """What makes two findings the same one."""
+        """Findings with the same key are the same."""
         return self.rule, self.fault, self.operation, self.where
 
 
 class Delivery(NamedTuple):
-    """How an answer leaves, where that is otherwise than at once and whole; times in seconds."""
+    """How an answer is sent, if not at once and complete; times in seconds."""
 
     delay: float = 0.0
-    """Until its first byte."""
+    """The time until its first byte."""
     rate: float = 0.0
-    """Bytes of the body a second; 0 is all at once."""
+    """Bytes of the body per second; 0 sends all at once."""
     hold: float = 0.0
     """Silence after the body, before the connection ends."""
     end: Literal["", "close", "reset"] = ""
-    """What becomes of the connection after what is there of the body; "" is the usual end."""
+    """How the connection ends once the body is sent; "" is the usual end."""
     unanswered: bool = False
     """Whether the connection ends before anything is sent."""
 
 
 class Response(NamedTuple):
-    """An answer ready for the wire; `headers` are complete, content-length included where there is no stream."""
+    """An answer ready to be sent; `headers` are complete, with content-length unless it is a stream."""
 
     status: int
     headers: RawHeaders
@@ -151,42 +151,42 @@ class Response(NamedTuple):
     stream: Stream | None = None
     delivery: Delivery | None = None
     findings: tuple[Finding, ...] = ()
-    """What was wrong, the first of which the headers tell."""
+    """What was wrong; the headers show the first one."""
     source: str = "mock"
     """Where it comes from: simulated, canned, documented, generated, or the mock itself."""
 
 
 Handler: TypeAlias = Callable[[Request], Response]
-"""What everything here is, wraps or feeds: a plain synchronous function from request to response."""
+"""The central type: a plain synchronous function from request to response."""
 
 
 SECRETS = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"api-key"))
-"""The header fields whose values are never remembered."""
+"""The header fields whose values are never recorded."""
 
 HIDDEN = b"[redacted]"
 
 MOST_SETS = 500
-"""How many sets of fields a table holds; one more, and it begins anew."""
+"""How many sets of fields a table holds; it is emptied when full."""
 
 LONGEST_SET = 4_096
-"""How many bytes a set of fields that is held has at the most."""
+"""The largest set of fields that a table holds, in bytes."""
 
 
 class Known(NamedTuple):
-    """What the fields of a request say."""
+    """What is derived from the header fields of a request."""
 
     size: int
-    """Bytes of all names and values."""
+    """The bytes of all names and values."""
     length: int
-    """How long the body is said to be; 0 where nothing is said, or no number."""
+    """The content-length; 0 if it is missing or not a number."""
     key: bytes
-    """The key of a bearer; empty where there is none."""
+    """The bearer key; empty if there is none."""
     redacted: RawHeaders
     """The fields without secrets."""
 
 
 def known(headers: Headers) -> Known:
-    """Give what is known of header fields, which is found out when it is first asked for."""
+    """Return what is derived from header fields; computed when first needed."""
     found = headers.known
     if found is None:
         raw, length = headers.raw, headers.get(b"content-length", b"")
@@ -200,7 +200,7 @@ def known(headers: Headers) -> Known:
 
 
 class HeaderTable:
-    """Gives equal header fields as one and the same `Headers`, as far as they are not long, and not too many."""
+    """Returns the same `Headers` for equal fields, unless they are too long or too many."""
 
     __slots__ = ("_last", "_sets")
 
@@ -212,13 +212,13 @@ class HeaderTable:
         return len(self._sets)
 
     def headers(self, raw: RawHeaders) -> Headers:
-        """Give the `Headers` of some fields, names in lower case; what is known of them stands there."""
+        """Return the `Headers` of some fields, names in lower case, with what is derived from them."""
         fields, last = tuple(raw), self._last
         if fields == last.raw:
             return last
         try:
             found = self._sets.get(fields)
-        except TypeError:  # a server that gives each field as a list
+        except TypeError:  # some servers pass each field as a list
             return Headers(fields)
         if found is None:
             found = Headers(fields)
@@ -232,7 +232,7 @@ class HeaderTable:
 
 
 def client_version(headers: Headers, read: Callable[[Headers], Version | None]) -> Version | None:
-    """Give the version that a client states, as a pack reads it; it is read once for each set of header fields."""
+    """Return the client's version by the pack's reader; it is read once for each set of header fields."""
     if headers.version[0] is not read:
         headers.version = (read, read(headers))
     return headers.version[1]
@@ -241,7 +241,7 @@ def client_version(headers: Headers, read: Callable[[Headers], Version | None]) 
 _PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 LONGEST_VALUE = 400
-"""How many characters of a text a header field of our own holds."""
+"""The most characters of a text in one of our header fields."""
 
 
 def header_value(text: str) -> bytes:
@@ -252,7 +252,7 @@ def header_value(text: str) -> bytes:
 
 
 def same_key(key: bytes, right: bytes) -> bool:
-    """Compare keys in a time that tells nothing of the right one."""
+    """Compare two keys in constant time."""
     from hmac import compare_digest
 
     return compare_digest(key, right)
@@ -264,12 +264,12 @@ def _key(headers: Headers) -> bytes:
 
 
 def redacted(headers: RawHeaders) -> RawHeaders:
-    """Give header fields without secrets; the scheme of a key stays."""
+    """Return header fields without secrets; the scheme of a key stays."""
     return [field if field[0] not in SECRETS else (field[0], _hidden(field[1])) for field in headers]
 
 
 def _hidden(value: bytes) -> bytes:
-    if value.startswith(b"Bearer "):  # as the official clients write it
+    if value.startswith(b"Bearer "):  # as official clients write it
         return b"Bearer [redacted]"
     scheme, space, _ = value.partition(b" ")
     return scheme + b" " + HIDDEN if space and scheme.lower() in (b"bearer", b"basic") else HIDDEN
@@ -286,7 +286,7 @@ LONGEST_HEADERS = 131_072
 
 
 def too_long(path: str, query: str, headers: Headers) -> Refused | None:
-    """Refuse a target or headers that are too long."""
+    """Reject a target or headers that are too long."""
     if len(path) + len(query) > LONGEST_TARGET:
         return 414, f"Path and query are longer than {LONGEST_TARGET} bytes."
     if known(headers).size > LONGEST_HEADERS:
@@ -295,7 +295,7 @@ def too_long(path: str, query: str, headers: Headers) -> Refused | None:
 
 
 def too_big(most: int) -> Refused:
-    """Refuse a body that is longer than `most` bytes."""
+    """Reject a body that is longer than `most` bytes."""
     return 413, f"The body is longer than {most} bytes; --max-body sets the limit."
 
 
@@ -303,10 +303,10 @@ HEADER = b"x-mock-scope"
 PREFIX = "/scope/"
 
 CONTROL = "/__mock__/"
-"""What the control routes begin with."""
+"""The path prefix of the control routes."""
 
 OPENAPI = "/openapi.json"
-"""Where the contract in force is, which any web site may read."""
+"""The path of the contract in force, which any web site may read."""
 
 BAD_SCOPE = "A scope's name has 1 to 100 of the characters A-Z a-z 0-9 . _ ~ : @ + -"
 
@@ -314,9 +314,9 @@ _NAME = re.compile(r"[A-Za-z0-9._~:@+-]{1,100}")
 
 
 def placed(request: Request) -> tuple[Request, Finding | None]:
-    """Give the request in its scope, its path without the scope's; a Finding where the name cannot be one.
+    """Return the request in its scope, its path without the scope's prefix, and a Finding if the name is invalid.
 
-    Where path and header name a scope each, the path counts: it is the address that its sender was given.
+    If both path and header name a scope, the path counts: it is the address that the sender was given.
     """
     path = request.path
     if path.startswith(PREFIX):
@@ -332,12 +332,12 @@ def placed(request: Request) -> tuple[Request, Finding | None]:
 
 
 def is_scope(name: str) -> bool:
-    """Say whether a text can name a scope."""
+    """Return whether a text is a valid scope name."""
     return _NAME.fullmatch(name) is not None
 
 
 def is_control(path: str) -> bool:
-    """Say whether a path is one of the control routes, at the root or below a scope's."""
+    """Return whether a path is a control route, at the root or below a scope's path."""
     if path.startswith(PREFIX):
         path = "/" + path[len(PREFIX) :].partition("/")[2]
     return path.startswith(CONTROL)

@@ -25,12 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", _MARKER)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server of the session, if there is one."""
+    """Stop the session's server, if there is one."""
     live = config.stash.get(_LIVE, None)
     if live is not None:
         live.close()
@@ -38,13 +38,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def mockserver_settings() -> Mapping[str, Any]:
-    """Give the settings of the mock; override it for a suite. A test's marker has the last word."""
+    """Return the settings of the mock. Override it for a suite; a test's marker wins over it."""
     return {}
 
 
 @pytest.fixture
 def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str, Any]) -> "Iterator[MockServer]":
-    """Give a mock that is new for this test.
+    """Provide a new mock for this test.
 
     The test fails at its end if its client sent something that the contract forbids, or if a stub was never used;
     `mockserver.allow_invalid()` and `mockserver.allow_unused()` allow it.
@@ -61,7 +61,7 @@ def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str,
 def mockserver_live(
     request: pytest.FixtureRequest, mockserver: "MockServer", monkeypatch: pytest.MonkeyPatch
 ) -> "Iterator[MockServer]":
-    """Give the same mock on a real socket, and point the environment there, so that clients reach it unchanged."""
+    """Provide the same mock on a real socket, and point the environment there, so that clients reach it unchanged."""
     from mockserver.testing import pytest_fixtures
 
     with pytest_fixtures.on_a_socket(request, mockserver, _LIVE):
@@ -71,7 +71,7 @@ def mockserver_live(
 
 
 def _give(request: pytest.FixtureRequest, server: "MockServer") -> None:
-    """Let a unittest.TestCase, which takes no fixtures, find the mock as `self.mockserver`."""
+    """Set `self.mockserver` on a unittest.TestCase, which takes no fixtures."""
     import unittest
 
     if isinstance(request.instance, unittest.TestCase):
@@ -80,7 +80,7 @@ def _give(request: pytest.FixtureRequest, server: "MockServer") -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Judge the client when the test itself has passed: what is found fails the test."""
+    """Judge the client if the test itself passed; findings fail the test."""
     __tracebackhide__ = True
     yield
     for server in item.stash.get(_KEY, ()):
@@ -91,7 +91,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the seed and the exchanges into the report of a test that failed."""
+    """Add the seed and the exchanges to the report of a failed test."""
     report = yield
     if call.when == "call" and report.failed:
         for server in item.stash.get(_KEY, ()):

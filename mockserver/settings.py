@@ -13,10 +13,10 @@ Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 MOST_EXCHANGES = 1_000
-"""How many exchanges of a scope are remembered by default; the oldest go first."""
+"""How many exchanges of a scope are recorded by default; the oldest are dropped first."""
 
 LONGEST_BODY = 16_384
-"""How many bytes of a body are remembered by default."""
+"""How many bytes of a body are recorded by default."""
 
 
 def option(default: Any, text: str, **more: Any) -> Any:
@@ -27,7 +27,7 @@ def option(default: Any, text: str, **more: Any) -> Any:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How the mock serves. Each field is an option of the command, a variable MOCKSERVER_<NAME>, and a key
-    of [tool.mockserver] in pyproject.toml; the nearer word wins, in this order.
+    of [tool.mockserver] in pyproject.toml; they win in this order.
     """  # one sentence
 
     host: str = option("127.0.0.1", "Address to listen on.")
@@ -66,12 +66,12 @@ class Settings:
 
 
 def options_of(settings: type[Any]) -> list[Field[Any]]:
-    """Give the fields of a class of settings that are options."""
+    """Return the fields of a settings class that are options."""
     return [each for each in fields(settings) if "help" in each.metadata]
 
 
 def read_value(option: Field[Any], text: str) -> Any:
-    """Read the value of an option as it is written in a file of settings; a UsageError says why it is none."""
+    """Read an option's value from a settings file; a UsageError says why it is invalid."""
     kind = str(option.type)
     try:
         if option.type is bool:

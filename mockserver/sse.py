@@ -18,14 +18,14 @@ LONGEST = 3_600_000
 
 
 class Pace(NamedTuple):
-    """How fast a stream is told; times in seconds."""
+    """The pace of a stream; times in seconds."""
 
     first: float = 0.0
-    """Until the first event."""
+    """The time until the first event."""
     rate: float = 0.0
-    """Events a second after it; 0 is as fast as can be."""
+    """Events per second after it; 0 is as fast as possible."""
     jitter: float = 0.0
-    """By what part of itself a pause may be longer or shorter, 0 to 1."""
+    """How much a pause varies, 0 to 1."""
     keep_alive: float = 15.0
     """A pause longer than this is filled with comments; 0 for none."""
 
@@ -34,7 +34,7 @@ AT_ONCE = Pace()
 
 
 class Step(NamedTuple):
-    """One event of a stream, and the pause before it in seconds; None takes the pace's."""
+    """One event of a stream, and the pause before it in seconds; None for the pace's."""
 
     event: Json
     after: float | None = None
@@ -46,22 +46,22 @@ def _anything(_: Sequence[Json]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStyle:
-    """How an API tells its event streams, beyond what its contract says."""
+    """How an API writes its event streams, beyond what its contract says."""
 
     event_name: str = ""
-    """What the `event:` line of an event says; nothing for events without one."""
+    """The value of the `event:` line; "" for events without one."""
     names_by_suffix: tuple[tuple[str, str], ...] = ()
-    """Other names, for events whose `type` ends so."""
+    """Other names, for events whose `type` has these endings."""
     pace: Pace = AT_ONCE
     wanted: bool = True
-    """Whether a stream is preferred where an answer may be one or plain JSON."""
+    """Whether a stream is preferred if an answer may be a stream or plain JSON."""
     check: Callable[[Sequence[Json]], None] = _anything
-    """Refuses the events of a script that do not belong together: a ValueError of a JSON pointer and a message."""
+    """Rejects inconsistent events of a script by a ValueError with a JSON pointer and a message."""
 
     def text(self, event: Json) -> str:
         """Write one event.
 
-        Readers that split lines as Unicode does break a line at three characters that JSON would leave as they are.
+        Readers that split lines by Unicode's rules break at three characters that JSON leaves alone; these are escaped.
         """
         data = _write(event)
         if not data.isascii():
@@ -74,13 +74,13 @@ class StreamStyle:
 
 
 PLAIN = StreamStyle()
-"""How the streams of an API are told of which nothing more is known."""
+"""The stream style of an API without a pack."""
 
 
 def script(value: Json, style: StreamStyle = PLAIN) -> tuple[Step, ...]:
-    """Read a scripted stream: a list of {"event": {...}, "after_ms": 40}; a ValueError says where and what is wrong.
+    """Read a scripted stream: a list of {"event": {...}, "after_ms": 40}; a ValueError says what is wrong and where.
 
-    `after_ms` is the pause before the event in milliseconds; without it, the pace says.
+    `after_ms` is the pause before the event in milliseconds; without it the pace applies.
     """
     if not isinstance(value, list) or not value:
         raise ValueError("", 'a script is a list of events, each as {"event": {...}, "after_ms": 40}')
@@ -99,10 +99,10 @@ def script(value: Json, style: StreamStyle = PLAIN) -> tuple[Step, ...]:
 
 
 def paced(steps: Sequence[Step], style: StreamStyle, rng: Random, close: Callable[[int], Json] | None = None) -> Stream:
-    """Give the stream that tells events in their time.
+    """Make a stream that sends events when they are due.
 
-    With `close`, the last step is not sent with the others: `close` is called with the number of events that went
-    out, and what it gives takes the last one's place.
+    With `close`, the last step is not sent with the others: `close` is called with the number of events that were
+    sent, and its result replaces the last event.
     """
     chunks: list[Chunk] = []
     at = 0.0
@@ -120,7 +120,7 @@ def paced(steps: Sequence[Step], style: StreamStyle, rng: Random, close: Callabl
 
 
 def text_stream(text: str) -> Stream:
-    """Give the stream that tells a written text, event by event, at once."""
+    """Make a stream that sends a written text at once, event by event."""
     blocks = text.split("\n\n")
     parts = [*(block + "\n\n" for block in blocks[:-1]), *blocks[-1:]]
     return Stream([Chunk(0.0, part.encode()) for part in parts if part], lambda _: b"")
@@ -132,12 +132,12 @@ def _pause(pace: Pace, rng: Random, *, first: bool) -> float:
 
 
 def event_data(text: str) -> list[str]:
-    """Give the data of each event of a written stream, as text."""
+    """Return the data of each event of a written stream, as text."""
     return [line.removeprefix("data: ") for line in text.split("\n") if line.startswith("data: ")]
 
 
 class Event(NamedTuple):
-    """One event as it was framed: the name that its `event:` line says, and its data."""
+    """One event: the name in its `event:` line, and its data."""
 
     name: str
     data: Json
@@ -145,7 +145,7 @@ class Event(NamedTuple):
 
 @lru_cache(maxsize=8)
 def parse(body: bytes) -> tuple[list[Event], str]:
-    """Read a stream; give its events, and what is wrong with the framing, "" for nothing."""
+    """Read a stream; return its events, and what is wrong with the framing, or ""."""
     try:
         text = body.decode("utf-8").replace("\r\n", "\n")  # both end a line
     except UnicodeDecodeError:
@@ -161,7 +161,7 @@ def parse(body: bytes) -> tuple[list[Event], str]:
         data = [value for name, _, value in fields if name == "data"]
         names = [value for name, _, value in fields if name == "event"]
         others = {name for name, _, _ in fields} - {"data", "event", "id", "retry"}
-        if not data and not others and not names:  # only a number, or how long to wait
+        if not data and not others and not names:  # an id, or a reconnection time
             continue
         if len(data) != 1 or len(names) > 1 or others:
             return events, f"a block is not one event: {block[:80]!r}"

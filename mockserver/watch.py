@@ -1,4 +1,4 @@
-"""Reads contract and fixtures again when their files change; a broken file leaves the last good one in force."""
+"""Reloads contract and fixtures when their files change; a broken file leaves the last good one in force."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def watched(settings: Settings) -> list[Path]:
-    """Give the folders whose files are read at start."""
+    """List the folders whose files are read at start."""
     api = choose(settings.api, settings.contract)
     if api is not None and (settings.contract == AUTO or settings.contract in api.contracts):
         folders = sorted({path.parent for path in api.contracts.values()})
@@ -29,9 +29,9 @@ def watched(settings: Settings) -> list[Path]:
 
 
 def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounce: int = 200) -> None:
-    """Reload `mock` at each change until `stop` is set; `say` is told what changed, or what is wrong.
+    """Reload `mock` at each change until `stop` is set; `say` gets a line about the change or the error.
 
-    `debounce` is how long changes are gathered, in milliseconds.
+    `debounce` is how long changes are collected, in milliseconds.
     """
     from watchfiles import watch as changes
 

@@ -47,7 +47,7 @@ def _session(request: ControlRequest) -> Reply:
 
 
 def _put_session(request: ControlRequest) -> Reply:
-    """Keep a session as it is said to be, as if create had made it."""
+    """Store a session as given, as if create had made it."""
     store, scope, session_id = request.mock.store, request.scope, request.path["session_id"]
     made, parts = _read_session(request, session_id)
     number = store.count(scope, SESSIONS)
@@ -105,4 +105,4 @@ ROUTES = (
     Route("PUT", ONE, _put_session),
     Route("DELETE", ONE, _delete_session),
 )
-"""What the pack adds to the Admin API."""
+"""The pack's control routes."""

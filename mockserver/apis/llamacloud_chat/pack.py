@@ -1,4 +1,4 @@
-"""What is known of LlamaCloud's chat API beyond its contracts, as one record."""
+"""The pack's record: what is known of LlamaCloud's chat API beyond its contracts."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ VERSIONS = ("2.17", "2.8", "2.6")
 """The versions of the contract, newest first. Source: docs/upstream.md, "Versions"."""
 
 TITLE_LENGTH = 50
-"""How many characters of the message a title keeps by default (inferred; docs/upstream.md, "Title rule")."""
+"""How many characters of the message a title has by default (inferred; docs/upstream.md, "Title rule")."""
 
 Streaming: TypeAlias = Literal["sse", "json"]
 """How a turn is answered: as server-sent events, or as plain JSON."""
@@ -30,7 +30,7 @@ Unknown: TypeAlias = Literal["adopt", "404"]
 """How a session id that create never issued is answered."""
 
 Locked: TypeAlias = Literal["400", "403", "409", "422"]
-"""The status of a turn whose indexes are not those that its session is locked to."""
+"""The status of a turn on other indexes than its session is locked to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class ChatSettings:
 
 
 def style(settings: ChatSettings) -> StreamStyle:
-    """Give how turns are told."""
+    """Return the style of the turns' streams."""
     return StreamStyle(
         event_name="message",  # docs/upstream.md, "Stream"
         names_by_suffix=(("_delta", "delta"),),
@@ -67,9 +67,9 @@ _PACKAGE = re.compile(rb"^(\d+)\.(\d+)")
 
 
 def client_version(headers: Headers) -> Version | None:
-    """Give the (major, minor) that the official Python or TypeScript client states about itself, else None.
+    """Return the (major, minor) version that the official Python or TypeScript client states, else None.
 
-    Both say it in User-Agent and in X-Stainless-Package-Version. Source: docs/upstream.md, "Client headers".
+    Both send it in User-Agent and in X-Stainless-Package-Version. Source: docs/upstream.md, "Client headers".
     """
     name = headers.get(b"user-agent")
     agent = _USER_AGENT.match(name) if name is not None and b"LlamaCloud" in name else None
@@ -91,7 +91,7 @@ def _title(rng: Random) -> str:
 
 
 def _agree(made: dict[str, Json]) -> None:
-    """Take the error out of what did not fail."""
+    """Remove the error of an event that did not fail."""
     if made.get("is_error") is False and made.get("error") is not None:
         made["error"] = None
 

@@ -19,17 +19,17 @@ from mockserver.sse import Step as Said
 from mockserver.store.base import Change, Part, Record, Store
 
 PAGE_SIZE = 50
-"""How many sessions a page of the list has by default (inferred; docs/upstream.md, "Paging")."""
+"""The default page size of the list (inferred; docs/upstream.md, "Paging")."""
 
 LONGEST_PAGE = 1_000
-"""How many sessions a page has at the most; more are not refused, but not given (inferred, as above)."""
+"""The largest page; a request for more is accepted and gets this many (inferred, as above)."""
 
 SHARED_ACCESS = "read_only"
-"""What a share link permits where nothing was said (inferred; docs/upstream.md, "Versions")."""
+"""The default of what a share link permits (inferred; docs/upstream.md, "Versions")."""
 
 
 class Traits(NamedTuple):
-    """What the contract of an operation has, beyond what all have."""
+    """The features of an operation's contract that others lack."""
 
     shared_access: bool
     skipped_index_ids: bool
@@ -38,7 +38,7 @@ class Traits(NamedTuple):
 
 
 class Timestamps:
-    """The time as upstream writes it; what does not change within a second is written once a second."""
+    """Timestamps in upstream's form; the part down to the second is cached."""
 
     def __init__(self, now: Now) -> None:
         self._now, self._written = now, (-1, "")
@@ -55,16 +55,16 @@ class Timestamps:
 
 @dataclass(frozen=True, slots=True)
 class ChatContext:
-    """What the chat is played with: the store, the clock, chance, and the rules."""
+    """What the chat is played with: the store, the clock, the random source, and the rules."""
 
     store: Store
     clock: Callable[[], str]
-    """Gives the time as upstream writes it."""
+    """Returns the time in upstream's form."""
     chance: Callable[..., Random]
-    """Gives the chance of a scope and further parts."""
+    """Returns the random source for a scope and further parts."""
     title_length: int
     strict: bool = False
-    """Whether an id that create never issued is unknown; else it comes to life on first use."""
+    """Whether an id that create never issued is unknown; else the session is made on first use."""
     locked_status: int = 400
     style: StreamStyle = PLAIN
     missing: frozenset[str] = frozenset()
@@ -73,7 +73,7 @@ class ChatContext:
 
     @classmethod
     def of(cls, context: PlayContext) -> "ChatContext":
-        """Give it as the settings say."""
+        """Make it from the settings."""
         settings = context.settings
         return cls(
             context.store,
@@ -124,7 +124,7 @@ def create(chat: ChatContext, call: Call) -> Draft:
 
 
 def set_title(chat: ChatContext, call: Call) -> Draft:
-    """Give a session its title from its first message."""
+    """Set a session's title from its first message."""
     title = title_of(call.body["first_message"], chat.title_length)
     return _answer(chat, call, _changed(chat, call, title, _titled))
 
@@ -135,19 +135,19 @@ def _titled(chat: ChatContext, title: str, old: Record) -> Change:
 
 
 def get_summary(chat: ChatContext, call: Call) -> Draft:
-    """Give a session without its events."""
+    """Answer a session without its events."""
     return _answer(chat, call, _found(chat, call)[0])
 
 
 def retrieve(chat: ChatContext, call: Call) -> Draft:
-    """Give a session with its history."""
+    """Answer a session with its history."""
     session, events = _found(chat, call, parts=True)
     value = summary(session, chat.traits[call.operation])
     return Draft(call.operation.success, {**value, "events": events}, source="simulated")
 
 
 def list_sessions(chat: ChatContext, call: Call) -> Draft:
-    """Give one page of sessions, the latest update first."""
+    """Answer one page of sessions, the latest update first."""
     query = call.query
     asked, token = query.get("page_size"), query.get("page_token")
     size = min(asked, LONGEST_PAGE) if isinstance(asked, int) and asked > 0 else PAGE_SIZE
@@ -161,7 +161,7 @@ def list_sessions(chat: ChatContext, call: Call) -> Draft:
 
 
 def delete(chat: ChatContext, call: Call) -> Draft:
-    """Delete a session; one that create never issued is only forgotten."""
+    """Delete a session; one that create never issued is only dropped."""
 
     def step(old: Record | None, gone: bool) -> Change:
         if old is None and (gone or chat.strict):
@@ -175,7 +175,7 @@ def delete(chat: ChatContext, call: Call) -> Draft:
 
 
 def stream(chat: ChatContext, call: Call) -> Draft:
-    """Play one turn: it is planned whole, begun in the history, told in its time, and completed there."""
+    """Play one turn: plan all of it, begin it in the history, send it, and complete it in the history."""
     traits = chat.traits[call.operation]
     prompt, asked = call.body["prompt"], call.body["index_ids"]
     title = None if traits.title_call else title_of(prompt, chat.title_length)
@@ -204,7 +204,7 @@ def stream(chat: ChatContext, call: Call) -> Draft:
 
 
 class _Turn:
-    """A turn that was begun: what will be said, and how the history has it in the end."""
+    """A turn in progress: its events, and what the history records in the end."""
 
     def __init__(self, chat: ChatContext, call: Call, session: Record) -> None:
         self.chat, self.call, self.session = chat, call, session
@@ -216,7 +216,7 @@ class _Turn:
         self.events: list[Json] = []
 
     def steps(self, traits: Traits) -> list[Said]:
-        """Plan the turn: its script, or what can be made of the prompt."""
+        """Plan the turn: its script, or events made from the prompt."""
         insists = traits.skipped_index_ids and self.call.body.get("require_all_indexes")
         if self.call.script:
             steps = list(self.call.script)
@@ -232,19 +232,19 @@ class _Turn:
         return steps
 
     def close(self, sent: int) -> Json:
-        """Keep the turn after `sent` events, and give its stop, which says so where it could not be kept."""
+        """Record the turn after `sent` events; return its stop, which reports an error if recording failed."""
         try:
             return self.keep(sent)
         except StoreError as error:
             return {**self.events[-1], "is_error": True, "error": f"The turn could not be kept: {error.what}"}
 
     def keep(self, sent: int) -> Json:
-        """Complete the turn in the history after `sent` events, all but the stop, or as broken off; give the stop."""
+        """Complete the turn in the history after `sent` events, or record it as broken off; return the stop."""
         stop, history, run = ended(self.events, sent, self.prompt, self.chance, self.queried)
         begun = self.session.data
 
         def step(old: Record | None, _: bool) -> Change:
-            if old is None or old.data["born"] != begun["born"]:  # it was deleted while the turn was told
+            if old is None or old.data["born"] != begun["born"]:  # it was deleted while the turn was sent
                 return Change(old)
             return _updated(self.chat, old, (begun["turns"], history), job_metadata=run)
 
@@ -283,11 +283,11 @@ class _UnbornError(Exception):
 
 
 Alter: TypeAlias = Callable[[ChatContext, Any, Record], Change]
-"""Changes a session by a value."""
+"""Applies a value to a session."""
 
 
 def _changed(chat: ChatContext, call: Call, value: Any, alter: Alter) -> Record:
-    """Change the session of a call; one that create never issued comes to life, unless unknown ids are refused."""
+    """Change the session of a call; an unknown one is made first, unless unknown ids are rejected."""
     scope, session_id = call.request.scope, call.path["session_id"]
     try:
         session = chat.store.update(scope, SESSIONS, session_id, partial(_step, chat, call, value, alter, 0))
@@ -300,7 +300,7 @@ def _changed(chat: ChatContext, call: Call, value: Any, alter: Alter) -> Record:
 
 
 def _step(chat: ChatContext, call: Call, value: Any, alter: Alter, born: int, old: Record | None, gone: bool) -> Change:
-    """Change the session that there is, or the one that comes to life as the `born`th of its scope."""
+    """Change the existing session, or a new one that is the `born`th of its scope."""
     if old is None:
         if gone or chat.strict:
             raise _unknown(call, deleted=gone)
@@ -317,7 +317,7 @@ def _as_it_is(_chat: ChatContext, _value: None, old: Record) -> Change:
 
 
 def _found(chat: ChatContext, call: Call, *, parts: bool = False) -> tuple[Record, list[Json]]:
-    """Give the session of a call and its events."""
+    """Return the session of a call and its events."""
     found = chat.store.find(call.request.scope, SESSIONS, call.path["session_id"], parts=parts)
     if found.record is None:
         return _changed(chat, call, None, _as_it_is), []
@@ -327,13 +327,13 @@ def _found(chat: ChatContext, call: Call, *, parts: bool = False) -> tuple[Recor
 
 
 def _project(call: Call) -> str | None:
-    """Give the project that a call names."""
+    """Return the project that a call names."""
     project = call.query.get("project_id")
     return project if isinstance(project, str) else None
 
 
 def _check_project(call: Call, session: Record) -> None:
-    """Refuse a session of another project than the one asked for."""
+    """Reject a session of another project than the one asked for."""
     asked = _project(call)
     if asked is not None and asked != (session.group or asked):
         raise _unknown(call, deleted=False)
@@ -347,7 +347,7 @@ def _unknown(call: Call, *, deleted: bool) -> RejectedError:
 
 
 def _locked(chat: ChatContext, call: Call) -> RejectedError:
-    """Refuse a turn on other indexes than the session's. Source: docs/upstream.md, "Error bodies"."""
+    """Reject a turn on other indexes than the session's. Source: docs/upstream.md, "Error bodies"."""
     text = "The index set of this session is locked"
     message = f"{text}: ask on the indexes that it was bound to, or in a new session."
     finding = Finding("/body/index_ids", "locked", message, "client", contract=call.operation.place)
@@ -359,12 +359,12 @@ def _locked(chat: ChatContext, call: Call) -> RejectedError:
 
 
 def write_token(seq: int) -> str:
-    """Write the token of the page after the session with this place in the order."""
+    """Write the token of the page after the session with this `seq`."""
     return urlsafe_b64encode(b"after:%d" % seq).decode().rstrip("=")
 
 
 def read_token(token: str) -> int | None:
-    """Read a token; None, the first page, for one that is none."""
+    """Read a token; None, for the first page, if it is invalid."""
     try:
         text = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except ValueError:
@@ -375,13 +375,13 @@ def read_token(token: str) -> int | None:
 
 
 EVERYTHING = Traits(True, True, True, True)
-"""The traits of a contract that has all that any has."""
+"""The traits of a contract with all features."""
 
 _RETRIEVE = ("GET", "/api/v1/chat/{session_id}")
 
 
 def problem(contracts: Sequence[Contract], record: Record, parts: Sequence[Part]) -> str:
-    """Say why a session could not be answered, in the words of the newest contract that tells sessions."""
+    """Return why a session could not be answered, by the newest contract that answers sessions."""
     if wrong := malformed(record):
         return wrong
     for contract in contracts:

@@ -1,4 +1,4 @@
-"""Which operations are played, and by which function of the simulated chat session."""
+"""Maps the played operations to the functions that play them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
@@ -33,7 +33,7 @@ _ROUTES: Mapping[tuple[str, str], Callable[[ChatContext, Call], Draft]] = {
 
 
 def plays(context: PlayContext) -> dict[Operation, Play]:
-    """Give what plays each operation that is played, known by its method and path."""
+    """Return the play function of each played operation, found by method and path."""
     chat = ChatContext.of(context)
     found: dict[Operation, Play] = {}
     for contract in context.contracts:
@@ -48,7 +48,7 @@ def plays(context: PlayContext) -> dict[Operation, Play]:
 
 
 def _play_if_understood(play: Callable[[Call], Draft], takes: Callable[[Json], bool], call: Call) -> Draft | None:
-    """Play a call by a contract of the user's, where what it sends is what the chat API takes."""
+    """Play a call of a user's contract, if what it sends is what the chat API takes."""
     return play(call) if call.path.keys() <= {"session_id"} and takes(call.body) else None
 
 
@@ -82,7 +82,7 @@ _TAKES: Mapping[Callable[[ChatContext, Call], Draft], Callable[[Json], bool]] = 
     set_title: _takes_message,
     stream: _takes_prompt,
 }
-"""Says of a body whether an operation can be played with it; limits are the contract's."""
+"""Returns whether an operation can be played with a body; limits are the contract's."""
 
 
 @lru_cache(maxsize=128)
@@ -99,7 +99,7 @@ def _traits(operation: Operation, *, title_call: bool) -> Traits:
 
 
 def _properties(schema: Schema, pointer: str, depth: int = 3) -> Iterable[str]:
-    """Name the properties of a schema, of the branches of its unions, and of the items of its lists."""
+    """Collect the properties of a schema, of its unions' branches, and of its lists' items."""
     pointer, node = resolve(schema.document, pointer)
     if not isinstance(node, dict) or depth == 0:
         return

@@ -1,4 +1,4 @@
-"""A chat session as it is kept: its record, how that is checked, and how states of version 1 are read."""
+"""The record of a chat session: its fields, its validation, and the conversion of version-1 states."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -7,11 +7,11 @@ from mockserver.messages import Json
 from mockserver.store.base import Part, Record
 
 SESSIONS = "sessions"
-"""The collection of the sessions, and the counter of those that were ever made in a scope."""
+"""The collection of sessions, and the counter of those made in a scope."""
 
 
 class Session(TypedDict):
-    """What a record keeps of a session; its id is the record's, and its project is the record's group."""
+    """The fields of a session in its record; the record's id is the session's, its group the project."""
 
     updated_at: str
     """In upstream's form."""
@@ -20,11 +20,11 @@ class Session(TypedDict):
     index_ids: Sequence[str] | None
     shared_access: str | None
     issued: bool
-    """Whether create made it; else it came to life on first use."""
+    """Whether create made it; else it was made on first use."""
     turns: int
-    """How many turns were begun; each is a part of the record, numbered from 1 on."""
+    """How many turns were started; each is a part of the record, numbered from 1 on."""
     born: int
-    """Which session of its scope it was, from 1 on: tells it from an earlier one of the same id."""
+    """Its number in its scope, from 1 on; distinguishes it from an earlier one with the same id."""
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -39,7 +39,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 _PUBLIC_NAMES = {"updated_at": "last_updated_at", "title": "generated_title"}
-"""What the contract calls a field, where that is another name."""
+"""The contract's names of fields, where they differ."""
 
 _OLD_FIELDS = (
     "id",
@@ -53,7 +53,7 @@ _OLD_FIELDS = (
     "turns",
     "born",
 )
-"""What the fields of a session were in a state of version 1, in order."""
+"""The fields of a session in a version-1 state, in order."""
 
 
 def new_session(
@@ -89,7 +89,7 @@ def events_of(parts: Sequence[Part]) -> list[Json]:
 
 
 def malformed(record: Record) -> str:
-    """Say why a record is not that of a session; nothing if it is."""
+    """Return why a record is not a session's, or "" if it is."""
     if record.collection != SESSIONS:
         return f"it is of {record.collection!r}, and only {SESSIONS!r} are kept"
     data = record.data
@@ -104,7 +104,7 @@ def malformed(record: Record) -> str:
 
 
 def convert(line: Json) -> Json:
-    """Rewrite a line of a state of version 1, which kept sessions only, as one of version 2."""
+    """Convert a line of a version-1 state, which held only sessions, to version 2."""
     if not isinstance(line, dict):
         raise ValueError("it is no object")
     if "scope" in line:

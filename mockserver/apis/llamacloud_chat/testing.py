@@ -1,4 +1,4 @@
-"""What a test holds of the chat beside what every mock has: its sessions, and what the official clients take."""
+"""The chat's additions to the mock in a test: its sessions, and options for the official clients."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -36,21 +36,21 @@ class Sessions:
         return reply.value
 
     def add(self, session_id: str, **fields: Json) -> Json:
-        """Keep a session, as if create had made it, and give it.
+        """Store a session as if create had made it, and return it.
 
         Its fields are generated_title, last_updated_at, index_ids, shared_access, job_metadata, project_id, events.
-        A StateError says why there can be no such session.
+        A StateError says why the session is invalid.
         """
         return self._admin.call("PUT", ONE, fields, session_id=session_id).value
 
     def delete(self, session_id: str) -> None:
-        """Delete a session; KeyError where there is none."""
+        """Delete a session; KeyError if it does not exist."""
         if self._admin.call("DELETE", ONE, session_id=session_id).status == 404:
             raise KeyError(session_id)
 
 
 class ChatMockServer(testing.MockServer):
-    """A mock of the chat API, with what a test wants of it."""
+    """A mock of the chat API, with what a test needs of it."""
 
     @property
     def sessions(self) -> Sessions:
@@ -58,11 +58,11 @@ class ChatMockServer(testing.MockServer):
         return Sessions(self.admin)
 
     def client_options(self) -> dict[str, Any]:
-        """Give what the official client takes: `LlamaCloud(**mockserver.client_options())`."""
+        """Return the official client's arguments: `LlamaCloud(**mockserver.client_options())`."""
         return self._options(self.http_client)
 
     def async_client_options(self) -> dict[str, Any]:
-        """Give the same for `AsyncLlamaCloud`."""
+        """Return the same for `AsyncLlamaCloud`."""
         return self._options(self.async_http_client)
 
     def _options(self, client: Callable[..., Any]) -> dict[str, Any]:
@@ -77,5 +77,5 @@ def open_mock(*, live: bool = False, **settings: Any) -> AbstractContextManager[
 
 
 def connect(url: str, scope: str = "default", *, seed: int | None = None) -> AbstractContextManager[ChatMockServer]:
-    """Use a server of the chat API that runs already: `mockserver.testing.connect`, typed."""
+    """Use a running server of the chat API: `mockserver.testing.connect`, typed."""
     return cast("AbstractContextManager[ChatMockServer]", testing.connect(url, scope, seed=seed))

@@ -1,4 +1,4 @@
-"""A turn of a conversation: what is said in it, when, how it is written, and what of it stays in the history."""
+"""A turn of a conversation: its events, their order, and what the history records."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -35,12 +35,12 @@ _BROKEN_OFF = "The connection was closed before the turn was complete."
 
 
 def is_stop(event: Json) -> bool:
-    """Say whether an event ends a turn."""
+    """Return whether an event ends a turn."""
     return isinstance(event, dict) and event.get("type") == "stop"
 
 
 def check_script(events: Sequence[Json]) -> None:
-    """Refuse a turn whose parts do not belong together; a ValueError says where and why."""
+    """Reject an inconsistent turn; a ValueError says where and why."""
     for index, event in enumerate(events):
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise ValueError(f"/{index}/event", "an event is an object with a type")
@@ -50,7 +50,7 @@ def check_script(events: Sequence[Json]) -> None:
 
 
 def _check_order(events: Sequence[Json]) -> None:
-    """Refuse pieces that do not add up to their whole, and results without their call."""
+    """Reject deltas that do not add up to their text, and results without their call."""
     pieces = {"text": "", "thinking": ""}
     calls: dict[Json, Json] = {}
     for index, event in enumerate(events):
@@ -76,7 +76,7 @@ def identifier(prefix: str, rng: Random, size: int = 12) -> str:
 
 
 def said(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
-    """Make a plausible turn out of a prompt, all but its stop: thought, one search for each index, answer.
+    """Make a plausible turn from a prompt, without its stop: a thought, a search of each index, an answer.
 
     The deltas add up to the texts that they precede. Source of the order: docs/upstream.md, "Stream".
     """
@@ -113,7 +113,7 @@ def _pieces(kind: str, text: str, rng: Random) -> Iterator[Json]:
 
 
 def stopped(events: Sequence[Json], prompt: str, rng: Random, error: str | None = None) -> Json:
-    """Make the stop of a turn: what it has cost, and why it failed, if it did."""
+    """Make the stop of a turn: its usage, and its error if it failed."""
     written = sum(len(str(event.get("content", ""))) for event in events if event["type"] in ("text", "thinking"))
     calls = sum(event["type"] == "tool_call" for event in events)
     usage = {
@@ -126,15 +126,15 @@ def stopped(events: Sequence[Json], prompt: str, rng: Random, error: str | None 
 
 
 def arranged(events: Sequence[Json]) -> list[Json]:
-    """Bring events of any kinds into a turn's order: results after their calls, deltas before their text, one stop.
+    """Put events of any kind into a turn's order: results after their calls, deltas before their text, one stop.
 
-    Whatever a contract of a user's own calls its events, those of unknown type stay where they are.
+    Events of unknown type, in a user's contract, stay where they are.
     """
     kinds = ("thinking_delta", "thinking", "tool_call", "tool_result", "text_delta", "text")
     known = [[event for event in events if event.get("type") == kind] for kind in kinds]
     thoughts, thinking, calls, results, pieces, texts = known
     pairs: list[Json] = []
-    for call, result in zip(calls, results, strict=False):  # one that has no other is left out
+    for call, result in zip(calls, results, strict=False):  # a call or result without its counterpart is left out
         pairs += [call, {**result, **{key: call[key] for key in ("name", "call_id") if key in call}}]
     others = [event for event in events if event.get("type") not in (*kinds, "stop", "user_input")]
     stop = [event for event in events if event.get("type") == "stop"][-1:]
@@ -143,7 +143,7 @@ def arranged(events: Sequence[Json]) -> list[Json]:
 
 
 def _whole(deltas: list[Json], wholes: list[Json]) -> list[Json]:
-    """Let the last of the complete events say what its deltas said; deltas without one get one."""
+    """If there are deltas, make one complete event of their content; it follows them."""
     if deltas:
         like = wholes[-1] if wholes else {**deltas[-1], "type": deltas[-1]["type"].removesuffix("_delta")}
         wholes = [{**like, "content": "".join(str(event.get("content", "")) for event in deltas)}]
@@ -151,7 +151,7 @@ def _whole(deltas: list[Json], wholes: list[Json]) -> list[Json]:
 
 
 def remembered(prompt: str, events: Sequence[Json]) -> list[Json]:
-    """Give what the history keeps of a turn: the user's message and the complete events, no deltas.
+    """Return what the history records of a turn: the user's message and the complete events, no deltas.
 
     Source: docs/upstream.md, "History".
     """
@@ -160,7 +160,7 @@ def remembered(prompt: str, events: Sequence[Json]) -> list[Json]:
 
 
 def broken_off(events: Sequence[Json], prompt: str, rng: Random) -> list[Json]:
-    """Give a turn that was cut off: what was sent, the deltas of an unfinished text as one, and a failed stop."""
+    """Return a turn that was cut off: what was sent, unfinished deltas as one text, and a failed stop."""
     made: list[Json] = []
     for event in events:
         whole = str(event.get("type", "")).removesuffix("_delta")
@@ -176,14 +176,14 @@ def broken_off(events: Sequence[Json], prompt: str, rng: Random) -> list[Json]:
 def ended(
     events: Sequence[Json], sent: int, prompt: str, rng: Random, index_ids: Sequence[str]
 ) -> tuple[Json, list[Json], Json]:
-    """Give how a turn ends after `sent` of its events: its stop, what the history keeps, the record of its run."""
+    """Return how a turn ends after `sent` events: its stop, its history, and the record of its run."""
     is_complete = sent >= len(events) - 1
     kept = list(events) if is_complete else broken_off(events[:sent], prompt, rng)
     return kept[-1], remembered(prompt, kept), job_metadata(kept[-1], index_ids)
 
 
 def job_metadata(stop: Json, index_ids: Sequence[str]) -> Json:
-    """Give the record of a run: a copy of its stop. Source: docs/upstream.md, "History"."""
+    """Return the record of a run: a copy of its stop. Source: docs/upstream.md, "History"."""
     defaults = {"total_input_tokens": None, "total_output_tokens": None, "turns": 1, "duration_ms": 0.0}
     sent = stop.get("usage") or {}
     usage = {name: sent.get(name, default) for name, default in defaults.items()}
