@@ -17,8 +17,8 @@ from mockserver.settings import Settings
 from mockserver.testing.server import make_app
 from tests.needs import NOT_TESTED
 
-hypothesis_settings.register_profile("dev", max_examples=50, deadline=None)
-hypothesis_settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, derandomize=True)
+hypothesis_settings.register_profile("dev", max_examples=30, deadline=None)
+hypothesis_settings.register_profile("ci", max_examples=60, deadline=None, print_blob=True, derandomize=True)
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.settings import SOURCES
 from tests.strategies import ROOT
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 ORDER = 36
 """Decides between rows that are equally good: of four hundred, it gives the fewest, one for each source and era."""
@@ -94,14 +96,15 @@ def grid() -> list[Configuration]:
     return [Configuration(*values) for values in product(*FACTORS.values()) if sensible(values)]
 
 
-def covering(rows: Sequence[tuple[str, ...]], strength: int) -> list[tuple[str, ...]]:
+def covering(rows: Sequence[Row], strength: int) -> list[Row]:
     """Choose a few rows that have every combination of so many values that any row has; always the same ones.
 
     The next one is always one that has most of what is still lacking. Libraries for it stop too early where some
     combinations are excluded.
     """
     has = {row: frozenset(combinations(enumerate(row), strength)) for row in Random(ORDER).sample(rows, len(rows))}
-    lacking, chosen = frozenset().union(*has.values()), []
+    lacking: frozenset[Any] = frozenset().union(*has.values())
+    chosen: list[Row] = []
     while lacking:
         best = max(has, key=lambda row: len(has[row] & lacking))
         chosen.append(best)

@@ -1,15 +1,21 @@
 """What the properties of clients draw from: arguments as users give them."""
 
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
 
 from tests.clients.calls import Way
+from tests.grid import covering
 from tests.talk import MESSAGE
 
 WAYS: tuple[Way, ...] = ("plain", "raw", "streaming")
 ways = st.sampled_from(WAYS)
+
+BOTH = (False, True)
+STYLES = covering(list(product(WAYS, BOTH, BOTH)), 2)
+"""The ways of calling, loose and strict, sync and async: as many of them as have every pair."""
 
 AWKWARD_IDS = (
     "ses-abc123",

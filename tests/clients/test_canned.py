@@ -1,12 +1,11 @@
 """The bundled canned answers, as the clients read them."""
 
 import json
-from itertools import product
 from pathlib import Path
 
 import pytest
 
-from tests.clients.cases import WAYS
+from tests.clients.cases import STYLES
 from tests.clients.conftest import Drive
 from tests.clients.environments import ROOT
 from tests.clients.judgement import faults_of_answer, node, same, validator
@@ -42,7 +41,7 @@ def test_a_canned_answer_is_parsed_as_it_stands_in_its_file(
 ) -> None:
     status, _, name = path.stem.partition(".")
     method = path.parent.name
-    for way, strict, asynchronous in product(WAYS, (False, True), (False, True)):
+    for way, strict, asynchronous in STYLES:
         arguments = ARGUMENTS[method] | {"extra_headers": {"Prefer": f"example={name}"}}
         outcome = drive(release).call(base_url, method, arguments, way=way, strict=strict, asynchronous=asynchronous)
         assert outcome.error is None

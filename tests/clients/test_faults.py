@@ -9,9 +9,11 @@ import pytest
 from mockserver.messages import Json
 from mockserver.testing.server import MockServer, open_mock
 from tests.clients.calls import Outcome, Way
+from tests.clients.cases import BOTH
 from tests.clients.conftest import Drive
 from tests.clients.environments import ROOT
 from tests.clients.releases import PYTHON_2_6, PYTHON_2_19, TYPESCRIPT_2_16, Door
+from tests.pairs import pairwise
 from tests.talk import MESSAGE
 
 PYTHONS = (Door(PYTHON_2_6), Door(PYTHON_2_19, "chat"))
@@ -183,10 +185,7 @@ MADE: dict[str, tuple[str | None, str | None, str | None]] = {
 """The exception of each fault: of the Python client, of a strict one, of the TypeScript client."""
 
 
-@each_python
-@both_colours
-@pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict"])
-@pytest.mark.parametrize("case", MADE)
+@pairwise(door=PYTHONS, case=[*MADE], strict=BOTH, asynchronous=BOTH)
 def test_python_raises_this_for_a_damaged_answer_and_retries_only_a_connection(
     drive: Drive, live: MockServer, door: Door, case: str, strict: bool, asynchronous: bool
 ) -> None:
@@ -286,9 +285,7 @@ READ: dict[str, tuple[str | None, str | None]] = {
 """The exception of each fault where a stream is read line by line, and where it is called for plainly."""
 
 
-@each_python
-@both_colours
-@pytest.mark.parametrize("case", READ)
+@pairwise(door=PYTHONS, case=[*READ], asynchronous=BOTH)
 def test_a_damaged_stream_that_is_read_line_by_line_raises_this_and_is_not_asked_for_again(
     drive: Drive, live: MockServer, door: Door, case: str, asynchronous: bool
 ) -> None:

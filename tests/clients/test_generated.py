@@ -11,11 +11,12 @@ from mockserver.api import make_settings
 from mockserver.engine import Mock
 from mockserver.server.uvicorn import running
 from tests.clients.calls import Outcome, Way
-from tests.clients.cases import WAYS
+from tests.clients.cases import BOTH, WAYS
 from tests.clients.conftest import Drive
 from tests.clients.judgement import faults_of_answer, faults_of_request, same
 from tests.clients.releases import DOORS, PYTHON_2_19, TYPESCRIPTS, Door, Release
 from tests.conftest import app_of
+from tests.pairs import pairwise
 from tests.talk import MESSAGE
 
 UUID = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"
@@ -57,8 +58,6 @@ CLIENTS: dict[str, dict[str, Any]] = {
 CLOSED: dict[Way, list[bool] | None] = {"plain": None, "raw": [True], "streaming": [False, True]}
 """Whether a raw response is closed when it is given, and after its block."""
 
-every_door = pytest.mark.parametrize("door", NEWEST, ids=str)
-every_client = pytest.mark.parametrize("client", CLIENTS)
 every_typescript = pytest.mark.parametrize("release", TYPESCRIPTS, ids=str)
 
 
@@ -76,10 +75,7 @@ def assert_faultless(era: str, outcome: Outcome) -> None:
     assert faults_of_request(era, outcome.exchange) + faults_of_answer(era, outcome.exchange) == []
 
 
-@every_door
-@every_client
-@pytest.mark.parametrize("method", METHODS, ids=str)
-@pytest.mark.parametrize("all_params", [False, True], ids=["required", "all"])
+@pairwise(door=NEWEST, client=[*CLIENTS], method=METHODS, all_params=BOTH)
 def test_a_method_is_answered_in_every_way_of_calling_it(
     drive: Drive, json_url: str, door: Door, client: str, method: Method, all_params: bool
 ) -> None:
@@ -100,9 +96,7 @@ def test_a_method_is_answered_in_every_way_of_calling_it(
         assert {name: outcome.parsed[name] for name in asked} == asked
 
 
-@every_door
-@every_client
-@pytest.mark.parametrize("method", [each for each in METHODS if "session_id" in each.required], ids=str)
+@pairwise(door=NEWEST, client=[*CLIENTS], method=[each for each in METHODS if "session_id" in each.required])
 def test_an_empty_session_id_is_refused_before_anything_is_sent(
     drive: Drive, json_url: str, door: Door, client: str, method: Method
 ) -> None:
@@ -158,9 +152,7 @@ def test_all_parameters_of_a_typescript_method_are_taken(
         assert same(outcome.parsed, json.loads(outcome.exchange.body) if outcome.exchange.body else None)
 
 
-@every_typescript
-@every_typed
-@pytest.mark.parametrize("all_params", [False, True], ids=["options", "params-and-options"])
+@pairwise(release=TYPESCRIPTS, method=[*TYPED], all_params=BOTH)
 def test_the_options_of_a_typescript_call_are_obeyed_and_lead_to_an_unknown_path(
     drive: Drive, json_url: str, release: Release, method: str, all_params: bool
 ) -> None:

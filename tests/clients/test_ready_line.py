@@ -45,8 +45,15 @@ def obey(lines: str, release: Release, more: dict[str, str]) -> Driver:
     return Driver(["sh", "-c", 'eval "$1"; shift; exec "$@"', "sh", exports, *arguments], clean_environ() | more)
 
 
-@pytest.mark.parametrize("release", [PYTHON_2_6, PYTHON_2_19, TYPESCRIPT_2_16], ids=str)
-@pytest.mark.parametrize("more", [{}, {"MOCKSERVER_API_KEY": 'a "key" of $mine'}], ids=["any-key", "one-key"])
+@pytest.mark.parametrize(
+    ("release", "more"),
+    [
+        (PYTHON_2_6, {"MOCKSERVER_API_KEY": 'a "key" of $mine'}),
+        (PYTHON_2_19, {}),
+        (TYPESCRIPT_2_16, {"MOCKSERVER_API_KEY": 'a "key" of $mine'}),
+    ],
+    ids=str,
+)
 def test_the_ready_lines_are_all_that_a_client_needs(
     start: Callable[[dict[str, str]], str], release: Release, more: dict[str, str]
 ) -> None:

@@ -11,6 +11,7 @@ from tests.clients.calls import Outcome, Way
 from tests.clients.conftest import Drive
 from tests.clients.judgement import faults_of_answer, same
 from tests.clients.releases import DOORS, PYTHONS, TITLING, Door, Release
+from tests.pairs import pairwise
 from tests.talk import MESSAGE
 
 CLASSES = {
@@ -47,10 +48,7 @@ def assert_told(outcome: Outcome, status: int) -> None:
     assert outcome.error.message == f"Error code: {status} - {outcome.error.body}"
 
 
-@every_release
-@both_colours
-@pytest.mark.parametrize("status", CLASSES)
-@pytest.mark.parametrize("way", cases.WAYS)
+@pairwise(release=PYTHONS, status=[*CLASSES], way=cases.WAYS, asynchronous=cases.BOTH)
 def test_a_preferred_error_raises_the_exception_of_its_status(
     drive: Drive, base_url: str, release: Release, status: int, way: Way, asynchronous: bool
 ) -> None:
@@ -79,9 +77,7 @@ def test_a_wrong_key_is_an_authentication_error_and_the_right_one_is_none(
     assert (right.error, right.exchange.status) == (None, 200)
 
 
-@every_release
-@both_colours
-@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+@pairwise(release=PYTHONS, method=["get", "post", "put", "patch", "delete"], asynchronous=cases.BOTH)
 def test_an_unknown_path_is_not_found(
     drive: Drive, base_url: str, release: Release, method: str, asynchronous: bool
 ) -> None:
@@ -89,9 +85,7 @@ def test_an_unknown_path_is_not_found(
     assert_told(drive(release).call(base_url, method, arguments, resource="", asynchronous=asynchronous), 404)
 
 
-@every_release
-@both_colours
-@pytest.mark.parametrize("session_id", ["", ".", ".."])
+@pairwise(release=PYTHONS, session_id=["", ".", ".."], asynchronous=cases.BOTH)
 def test_an_id_that_is_no_segment_is_refused_before_anything_is_sent(
     drive: Drive, base_url: str, release: Release, session_id: str, asynchronous: bool
 ) -> None:
@@ -102,37 +96,34 @@ def test_an_id_that_is_no_segment_is_refused_before_anything_is_sent(
     assert (outcome.error.name, outcome.exchanges) == ("ValueError", [])
 
 
-@pytest.mark.parametrize("door", DOORS, ids=str)
-@both_colours
-@pytest.mark.parametrize(
-    ("method", "arguments", "kind", "place"),
-    [
-        ("create", {"index_ids": ["idx-1"] * 11}, "too_long", ["body", "index_ids"]),
-        ("create", {"index_ids": "idx-1"}, "list_type", ["body", "index_ids"]),
-        ("list", {"project_id": "abc"}, "uuid_parsing", ["query", "project_id"]),
-        ("list", {"page_size": "abc"}, "int_parsing", ["query", "page_size"]),
-        ("retrieve", {"session_id": "s", "organization_id": "abc"}, "uuid_parsing", ["query", "organization_id"]),
-        ("get_summary", {"session_id": "s", "project_id": "abc"}, "uuid_parsing", ["query", "project_id"]),
-        ("delete", {"session_id": "s", "project_id": "abc"}, "uuid_parsing", ["query", "project_id"]),
-        ("stream", {"session_id": "s", "index_ids": [], "prompt": "x"}, "too_short", ["body", "index_ids"]),
-        (
-            "stream",
-            {"session_id": "s", "index_ids": ["i"], "prompt": "x" * 1001},
-            "string_too_long",
-            ["body", "prompt"],
-        ),
-    ],
-)
+WRONG: list[tuple[str, dict[str, Any], str, list[str]]] = [
+    ("create", {"index_ids": ["idx-1"] * 11}, "too_long", ["body", "index_ids"]),
+    ("create", {"index_ids": "idx-1"}, "list_type", ["body", "index_ids"]),
+    ("list", {"project_id": "abc"}, "uuid_parsing", ["query", "project_id"]),
+    ("list", {"page_size": "abc"}, "int_parsing", ["query", "page_size"]),
+    ("retrieve", {"session_id": "s", "organization_id": "abc"}, "uuid_parsing", ["query", "organization_id"]),
+    ("get_summary", {"session_id": "s", "project_id": "abc"}, "uuid_parsing", ["query", "project_id"]),
+    ("delete", {"session_id": "s", "project_id": "abc"}, "uuid_parsing", ["query", "project_id"]),
+    ("stream", {"session_id": "s", "index_ids": [], "prompt": "x"}, "too_short", ["body", "index_ids"]),
+    (
+        "stream",
+        {"session_id": "s", "index_ids": ["i"], "prompt": "x" * 1001},
+        "string_too_long",
+        ["body", "prompt"],
+    ),
+]
+"""A method, arguments of which one is wrong, and how and where it is told to be."""
+
+
+@pairwise(door=DOORS, asynchronous=cases.BOTH, wrong=WRONG)
 def test_a_wrong_argument_is_an_unprocessable_entity_that_names_its_place(
     drive: Drive,
     base_url: str,
     door: Door,
-    method: str,
-    arguments: dict[str, Any],
-    kind: str,
-    place: list[str],
     asynchronous: bool,
+    wrong: tuple[str, dict[str, Any], str, list[str]],
 ) -> None:
+    method, arguments, kind, place = wrong
     outcome = drive(door.release).call(base_url, method, arguments, resource=door.resource, asynchronous=asynchronous)
     assert_told(outcome, 422)
     assert faults_of_answer(door.release.era, outcome.exchange) == []

@@ -19,6 +19,7 @@ from tests.clients.conftest import Drive
 from tests.clients.judgement import events_of, faults_of_answer, faults_of_request, node, place_of, same
 from tests.clients.releases import DOORS, LATER, Door, Release
 from tests.conftest import app_of
+from tests.pairs import pairwise
 from tests.talk import MESSAGE
 
 STATUS = {"create": 201, "list": 200, "retrieve": 200, "get_summary": 200}
@@ -29,8 +30,6 @@ ANOTHER = "00000000-0000-0000-0000-000000000000"
 BY_SESSION = ("retrieve", "get_summary", "delete", "stream")
 
 every_door = pytest.mark.parametrize("door", DOORS, ids=str)
-both_colours = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-loose_and_strict = pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict"])
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +51,7 @@ def arguments_of(method: str, session_id: str) -> dict[str, Any]:
     return {"session_id": session_id, **turn} if method in BY_SESSION else turn
 
 
-@every_door
-@both_colours
-@loose_and_strict
-@pytest.mark.parametrize("way", cases.WAYS)
-@pytest.mark.parametrize("method", STATUS)
+@pairwise(door=DOORS, method=[*STATUS], way=cases.WAYS, strict=cases.BOTH, asynchronous=cases.BOTH)
 def test_json_is_answered_from_the_releases_own_era_and_parsed_as_it_was_sent(
     drive: Drive, base_url: str, door: Door, method: str, way: Way, strict: bool, asynchronous: bool
 ) -> None:
@@ -77,10 +72,7 @@ def test_json_is_answered_from_the_releases_own_era_and_parsed_as_it_was_sent(
     assert "x-mock-withdrawn" not in sent.headers
 
 
-@every_door
-@both_colours
-@loose_and_strict
-@pytest.mark.parametrize("way", cases.WAYS)
+@pairwise(door=DOORS, way=cases.WAYS, strict=cases.BOTH, asynchronous=cases.BOTH)
 def test_a_deleted_session_leaves_none(
     drive: Drive, base_url: str, door: Door, way: Way, strict: bool, asynchronous: bool
 ) -> None:
@@ -99,9 +91,7 @@ def test_a_deleted_session_leaves_none(
         assert (later.error.name, later.error.body) == ("NotFoundError", {"detail": "Session not found"})
 
 
-@every_door
-@both_colours
-@pytest.mark.parametrize("way", cases.WAYS)
+@pairwise(door=DOORS, way=cases.WAYS, asynchronous=cases.BOTH)
 def test_a_stream_is_given_as_its_text(drive: Drive, base_url: str, door: Door, way: Way, asynchronous: bool) -> None:
     driver, era = drive(door.release), door.release.era
     arguments = arguments_of("stream", new_session(driver, base_url, door))
@@ -115,9 +105,7 @@ def test_a_stream_is_given_as_its_text(drive: Drive, base_url: str, door: Door, 
     assert sent.headers["x-mock-source"] == "simulated"
 
 
-@every_door
-@both_colours
-@loose_and_strict
+@pairwise(door=DOORS, strict=cases.BOTH, asynchronous=cases.BOTH)
 def test_a_turn_is_kept_in_the_history_without_its_deltas_and_its_stop_is_the_record_of_the_run(
     drive: Drive, base_url: str, door: Door, strict: bool, asynchronous: bool
 ) -> None:
@@ -137,9 +125,7 @@ def test_a_turn_is_kept_in_the_history_without_its_deltas_and_its_stop_is_the_re
     assert outcome.parsed["generated_title"] == (MESSAGE + "..." if titled else None)
 
 
-@every_door
-@both_colours
-@pytest.mark.parametrize("way", cases.WAYS)
+@pairwise(door=DOORS, way=cases.WAYS, asynchronous=cases.BOTH)
 def test_a_strict_client_refuses_a_stream_since_it_is_no_json(
     drive: Drive, base_url: str, door: Door, way: Way, asynchronous: bool
 ) -> None:
@@ -154,12 +140,10 @@ def test_a_strict_client_refuses_a_stream_since_it_is_no_json(
     assert outcome.exchange.status == 200
 
 
-@every_door
-@both_colours
-@pytest.mark.parametrize(
-    "arguments",
-    [{}, {"page_size": 1}, {"page_size": 2, "project_id": UUID}, {"page_size": 0, "page_token": "page_token"}],
-    ids=["default", "one-by-one", "by-twos", "as-in-upstreams-suite"],
+@pairwise(
+    door=DOORS,
+    asynchronous=cases.BOTH,
+    arguments=[{}, {"page_size": 1}, {"page_size": 2, "project_id": UUID}, {"page_size": 0, "page_token": "x"}],
 )
 def test_a_listing_comes_to_its_end_and_gives_every_item_sent(
     drive: Drive, serve: Callable[..., str], door: Door, arguments: dict[str, Any], asynchronous: bool
@@ -180,9 +164,7 @@ def test_a_listing_comes_to_its_end_and_gives_every_item_sent(
     assert not json.loads(outcome.exchanges[-1].body).get("next_page_token")
 
 
-@every_door
-@both_colours
-@pytest.mark.parametrize("method", [*STATUS, "delete", "stream"])
+@pairwise(door=DOORS, method=[*STATUS, "delete", "stream"], asynchronous=cases.BOTH)
 def test_only_a_door_that_has_moved_is_warned_of(
     drive: Drive, base_url: str, door: Door, method: str, asynchronous: bool
 ) -> None:
@@ -239,10 +221,7 @@ def test_any_turn_is_streamed_to_its_end(
     assert (sent.status, sent.contract, outcome.parsed) == (200, era, sent.body)
 
 
-@every_door
-@both_colours
-@loose_and_strict
-@pytest.mark.parametrize("way", cases.WAYS)
+@pairwise(door=DOORS, way=cases.WAYS, strict=cases.BOTH, asynchronous=cases.BOTH)
 def test_where_the_document_answers_its_examples_are_given_to_the_letter(
     drive: Drive, documented_url: str, door: Door, way: Way, strict: bool, asynchronous: bool
 ) -> None:
@@ -269,8 +248,13 @@ def test_where_the_document_answers_its_examples_are_given_to_the_letter(
 
 
 @every_door
-@pytest.mark.parametrize("method", STATUS)
-@given(wish=cases.wishes(), strict=st.booleans(), asynchronous=st.booleans(), way=cases.ways)
+@given(
+    method=st.sampled_from([*STATUS]),
+    wish=cases.wishes(),
+    strict=st.booleans(),
+    asynchronous=st.booleans(),
+    way=cases.ways,
+)
 def test_whatever_is_generated_is_parsed_as_it_was_sent(
     drive: Drive, base_url: str, door: Door, method: str, wish: str, strict: bool, asynchronous: bool, way: Way
 ) -> None:
@@ -286,9 +270,7 @@ def test_whatever_is_generated_is_parsed_as_it_was_sent(
 
 
 @pytest.mark.parametrize("release", LATER, ids=str)
-@both_colours
-@loose_and_strict
-@given(session_id=cases.session_ids, message=cases.messages)
+@given(session_id=cases.session_ids, message=cases.messages, strict=st.booleans(), asynchronous=st.booleans())
 def test_a_release_without_the_title_is_told_that_its_era_has_none(
     drive: Drive,
     base_url: str,

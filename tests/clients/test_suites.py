@@ -13,6 +13,7 @@ from tests.clients.suites import NEWEST, SUITES, TITLED, Suite, run, sources_of
 
 every_suite = pytest.mark.parametrize("suite", [*TITLED, NEWEST], ids=str)
 titled = pytest.mark.parametrize("suite", TITLED, ids=str)
+AGAIN = pytest.mark.thorough("that it is the mock's doing is shown by one release")
 
 STREAM = (
     "test_method_stream",
@@ -46,7 +47,7 @@ def test_every_test_of_a_release_passes_where_a_turn_is_answered_as_json(
     assert Counter(ended.values()) == {"passed": suite.tests}
 
 
-@titled
+@pytest.mark.parametrize("suite", [pytest.param(TITLED[0], marks=AGAIN), TITLED[1]], ids=str)
 def test_where_a_turn_is_streamed_the_strict_stream_tests_fail_and_no_others(
     serve: Callable[..., str], suite: Suite
 ) -> None:
@@ -55,7 +56,7 @@ def test_where_a_turn_is_streamed_the_strict_stream_tests_fail_and_no_others(
     assert Counter(ended.values()) == {"passed": 153, "failed": 12}
 
 
-@every_suite
+@pytest.mark.parametrize("suite", [*(pytest.param(each, marks=AGAIN) for each in TITLED), NEWEST], ids=str)
 def test_where_no_key_is_right_only_the_tests_that_call_no_server_pass(serve: Callable[..., str], suite: Suite) -> None:
     ended = outcomes(suite, serve(seed=0, stream="json", api_key="another key"))
     assert Counter(ended.values()) == {"passed": suite.offline, "failed": suite.tests - suite.offline}

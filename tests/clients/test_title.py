@@ -15,14 +15,8 @@ from tests.clients.releases import TITLING, Release
 from tests.talk import MESSAGE
 
 pytestmark = pytest.mark.parametrize("release", TITLING, ids=str)
+every_style = pytest.mark.parametrize(("way", "strict", "asynchronous"), cases.STYLES)
 both_colours = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-any_call = given(
-    session_id=cases.session_ids,
-    message=cases.messages,
-    scope=cases.scopes(),
-    way=cases.ways,
-    strict=st.booleans(),
-)
 EXAMPLE = {
     "last_updated_at": "2026-04-22T12:34:41.342245",
     "session_id": "ses-abc123",
@@ -45,46 +39,34 @@ def set_title(driver: Driver, base_url: str, session_id: str, message: Any, /, *
     return driver.call(base_url, "set_title", {"session_id": session_id, "first_message": message, **more}, **style)
 
 
-@both_colours
-@any_call
-def test_what_the_client_sends_is_what_the_contract_asks_for(
+@given(
+    session_id=cases.session_ids,
+    message=cases.messages,
+    scope=cases.scopes(),
+    way=cases.ways,
+    strict=st.booleans(),
+    asynchronous=st.booleans(),
+)
+def test_any_title_is_asked_for_as_the_contract_says_answered_by_it_and_parsed_whole(
     drive: Drive,
     base_url: str,
     release: Release,
-    asynchronous: bool,
     session_id: str,
     message: str,
     scope: dict[str, str],
     way: Way,
     strict: bool,
-) -> None:
-    outcome = set_title(
-        drive(release), base_url, session_id, message, **scope, way=way, strict=strict, asynchronous=asynchronous
-    )
-    assert faults_of_request(release.era, outcome.exchange) == []
-    place = place_of(release.era, outcome.exchange)
-    assert place is not None
-    assert place.values == {"session_id": session_id}
-    assert json.loads(outcome.exchange.request_body) == {"first_message": message}
-
-
-@both_colours
-@any_call
-def test_the_client_parses_every_field_that_was_sent_and_no_other(
-    drive: Drive,
-    base_url: str,
-    release: Release,
     asynchronous: bool,
-    session_id: str,
-    message: str,
-    scope: dict[str, str],
-    way: Way,
-    strict: bool,
 ) -> None:
     outcome = set_title(
         drive(release), base_url, session_id, message, **scope, way=way, strict=strict, asynchronous=asynchronous
     )
     sent = outcome.exchange
+    assert faults_of_request(release.era, sent) == []
+    place = place_of(release.era, sent)
+    assert place is not None
+    assert place.values == {"session_id": session_id}
+    assert json.loads(sent.request_body) == {"first_message": message}
     assert (outcome.error, outcome.warnings) == (None, [])
     assert (sent.status, sent.contract) == (200, release.era)
     assert faults_of_answer(release.era, sent) == []
@@ -92,31 +74,10 @@ def test_the_client_parses_every_field_that_was_sent_and_no_other(
     assert same(outcome.parsed, json.loads(sent.body))
     expected = None if way == "plain" else {"status": 200, "headers": sent.headers, "text": sent.body}
     assert outcome.read == expected
+    assert (outcome.parsed["session_id"], outcome.parsed["generated_title"]) == (session_id, message[:50] + "...")
 
 
-@both_colours
-@any_call
-def test_the_title_is_the_beginning_of_the_message_and_belongs_to_the_session(
-    drive: Drive,
-    base_url: str,
-    release: Release,
-    asynchronous: bool,
-    session_id: str,
-    message: str,
-    scope: dict[str, str],
-    way: Way,
-    strict: bool,
-) -> None:
-    parsed = set_title(
-        drive(release), base_url, session_id, message, **scope, way=way, strict=strict, asynchronous=asynchronous
-    ).parsed
-    assert parsed["session_id"] == session_id
-    assert parsed["generated_title"] == message[:50] + "..."
-
-
-@both_colours
-@pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict"])
-@pytest.mark.parametrize("way", cases.WAYS)
+@every_style
 def test_the_documented_call_gets_the_documented_title(
     drive: Drive, base_url: str, release: Release, way: Way, strict: bool, asynchronous: bool
 ) -> None:
@@ -128,9 +89,7 @@ def test_the_documented_call_gets_the_documented_title(
     assert outcome.parsed.keys() == EXAMPLE.keys()
 
 
-@both_colours
-@pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict"])
-@pytest.mark.parametrize("way", cases.WAYS)
+@every_style
 def test_the_documented_example_is_given_to_the_letter_on_wish(
     drive: Drive, base_url: str, release: Release, way: Way, strict: bool, asynchronous: bool
 ) -> None:
@@ -150,8 +109,7 @@ def test_the_documented_example_is_given_to_the_letter_on_wish(
     assert outcome.exchange.headers["x-mock-source"] == "documented"
 
 
-@both_colours
-@given(wish=cases.wishes(), strict=st.booleans(), way=cases.ways)
+@given(wish=cases.wishes(), strict=st.booleans(), way=cases.ways, asynchronous=st.booleans())
 def test_whatever_is_generated_is_parsed_as_it_was_sent(
     drive: Drive, base_url: str, release: Release, asynchronous: bool, wish: str, strict: bool, way: Way
 ) -> None:
@@ -181,8 +139,7 @@ def test_an_id_that_is_no_segment_is_refused_before_anything_is_sent(
     assert (outcome.error.name, outcome.exchanges) == ("ValueError", [])
 
 
-@both_colours
-@given(wrong=cases.no_messages, way=cases.ways, strict=st.booleans())
+@given(wrong=cases.no_messages, way=cases.ways, strict=st.booleans(), asynchronous=st.booleans())
 def test_a_message_that_is_no_text_is_an_unprocessable_entity(
     drive: Drive, base_url: str, release: Release, asynchronous: bool, wrong: Any, way: Way, strict: bool
 ) -> None:
