@@ -99,23 +99,19 @@ def run(
         "seconds": round(time.perf_counter() - began, 1),
         "seed": seed,
     }
-    rows = [
-        (
-            each.mutant.name,
-            each.mutant.what,
-            each.rules[0] if each.rules else "-",
-            str(each.cases),
-            f"{each.seconds:.2f}",
-        )
-        for each in outcomes
-    ]
-    table = Table("Servers", ("server", "what it does", "rule that saw it", "cases", "seconds"), rows)
+    table = Table("Servers", ("server", "what it does", "rule that saw it", "cases", "seconds"), [*map(_row, outcomes)])
     rules = {
         "mutant-missed": "Every mutant is seen by the check.",
         "falsely-accused": "No server that is right is accused.",
     }
     passed = tuple(each.mutant.name for each in outcomes if bool(each.findings) is (each in killed))
     return Report("mutants", "the catalogue", tuple(findings), figures, (table,), rules, passed)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    """Write what the check said of one server as a row."""
+    seen = outcome.rules[0] if outcome.rules else "-"
+    return outcome.mutant.name, outcome.mutant.what, seen, str(outcome.cases), f"{outcome.seconds:.2f}"
 
 
 @click.command("mutants")
