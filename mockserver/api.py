@@ -191,6 +191,11 @@ def names() -> list[str]:
     return [*built_in, *sorted(each.name for each in entry_points(group=GROUP) if each.name not in built_in)]
 
 
+def complete(_: Any, __: Any, incomplete: str) -> list[str]:
+    """Name the values of `--api` that begin with a text, as a shell's completion wants them."""
+    return [name for name in (*names(), NONE) if name.startswith(incomplete)]
+
+
 def default_name() -> str:
     """Return the name of the default pack."""
     return str(importlib.import_module(GROUP).DEFAULT)

@@ -11,25 +11,55 @@ from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from mockserver import __version__
 from mockserver import api as packs
-from mockserver.errors import MockserverError, UsageError
+from mockserver.errors import MockserverError, StartError, UsageError, install_command
 from mockserver.settings import Settings, options_of
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class LazyCommand(NamedTuple):
+    """A command that is loaded when it is called."""
+
+    place: str
+    """Where it is: `"module:attribute"`."""
+    short_help: str
+    """What it does, for the list of commands, which loads none of them."""
+    extra: str = ""
+    """The extra of the distribution that it needs; nothing where it needs none."""
+
+
 CHECKS = {
-    "check": "mockserver.check.provider.command:command",
-    "check-client": "mockserver.check.client.command:command",
-    "matrix": "mockserver.check.client.command:matrix",
-    "drift": "mockserver.check.changes.command:command",
-    "mutants": "mockserver.check.mutants.run:command",
-    "coverage": "mockserver.check.coverage.report:command",
+    "check": LazyCommand(
+        "mockserver.check.provider.command:command", "Check that a server keeps its contract.", extra="check"
+    ),
+    "check-client": LazyCommand(
+        "mockserver.check.client.command:command", "Check that a client keeps the contract and copes with every answer."
+    ),
+    "matrix": LazyCommand(
+        "mockserver.check.client.command:matrix", "Check releases of a client against versions of the contract."
+    ),
+    "drift": LazyCommand(
+        "mockserver.check.changes.command:command", "List what changed between two contracts, and whom it breaks."
+    ),
+    "mutants": LazyCommand(
+        "mockserver.check.mutants.run:command", "Check the check itself, on servers that are broken.", extra="check"
+    ),
+    "coverage": LazyCommand(
+        "mockserver.check.coverage.report:command", "Count how much of a contract recorded exchanges exercise."
+    ),
 }
-"""The checking commands as `"module:attribute"`, loaded when they are called."""
+"""The checking commands."""
+
+EXTRAS = {"check": ("hypothesis", "httpx")}
+"""The modules that an extra brings, by its name."""
 
 PROGRAM = "mockserver.check.client.traffic"
 """The module that reports on a program, loaded when a report is wanted."""
@@ -39,23 +69,71 @@ _PACK = "mockserver.api"
 """The key of the API pack in a click context."""
 
 
+def missing_modules(extra: str) -> list[str]:
+    """Name the modules of an extra that are not installed."""
+    return [name for name in EXTRAS.get(extra, ()) if find_spec(name) is None]
+
+
+class _CommandWithoutExtra(click.Command):
+    """Stands for a command whose extra is not installed: it has help, and an error that says what to install."""
+
+    def __init__(self, name: str, lazy: LazyCommand) -> None:
+        needs = f"It needs the extra {lazy.extra}, which is not installed. Install it to use this command:"
+        super().__init__(
+            name,
+            help=f"{lazy.short_help}\n\n{needs}\n\n\b\n{install_command(lazy.extra)}",
+            params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+            context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
+            callback=partial(_refuse, name, lazy.extra),
+        )
+
+
+def _refuse(name: str, extra: str, **_: Any) -> NoReturn:
+    lacking = missing_modules(extra)
+    raise StartError(
+        f"the command {name} needs the extra {extra}, which is not installed",
+        where=f"mockserver {name}",
+        why=f"there is no module {' and no '.join(lacking)} in {sys.executable}",
+        fix=install_command(extra),
+    )
+
+
 class _Commands(click.Group):
     """The serving commands, and the checking commands, which are loaded when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all of them."""
-        return [
-            *super().list_commands(ctx),
-            *(name for name in CHECKS if find_spec(CHECKS[name].partition(":")[0]) is not None),
-        ]
+        return [*super().list_commands(ctx), *CHECKS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Give one of them."""
-        found = super().get_command(ctx, cmd_name)
-        if found is None and cmd_name in self.list_commands(ctx):
-            command: click.Command = packs.load(CHECKS[cmd_name])
-            return command
-        return found
+        lazy = CHECKS.get(cmd_name)
+        if lazy is None:
+            return super().get_command(ctx, cmd_name)
+        if missing_modules(lazy.extra):
+            return _CommandWithoutExtra(cmd_name, lazy)
+        command: click.Command = packs.load(lazy.place)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; no checking command is loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.describe(name)) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete the name of a command, or an option; no checking command is loaded for it."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=self.describe(name)) for name in names]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def describe(self, name: str) -> str:
+        """Say in a line what a command does, and which extra it needs if that is not installed."""
+        lazy = CHECKS.get(name)
+        if lazy is None:
+            return self.commands[name].get_short_help_str(limit=100)
+        return lazy.short_help + (f" (needs the extra {lazy.extra})" if missing_modules(lazy.extra) else "")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,7 +150,7 @@ class _ServingCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the pack, then parse; an option of another pack is a usage error that names it."""
-        ctx.meta[_PACK] = api_of(args, ctx.default_map or {})
+        ctx.meta[_PACK] = self.find_pack(ctx, args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -87,6 +165,15 @@ class _ServingCommand(click.Command):
                 why=f"it is an option of the API pack {owner}, and {api.name if api else 'none'} is in force",
                 fix=f"add --api {owner}, or leave it out",
             ) from error
+
+    def find_pack(self, ctx: click.Context, args: Sequence[str]) -> packs.Api | None:
+        """Find the pack in force; a wrong name is no error while a shell completes the line."""
+        try:
+            return api_of(args, ctx.default_map or {})
+        except UsageError:
+            if not ctx.resilient_parsing:
+                raise
+            return None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options of the command, of serving, and of the pack."""
@@ -134,6 +221,8 @@ def _option(each: "Field[Any]") -> click.Option:
     more: dict[str, Any] = {"help": each.metadata["help"], "envvar": f"MOCKSERVER_{each.name.upper()}"}
     if each.type is bool:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=each.default, show_default=True, **more)
+    if each.name == "api":
+        more["shell_complete"] = packs.complete
     shown = each.default is not None
     return click.Option([flag], type=_kind(each), default=each.default, show_default=shown, **more)
 
@@ -358,10 +447,20 @@ def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
     return value if isinstance(value, bool) else str(value)
 
 
+def _defaults(args: Sequence[str]) -> dict[str, Any]:
+    """Read pyproject.toml; what is wrong in it is no error while a shell completes the line."""
+    try:
+        return read_pyproject(Path.cwd(), args)
+    except UsageError:
+        if "_MOCKSERVER_COMPLETE" not in os.environ:
+            raise
+        return {}
+
+
 def start() -> None:
     """Run the command line; an error is printed to stderr and sets the exit code."""
     try:
-        said = read_pyproject(Path.cwd(), sys.argv[1:])
+        said = _defaults(sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}
         main(default_map={**checks, "serve": said, "run": {key: value for key, value in said.items() if key != "port"}})
     except MockserverError as error:

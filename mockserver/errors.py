@@ -13,6 +13,14 @@ MockserverError
          └─ StoreFullError        a store that has no room for one more
 """
 
+DISTRIBUTION = "llamacloud-mockserver"
+"""What pip calls this project."""
+
+
+def install_command(extra: str) -> str:
+    """Give the command that installs an extra of this project."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
 
 class MockserverError(Exception):
     """The base of all exceptions. Its text has four parts, each on a line of its own."""

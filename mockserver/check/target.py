@@ -5,15 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
-
-import httpx
 
 from mockserver.errors import StartError
 from mockserver.messages import Delivery, Handler, Headers, Request, Response
 from mockserver.server.asgi import Application
 from mockserver.server.client import ask
+
+if TYPE_CHECKING:  # at run time it is loaded by what asks: reports and coverage work without it
+    import httpx
 
 LONGEST_ANSWER = 16_777_216
 """How many bytes of an answer are read."""
@@ -48,7 +49,7 @@ class Answer(NamedTuple):
 class Target:
     """Asks one server; `base` is what stands before every path."""
 
-    def __init__(self, client: httpx.Client, base: str, patience: float) -> None:
+    def __init__(self, client: "httpx.Client", base: str, patience: float) -> None:
         self._client, self.base, self.patience = client, base.rstrip("/"), patience
         parts = urlsplit(self.base)
         self._origin, self._prefix = (parts.scheme, parts.hostname or "", parts.port), parts.path
@@ -57,6 +58,8 @@ class Target:
 
     def ask(self, request: Request) -> Answer:
         """Send a request as it is, and give what came back, read to its end or for as long as patience lasts."""
+        import httpx
+
         scheme, host, port = self._origin
         raw = (self._prefix + request.path + (f"?{request.query}" if request.query else "")).encode(
             "latin-1", "replace"
@@ -88,11 +91,13 @@ class Target:
         self._client.close()
 
 
-def _lowered(headers: httpx.Headers) -> Headers:
+def _lowered(headers: "httpx.Headers") -> Headers:
     return Headers([(name.lower(), value) for name, value in headers.raw])
 
 
 def _failure(error: Exception) -> str:
+    import httpx
+
     if isinstance(error, httpx.TimeoutException):
         return "timeout"
     if isinstance(error, httpx.LocalProtocolError | httpx.InvalidURL):
@@ -103,6 +108,8 @@ def _failure(error: Exception) -> str:
 @contextmanager
 def at_url(url: str, patience: float) -> Iterator[Target]:
     """Check the server behind a URL; a StartError where nothing answers there."""
+    import httpx
+
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     # A deadline is kept for the whole answer, too; nothing of the environment changes what is sent.
     verify = not url.startswith("http:")
@@ -128,6 +135,8 @@ class HandlerTarget(Target):
     """Asks a Handler directly."""
 
     def __init__(self, handler: Handler, patience: float) -> None:
+        import httpx
+
         super().__init__(httpx.Client(transport=httpx.MockTransport(_never)), "http://mockserver.test", patience)
         self._handler = handler
 
@@ -164,7 +173,7 @@ class HandlerTarget(Target):
 _SENT_RAW = [(name.encode(), value.encode()) for name, value in {"host": "mockserver.test", **SENT}.items()]
 
 
-def _never(_: httpx.Request) -> httpx.Response:
+def _never(_: "httpx.Request") -> "httpx.Response":
     raise AssertionError("a Handler is asked directly")
 
 

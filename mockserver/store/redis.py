@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from mockserver.errors import StoreError, StoreFullError
+from mockserver.errors import StoreError, StoreFullError, install_command
 from mockserver.messages import Json
 from mockserver.store.base import (
     DEFAULT_LIMITS,
@@ -303,8 +303,12 @@ class RedisStore:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            fix = f"{sys.executable} -m pip install redis"
-            raise StoreError("the client for Redis is missing", why=str(error), fix=fix) from error
+            raise StoreError(
+                "the store in Redis needs the extra redis, which is not installed",
+                where="--store",
+                why=f"there is no module redis in {sys.executable}",
+                fix=install_command("redis"),
+            ) from error
         self._error = RedisError
         self._limits = limits
         try:

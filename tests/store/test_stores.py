@@ -485,7 +485,7 @@ def test_no_password_is_told(redis: RedisServer, login: str) -> None:
 
 def test_who_has_no_client_for_redis_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
-    assert "-m pip install redis" in refused(lambda: RedisStore("redis://127.0.0.1"))
+    assert "pip install 'llamacloud-mockserver[redis]'" in refused(lambda: RedisStore("redis://127.0.0.1"))
 
 
 def foreign_files(folder: Path) -> Iterator[Path]:

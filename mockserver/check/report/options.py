@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from mockserver.api import NONE, default_name, names
+from mockserver.api import NONE, complete, default_name, names
 from mockserver.check.report.formats import FORMATS
 from mockserver.check.report.locate import NO_FILES, Files
 from mockserver.check.report.model import Report
@@ -47,7 +47,7 @@ def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def api_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option that says which API pack is in force; see `mockserver.api.choose`."""
     text = f"The API pack: one of {', '.join(names())}, or {NONE}.  [default: {default_name()}, but for a FILE]"
-    return click.option("--api", envvar="MOCKSERVER_API", help=text)(command)
+    return click.option("--api", envvar="MOCKSERVER_API", help=text, shell_complete=complete)(command)
 
 
 def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> None:
