@@ -68,7 +68,7 @@ def kept(place: Path, build: Callable[[Path], None]) -> Path:
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(place.parent / f"{place.name}.lock"):
+    with locked(place.parent / f"{place.name}.lock"):
         if not place.exists():
             with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}.") as scratch:
                 built = Path(scratch) / "built"
@@ -157,7 +157,7 @@ def run(arguments: Sequence[str], wanted: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold a lock between processes; the system lets go of it when its holder dies."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,16 +1,12 @@
 """The wheel holds what is served, and serves it the same from anywhere."""
 
-import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -20,78 +16,25 @@ from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.schema import load_document
 from mockserver.engine import Mock
 from mockserver.settings import Settings
+from tests.project import installations
 from tests.strategies import BODIES, ROOT, contract_of
 from tests.talk import KEY, MESSAGE, TITLE, ask, whole
-
-CACHE = ROOT / ".cache" / "wheel"
-"""Where the wheel and its environment are kept for the next run, for as long as nothing in them has changed."""
 
 CLOCK = "2026-04-22T12:34:41.342245"
 CHAT = "/api/v1/chat"
 STREAM = CHAT + "/ses-abc123/messages/stream"
 
 
-def call(*command: str | Path) -> None:
-    """Run a command to its end; what it wrote is shown where it fails."""
-    variables = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=CACHE, env=variables, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def digest(paths: Iterable[Path]) -> str:
-    """Give a digest of files, their names included."""
-    made = sha256()
-    for path in sorted(paths):
-        made.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
-    return made.hexdigest()
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Keep other processes of the tests out."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def is_made(mark: Path, key: str) -> bool:
-    return mark.is_file() and mark.read_text("utf-8") == key
-
-
 @pytest.fixture(scope="module")
 def wheel() -> Path:
     """Give the wheel of the tree as it stands."""
-    packed = [path for name in ("mockserver", "schemas", "fixtures") for path in (ROOT / name).rglob("*")]
-    files = [path for path in packed if path.is_file() and "__pycache__" not in path.parts]
-    files += [ROOT / name for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE")]
-    with alone():
-        key, folder = digest(files), CACHE / "dist"
-        if not is_made(CACHE / "dist.made", key):
-            for old in folder.glob("*.whl"):
-                old.unlink()
-            call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
-            (CACHE / "dist.made").write_text(key, "utf-8")
-        return next(folder.glob("*.whl"))
+    return installations.wheel()
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path) -> Path:
+def installed() -> Path:
     """Give the folder of the commands of an environment that holds the wheel and what it depends on alone."""
-    folder, constraints = CACHE / "environment", ROOT / "constraints.txt"
-    python = folder / "bin" / "python"
-    pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", constraints)
-    with alone():
-        needed = digest([constraints, ROOT / "pyproject.toml"]) + sys.version
-        if not is_made(CACHE / "environment.made", needed):
-            call(sys.executable, "-m", "venv", "--clear", folder)
-            call(*pip, wheel)
-            (CACHE / "environment.made").write_text(needed, "utf-8")
-        holds = sha256(wheel.read_bytes()).hexdigest()
-        if not is_made(folder / "wheel.made", holds):
-            call(*pip, "--no-deps", "--force-reinstall", wheel)
-            (folder / "wheel.made").write_text(holds, "utf-8")
-    return folder / "bin"
+    return installations.installed()
 
 
 def test_the_wheel_holds_the_contracts_the_fixtures_and_no_tests(wheel: Path) -> None:
@@ -118,13 +61,15 @@ def test_the_wheel_says_that_it_is_typed_as_its_classifier_does(wheel: Path) -> 
 
 
 def test_the_wheel_needs_neither_the_tools_of_the_tests_nor_a_client_of_redis(installed: Path) -> None:
-    listed = subprocess.run(
-        [installed / "python", "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        installed / "python",
+        "--disable-pip-version-check",
+    ]
+    listed = installations.run([*pip, "list", "--format", "json"])
     names = {each["name"].lower() for each in json.loads(listed.stdout)}
     assert "llamacloud-mockserver" in names
     assert not names & {
@@ -141,8 +86,7 @@ def test_the_wheel_needs_neither_the_tools_of_the_tests_nor_a_client_of_redis(in
 
 
 def test_the_installed_command_finds_the_lines_of_a_contract(installed: Path, tmp_path: Path) -> None:
-    command: list[str | Path] = [installed / "mockserver", "drift", "2.6", "2.8", "--report", "github"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = installations.run([installed / "mockserver", "drift", "2.6", "2.8", "--report", "github"], tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert re.search(r"file=schemas/llamacloud-chat/2\.6\.yaml,line=[1-9][0-9]+", done.stdout), done.stdout[:500]
 

@@ -1,0 +1,216 @@
+"""The command works however it was installed: bare, or with one of the extras."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mockserver.cli import CHECKS, EXTRAS
+from mockserver.errors import install_command
+from tests.needs import need, running
+from tests.project.installations import installed, run
+from tests.redis_server import RedisServer
+from tests.strategies import ROOT
+
+ANY = pytest.mark.parametrize("extra", ["", "testing", "check", "redis"], ids=lambda extra: extra or "bare")
+
+COMMANDS = ("serve", "run", *CHECKS)
+NEED_CHECK = ("check", "mutants")
+INSTALL_CHECK = "pip install 'llamacloud-mockserver[check]'"
+
+CLIENT = """
+import json, os, urllib.request
+url = os.environ["MOCKSERVER_URL"] + "/api/v1/chat/ses-abc123/title"
+body = json.dumps({"first_message": "Hello"}).encode()
+headers = {"authorization": "Bearer any-key", "content-type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()
+"""
+"""A client in Python without any package."""
+
+
+def command(extra: str, *arguments: str | Path, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command of an environment; it never ends in a traceback."""
+    done = run([installed(extra) / "mockserver", *arguments], folder, **variables)
+    assert "Traceback" not in done.stdout + done.stderr, (arguments, done.stderr)
+    return done
+
+
+# -- help ------------------------------------------------------------------------------------------------------------
+
+
+@ANY
+def test_every_command_has_its_help(extra: str, tmp_path: Path) -> None:
+    for name in COMMANDS:
+        done = command(extra, name, "--help", folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert done.stdout.startswith(f"Usage: mockserver {name} "), name
+        lacks = name in NEED_CHECK and extra != "check"
+        assert (INSTALL_CHECK in done.stdout) == lacks, name
+        if name in CHECKS and lacks:
+            assert CHECKS[name].short_help in done.stdout
+
+
+@ANY
+def test_the_list_of_commands_says_what_each_does_and_which_extra_it_lacks(extra: str, tmp_path: Path) -> None:
+    done = command(extra, "--help", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = " ".join(done.stdout.split())
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}  +[A-Z]", done.stdout, re.MULTILINE), name
+    for name, lazy in CHECKS.items():
+        lacks = name in NEED_CHECK and extra != "check"
+        assert f" {name} {lazy.short_help}" in listed
+        assert (f"{lazy.short_help} (needs the extra check)" in listed) == lacks
+
+
+@ANY
+def test_without_arguments_the_command_shows_its_help(extra: str, tmp_path: Path) -> None:
+    done = command(extra, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout + done.stderr == command(extra, "--help", folder=tmp_path).stdout
+
+
+@ANY
+def test_python_runs_the_module_as_the_command(extra: str, tmp_path: Path) -> None:
+    version = command(extra, "--version", folder=tmp_path)
+    assert (version.returncode, version.stderr) == (0, "")
+    assert re.fullmatch(r"mockserver, version \d+\.\d+\.\d+\n", version.stdout)
+    python: list[str | Path] = [installed(extra) / "python", "-m", "mockserver"]
+    assert run([*python, "--version"], tmp_path).stdout == version.stdout
+    assert run([*python, "check", "--help"], tmp_path).stdout.startswith("Usage: python -m mockserver check ")
+
+
+def test_to_list_the_commands_loads_none_of_those_that_check(tmp_path: Path) -> None:
+    code = "import sys, atexit; from mockserver.cli import start; atexit.register(lambda: print(*sys.modules)); start()"
+    done = run([installed("check") / "python", "-c", code, "--help"], tmp_path)
+    assert "Count how much of a contract" in done.stdout
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "mockserver.cli" in loaded
+    assert [name for name in loaded if name.startswith(("mockserver.check", "hypothesis", "httpx"))] == []
+
+
+# -- a missing extra -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extra", ["", "testing", "redis"], ids=lambda extra: extra or "bare")
+@pytest.mark.parametrize("arguments", [("check", "http://127.0.0.1:1", "--read-only"), ("mutants",)], ids=NEED_CHECK)
+def test_a_command_without_its_extra_says_which_to_install(
+    extra: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = command(extra, *arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    what, where, why, fix = done.stderr.splitlines()
+    assert what == f"mockserver: the command {arguments[0]} needs the extra check, which is not installed"
+    assert where == f"  where: mockserver {arguments[0]}"
+    lacking = "hypothesis" if extra == "testing" else "hypothesis and no httpx"
+    assert why.startswith(f"  why: there is no module {lacking} in ")
+    assert fix == f"  fix: {INSTALL_CHECK}"
+
+
+@pytest.mark.parametrize("extra", ["", "testing", "check"], ids=lambda extra: extra or "bare")
+def test_a_store_without_its_extra_says_which_to_install(extra: str, tmp_path: Path) -> None:
+    done = command(extra, "serve", "--port", "0", "--store", "redis://127.0.0.1:1", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "needs the extra redis" in done.stderr.splitlines()[0]
+    assert done.stderr.splitlines()[-1] == "  fix: pip install 'llamacloud-mockserver[redis]'"
+
+
+def test_the_command_knows_what_an_extra_brings() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for extra, modules in EXTRAS.items():
+        packages = [re.split(r"[^\w-]", each)[0] for each in project["optional-dependencies"][extra]]
+        assert sorted(packages) == sorted(modules)
+        assert install_command(extra) == f"pip install '{project['name']}[{extra}]'"
+    assert {lazy.extra for lazy in CHECKS.values()} - {""} == EXTRAS.keys()
+
+
+# -- with what is installed, it works --------------------------------------------------------------------------------
+
+
+def test_what_a_program_sends_is_reported_and_counted_without_any_extra(tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text(CLIENT, "utf-8")
+    program = [str(installed() / "python"), "client.py"]
+    kept = ("--journal", "journal.jsonl", "--report", "json=report.json", "--coverage")
+    done = command("", "run", *kept, "--", *program, folder=tmp_path)
+    assert (done.returncode, (tmp_path / "report.json").is_file()) == (0, True), done.stderr
+    done = command("", "coverage", "journal.jsonl", "--report", "markdown", folder=tmp_path)
+    assert done.returncode == 0
+    assert "set_title" in done.stdout
+
+
+def test_a_server_is_checked_with_the_extra_check(tmp_path: Path) -> None:
+    serve = [str(installed("check") / "mockserver"), "serve", "--port", "0", "--contract", "2.6"]
+    with running(serve, tmp_path / "log") as server:
+        url = re.search(r"http://[\d.:]+\d", server.said("ready at"))
+        assert url is not None
+        few = ("--operation", "set_title", "--examples", "1", "--no-state", "--quiet")
+        done = command("check", "check", url[0], *few, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    done = command("check", "mutants", "no-such-server", folder=tmp_path)
+    assert (done.returncode, "in the catalogue" in done.stderr) == (2, True)
+
+
+def test_a_test_has_the_fixture_with_the_extra_testing(tmp_path: Path) -> None:
+    (tmp_path / "test_title.py").write_text(
+        "def test_title(mockserver):\n"
+        "    client = mockserver.http_client(headers={'authorization': 'Bearer any-key'})\n"
+        "    answer = client.post('/api/v1/chat/ses-abc123/title', json={'first_message': 'Hello'})\n"
+        "    assert answer.json()['generated_title'] == 'Hello...'\n",
+        "utf-8",
+    )
+    done = run([installed("testing") / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"], tmp_path)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_a_server_keeps_its_sessions_in_redis_with_the_extra_redis(tmp_path: Path) -> None:
+    need("redis-server")
+    redis = RedisServer(str(tmp_path))
+    try:
+        (tmp_path / "client.py").write_text(CLIENT, "utf-8")
+        program = [str(installed("redis") / "python"), "client.py"]
+        done = command("redis", "run", "--store", redis.url, "--", *program, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    finally:
+        redis.stop()
+
+
+# -- completion ------------------------------------------------------------------------------------------------------
+
+
+def completed(extra: str, line: str, folder: Path) -> list[str]:
+    """Complete the last word of a line as bash does."""
+    words = line.split(" ")
+    asked = {"_MOCKSERVER_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = command(extra, folder=folder, **asked)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [each.removeprefix("plain,") for each in done.stdout.split()]
+
+
+@ANY
+def test_a_shell_completes_commands_options_and_packs(extra: str, tmp_path: Path) -> None:
+    assert completed(extra, "mockserver c", tmp_path) == ["check", "check-client", "coverage"]
+    assert completed(extra, "mockserver serve --st", tmp_path)[:3] == ["--store", "--state", "--strict"]
+    assert completed(extra, "mockserver serve --api l", tmp_path) == ["llamacloud-chat"]
+    assert completed(extra, "mockserver drift --api ", tmp_path) == ["llamacloud-chat", "none"]
+    assert ("--examples" in completed(extra, "mockserver check --ex", tmp_path)) == (extra == "check")
+
+
+def test_what_is_wrong_does_not_disturb_a_line_that_is_completed(tmp_path: Path) -> None:
+    assert completed("", "mockserver serve --api no-such-pack --see", tmp_path) == ["--seed"]
+    (tmp_path / "pyproject.toml").write_text("[tool.mockserver]\nno-such-option = 1\n", "utf-8")
+    assert completed("", "mockserver serve --see", tmp_path) == ["--seed"]
+
+
+def test_the_pack_in_force_says_which_options_are_completed(tmp_path: Path) -> None:
+    assert completed("", "mockserver serve --title", tmp_path) == ["--title-length"]
+    assert completed("", "mockserver serve --api none --title", tmp_path) == []
+
+
+def test_bash_takes_the_script_of_the_completion(tmp_path: Path) -> None:
+    path = f"{installed()}:{Path(need('bash')).parent}:/usr/bin:/bin"
+    script = 'eval "$(_MOCKSERVER_COMPLETE=bash_source mockserver)"; complete -p mockserver'
+    done = run(["bash", "-c", script], tmp_path, PATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "-F _mockserver_completion mockserver" in done.stdout
