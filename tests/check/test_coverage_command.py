@@ -25,6 +25,7 @@ from mockserver.cli import main
 from mockserver.errors import MockserverError, StartError, UsageError
 from mockserver.journal.exchange import as_json
 from mockserver.server.uvicorn import running
+from tests import commands
 from tests.check.test_formats import SCHEMA
 from tests.exchanges import exchange, journal
 from tests.project.test_readme import called as sent
@@ -240,10 +241,8 @@ def test_the_program_ends_with_the_right_code(
     arguments: list[str], code: int, text: str, kept: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.jsonl").write_text("x\n", "utf-8")
-    done = subprocess.run(
-        [*MOCKSERVER, "coverage", *arguments], cwd=kept.parent, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, text in done.stderr) == (code, True), done.stderr
+    done = commands.run("coverage", *arguments, cwd=kept.parent)
+    assert (done.code, text in done.stderr) == (code, True), done.stderr
 
 
 # -- contracts ---------------------------------------------------------------------------------------------------------

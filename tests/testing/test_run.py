@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import commands
 from tests.needs import awaited, need, running
 from tests.strategies import ROOT
 
@@ -90,9 +91,8 @@ def test_the_exit_code_of_the_command_counts_where_it_is_not_0() -> None:
     ],
 )
 def test_what_cannot_be_run_is_told(tmp_path: Path, arguments: list[str], code: int, told: str) -> None:
-    command = [*MOCKSERVER, "run", *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+    done = commands.run("run", *arguments, cwd=tmp_path)
+    assert (done.code, told in done.stderr) == (code, True), done.stderr
 
 
 def test_the_port_of_a_projects_settings_is_that_of_serve_alone(tmp_path: Path) -> None:
