@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mockserver.api import Api, Call, Draft, Play, PlayContext
-from mockserver.clock import timestamp_of
+from mockserver.clock import Timestamps
 from mockserver.contract.openapi import Operation
 from mockserver.store.base import Change, Record
 
@@ -17,13 +17,14 @@ PATH = "/v9/notes/{note_id}/heading"
 
 def plays(context: PlayContext) -> Mapping[Operation, Play]:
     """Return what plays the one operation: it gives a note its heading, and keeps that."""
+    clock = Timestamps(context.now)
 
     def heading(call: Call) -> Draft:
         note, words = call.path["note_id"], call.body["words"]
 
         def step(old: Record | None, _gone: bool) -> Change:
             kept = {"work": None, "sources": None} if old is None else old.data
-            news = {"heading": words[:50] + "...", "changed_at": timestamp_of(context.now())}
+            news = {"heading": words[:50] + "...", "changed_at": clock.text()}
             return Change(Record("notes", note, {**kept, **news}))
 
         made = context.store.update(call.request.scope, "notes", note, step)
