@@ -18,6 +18,7 @@ from mockserver.cli import read_pyproject, ready_lines
 from mockserver.engine import Mock
 from mockserver.server.uvicorn import bind
 from mockserver.settings import Settings
+from tests import commands
 from tests.talk import KEY, MESSAGE, TITLE
 
 PATIENCE = 30.0
@@ -38,17 +39,10 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "mockserver", *arguments]
 
 
-def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **variables: str) -> commands.Done:
     """Run a command that ends by itself."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    unset = {name: None for name in os.environ if name.startswith("MOCKSERVER_")}
+    return commands.run(*arguments, cwd=folder, env={**unset, **variables})
 
 
 class Served:
@@ -189,7 +183,7 @@ def test_one_operation_is_told_in_the_singular(tmp_path: Path) -> None:
 # -- what stops it ---------------------------------------------------------------------------------------------------
 
 
-def stopped(done: "subprocess.CompletedProcess[str]", code: int, *texts: str) -> None:
+def stopped(done: commands.Done, code: int, *texts: str) -> None:
     assert done.returncode == code, done
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -237,8 +231,11 @@ def test_a_bad_contract_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
 
 
 def test_help_and_version_are_told_wherever_it_is_called(tmp_path: Path) -> None:
-    assert "serve" in run(tmp_path, "--help").stdout
-    assert re.fullmatch(r"mockserver, version \d+\.\d+\.\d+\n", run(tmp_path, "--version").stdout)
+    for option, told in {"--help": r"(?s).*\bserve\b.*", "--version": r"mockserver, version \d+\.\d+\.\d+\n"}.items():
+        said = subprocess.run(
+            command(option), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True
+        )
+        assert re.fullmatch(told, said.stdout)
 
 
 @pytest.mark.parametrize("url", ["memory://", "memory:///"])

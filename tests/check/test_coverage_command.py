@@ -242,7 +242,7 @@ def test_the_program_ends_with_the_right_code(
 ) -> None:
     (tmp_path / "bad.jsonl").write_text("x\n", "utf-8")
     done = commands.run("coverage", *arguments, cwd=kept.parent)
-    assert (done.code, text in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, text in done.stderr) == (code, True), done.stderr
 
 
 # -- contracts ---------------------------------------------------------------------------------------------------------

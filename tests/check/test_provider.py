@@ -279,13 +279,13 @@ def test_the_time_bounds_a_run() -> None:
 def test_what_cannot_be_checked_is_told(arguments: list[str], code: int, told_: str, tmp_path: Path) -> None:
     unset = {name: None for name in os.environ if name.startswith("LLAMA_")}
     done = commands.run("check", *arguments, cwd=tmp_path, env=unset)
-    assert (done.code, told_ in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, told_ in done.stderr) == (code, True), done.stderr
 
 
 def test_an_operation_that_the_contract_has_not_is_named() -> None:
     with running(make_app(Settings(contract="2.17", seed=1))) as url:
         done = commands.run("check", url, "--operation", "set_title")
-    assert done.code == 2
+    assert done.returncode == 2
     assert "there is no operation 'set_title'" in done.stderr
     assert "fix: there are create, delete, get_summary, list, retrieve, stream" in done.stderr
 

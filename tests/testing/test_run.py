@@ -92,7 +92,7 @@ def test_the_exit_code_of_the_command_counts_where_it_is_not_0() -> None:
 )
 def test_what_cannot_be_run_is_told(tmp_path: Path, arguments: list[str], code: int, told: str) -> None:
     done = commands.run("run", *arguments, cwd=tmp_path)
-    assert (done.code, told in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, told in done.stderr) == (code, True), done.stderr
 
 
 def test_the_port_of_a_projects_settings_is_that_of_serve_alone(tmp_path: Path) -> None:
