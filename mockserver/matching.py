@@ -229,10 +229,10 @@ def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
         return _differ_mapping(expected, received, where)
     if isinstance(expected, list | tuple):
         if not isinstance(received, list) or len(received) != len(expected):
-            return [_difference(where, _shown(list(expected)), received)]
+            return [_difference(where, _format_value(list(expected)), received)]
         pairs = enumerate(zip(expected, received, strict=True))
         return [each for index, (one, other) in pairs for each in _differ(one, other, join(where, index))]
-    return [] if _equal(expected, received, where) else [_difference(where, _shown(expected), received)]
+    return [] if _equal(expected, received, where) else [_difference(where, _format_value(expected), received)]
 
 
 def _differ_mapping(expected: Mapping[str, Any], received: Any, where: str) -> list[Difference]:
@@ -243,7 +243,7 @@ def _differ_mapping(expected: Mapping[str, Any], received: Any, where: str) -> l
         fits = isinstance(received, str) and _finds(expected["$regex"], received)
         return [] if fits else [_difference(where, f"text with /{expected['$regex']}/", received)]
     if not isinstance(received, Mapping):
-        return [_difference(where, _shown(expected), received)]
+        return [_difference(where, _format_value(expected), received)]
     return _differ_names(expected, received, where)
 
 
@@ -265,10 +265,10 @@ def _equal(expected: Any, received: Any, where: str) -> bool:
 
 
 def _difference(where: str, expected: str, received: Any) -> Difference:
-    return Difference(where, expected, "nothing" if received is NOTHING else _shown(received))
+    return Difference(where, expected, "nothing" if received is NOTHING else _format_value(received))
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, default=_named)
     except RecursionError:
@@ -281,10 +281,10 @@ def _named(value: Any) -> str:
     return f"/{value.pattern}/" if isinstance(value, re.Pattern) else getattr(value, "__name__", repr(value))
 
 
-def told(when: When) -> str:
+def describe(when: When) -> str:
     """Describe the expected values in a few words; "" for none."""
-    said = [f"{part} {_shown(value)}" for part, value in when.items()]
-    return " with " + ", ".join(said) if said else ""
+    parts = [f"{part} {_format_value(value)}" for part, value in when.items()]
+    return " with " + ", ".join(parts) if parts else ""
 
 
 def as_json(value: Any) -> Json:

@@ -24,10 +24,10 @@ from mockserver.matching import (
     Fields,
     Parts,
     as_json,
+    describe,
     differences,
     parts_of,
     read_when,
-    told,
 )
 from mockserver.messages import Json
 from tests.strategies import json_values, paths_in, put, wild_values
@@ -431,9 +431,9 @@ def test_every_difference_is_told() -> None:
 
 
 def test_what_is_expected_is_told_in_a_few_words() -> None:
-    assert told({}) == ""
+    assert describe({}) == ""
     when = read(session_id=accepted, first_message=re.compile("Q3"))
-    assert told(when) == ' with path {"session_id": "accepted"}, body {"first_message": "/Q3/"}'
+    assert describe(when) == ' with path {"session_id": "accepted"}, body {"first_message": "/Q3/"}'
 
 
 @pytest.mark.parametrize(

@@ -138,11 +138,11 @@ class Answers:
                     played = play(call._replace(script=script(draft.value, self.style)))
                     if played is not None:
                         return played
-                return self._told(draft, call, preference)
+                return self._paced(draft, call, preference)
         names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
         raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
 
-    def _told(self, draft: Draft, call: Call, preference: Preference) -> Draft:
+    def _paced(self, draft: Draft, call: Call, preference: Preference) -> Draft:
         """Pace a stream that is not played: a script by its own times, a text at once."""
         if draft.media != EVENT_STREAM:
             return draft
@@ -172,14 +172,14 @@ class Answers:
             return Draft(status, None, None, "documented")
         documented = Draft(status, next(iter(media.examples.values()), None), media.type, "documented")
         if media.examples and self.source == "documented":
-            return self._told(documented, call, preference)
+            return self._paced(documented, call, preference)
         like, canned = self._canned(call, status, reply)
         if like is not None and ("" in canned or (canned and self.source == "canned")):
             name = "" if "" in canned else self._chance(call, preference).choice(sorted(canned))
             draft = Draft(status, canned[name], like.type, "canned", drawn=name != "")
-            return self._told(draft, call, preference)
+            return self._paced(draft, call, preference)
         if media.examples:
-            return self._told(documented, call, preference)
+            return self._paced(documented, call, preference)
         return self._generated(call, status, reply, preference)
 
     def _generated(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
@@ -188,7 +188,7 @@ class Answers:
             return Draft(status, None, None, "generated")
         if media.item_schema is not None:
             draft = Draft(status, self._events(media.item_schema, rng), media.type, "generated", drawn=True)
-            return self._told(draft, call, preference)
+            return self._paced(draft, call, preference)
         if media.type == EVENT_STREAM:  # its events are not declared
             return Draft(status, "", media.type, "generated", drawn=True, stream=text_stream(""))
         value = generate(media.schema, rng, call.path, self._hints) if media.schema is not None else {}

@@ -19,7 +19,7 @@ _RESTRICTING = (ASSERTIONS | NESTED | NESTED_LISTS | NESTED_MAPS) - {"$defs", *U
 _DEEPEST = 12
 
 
-class Said(NamedTuple):
+class Keyword(NamedTuple):
     """The value of a keyword, and its place."""
 
     pointer: str
@@ -39,7 +39,7 @@ class Union(NamedTuple):
     kind: str
     pointer: str
     members: tuple[str, ...]
-    discriminator: Said | None
+    discriminator: Keyword | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class View:
     is_shut: bool
     """Whether no value is allowed."""
     is_unknown: bool
-    words: Mapping[str, list[Said]]
+    words: Mapping[str, list[Keyword]]
     """The keywords of the pieces, with their values."""
 
     @property
@@ -87,17 +87,17 @@ class View:
         )
 
 
-_NOTHING: list[Said] = []
+_NOTHING: list[Keyword] = []
 
 
-def said(view: View, key: str) -> list[Said]:
+def keywords(view: View, key: str) -> list[Keyword]:
     """List the values of a keyword in all pieces of a schema, outermost first."""
     return view.words.get(key, _NOTHING)
 
 
-def first(view: View, key: str) -> Said | None:
+def first(view: View, key: str) -> Keyword | None:
     """Return the keyword of the outermost piece that has it."""
-    return next(iter(said(view, key)), None)
+    return next(iter(keywords(view, key)), None)
 
 
 def spot(view: View, key: str) -> str:
@@ -109,7 +109,7 @@ def spot(view: View, key: str) -> str:
 def properties(view: View) -> dict[str, tuple[str, ...]]:
     """Map each named field to the places of its schemas, which must all hold; none if it is only required."""
     found: dict[str, tuple[str, ...]] = {}
-    for pointer, value in said(view, "properties"):
+    for pointer, value in keywords(view, "properties"):
         for name in value:
             found[name] = (*found.get(name, ()), join(pointer, name))
     for name in required(view):
@@ -119,12 +119,12 @@ def properties(view: View) -> dict[str, tuple[str, ...]]:
 
 def required(view: View) -> dict[str, str]:
     """Map each required field to the place that requires it."""
-    return {name: pointer for pointer, value in reversed(said(view, "required")) for name in value}
+    return {name: pointer for pointer, value in reversed(keywords(view, "required")) for name in value}
 
 
 def values(view: View) -> dict[str, Json] | None:
     """Return the values that enum or const allows, without null, by their keys; None without either."""
-    lists = [value for _, value in said(view, "enum")] + [[value] for _, value in said(view, "const")]
+    lists = [value for _, value in keywords(view, "enum")] + [[value] for _, value in keywords(view, "const")]
     if not lists:
         return None
     kept = {key_of(value): value for value in lists[0] if value is not None}
@@ -220,7 +220,7 @@ class Views:
         return [
             (key, json.dumps(self._bare(key, value, _DEEPEST), sort_keys=True))
             for key in keys
-            for _, value in said(view, key)
+            for _, value in keywords(view, key)
             if key == "contains" or value not in _EMPTY
         ]
 
@@ -292,7 +292,7 @@ class _Gathered:
             return self.gather(bare[0])
         if len(left) == 1:
             return self.gather(left[0]) or bool(bare)
-        tag = Said(join(pointer, "discriminator"), node["discriminator"]) if "discriminator" in node else None
+        tag = Keyword(join(pointer, "discriminator"), node["discriminator"]) if "discriminator" in node else None
         self.unions.append(Union(kind, join(pointer, kind), left, tag))
         return bool(bare) or any(self.views.of(each).null for each in left)
 
@@ -304,10 +304,10 @@ def _view(pointers: tuple[str, ...], pieces: tuple[Piece, ...], unions: tuple[Un
         types = own if types is None else types if own is None else types & own
     shut = any(piece.node.get("not") in ({}, True) for piece in pieces)
     unknown = any(UNKNOWN in piece.node for piece in pieces)
-    words: dict[str, list[Said]] = {}
+    words: dict[str, list[Keyword]] = {}
     for piece in pieces:
         for key, value in piece.node.items():
-            words.setdefault(key, []).append(Said(join(piece.pointer, key), value))
+            words.setdefault(key, []).append(Keyword(join(piece.pointer, key), value))
     return View(pointers, pieces, types, null and not shut, unions, shut, unknown, words)
 
 

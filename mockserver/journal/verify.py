@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from mockserver.errors import StubError
 from mockserver.journal.exchange import Call, Exchange, calls_of
-from mockserver.matching import ANY, Difference, Fields, When, differences, read_when, told
+from mockserver.matching import ANY, Difference, Fields, When, describe, differences, read_when
 from mockserver.messages import Json
 
 NEAREST = 3
@@ -95,7 +95,7 @@ def verify(exchanges: Sequence[Exchange], expected: Expected, times: Times, atte
     most = None if gone else len(calls) + len(cut)
     if (unsaid := _unsaid(gone, cut)) and (attempts is not None or times.leave_open(len(calls), most)):
         return Verdict(False, unsaid, len(calls))
-    what = f"{operation}{told(when)}"
+    what = f"{operation}{describe(when)}"
     if not times.allow(len(calls)):
         happened = "never happened" if not calls else f"happened {_count(len(calls))}"
         lines = [f"expected {times}: {what}; it {happened}."]
@@ -127,7 +127,9 @@ def verify_order(exchanges: Sequence[Exchange], expected: Sequence[Expected]) ->
             if unsaid := _unsaid(gone, cut):
                 return Verdict(False, unsaid, index)
             after = f", after {expected[index - 1][0]}" if index else ""
-            lines = [f"expected as number {index + 1} of the order{after}: {operation}{told(when)}; it did not happen."]
+            lines = [
+                f"expected as number {index + 1} of the order{after}: {operation}{describe(when)}; it did not happen."
+            ]
             lines += ["the calls were:", *(f"  {call[0]}" for call in calls)] if calls else ["nothing was called."]
             return Verdict(False, "\n".join(lines), index)
         at = found + 1

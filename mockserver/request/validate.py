@@ -100,7 +100,7 @@ class RequestValidator:
             rule="lax",
             message=f"The contract forbids it, the service reads it all the same: {message}",
             fault="client",
-            received=shown(detail["input"]),
+            received=presentable(detail["input"]),
             contract=self._contract_place(detail["loc"]),
         )
 
@@ -329,14 +329,14 @@ def _wire(detail: "Detail") -> Json:
     """Return one entry of a 422 body in FastAPI's order and form."""
     made = {
         "type": detail["type"],
-        "loc": [shown(part) for part in detail["loc"]],
-        "msg": shown(detail["msg"]),
-        "input": shown(detail["input"]),
+        "loc": [presentable(part) for part in detail["loc"]],
+        "msg": presentable(detail["msg"]),
+        "input": presentable(detail["input"]),
     }
-    return {**made, "ctx": shown(detail["ctx"])} if "ctx" in detail else made
+    return {**made, "ctx": presentable(detail["ctx"])} if "ctx" in detail else made
 
 
-def shown(value: Json, depth: int = 0) -> Json:
+def presentable(value: Json, depth: int = 0) -> Json:
     """Make a received value fit to be sent back: bytes as text, no NaN, no lone surrogate, not too deep."""
     if isinstance(value, str):
         return value if value.isascii() else _without_surrogates(value)
@@ -347,9 +347,9 @@ def shown(value: Json, depth: int = 0) -> Json:
     if isinstance(value, dict | list) and depth >= DEEPEST:
         return f"(nested deeper than {DEEPEST} levels)"
     if isinstance(value, dict):
-        return {shown(key): shown(item, depth + 1) for key, item in value.items()}
+        return {presentable(key): presentable(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [shown(item, depth + 1) for item in value]
+        return [presentable(item, depth + 1) for item in value]
     return value
 
 

@@ -132,7 +132,7 @@ class App:
             await send({"type": "http.response.start", "status": status, "headers": fields})
             if stream is not None:
                 gone = _leaving(receive)
-                await self._tell(stream, gone, send)
+                await self._send_stream(stream, gone, send)
                 gone.cancel()
             await send({"type": "http.response.body", "body": content})
         if self._access_log:
@@ -166,7 +166,7 @@ class App:
             there = await _pause(gone, delivery.delay)
             if there and not delivery.unanswered:
                 await send(_head(response))
-                there = await self._tell(stream, gone, send)
+                there = await self._send_stream(stream, gone, send)
             else:
                 await self._close(stream, 0)
             if there and await _pause(gone, delivery.hold):
@@ -177,7 +177,7 @@ class App:
         finally:
             gone.cancel()
 
-    async def _tell(self, stream: Stream, gone: "asyncio.Future[None]", send: Send) -> bool:
+    async def _send_stream(self, stream: Stream, gone: "asyncio.Future[None]", send: Send) -> bool:
         """Send each chunk of a stream when it is due; return whether the client stayed to the end."""
         sent, left = 0, False
         try:

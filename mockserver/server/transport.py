@@ -94,7 +94,7 @@ class _Answer:
             return httpx.RemoteProtocolError(text, request=self.request)
         return None
 
-    def told(self, data: bytes, *, own: bool = True) -> bytes:
+    def handed_over(self, data: bytes, *, own: bool = True) -> bytes:
         """Count the bytes that are about to be sent."""
         self.size += len(data)
         self.sent += own
@@ -132,10 +132,10 @@ class _Body(httpx.SyncByteStream):
         for pause, data, own in waits_of(answer.stream):
             if pause:
                 time.sleep(answer.late(pause))
-            if part := answer.told(data, own=own):
+            if part := answer.handed_over(data, own=own):
                 yield part
         if last := answer.close():
-            yield answer.told(last)
+            yield answer.handed_over(last)
         if answer.delivery.hold:
             time.sleep(answer.late(answer.delivery.hold))
         if (error := answer.ended()) is not None:
@@ -157,10 +157,10 @@ class _AsyncBody(httpx.AsyncByteStream):
         for pause, data, own in waits_of(answer.stream):
             if pause:
                 await anyio.sleep(answer.late(pause))
-            if part := answer.told(data, own=own):
+            if part := answer.handed_over(data, own=own):
                 yield part
         if last := answer.close():
-            yield answer.told(last)
+            yield answer.handed_over(last)
         if answer.delivery.hold:
             await anyio.sleep(answer.late(answer.delivery.hold))
         if (error := answer.ended()) is not None:

@@ -14,7 +14,7 @@ from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema, load_document, resolve
 from mockserver.errors import ContractError, StubError
-from mockserver.matching import ANY, Fields, Parts, When, as_json, differences, parts_of, read_when, told
+from mockserver.matching import ANY, Fields, Parts, When, as_json, describe, differences, parts_of, read_when
 from mockserver.messages import (
     Finding,
     Json,
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
     def __str__(self) -> str:
         """Describe it in a line."""
-        return f"stub {self.number} for {self.operation}{told(self.when)}"
+        return f"stub {self.number} for {self.operation}{describe(self.when)}"
 
 
 class Taken(NamedTuple):
@@ -113,7 +113,7 @@ def entry_spec(entry: "Entry") -> Json:
     try:
         return spec_json(spec)
     except StubError:
-        return {**spec, "when": told(entry.when).removeprefix(" with ")}
+        return {**spec, "when": describe(entry.when).removeprefix(" with ")}
 
 
 def read_stubs(path: Path) -> list[Json]:
@@ -222,7 +222,7 @@ class StubRules:
             used = claims.get(str(entry.number), 0)
             for step, first in _firsts(entry):
                 if used < first:
-                    found.setdefault(entry.number, []).append(_said(step))
+                    found.setdefault(entry.number, []).append(_describe_step(step))
         return found
 
     def draft(self, taken: Taken, call: Call, answers: Answers) -> Draft:
@@ -307,7 +307,7 @@ def _firsts(entry: Entry) -> Iterator[tuple[StubbedResponse, int]]:
         first += step.times or 0
 
 
-def _said(step: StubbedResponse) -> str:
+def _describe_step(step: StubbedResponse) -> str:
     text = json.dumps(step.spec, ensure_ascii=False, default=str)
     return text if len(text) < 200 else text[:197] + "..."
 

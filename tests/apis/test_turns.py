@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS, ChatSettings, style
-from mockserver.apis.llamacloud_chat.turns import arranged, broken_off, job_metadata, remembered, said, stopped
+from mockserver.apis.llamacloud_chat.turns import arranged, broken_off, composed, job_metadata, remembered, stopped
 from mockserver.messages import Json
 from mockserver.sse import PLAIN, Pace, Step, StreamStyle, paced, script
 from tests.strategies import any_text, json_values, judge, seeds, wild_values
@@ -34,7 +34,7 @@ turns = st.builds(lambda *given: turn_of(*given), prompts, index_ids, seeds)
 def turn_of(prompt: str, indexes: Sequence[str] = ("idx-abc123",), seed: int = 0) -> list[Json]:
     """Make a whole turn."""
     rng = Random(seed)
-    events = said(prompt, indexes, rng)
+    events = composed(prompt, indexes, rng)
     return [*events, stopped(events, prompt, rng)]
 
 

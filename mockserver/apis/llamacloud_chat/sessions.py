@@ -9,13 +9,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.api import Call, Draft, PlayContext, RejectedError
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
-from mockserver.apis.llamacloud_chat.turns import ended, identifier, said, stopped
+from mockserver.apis.llamacloud_chat.turns import composed, ended, identifier, stopped
 from mockserver.clock import Timestamps
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
 from mockserver.errors import StoreError
 from mockserver.messages import Finding, Json
-from mockserver.sse import PLAIN, StreamStyle, paced
-from mockserver.sse import Step as Said
+from mockserver.sse import PLAIN, Step, StreamStyle, paced
 from mockserver.store.base import Change, Part, Record, Store
 
 PAGE_SIZE = 50
@@ -199,19 +198,19 @@ class _Turn:
         self.missing = missing
         self.events: list[Json] = []
 
-    def steps(self, traits: Traits) -> list[Said]:
+    def steps(self, traits: Traits) -> list[Step]:
         """Plan the turn: its script, or events made from the prompt."""
         insists = traits.skipped_index_ids and self.call.body.get("require_all_indexes")
         if self.call.script:
             steps = list(self.call.script)
         elif self.missing and (insists or not self.queried):
             error = f"The index {self.missing[0]} could not be queried."
-            steps = [Said(stopped([], self.prompt, self.chance, error))]
+            steps = [Step(stopped([], self.prompt, self.chance, error))]
         else:
-            events = said(self.prompt, self.queried, self.chance)
-            steps = [Said(event) for event in [*events, stopped(events, self.prompt, self.chance)]]
+            events = composed(self.prompt, self.queried, self.chance)
+            steps = [Step(event) for event in [*events, stopped(events, self.prompt, self.chance)]]
         if self.missing and traits.skipped_index_ids and not self.call.script:
-            steps[-1] = Said({**steps[-1].event, "skipped_index_ids": self.missing})
+            steps[-1] = Step({**steps[-1].event, "skipped_index_ids": self.missing})
         self.events = [step.event for step in steps]
         return steps
 

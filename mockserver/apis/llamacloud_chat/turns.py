@@ -75,7 +75,7 @@ def identifier(prefix: str, rng: Random, size: int = 12) -> str:
     return prefix + "".join(rng.choices(_ALPHABET, k=size))
 
 
-def said(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
+def composed(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
     """Make a plausible turn from a prompt, without its stop: a thought, a search of each index, an answer.
 
     The deltas add up to the texts that they precede. Source of the order: docs/upstream.md, "Stream".

@@ -12,7 +12,17 @@ from mockserver.check.changes.values import (
     compare_values,
     has_type,
 )
-from mockserver.contract.resolved import View, Views, everything, properties, required, said, spot, types_text, values
+from mockserver.contract.resolved import (
+    View,
+    Views,
+    everything,
+    keywords,
+    properties,
+    required,
+    spot,
+    types_text,
+    values,
+)
 from mockserver.contract.schema import join
 
 
@@ -59,26 +69,26 @@ def _compare_any(run: Comparison, a: View, b: View, at: At) -> bool:
 
 def _compare_items(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the items of lists: those with a place of their own, and the others."""
-    most = max((len(each.value) for view in (a, b) for each in said(view, "prefixItems")), default=0)
+    most = max((len(each.value) for view in (a, b) for each in keywords(view, "prefixItems")), default=0)
     for index in range(most):
         compare_schemas(run, _item(run.a, a, index), _item(run.b, b, index), at.into(index))
     compare_schemas(run, _below(run.a, a, "items"), _below(run.b, b, "items"), at.into("*"))
 
 
 def _item(views: Views, view: View, index: int) -> View:
-    places = [join(each.pointer, index) for each in said(view, "prefixItems") if index < len(each.value)]
+    places = [join(each.pointer, index) for each in keywords(view, "prefixItems") if index < len(each.value)]
     return views.of(*places) if places else _below(views, view, "items")
 
 
 def _below(views: Views, view: View, key: str) -> View:
     """Give the schema under a keyword; the one that allows everything where there is none."""
-    places = [each.pointer for each in said(view, key)]
+    places = [each.pointer for each in keywords(view, key)]
     return views.of(*places) if places else everything(view.pointer)
 
 
 def _compare_additional(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare what the fields without a name of their own may be."""
-    are_said = said(a, "additionalProperties") and said(b, "additionalProperties")
+    are_said = keywords(a, "additionalProperties") and keywords(b, "additionalProperties")
     if are_said or not run.is_silent("closed", at):
         one, other = _below(run.a, a, "additionalProperties"), _below(run.b, b, "additionalProperties")
         compare_schemas(run, one, other, at.into("*"))
@@ -162,4 +172,4 @@ _WORST: Severity = "breaking"
 def is_closed(view: View) -> bool:
     """Say whether fields without a name in the schema are not allowed."""
     keys = "additionalProperties", "unevaluatedProperties"
-    return any(each.value is False for key in keys for each in said(view, key))
+    return any(each.value is False for key in keys for each in keywords(view, key))

@@ -7,16 +7,16 @@ from typing import NamedTuple, TypeAlias
 from mockserver.check.changes.rules import At, Compare, Comparison, Severity
 from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import (
-    Said,
+    Keyword,
     Union,
     View,
     Views,
     first,
     is_same,
     key_of,
+    keywords,
     masked,
     properties,
-    said,
     spot,
     types_text,
     values,
@@ -38,7 +38,7 @@ def compare_notes(run: Comparison, a: View, b: View, at: At) -> None:
         _compare_lists(run, "content-changed", key, a, b, at)
     _compare_default(run, a, b, at)
     for key, (there, back) in _FLAGS.items():
-        was, now = (any(each.value is True for each in said(view, key)) for view in (a, b))
+        was, now = (any(each.value is True for each in keywords(view, key)) for view in (a, b))
         if was is not now:
             idle = (key, at.direction) in (("readOnly", "response"), ("writeOnly", "request"))
             message = f"{key} is {'set' if now else 'no longer set'}"
@@ -55,7 +55,7 @@ _FLAGS: Mapping[str, tuple[str, str]] = {
 
 def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: At) -> None:
     """Compare what the pieces of two schemas say by a keyword, piece by piece where they are as many."""
-    was, now = said(a, key), said(b, key)
+    was, now = keywords(a, key), keywords(b, key)
     if len(was) == len(now):
         for one, other in zip(was, now, strict=True):
             if not is_same(one.value, other.value):
@@ -66,7 +66,7 @@ def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: A
         run.tell(rule, at, (spot(a, key), spot(b, key)), message, _first(was), _first(now))
 
 
-def _first(found: Sequence[Said]) -> Json:
+def _first(found: Sequence[Keyword]) -> Json:
     return found[0].value if found else None
 
 
@@ -193,7 +193,7 @@ def _bound(limit: LimitKind, view: View) -> _Bound | None:
     found = [
         _Bound((sign * each.value, keyword.startswith("exclusive")), each.value, keyword, each.pointer)
         for keyword in limit.keywords
-        for each in said(view, keyword)
+        for each in keywords(view, keyword)
         if each.value != limit.absent
     ]
     return max(found, key=lambda each: each.tightness, default=None)
@@ -235,7 +235,7 @@ def compare_texts(run: Comparison, a: View, b: View, at: At) -> None:
     for key, kind in (("pattern", "string"), ("format", "any")):
         if kind != "any" and not (has_type(a, kind) and has_type(b, kind)):
             continue
-        was, now = (sorted({str(each.value) for each in said(view, key)}) for view in (a, b))
+        was, now = (sorted({str(each.value) for each in keywords(view, key)}) for view in (a, b))
         for rule, message in _texts_told(key, was, now):
             run.tell(rule, at, (spot(a, key), spot(b, key)), message, " and ".join(was), " and ".join(now))
 
@@ -272,17 +272,17 @@ CONDITIONS = (
 
 def compare_conditions(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the conditions: each is the same or another, whatever schemas in it are called."""
-    for kind, keywords in CONDITIONS:
+    for kind, names in CONDITIONS:
         if kind != "any" and not (has_type(a, kind) and has_type(b, kind)):
             continue
-        was, now = run.a.digests(a, keywords), run.b.digests(b, keywords)
+        was, now = run.a.digests(a, names), run.b.digests(b, names)
         if was == now:
             continue
-        key = next(each for each in keywords if first(a, each) or first(b, each))
+        key = next(each for each in names if first(a, each) or first(b, each))
         change, text = (
             ("added", "is new") if not was else ("withdrawn", "is gone") if not now else ("changed", "is another")
         )
-        told = _first(said(a, key)), _first(said(b, key))
+        told = _first(keywords(a, key)), _first(keywords(b, key))
         run.tell(
             f"condition-{change}", at, (spot(a, key), spot(b, key)), f"the condition {key} {text}", *told, detail=key
         )
@@ -484,7 +484,7 @@ def _compare_tags(run: Comparison, one: Union, other: Union, at: At) -> None:
             _compare_mappings(run, one, other, (was, now), at)
 
 
-def _compare_mappings(run: Comparison, one: Union, other: Union, tags: tuple[Said, Said], at: At) -> None:
+def _compare_mappings(run: Comparison, one: Union, other: Union, tags: tuple[Keyword, Keyword], at: At) -> None:
     """Compare which value names which member, where the members themselves do not tell it."""
     field = _field(one, other)
     ours, theirs = _members(run.a, one, field), _members(run.b, other, field)
