@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mockserver.api import Api, Call, Draft, Play, PlayContext
-from mockserver.clock import Timestamps
+from mockserver.apis.llamacloud_chat.sessions import Timestamps
 from mockserver.contract.openapi import Operation
 from mockserver.store.base import Change, Record
 

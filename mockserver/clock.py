@@ -22,22 +22,6 @@ def timestamp_of(at: int) -> str:
     return f"{timestamp(_EPOCH + timedelta(seconds=second))[:20]}{rest // 1000:06d}"
 
 
-class Timestamps:
-    """Timestamps of the time now, for packs that need one on each call; the part down to the second is cached."""
-
-    def __init__(self, now: Now) -> None:
-        self._now, self._written = now, (-1, "")
-
-    def text(self) -> str:
-        """Return the time now."""
-        second, rest = divmod(self._now(), 1_000_000_000)
-        at, text = self._written
-        if at != second:
-            text = timestamp_of(second * 1_000_000_000)[:20]
-            self._written = (second, text)
-        return f"{text}{rest // 1000:06d}"
-
-
 def now_of(still: datetime | None) -> Now:
     """Return the machine's clock, or one that is fixed; a time without a zone is UTC."""
     if still is None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.clock import Timestamps, now_of, timestamp, timestamp_of
+from mockserver.apis.llamacloud_chat.sessions import Timestamps
+from mockserver.clock import now_of, timestamp, timestamp_of
 
 LATEST = 4_000_000_000_000_000_000
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from mockserver.api import Call, Draft, PlayContext, RejectedError
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
 from mockserver.apis.llamacloud_chat.turns import composed, ended, identifier, stopped
-from mockserver.clock import Timestamps
+from mockserver.clock import Now, timestamp_of
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
 from mockserver.errors import StoreError
 from mockserver.messages import Finding, Json
@@ -34,6 +34,22 @@ class Traits(NamedTuple):
     skipped_index_ids: bool
     title_call: bool
     streams: bool
+
+
+class Timestamps:
+    """Timestamps in upstream's form; the part down to the second is cached."""
+
+    def __init__(self, now: Now) -> None:
+        self._now, self._written = now, (-1, "")
+
+    def text(self) -> str:
+        """Give the time now."""
+        second, rest = divmod(self._now(), 1_000_000_000)
+        at, text = self._written
+        if at != second:
+            text = timestamp_of(second * 1_000_000_000)[:20]
+            self._written = (second, text)
+        return f"{text}{rest // 1000:06d}"
 
 
 @dataclass(frozen=True, slots=True)
