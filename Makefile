@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 THOROUGH := HYPOTHESIS_PROFILE=thorough $(PYTEST) -m ''
+# Compiled code is kept, whatever the caller's environment says: else every process compiles the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers clean

@@ -1,5 +1,6 @@
 """A test says what it needs that is not here, and the script that installs it knows all that any test needs."""
 
+import os
 import re
 import shutil
 import signal
@@ -84,6 +85,14 @@ def test_what_is_thorough_is_left_out_by_configuration_and_run_by_make_test_all(
         done = subprocess.run([*dry, target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
         (run,) = [line for line in done.stdout.splitlines() if " -m pytest " in line]
         assert (" -m ''" in run, "HYPOTHESIS_PROFILE=thorough" in run) == (expected, expected), run
+
+
+def test_make_keeps_compiled_code_whatever_the_environment_says() -> None:
+    show = "show: ; @echo $${PYTHONDONTWRITEBYTECODE-unset}"
+    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["make", "--silent", f"--eval={show}", "show"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "unset\n"
 
 
 def test_the_script_installs_whatever_a_test_needs() -> None:
