@@ -332,7 +332,7 @@ def run(
     if source is ParameterSource.DEFAULT:
         settings = replace(settings, port=0)
     if settings.workers > 1:
-        raise UsageError("a command is run beside one process", where="--workers", fix="leave out --workers")
+        raise UsageError("run serves from one process", where="--workers", fix="leave out --workers")
     tell = import_module(PROGRAM).teller(reports, coverage=coverage) if reports or coverage else None
     sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence), tell))
 
@@ -343,14 +343,14 @@ def check_workers(settings: Settings) -> None:
         raise UsageError(
             f"{settings.workers} workers cannot share the store {settings.store}",
             where="--workers",
-            why="what one process has in memory, the others do not see: a session made by one were unknown to them",
+            why="processes do not share memory: what one of them stores, the others do not see",
             fix="name a store that they share: --store sqlite:///sessions.db, or --store redis://127.0.0.1",
         )
     if settings.workers > 1 and settings.watch:
         raise UsageError(
             "--watch is for one process",
             where="--workers",
-            why="several workers would not change over at once",
+            why="several workers would not reload at the same moment",
             fix="leave out --watch or --workers",
         )
 

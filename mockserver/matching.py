@@ -160,9 +160,9 @@ def _check(value: Any, where: str, depth: int = 0) -> None:
         for index, below in enumerate(value):
             _check(below, join(where, index), depth + 1)
     elif isinstance(value, re.Pattern) and isinstance(value.pattern, bytes):
-        raise StubError("an expression of bytes is found in no text", where=where, fix="write it as a text")
+        raise StubError("a pattern of bytes never matches a text", where=where, fix="write it as a text")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise StubError(f"{value} is no number of JSON's", where=where)
+        raise StubError(f"{value} is not a JSON number", where=where)
 
 
 def _check_word(value: Mapping[str, Any], where: str) -> None:
@@ -180,7 +180,7 @@ def _check_word(value: Mapping[str, Any], where: str) -> None:
             raise StubError(
                 f"{given!r} is no regular expression that can be used",
                 where=where,
-                fix="correct it; look-around and back-references are not there, since they can take for ever",
+                fix="correct it; look-around and back-references are not supported, since they can run forever",
             ) from error
 
 
@@ -304,7 +304,7 @@ def as_json(value: Any) -> Json:
         )
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise StubError(f"{value!r} cannot be written as JSON", fix="use a value of JSON's or a regular expression")
+    raise StubError(f"{value!r} cannot be written as JSON", fix="use a JSON value or a regular expression")
 
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}

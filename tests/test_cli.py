@@ -241,7 +241,9 @@ def test_help_and_version_are_told_wherever_it_is_called(tmp_path: Path) -> None
 @pytest.mark.parametrize("url", ["memory://", "memory:///"])
 def test_several_workers_in_memory_end_it_with_2_and_the_reason(tmp_path: Path, url: str) -> None:
     done = run(tmp_path, "serve", "--port", "0", "--workers", "2", "--store", url)
-    stopped(done, 2, f"2 workers cannot share the store {url}", "where: --workers", "why: what one process has")
+    stopped(
+        done, 2, f"2 workers cannot share the store {url}", "where: --workers", "why: processes do not share memory"
+    )
     assert "fix: name a store that they share: --store sqlite:///sessions.db, or --store redis://" in done.stderr
 
 

@@ -252,9 +252,9 @@ def test_of_any_operation_only_parts_can_be_asked_for() -> None:
         ({"$regex": "x" * (LONGEST_PATTERN + 1)}, "$regex is a text of at most"),
         ({"$regex": "("}, "is no regular expression that can be used"),
         ({"$regex": "\ud800"}, "is no regular expression that can be used"),
-        (re.compile(b"x"), "an expression of bytes"),
-        (math.nan, "nan is no number of JSON's"),
-        (-math.inf, "-inf is no number of JSON's"),
+        (re.compile(b"x"), "a pattern of bytes"),
+        (math.nan, "nan is not a JSON number"),
+        (-math.inf, "-inf is not a JSON number"),
     ],
 )
 @pytest.mark.parametrize("outer", [lambda x: x, lambda x: {"a/b": [x]}], ids=["alone", "nested"])
@@ -267,7 +267,7 @@ def test_what_cannot_be_meant_is_refused_with_its_place(outer: Callable[[Any], A
 
 @pytest.mark.parametrize("pattern", ["(?=x)", "(?!x)", "(?<=x)", "(?<!x)", r"(x)\1", "(?P<a>x)(?P=a)"])
 def test_an_expression_that_can_take_for_ever_is_refused(pattern: str) -> None:
-    assert "look-around and back-references are not there" in refused(first_message={"$regex": pattern})
+    assert "look-around and back-references are not supported" in refused(first_message={"$regex": pattern})
 
 
 def test_no_expression_takes_for_ever() -> None:

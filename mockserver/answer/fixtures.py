@@ -92,7 +92,7 @@ class Fixtures:
             if not owners:
                 known = ", ".join(sorted({each.id for contract in contracts for each in contract.operations}))
                 raise FixtureError(
-                    f"a fixture is for an operation {path.parent.name!r} that there is not",
+                    f"a fixture is for the unknown operation {path.parent.name!r}",
                     where=str(path),
                     why=f"the operations are {known}",
                     fix="rename its folder",
@@ -163,7 +163,7 @@ def _status_and_name(path: Path) -> tuple[int, str]:
     match = _NAME.fullmatch(path.name)
     if match is None:
         raise FixtureError(
-            "a fixture has a name that says nothing",
+            "a fixture's name cannot be read",
             where=str(path),
             why="a fixture is called <operation>/<status>.json or <operation>/<status>.<name>.json",
             fix="rename it, or move it out of the folder",
@@ -177,7 +177,7 @@ def _read_file(path: Path) -> Json:
     except (OSError, ValueError, RecursionError) as error:
         raise FixtureError("a fixture is not JSON", where=str(path), why=str(error)) from error
     if why := unwritable(value):
-        raise FixtureError("a fixture holds what JSON cannot", where=str(path), why=why)
+        raise FixtureError("a fixture contains what JSON cannot express", where=str(path), why=why)
     return value
 
 

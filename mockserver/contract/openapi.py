@@ -135,10 +135,10 @@ def read_contract(document: Json, *, name: str, file: str, bundled: bool = False
         raise ContractError(error.what, where=where, why=error.why, fix=error.fix) from error
     except Exception as error:
         raise ContractError(
-            "the document is not formed as OpenAPI 3.1 asks",
+            "the document is not valid OpenAPI 3.1",
             where=f"{file}#{reader.at}, or below",
             why=f"{type(error).__name__}: {getattr(error, 'message', error)}",
-            fix="let a validator of OpenAPI check it",
+            fix="check it with an OpenAPI validator",
         ) from error
 
 

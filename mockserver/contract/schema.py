@@ -52,7 +52,7 @@ def load_document(path: Path, deepest: int = 0) -> Json:
         ) from error
     document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text, deepest)
     if why := unwritable(document):
-        raise ContractError("the contract holds what JSON cannot", where=str(path), why=why)
+        raise ContractError("the contract contains what JSON cannot express", where=str(path), why=why)
     return document
 
 

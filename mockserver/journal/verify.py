@@ -155,9 +155,9 @@ def _unsure(exchange: Exchange, operation: str, when: When) -> bool:
 def _unsaid(gone: int, cut: Sequence[Exchange]) -> str:
     """Return why a verification cannot be decided, or "" if everything is recorded."""
     if gone:
-        return f"it cannot be said: the journal has let go of its {gone} oldest exchanges; raise --journal-size."
+        return f"this cannot be decided: the journal has dropped its {gone} oldest exchanges; raise --journal-size."
     if cut:
-        lines = ["it cannot be said: of these bodies the journal keeps the beginning only; raise --journal-body."]
+        lines = ["this cannot be decided: the journal keeps only the beginning of these bodies; raise --journal-body."]
         return "\n".join([*lines, *(f"  {each}" for each in cut[:NEAREST])])
     return ""
 

@@ -265,7 +265,7 @@ def _in_utf8(content_type: bytes) -> bytes:
 def _break(damage: Damage) -> Response:
     response = damage.response
     if damage.schema is None:
-        raise StubError("the fault 'break' cannot be done", why="the contract says nothing of the body")
+        raise StubError("the fault 'break' cannot be done", why="the contract does not describe the body")
     schema, ((way, pointer),) = damage.schema, damage.options.items()
 
     def change(line: bytes) -> bytes:

@@ -98,7 +98,7 @@ def _check_json(given: Mapping[str, Any]) -> None:
 
 def _status(value: Any) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 200 <= value <= 599):
-        raise StubError(f"{value!r} is no status of an answer", fix="write a whole number from 200 to 599")
+        raise StubError(f"{value!r} is not a status of an answer", fix="write a whole number from 200 to 599")
     return value
 
 
@@ -225,7 +225,7 @@ def _check_partial(operation: Operation, media: Media | None, status: int, parti
     if media is not None and media.type == EVENT_STREAM:
         why = "the answer is a stream of events"
     elif media is not None and media.schema is None:
-        why = "the contract says nothing of the body"
+        why = "the contract does not describe the body"
     if why or media is None or media.schema is None:
         raise StubError(f"no partial body fits {operation.id} {status}", where=operation.place, why=why)
     base = next(iter(media.examples.values()), None)
@@ -245,7 +245,7 @@ def _check_faults(operation: Operation, step: StubbedResponse, media: Media | No
         if fault.kind == "break" and media is not None:
             schema = media.item_schema or media.schema
             if schema is None:
-                raise StubError("the fault 'break' cannot be done", why="the contract says nothing of the body")
+                raise StubError("the fault 'break' cannot be done", why="the contract does not describe the body")
             check_break(schema, fault)
 
 

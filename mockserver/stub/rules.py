@@ -270,7 +270,7 @@ class StubRules:
             raise StubError(f"{probability!r} is no probability", fix="write a number above 0, up to 1")
         steps = tuple(read_response(answer) for answer in spec["answers"])
         if any(step.times is None for step in steps[:-1]):
-            raise StubError("what comes after an answer that is given always is never given", fix="put it last")
+            raise StubError("an answer after one with times: always is never used", fix="put it last")
         for step in steps:
             self._check(operation, step)
         counts = [step.times for step in steps]

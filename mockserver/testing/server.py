@@ -158,7 +158,7 @@ class MockServer:
         exchanges = list(self.journal)
         if exchanges and exchanges[0].number > 1 and "*" not in self._allowed_invalid:
             gone = exchanges[0].number - 1
-            found.append(f"the journal has let go of {gone} exchanges, which cannot be judged: raise journal_size")
+            found.append(f"the journal has dropped {gone} exchanges, which cannot be judged: raise journal_size")
         for exchange in exchanges:
             if exchange.violations and not {"*", exchange.operation} & set(self._allowed_invalid):
                 found.append("\n".join([f"the client broke the contract: {exchange}", *finding_lines(exchange)]))

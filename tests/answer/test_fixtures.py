@@ -210,7 +210,7 @@ def test_what_is_missing_is_told_at_the_root(tmp_path: Path) -> None:
 def test_a_name_that_says_nothing_stops_the_start(tmp_path: Path, name: str) -> None:
     path = put(tmp_path, f"set_title/{name}", SESSION)
     error = refused(tmp_path)
-    assert (error.what, error.where) == ("a fixture has a name that says nothing", str(path))
+    assert (error.what, error.where) == ("a fixture's name cannot be read", str(path))
     assert "<operation>/<status>.<name>.json" in error.why
 
 

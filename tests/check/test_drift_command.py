@@ -171,10 +171,10 @@ def test_what_is_nothing_says_what_can_be_named(name: str) -> None:
         ([], "the document is not OpenAPI 3.1", "#/openapi"),
         ({"openapi": "3.0.3", "paths": {}}, "the document is not OpenAPI 3.1", "#/openapi"),
         ({"openapi": "3.1.0"}, "the document has no paths", "#/paths"),
-        ({"openapi": "3.1.0", "paths": {"/a": {"get": 1}}}, "the document is not formed as OpenAPI 3.1 asks", ""),
+        ({"openapi": "3.1.0", "paths": {"/a": {"get": 1}}}, "the document is not valid OpenAPI 3.1", ""),
         (
             edited(texts(3), ("/paths/~1things/post/parameters", [{"name": "x"}])),
-            "the document is not formed as OpenAPI 3.1 asks",
+            "the document is not valid OpenAPI 3.1",
             "",
         ),
         (

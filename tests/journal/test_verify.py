@@ -32,7 +32,7 @@ KNOWN = {
     "set_title": Fields(path=frozenset({"session_id"}), body=frozenset({"first_message"})),
     "list": Fields(),
 }
-UNSAID = "it cannot be said: "
+UNSAID = "this cannot be decided: "
 
 
 def expect(operation: str = "set_title", /, **when: Any) -> Expected:
@@ -172,7 +172,7 @@ OLD = journal(title("a"), title("b"), first=3)
 
 
 def test_what_would_need_what_is_let_go_of_cannot_be_said() -> None:
-    said = "it cannot be said: the journal has let go of its 2 oldest exchanges; raise --journal-size."
+    said = "this cannot be decided: the journal has dropped its 2 oldest exchanges; raise --journal-size."
     never, twice = Times(0, 0), Times(2, 2)
     assert verify(OLD, expect(first_message="c"), never) == (False, said, 0)
     assert verify(OLD, expect(first_message="c"), Times()).message == said
@@ -199,7 +199,7 @@ def test_what_would_need_the_end_of_a_body_cannot_be_said() -> None:
     kept = cut(journal(title("a" * 50), title("b"), listing()), 25)
     verdict = verify(kept, expect(first_message="c"), Times(0, 0))
     assert verdict.message == (
-        "it cannot be said: of these bodies the journal keeps the beginning only; raise --journal-body.\n"
+        "this cannot be decided: the journal keeps only the beginning of these bodies; raise --journal-body.\n"
         f"  #1 POST {TITLE} -> 200 (set_title, 2.6, simulated)"
     )
     assert not verdict.ok

@@ -456,7 +456,7 @@ def test_a_break_breaks_one_field(way: Json, made: Json) -> None:
 
 
 def test_a_break_needs_a_schema() -> None:
-    with pytest.raises(StubError, match="the contract says nothing of the body"):
+    with pytest.raises(StubError, match="the contract does not describe the body"):
         damaged(plain(), read_faults({"break": {"missing": "/x"}}), Random(0), None)
 
 

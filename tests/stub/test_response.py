@@ -553,7 +553,7 @@ def test_a_text_may_be_stubbed_and_cut(texts: Mock) -> None:
 
 def test_of_a_body_without_a_schema_nothing_can_be_broken(tmp_path: Path) -> None:
     mock = own(tmp_path)
-    with pytest.raises(StubError, match="the contract says nothing of the body"):
+    with pytest.raises(StubError, match="the contract does not describe the body"):
         stub(mock, "read", faults={"break": {"missing": "/x"}})
 
 

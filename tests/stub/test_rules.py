@@ -622,7 +622,7 @@ def test_a_file_of_stubs_is_yaml_or_json(tmp_path: Path, name: str) -> None:
         ("stubs.yaml", "", "a file of stubs is a list"),
         ("stubs.yaml", "operation: set_title", "a file of stubs is a list"),
         ("stubs.yaml", "[" * 200, "the file of stubs is nested deeper than 100 levels"),
-        ("stubs.yaml", "- {body: .nan}", "the file of stubs holds what JSON cannot"),
+        ("stubs.yaml", "- {body: .nan}", "the file of stubs contains what JSON cannot express"),
     ],
 )
 def test_a_file_that_has_no_stubs_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:

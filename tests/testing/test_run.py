@@ -85,7 +85,7 @@ def test_the_exit_code_of_the_command_counts_where_it_is_not_0() -> None:
         (["--contract", "9.9", "--", "true"], 2, "9.9"),
         (["--stubs", "none.yaml", "--", "true"], 2, "the file of stubs cannot be read"),
         (["--store", "redis://127.0.0.1:9", "--", "true"], 3, "Redis cannot be used"),
-        (["--workers", "2", "--store", "sqlite:///x.db", "--", "true"], 2, "beside one process"),
+        (["--workers", "2", "--store", "sqlite:///x.db", "--", "true"], 2, "run serves from one process"),
         ([], 2, "Missing argument"),
         (["--unknown", "--", "true"], 2, "No such option"),
     ],

@@ -283,9 +283,9 @@ def test_a_journal_that_let_go_of_exchanges_is_no_proof() -> None:
     with open_mock(journal_size=2) as mock:
         for _ in range(3):
             title(mock)
-        with pytest.raises(VerificationError, match="let go of its 1 oldest"):
+        with pytest.raises(VerificationError, match="dropped its 1 oldest"):
             mock.journal.verify_never("delete")
-        with pytest.raises(VerificationError, match="let go of 1 exchanges"):
+        with pytest.raises(VerificationError, match="dropped 1 exchanges"):
             mock.check()
 
 

@@ -83,7 +83,7 @@ def _read_session(request: ControlRequest, session_id: str) -> tuple[Record, Seq
         turns=len(parts),
     )
     if wrong := wrong or problem(request.mock.served.contracts, made, parts):
-        raise StateError("this is no session", why=wrong, fix="see the contract: GET /openapi.json")
+        raise StateError("this is not a session", why=wrong, fix="see the contract: GET /openapi.json")
     return made, parts
 
 

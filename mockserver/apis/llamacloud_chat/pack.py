@@ -47,8 +47,8 @@ class ChatSettings:
     missing_indexes: str | None = option(None, "Ids of indexes that no turn can query, separated by commas.")
     stream: Streaming = option("sse", "How a turn is answered.", choices=get_args(Streaming))
     stream_delay: float = option(0.0, "Seconds until a turn's first event.", range=(0, None))
-    stream_rate: float = option(0.0, "Events a second of a turn; 0 is as fast as can be.", range=(0, None))
-    stream_jitter: float = option(0.0, "By what part a pause of a turn varies, 0 to 1.", range=(0, 1))
+    stream_rate: float = option(0.0, "Events per second of a turn; 0 is as fast as possible.", range=(0, None))
+    stream_jitter: float = option(0.0, "How much a pause of a turn varies, 0 to 1.", range=(0, 1))
 
 
 def style(settings: ChatSettings) -> StreamStyle:

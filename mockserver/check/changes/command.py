@@ -109,10 +109,10 @@ def read_own(path: Path) -> Description:
         raise ContractError("the document is nested too deeply", where=str(path)) from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ContractError(
-            "the document is not formed as OpenAPI 3.1 asks",
+            "the document is not valid OpenAPI 3.1",
             where=str(path),
             why=f"{type(error).__name__}: {error}",
-            fix="let a validator of OpenAPI check it",
+            fix="check it with an OpenAPI validator",
         ) from error
     return found
 
