@@ -1,6 +1,6 @@
 """The checks in Python: does a server keep its contract, does a client, and what has changed between two contracts?
 
-Each gives a `Report`; `render` writes it as the commands do. All of it needs the extra `check`.
+Each gives a `Report`; `render` writes it as the commands do. Only `check_server` needs the extra `check`.
 """
 
 from collections.abc import Sequence
