@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mockserver.api import NONE, Api, load
 from mockserver.check.changes.operations import Description
-from mockserver.check.provider.cases import Case
-from mockserver.check.provider.checks import Check, Interaction
-from mockserver.check.target import Target
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.errors import UsageError
 from mockserver.messages import Finding, Json
+
+if TYPE_CHECKING:  # what sends requests needs an HTTP client, which not every command that reads a part has
+    from mockserver.check.provider.cases import Case
+    from mockserver.check.provider.checks import Check, Interaction
+    from mockserver.check.target import Target
 
 HeldOperation: TypeAlias = tuple[Contract, Operation]
 """An operation, and the contract that it is held to."""
@@ -26,12 +28,12 @@ class LackingError(Exception):
 class DriverContext(NamedTuple):
     """What a driver of state checks works with."""
 
-    target: Target
+    target: "Target"
     operations: Sequence[HeldOperation]
     key: str | None
     patience: float
     """Seconds that an answer may take."""
-    observe: Callable[[Interaction], bool]
+    observe: "Callable[[Interaction], bool]"
     """Looks at the shape of an answer, and says whether anything is wrong with it."""
     chance: Random
 
@@ -49,7 +51,7 @@ class StateCheck(NamedTuple):
     look: Callable[[Any], Iterator[Finding]]
 
 
-SendCase: TypeAlias = Callable[[Contract, Case], Interaction]
+SendCase: TypeAlias = "Callable[[Contract, Case], Interaction]"
 """Sends a case, and gives what came of it."""
 
 
@@ -90,7 +92,7 @@ class CheckPart:
 
     key_variable: str = "API_KEY"
     """The environment variable that holds the key."""
-    checks: Mapping[str, Check] = field(default_factory=dict)
+    checks: "Mapping[str, Check]" = field(default_factory=dict)
     """Checks of single answers, beside those that hold for every API."""
     state: Mapping[str, StateCheck] = field(default_factory=dict)
     """Checks of state, which make calls of their own."""
@@ -98,7 +100,7 @@ class CheckPart:
     """Makes what the checks of state call the server by; a LackingError where that cannot be."""
     operations: frozenset[tuple[str, str]] = frozenset()
     """The operations (method, path) that the checks of state call."""
-    path_values: Callable[[Sequence[HeldOperation], SendCase, Operation], Mapping[str, str]] = lambda *_: {}
+    path_values: Callable[[Sequence[HeldOperation], "SendCase", Operation], Mapping[str, str]] = lambda *_: {}
     """Gives values for the path of an operation: of a record that it makes, say."""
     mutants: str = ""
     """Servers that break the contract: `"module:attribute"` of a sequence of `mutants.mutators.Mutant`."""
