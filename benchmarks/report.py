@@ -105,18 +105,6 @@ class Section:
     notes: Sequence[str] = ()
     failed: str = ""
 
-    def as_text(self) -> Iterator[str]:
-        """Write it as Markdown, line by line."""
-        yield from ("", f"### {self.title}")
-        if self.failed:
-            yield from ("", f"**NOT MEASURED: {self.failed}**")
-        head = ["measure", "compared with", "median", "spread"]
-        rows = [[head, *([each.measure, each.against, *each.cells] for each in self.rows)]] if self.rows else []
-        for each in (*rows, *self.tables):
-            yield from ("", *lined(each))
-        if self.notes:
-            yield from ("", *self.notes)
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -139,21 +127,35 @@ class Report:
         found = ["-", "-", "**NOT MEASURED**"] if row is None else [*row.cells, target.verdict(row)]
         return [*key, f"{target.kind} {target.bound:g}", *found]
 
+    def measured(self) -> Table:
+        """Make the table of all rows that no target is set for."""
+        targets = {(each.measure, each.against) for each in TARGETS}
+        rows = [row for each in self.sections.values() for row in each.rows]
+        others = [row for row in rows if (row.measure, row.against) not in targets]
+        return [["measured", "compared with", "median", "spread"], *([e.measure, e.against, *e.cells] for e in others)]
+
     def as_text(self) -> str:
         """Write it as Markdown, the targets first."""
-        sections = [line for each in self.sections.values() for line in each.as_text()]
-        head, *targets = self.reached()
-        table = ["", "### To reach", "", *lined([head, *targets])] if targets else []
-        return "\n".join([*self.machine, *table, *sections, ""])
+        lines = [*self.machine, *under("To reach", self.reached())]
+        failed = [f"- **NOT MEASURED: {name}**: {each.failed}" for name, each in self.sections.items() if each.failed]
+        lines += ["", *failed] if failed else []
+        lines += under("Also measured", self.measured())
+        for each in self.sections.values():
+            lines += [line for table in each.tables for line in under(each.title, table)]
+        notes = [f"- {each.title}: {note}" for each in self.sections.values() for note in each.notes]
+        return "\n".join([*lines, *(["", "### Notes", "", *notes] if notes else []), ""])
 
     def as_json(self) -> str:
         """Write it for programs, with all samples."""
         return json.dumps({"to_reach": self.reached(), **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
 
 
-def lined(table: Table) -> Iterator[str]:
-    """Write a table as Markdown, line by line."""
+def under(heading: str, table: Table) -> Iterator[str]:
+    """Write a table as Markdown, line by line, under a heading; nothing for a table without lines."""
     head, *rest = table
+    if not rest:
+        return
+    yield from ("", f"### {heading}", "")
     for line in (head, ["---"] * len(head), *rest):
         yield "| " + " | ".join(re.sub(r"[|\n]", " ", cell) for cell in line) + " |"
 

@@ -182,7 +182,7 @@ async def soaked(running: servers.Running, seconds: int) -> Section:
         Row("soak: descriptors left open", "-", [descriptors(pid) - before]),
     ]
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in sorted(clients.right.items()))
-    wrong = [f"- Wrong: `{each}`" for each in clients.wrong[:EXAMPLES]]
+    wrong = [f"wrong: `{each}`" for each in clients.wrong[:EXAMPLES]]
     return Section("Soak", rows, notes=[f"{seconds} s after {warm:.0f} s of warm-up; right answers: {kinds}.", *wrong])
 
 

@@ -60,7 +60,7 @@ def made(*rows: Row, failed: str = "") -> Section:
 def test_a_target_that_was_not_measured_is_told_loudly() -> None:
     whole = Report(["On a machine."], {"title": made(failed="no server")}, whole=True).as_text()
     assert whole.count("| **NOT MEASURED** |") == len(TARGETS)
-    assert "**NOT MEASURED: no server**" in whole
+    assert "**NOT MEASURED: title**: no server" in whole
 
 
 def test_a_partial_run_tells_its_own_targets_only() -> None:
@@ -71,11 +71,16 @@ def test_a_partial_run_tells_its_own_targets_only() -> None:
     assert lines[0][-1] == "met"
 
 
-def test_the_targets_stand_first_and_results_for_programs_hold_all_samples() -> None:
-    found = Report(["On a machine."], {"title": made(Row("a|b", "other", [2.0, 3.0], "ms"))}, whole=True)
-    text = found.as_text()
-    assert text.index("### To reach") < text.index("### The title call")
-    assert "| a b | other | 2.5 ms | 20.0% |" in text
+def test_the_targets_stand_first_and_what_has_one_is_not_told_again() -> None:
+    rows = Row("a|b", "other", [2.0, 3.0], "ms"), Row(TITLE.measure, TITLE.against, [1.5, 1.5])
+    text = Report(["On a machine."], {"title": made(*rows)}, whole=True).as_text()
+    assert text.index("### To reach") < text.index("| a b | other | 2.5 ms | 20.0% |")
+    assert text.count(f"| {TITLE.measure} | {TITLE.against} |") == 1
+    assert text.endswith("- The title call: A note.\n")
+
+
+def test_results_for_programs_hold_all_samples() -> None:
+    found = Report([], {"title": made(Row("a", "other", [2.0, 3.0], "ms"))}, whole=True)
     assert json.loads(found.as_json())["sections"]["title"]["rows"][0]["samples"] == [2.0, 3.0]
 
 
