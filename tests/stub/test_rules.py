@@ -212,7 +212,7 @@ def test_an_answer_of_which_nothing_is_said_is_the_usual_one() -> None:
 
 
 def test_what_comes_after_an_answer_that_is_given_always_is_refused() -> None:
-    with pytest.raises(StubError, match="is never given\n  fix: put it last"):
+    with pytest.raises(StubError, match="is never used\n  fix: put it last"):
         stub(mock_of(), answers=[{"status": 429, "times": "always"}, {}])
 
 
