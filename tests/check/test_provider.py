@@ -91,7 +91,7 @@ def test_a_strict_mock_over_a_socket_by_the_command(tmp_path: Path) -> None:
     with running(make_app(make_settings({"seed": 1, "unknown_sessions": "404", "locked_status": "409"}))) as url:
         done = subprocess.run(
             [
-                *(*CHECK, url, "--examples", "60", "--operation", "set_title"),
+                *(*CHECK, url, "--examples", "14", "--operation", "set_title"),
                 *("--report", f"json={tmp_path}/r.json", "--report", "terminal"),
             ],
             cwd=tmp_path,

@@ -27,7 +27,7 @@ from tests.talk import MESSAGE
 both_colours = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 TURN: dict[str, Any] = {"session_id": "ses-abc123", "index_ids": ["idx-abc123", "idx-def456"], "prompt": MESSAGE}
 SCRIPTS = sorted((ROOT / "fixtures" / "llamacloud-chat" / "stream").glob("200.*.json"))
-RATE = 25
+RATE = 40
 """Events a second of the slow server."""
 
 
@@ -102,8 +102,14 @@ def test_the_guides_reader_reads_any_generated_turn(
     assert outcome.parsed == printed(list(events_of(outcome.exchange.body)))
 
 
-@pytest.mark.parametrize(("door", "asynchronous"), [(DOORS[0], False), (DOORS[-1], True)], ids=str)
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.stem))
+READERS = ((DOORS[0], False), (DOORS[-1], True))
+
+
+@pytest.mark.parametrize(
+    ("path", "door", "asynchronous"),
+    [(path, *READERS[number % 2]) for number, path in enumerate(SCRIPTS)],
+    ids=lambda each: str(getattr(each, "stem", each)),
+)
 def test_the_guides_reader_prints_a_scripted_turn_as_its_file_has_it(
     drive: Drive, base_url: str, door: Door, asynchronous: bool, path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -131,8 +132,7 @@ def test_a_wrong_argument_is_an_unprocessable_entity_that_names_its_place(
     assert [(each["type"], each["loc"]) for each in outcome.error.body["detail"]] == [(kind, place)]
 
 
-@every_release
-@both_colours
+@pytest.mark.parametrize(("release", "asynchronous"), [*zip(PYTHONS, cycle(cases.BOTH))], ids=str)
 def test_an_overloaded_service_is_asked_again_as_often_as_the_client_may(
     drive: Drive, base_url: str, release: Release, asynchronous: bool
 ) -> None:

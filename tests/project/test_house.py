@@ -79,6 +79,7 @@ def imported(node: ast.AST) -> Iterator[str]:
                 yield from (f"mockserver.{alias.name}" for alias in each.names)
 
 
+@cache
 def own_imports(module: str) -> set[str]:
     """Give the modules of the package that a module imports, at its top or in a function."""
     found = set()
@@ -87,6 +88,7 @@ def own_imports(module: str) -> set[str]:
     return found - {"mockserver", module}
 
 
+@cache
 def used(module: str) -> set[str]:
     """Give the packages that a module loads when it runs; what it names for types alone is left out."""
     body = [each for each in tree(module).body if not ast.unparse(each).startswith("if TYPE_CHECKING:")]
