@@ -135,7 +135,7 @@ async def in_process(rounds: int, calls: int) -> Mapping[str, list[float]]:
     from mockserver.testing import open_mock
 
     message = "How do I rotate the keys of an index without any downtime?"
-    call = {"url": "/api/v1/chat/ses-abc123/title", "json": {"first_message": message}}
+    call: dict[str, Any] = {"url": "/api/v1/chat/ses-abc123/title", "json": {"first_message": message}}
     headers = {"authorization": "Bearer any-key"}
     app: Any = plain()
     theirs = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mockserver.test", headers=headers)
@@ -146,7 +146,7 @@ async def in_process(rounds: int, calls: int) -> Mapping[str, list[float]]:
             for name in list(clients)[:: -1 if number % 2 else 1]:
                 began = time.perf_counter()
                 for _ in range(calls):
-                    answer = await clients[name].post(**call)  # type: ignore[arg-type]
+                    answer = await clients[name].post(**call)
                 spent = (time.perf_counter() - began) / calls * 1e6
                 if answer.json()["generated_title"] != message[:50] + "...":
                     sys.exit(f"{name} answered {answer.status_code} {answer.text}")

@@ -12,6 +12,17 @@ from urllib.parse import quote, unquote
 Json: TypeAlias = Any
 """A decoded JSON value: None, bool, int, float, str, list or dict with str keys."""
 
+
+def kind_of(value: Json) -> str:
+    """Name the kind of a JSON value in words, for messages."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    kinds = ((dict, "an object"), (list, "a list"), (str, "a text"), (int, "a number"), (float, "a number"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "no JSON value")
+
+
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Header fields as they were sent, in order, with names in lower case."""
 

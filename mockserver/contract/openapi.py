@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from mockserver.contract.schema import Schema, check_schema, join, load_document, resolve
 from mockserver.errors import ContractError
-from mockserver.messages import Json
+from mockserver.messages import Json, kind_of
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PATH_KEYS = (*METHODS, "parameters", "summary", "description", "servers")
@@ -137,7 +137,7 @@ def read_contract(document: Json, *, name: str, file: str, bundled: bool = False
         raise ContractError(
             "the document is not valid OpenAPI 3.1",
             where=f"{file}#{reader.at}, or below",
-            why=f"{type(error).__name__}: {getattr(error, 'message', error)}",
+            why=getattr(error, "message", "") or "something there does not have the form that OpenAPI gives it",
             fix="check it with an OpenAPI validator",
         ) from error
 
@@ -168,9 +168,7 @@ class _Reader:
     def contract(self) -> Contract:
         document = self.document
         if not isinstance(document, dict):
-            raise ContractError(
-                "the document is not OpenAPI 3.1", where="#/openapi", why=f"it is a {type(document).__name__}"
-            )
+            raise ContractError("the document is not OpenAPI 3.1", where="#/openapi", why=f"it is {kind_of(document)}")
         if not str(document.get("openapi", "")).startswith("3.1."):
             found = document.get("openapi", document.get("swagger"))
             raise ContractError(

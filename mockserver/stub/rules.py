@@ -20,6 +20,7 @@ from mockserver.messages import (
     Json,
     Request,
     Response,
+    kind_of,
 )
 from mockserver.store.base import Store, StoredStub
 from mockserver.stub.faults import damaged, lasting
@@ -124,7 +125,7 @@ def read_stubs(path: Path) -> list[Json]:
         what = error.what.replace("the contract", "the file of stubs")
         raise StubError(what, where=error.where, why=error.why, fix=error.fix) from error
     if not isinstance(given, list):
-        why = f"it is {type(given).__name__}"
+        why = f"it is {kind_of(given)}"
         raise StubError("a file of stubs is a list", where=str(path), why=why, fix="begin each with a dash")
     return given
 

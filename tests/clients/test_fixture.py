@@ -55,7 +55,7 @@ async def ask(mock):
     async with AsyncLlamaCloud(**mock.async_client_options()) as client:
         made = await asyncio.gather(*(chat(client).create() for _ in range(5)))
         assert len({each.session_id for each in made}) == 5
-        mock.stub.create(status=429, retry_after_ms=1)
+        mock.stub.create("create", status=429, retry_after_ms=1)
         await chat(client).create()
     mock.journal.verify("create", times=6)
 

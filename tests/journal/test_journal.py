@@ -236,7 +236,7 @@ def test_an_exchange_is_told_in_a_line() -> None:
 
 def test_what_is_not_there_is_no_breach_of_the_contract() -> None:
     rules = [("session", "client"), ("locked", "client"), ("missing", "client"), ("missing", "mock")]
-    found = tuple(Finding("", rule, "", fault) for rule, fault in rules)  # type: ignore[arg-type]
+    found = tuple(Finding("", rule, "", fault) for rule, fault in rules)  # type: ignore[arg-type]  # texts drawn from the literals
     assert exchange(findings=found).violations == (found[2],)
 
 

@@ -11,8 +11,9 @@ import yaml
 from mockserver.messages import Json
 from tests.strategies import ROOT
 
-WORKFLOW: Json = yaml.load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506
-HOOKS: Json = yaml.load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506
+# `on:` is a key in a workflow, and true for a loader of YAML 1.1; BaseLoader makes nothing but texts of what it reads.
+WORKFLOW: Json = yaml.load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506  # it makes only texts
+HOOKS: Json = yaml.load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506  # it makes only texts
 """Both are read without types, since YAML 1.1 takes the key `on` for true."""
 
 STEPS: list[dict[str, Json]] = WORKFLOW["jobs"]["test"]["steps"]

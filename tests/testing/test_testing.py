@@ -175,7 +175,7 @@ def test_each_breach_is_one(method: str, path: str, headers: dict[str, str]) -> 
 def test_that_something_is_not_there_is_no_breach() -> None:
     with open_mock(unknown_sessions="404") as mock:
         assert title(mock).status_code == 404
-        mock.stub.create(status=422)
+        mock.stub.create("create", status=422)
         mock.http_client().post(CHAT, headers={"authorization": KEY})
         mock.check()
 
