@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from mockserver.check.changes.operations import Description, drift
-from mockserver.check.changes.rules import RULES, ContractChange, Direction, Severity
+from mockserver.check.changes.rules import ContractChange, Direction, Severity
 from mockserver.contract.schema import lookup
 from mockserver.messages import Json
 
@@ -70,9 +70,22 @@ def edited(base: Json, *edits: tuple[str, Json]) -> Json:
 
 
 def mirrored(change: ContractChange) -> tuple[str, str, str | None, str | None, str]:
-    """Give what tells the way back of a change apart from others."""
+    """Return what tells the way back of a change apart from others."""
     rule, direction, before, after, detail = change.cause
-    return RULES[rule].mirror, direction, after, before, detail
+    return mirror(rule), direction, after, before, detail
+
+
+_OPPOSITES = (
+    *(("added", "withdrawn"), ("opened", "closed"), ("tightened", "loosened"), ("narrowed", "widened")),
+    *(("required", "optional"), ("deprecated", "undeprecated"), ("exclusive", "inclusive")),
+)
+
+
+def mirror(rule: str) -> str:
+    """Return the rule of the way back: the opposite by its last word, or the rule itself."""
+    stem, dash, word = rule.rpartition("-")
+    opposites = dict(_OPPOSITES) | {other: one for one, other in _OPPOSITES}
+    return stem + dash + opposites.get(word, word)
 
 
 def stands(change: ContractChange, a: Json, b: Json) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from mockserver.check.changes.rules import ORDER, At, Comparison, ContractChange, Severity
+from mockserver.check.changes.rules import ORDER, At, Comparison, ContractChange, Severity, paired, presence
 from mockserver.check.changes.schemas import compare_schemas
 from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import METHODS
@@ -15,14 +15,25 @@ from mockserver.messages import Json
 
 
 class Node(NamedTuple):
-    """An object of a document, references followed, and where it stands."""
+    """An object of a document, references followed, and its place; false for one that is missing."""
 
     pointer: str
     node: Mapping[str, Json]
 
+    def __bool__(self) -> bool:
+        return bool(self.pointer)
+
     def said(self, key: str) -> str:
-        """Give the place of a key; where the object does not have it, its own."""
+        """Return the place of a key, or of the object if it lacks the key."""
         return join(self.pointer, key) if key in self.node else self.pointer
+
+    @property
+    def must_be(self) -> bool:
+        """Whether it is required."""
+        return self.node.get("required") is True
+
+
+MISSING = Node("", {})
 
 
 class DescribedOperation(NamedTuple):
@@ -39,6 +50,8 @@ class DescribedOperation(NamedTuple):
         return str(self.own.node.get("operationId", f"{method} {self.path}"))
 
 
+NO_OPERATION = DescribedOperation("", MISSING, MISSING)
+
 ParameterKey: TypeAlias = tuple[str, str | int]
 """What a parameter is known by: where it goes, and its name; in the path its number."""
 
@@ -47,31 +60,43 @@ _IGNORED = ("accept", "content-type", "authorization")
 
 
 def place(views: Views, pointer: str) -> Node:
-    """Give what stands at a place, references followed."""
+    """Return the object at a place, references followed."""
     return Node(*resolve(views.document, pointer))
 
 
 def compare_texts_of(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare what parts note of themselves: texts, examples, deprecation."""
     for key in ("summary", "description", "externalDocs", "tags"):
-        if not is_same(a.node.get(key), b.node.get(key)):
-            told = a.node.get(key), b.node.get(key)
-            run.tell("description-changed", at, (a.said(key), b.said(key)), f"the {key} is another", *told)
+        _compare_key(run, "description-changed", key, a, b, at)
     for key in ("example", "examples"):
         if _examples(run.a, a, key) != _examples(run.b, b, key):
             run.tell("example-changed", at, (a.said(key), b.said(key)), f"the {key} changed")
     was, now = (each.node.get("deprecated") is True for each in (a, b))
     if was is not now:
-        code = "call-" if run.is_code else ""
+        rule = f"{'call-' if run.is_code else ''}{'' if now else 'un'}deprecated"
         text = "it is deprecated" if now else "it is no longer deprecated"
         why = b.node.get("x-deprecated")
         text = f"{text}: {why}" if now and why else text
-        pair = a.said("deprecated"), b.said("deprecated")
-        run.tell(f"{code}deprecated" if now else f"{code}undeprecated", at, pair, text, was, now)
+        run.tell(rule, at, (a.said("deprecated"), b.said("deprecated")), text, was, now)
+
+
+def _compare_key(run: Comparison, rule: str, key: str, a: Node, b: Node, at: At) -> None:
+    was, now = a.node.get(key), b.node.get(key)
+    if not is_same(was, now):
+        run.tell(rule, at, (a.said(key), b.said(key)), f"the {key} is another", was, now)
+
+
+def _compare_required(run: Comparison, kind: str, name: str, a: Node, b: Node, at: At) -> None:
+    """Compare whether a part must be there."""
+    was, now = a.must_be, b.must_be
+    if was is not now:
+        rule = f"{kind}-required" if now else f"{kind}-optional"
+        text = f"the {name} {presence(at, must=now)}"
+        run.tell(rule, at, (a.said("required"), b.said("required")), text, was, now)
 
 
 def _examples(views: Views, part: Node, key: str) -> str:
-    """Give the values of examples, references followed, in a form that can be compared."""
+    """Return the values of examples, references followed, in a form that can be compared."""
     found = part.node.get(key)
     if key == "examples" and isinstance(found, dict):
         found = {name: place(views, join(part.pointer, key, name)).node.get("value") for name in found}
@@ -80,28 +105,19 @@ def _examples(views: Views, part: Node, key: str) -> str:
 
 def compare_parameters(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
     """Compare the parameters of an operation, those of its path with it."""
-    ours, theirs = _parameters(run.a, a), _parameters(run.b, b)
-    for key in {**ours, **theirs}:
-        one, other = ours.get(key), theirs.get(key)
+    for (location, _), one, other in paired(_parameters(run.a, a), _parameters(run.b, b), MISSING):
         known = other or one
-        if known is None:
+        name, at = known.node["name"], At("request", join("/request", location, known.node["name"]))
+        if run.is_silent(f"{location}-parameters", at):
             continue
-        name, at = known.node["name"], At("request", join("/request", key[0], known.node["name"]))
-        if run.is_silent(f"{key[0]}-parameters", at):
-            continue
-        if one is None and other is not None:
-            must = other.node.get("required") is True
-            text = f"the parameter {name} of the {key[0]} is new: it {'must be there' if must else 'may be left out'}"
-            rule = "required-parameter-added" if must else "parameter-added"
-            run.tell(rule, at, (None, other.pointer), text)
-        elif other is None and one is not None:
-            must = one.node.get("required") is True
-            rule = "required-parameter-withdrawn" if must else "parameter-withdrawn"
-            text = f"the parameter {name} of the {key[0]} is gone"
-            text += ": code that names it does not run" if run.is_code else ""
-            run.tell(rule, at, (one.pointer, None), text, severity="breaking" if run.is_code else None)
-        elif one is not None and other is not None:
+        if one and other:
             _compare_parameter(run, one, other, at)
+            continue
+        new = f"the parameter {name} of the {location} is new: it {presence(at, must=known.must_be)}"
+        gone = f"the parameter {name} of the {location} is gone"
+        gone += ": code that names it does not run" if run.is_code else ""
+        kind = "required-parameter" if known.must_be else "parameter"
+        run.tell_one(kind, at, one.pointer, other.pointer, new, gone, "breaking" if one and run.is_code else None)
 
 
 def _parameters(views: Views, operation: DescribedOperation) -> dict[ParameterKey, Node]:
@@ -121,11 +137,7 @@ def _parameters(views: Views, operation: DescribedOperation) -> dict[ParameterKe
 
 
 def _compare_parameter(run: Comparison, a: Node, b: Node, at: At) -> None:
-    was, now = (each.node.get("required") is True for each in (a, b))
-    if was is not now:
-        text = f"the parameter {b.node['name']} {'must be there' if now else 'may be left out'}"
-        rule = "parameter-required" if now else "parameter-optional"
-        run.tell(rule, at, (a.said("required"), b.said("required")), text, was, now)
+    _compare_required(run, "parameter", f"parameter {b.node['name']}", a, b, at)
     if at.where.startswith("/request/path/") and a.node["name"] != b.node["name"]:
         text = f"the parameter {a.node['name']} is called {b.node['name']}"
         run.tell("parameter-renamed", at, (a.said("name"), b.said("name")), text, a.node["name"], b.node["name"])
@@ -152,7 +164,7 @@ def _style(node: Mapping[str, Json]) -> str:
 
 
 def _usual(node: Mapping[str, Json], key: str) -> Json:
-    """Give what holds where a keyword of style does not stand."""
+    """Return the default of a keyword of style."""
     usual: Mapping[str, Json] = {"style": _style(node), "explode": _style(node) == "form"}
     return usual.get(key, False)
 
@@ -161,8 +173,12 @@ def _compare_held(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare what a parameter, a header or a media type holds: a schema, or representations."""
     if "content" in a.node or "content" in b.node:
         compare_contents(run, a, b, at)
+    _compare_schemas_of(run, "schema", a, b, at)
+
+
+def _compare_schemas_of(run: Comparison, key: str, a: Node, b: Node, at: At) -> None:
     one, other = (
-        views.of(join(each.pointer, "schema")) if "schema" in each.node else everything(each.pointer)
+        views.of(join(each.pointer, key)) if key in each.node else everything(each.pointer)
         for views, each in ((run.a, a), (run.b, b))
     )
     compare_schemas(run, one, other, at)
@@ -172,53 +188,38 @@ def compare_bodies(run: Comparison, a: DescribedOperation, b: DescribedOperation
     """Compare the bodies that an operation takes."""
     at = At("request", "/request/body")
     one, other = (
-        place(views, join(each.own.pointer, "requestBody")) if "requestBody" in each.own.node else None
+        place(views, join(each.own.pointer, "requestBody")) if "requestBody" in each.own.node else MISSING
         for views, each in ((run.a, a), (run.b, b))
     )
-    if one is None and other is not None:
-        must = other.node.get("required") is True
-        text = f"there is a body now, which {'must be there' if must else 'may be left out'}"
-        run.tell("body-added", at, (None, other.pointer), text, severity="breaking" if must else None)
-    elif other is None and one is not None:
-        run.tell("body-withdrawn", at, (one.pointer, None), "there is no body any more")
-    elif one is not None and other is not None:
-        was, now = (each.node.get("required") is True for each in (one, other))
-        if was is not now:
-            text = f"the body {'must be there' if now else 'may be left out'}"
-            rule = "body-required" if now else "body-optional"
-            run.tell(rule, at, (one.said("required"), other.said("required")), text, was, now)
+    if one and other:
+        _compare_required(run, "body", "body", one, other, at)
         compare_texts_of(run, one, other, at)
         compare_contents(run, one, other, at)
+    elif one or other:
+        new = f"there is a body now, which {presence(at, must=other.must_be)}"
+        worse: Severity | None = "breaking" if other.must_be else None
+        run.tell_one("body", at, one.pointer, other.pointer, new, "there is no body any more", worse)
 
 
 def compare_contents(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare the representations of a body, a parameter or a header."""
-    ours, theirs = ({name.lower(): name for name in each.node.get("content") or {}} for each in (a, b))
-    for name in {**ours, **theirs}:
-        if name not in theirs:
-            pair = join(a.pointer, "content", ours[name]), None
-            run.tell("media-type-withdrawn", at, pair, f"the media type {name} is gone")
-        elif name not in ours:
-            run.tell("media-type-added", at, (None, join(b.pointer, "content", theirs[name])), f"{name} is new")
+    ours, theirs = (
+        {name.lower(): join(each.pointer, "content", name) for name in each.node.get("content") or {}}
+        for each in (a, b)
+    )
+    for name, one, other in paired(ours, theirs, ""):
+        if one and other:
+            _compare_media(run, place(run.a, one), place(run.b, other), at)
         else:
-            one = place(run.a, join(a.pointer, "content", ours[name]))
-            other = place(run.b, join(b.pointer, "content", theirs[name]))
-            _compare_media(run, one, other, at)
+            run.tell_one("media-type", at, one, other, f"{name} is new", f"the media type {name} is gone")
 
 
 def _compare_media(run: Comparison, a: Node, b: Node, at: At) -> None:
     compare_texts_of(run, a, b, at)
     _compare_held(run, a, b, at)
-    if not is_same(a.node.get("encoding"), b.node.get("encoding")):
-        told = a.node.get("encoding"), b.node.get("encoding")
-        run.tell("content-changed", at, (a.said("encoding"), b.said("encoding")), "the encoding is another", *told)
-    key = "x-item-schema"
-    if key in a.node or key in b.node:
-        one, other = (
-            views.of(join(each.pointer, key)) if key in each.node else everything(each.pointer)
-            for views, each in ((run.a, a), (run.b, b))
-        )
-        compare_schemas(run, one, other, at.into("*"))
+    _compare_key(run, "content-changed", "encoding", a, b, at)
+    if "x-item-schema" in a.node or "x-item-schema" in b.node:
+        _compare_schemas_of(run, "x-item-schema", a, b, at.into("*"))
 
 
 def compare_replies(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
@@ -227,14 +228,12 @@ def compare_replies(run: Comparison, a: DescribedOperation, b: DescribedOperatio
     for status in {**ours, **theirs}:
         one, other = _covering(status, ours), _covering(status, theirs)
         at = At("response", join("/response", status))
-        worse: Severity | None = None if status[0] in "123" else "harmless"
-        if one is None and other is not None:
-            run.tell("status-added", at, (None, other.pointer), f"the status {status} is new", severity=worse)
-        elif other is None and one is not None:
-            text = f"the status {status} is no longer answered"
-            run.tell("status-withdrawn", at, (one.pointer, None), text, severity=worse)
-        elif one is not None and other is not None:
+        if one and other:
             _compare_reply(run, place(run.a, one.pointer), place(run.b, other.pointer), at)
+            continue
+        new, gone = f"the status {status} is new", f"the status {status} is no longer answered"
+        worse: Severity | None = None if status[0] in "123" else "harmless"
+        run.tell_one("status", at, one.pointer, other.pointer, new, gone, worse)
 
 
 def _replies(run: Comparison, views: Views, operation: DescribedOperation) -> dict[str, Node]:
@@ -247,9 +246,10 @@ def _replies(run: Comparison, views: Views, operation: DescribedOperation) -> di
     return {status: Node(pointer, place(views, pointer).node) for status, pointer in found.items()}
 
 
-def _covering(status: str, replies: Mapping[str, Node]) -> Node | None:
-    """Give the reply that holds for a status: its own, that of its range, the default."""
-    return replies.get(status) or replies.get(f"{status[0]}XX") or replies.get("default")
+def _covering(status: str, replies: Mapping[str, Node]) -> Node:
+    """Return the reply that holds for a status: its own, that of its range, the default."""
+    names = (status, f"{status[0]}XX", "default")
+    return next((replies[name] for name in names if name in replies), MISSING)
 
 
 def _compare_reply(run: Comparison, a: Node, b: Node, at: At) -> None:
@@ -258,7 +258,7 @@ def _compare_reply(run: Comparison, a: Node, b: Node, at: At) -> None:
     compare_texts_of(run, a, b, at)
     _compare_headers(run, a, b, at)
     was, now = bool(a.node.get("content")), bool(b.node.get("content"))
-    inner = At(at.direction, f"{at.where}/body")
+    inner = at.into("body")
     if was and now:
         compare_contents(run, a, b, inner)
     elif was is not now:
@@ -269,23 +269,17 @@ def _compare_reply(run: Comparison, a: Node, b: Node, at: At) -> None:
 
 def _compare_headers(run: Comparison, a: Node, b: Node, at: At) -> None:
     ours, theirs = (_headers(views, each) for views, each in ((run.a, a), (run.b, b)))
-    for name in {**ours, **theirs}:
-        inner = At(at.direction, join(at.where, "headers", name))
-        one, other = ours.get(name), theirs.get(name)
-        if one is None and other is not None:
-            run.tell("header-added", inner, (None, other.pointer), f"the header {name} is new")
-        elif other is None and one is not None:
-            worse: Severity | None = "breaking" if one.node.get("required") is True else None
-            run.tell("header-withdrawn", inner, (one.pointer, None), f"the header {name} is gone", severity=worse)
-        elif one is not None and other is not None:
-            was, now = (each.node.get("required") is True for each in (one, other))
-            if was is not now:
-                text = f"the header {name} {'is always there' if now else 'may be missing'}"
-                rule = "header-required" if now else "header-optional"
-                run.tell(rule, inner, (one.said("required"), other.said("required")), text, was, now)
+    for name, one, other in paired(ours, theirs, MISSING):
+        inner = at.into("headers", name)
+        if one and other:
+            _compare_required(run, "header", f"header {name}", one, other, inner)
             _compare_styles(run, one, other, inner)
             compare_texts_of(run, one, other, inner)
             _compare_held(run, one, other, inner)
+        else:
+            new, gone = f"the header {name} is new", f"the header {name} is gone"
+            worse: Severity | None = "breaking" if one.must_be else None
+            run.tell_one("header", inner, one.pointer, other.pointer, new, gone, worse)
 
 
 def _headers(views: Views, reply: Node) -> dict[str, Node]:
@@ -335,7 +329,7 @@ class Drift(NamedTuple):
 
 
 def drift(a: Description, b: Description) -> Drift:
-    """Give the changes from A to B; none where they say the same, whatever schemas are called.
+    """Return the changes from A to B; none if they say the same, whatever schemas are called.
 
     A ContractError names the document and the place that is not understood.
     """
@@ -355,7 +349,7 @@ OperationKey: TypeAlias = tuple[str, str]
 
 
 def operations(document: Json) -> dict[OperationKey, DescribedOperation]:
-    """Give the operations of a document."""
+    """Return the operations of a document."""
     found = {}
     for path, item in document["paths"].items():
         pointer = join("/paths", path)
@@ -372,20 +366,16 @@ def operations(document: Json) -> dict[OperationKey, DescribedOperation]:
 def _compare(
     run: Comparison, ours: Mapping[OperationKey, DescribedOperation], theirs: Mapping[OperationKey, DescribedOperation]
 ) -> None:
-    for key in {**ours, **theirs}:
-        one, other = ours.get(key), theirs.get(key)
+    for (method, _), one, other in paired(ours, theirs, NO_OPERATION):
+        known = other if other.own else one
         run.seen.clear()
-        if one is None and other is not None:
-            run.operation = other.id
-            text = f"{key[0].upper()} {other.path} is new"
-            run.tell("operation-added", _CALL, (None, other.own.pointer), text)
-        elif other is None and one is not None:
-            run.operation = one.id
-            text = f"{key[0].upper()} {one.path} was withdrawn"
-            run.tell("operation-withdrawn", _CALL, (one.own.pointer, None), text)
-        elif one is not None and other is not None:
-            run.operation = other.id
+        run.operation = known.id
+        if one.own and other.own:
             _compare_calls(run, one, other)
+            continue
+        text = f"{method.upper()} {known.path}"
+        new, gone = f"{text} is new", f"{text} was withdrawn"
+        run.tell_one("operation", _CALL, one.own.pointer, other.own.pointer, new, gone)
 
 
 def _compare_calls(run: Comparison, one: DescribedOperation, other: DescribedOperation) -> None:
@@ -394,15 +384,14 @@ def _compare_calls(run: Comparison, one: DescribedOperation, other: DescribedOpe
         _compare_operation(run, one, other)
         return
     ours, theirs = _calls(one), _calls(other)
-    for name in {**ours, **theirs}:
+    for name, own, its in paired(ours, theirs, NO_OPERATION):
         run.operation = name
-        if name not in theirs:
-            run.tell("call-withdrawn", _CALL, (ours[name].own.pointer, None), f"the client has no {name} any more")
-        elif name not in ours:
-            run.tell("call-added", _CALL, (None, theirs[name].own.pointer), f"the client has {name} for it, too")
-        else:
+        if own.own and its.own:
             run.seen.clear()
-            _compare_operation(run, ours[name], theirs[name])
+            _compare_operation(run, own, its)
+        else:
+            new, gone = f"the client has {name} for it, too", f"the client has no {name} any more"
+            run.tell_one("call", _CALL, own.own.pointer, its.own.pointer, new, gone)
     if not ours.keys() & theirs.keys():
         run.operation = other.id
         _compare_operation(run, one, other)
@@ -439,16 +428,20 @@ def _compare_security(run: Comparison, a: DescribedOperation, b: DescribedOperat
     lost = [each for each in was if not any(new <= each for new in now)]
     won = [each for each in now if not any(old <= each for old in was)]
     told = [sorted(map(sorted, each)) for each in (was, now)]
-    if lost and won:
-        run.tell("security-changed", _CALL, (one, other), "the way to be let in is another", *told)
-    elif lost:
-        run.tell("security-tightened", _CALL, (one, other), "more is needed to be let in", *told)
-    elif won:
-        run.tell("security-loosened", _CALL, (one, other), "less is needed to be let in", *told)
+    if lost or won:
+        change, text = _SECURITY[bool(lost), bool(won)]
+        run.tell(f"security-{change}", _CALL, (one, other), text, *told)
+
+
+_SECURITY = {
+    (True, True): ("changed", "the way to be let in is another"),
+    (True, False): ("tightened", "more is needed to be let in"),
+    (False, True): ("loosened", "less is needed to be let in"),
+}
 
 
 def _security(views: Views, operation: DescribedOperation) -> tuple[str, set[Alternative]]:
-    """Give where it is said, and the alternatives; without any, nothing is needed."""
+    """Return where it is said, and the alternatives; without any, nothing is needed."""
     document = views.document
     own = "security" in operation.own.node
     said = operation.own.node["security"] if own else document.get("security", [])
@@ -464,21 +457,17 @@ def _schemes(document: Json, requirement: Mapping[str, list[str]]) -> Iterator[t
 
 
 def _compare_servers(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
-    ours, theirs = _servers(run.a, a), _servers(run.b, b)
     owner = run.operation
-    for url in {**ours, **theirs}:
-        if url in ours and url in theirs:
-            continue
-        pointer = ours.get(url) or theirs.get(url) or ""
-        run.operation = "" if pointer.startswith("/servers") else owner
-        text = f"the address {url} is {'gone' if url in ours else 'new'}"
-        rule, pair = ("server-withdrawn", (pointer, None)) if url in ours else ("server-added", (None, pointer))
-        run.tell(rule, At("call", "/servers"), pair, text)
+    for url, one, other in paired(_servers(run.a, a), _servers(run.b, b), ""):
+        if not (one and other):
+            run.operation = "" if (one or other).startswith("/servers") else owner
+            new, gone = f"the address {url} is new", f"the address {url} is gone"
+            run.tell_one("server", At("call", "/servers"), one, other, new, gone)
     run.operation = owner
 
 
 def _servers(views: Views, operation: DescribedOperation) -> dict[str, str]:
-    """Give the places of the addresses that hold for an operation, by the addresses."""
+    """Return the places of the addresses that hold for an operation, by the addresses."""
     owners = (operation.own, operation.item, Node("", views.document))
     owner = next((each for each in owners if "servers" in each.node), owners[-1])
     return {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mockserver.contract.resolved import View, Views
 from mockserver.contract.schema import join
@@ -22,14 +22,10 @@ ORDER: tuple[Severity, ...] = ("breaking", "risky", "harmless")
 
 
 class Rule(NamedTuple):
-    """One kind of change: what it weighs for requests and for answers, and the rule of the way back.
-
-    What concerns a call as a whole weighs as for requests.
-    """
+    """One kind of change, and its severity for requests and for answers; a call as a whole counts as a request."""
 
     request: Severity
     response: Severity
-    mirror: str
     sentence: str
     aspect: str = ""
     """What of a contract it looks at, where a description may be silent on that."""
@@ -37,7 +33,7 @@ class Rule(NamedTuple):
     """How far a version would have to go for a harmless change of this kind."""
 
     def severity(self, direction: Direction) -> Severity:
-        """Say what it weighs."""
+        """Return its severity."""
         return self.response if direction == "response" else self.request
 
 
@@ -72,213 +68,96 @@ R: Severity = "risky"
 H: Severity = "harmless"
 
 
-def _ways(
-    there: tuple[str, Severity, Severity, str],
-    back: tuple[str, Severity, Severity, str],
-    aspect: str = "",
-    back_release: VersionStep = "minor",
-) -> Iterator[tuple[str, Rule]]:
-    """Give two rules of which each is the way back of the other: name, for requests, for answers, sentence."""
-    yield there[0], Rule(there[1], there[2], back[0], there[3], aspect)
-    yield back[0], Rule(back[1], back[2], there[0], back[3], aspect, back_release)
-
-
-def _same(
-    name: str, request: Severity, response: Severity, sentence: str, aspect: str = "", release: VersionStep = "minor"
-) -> Iterator[tuple[str, Rule]]:
-    """Give a rule that is its own way back."""
-    yield name, Rule(request, response, name, sentence, aspect, release)
-
-
-_CALLS = (
-    *_ways(
-        ("operation-withdrawn", B, B, "A method of a path is gone."),
-        ("operation-added", H, H, "A method of a path is new."),
+RULES: Mapping[str, Rule] = {
+    "operation-withdrawn": Rule(B, B, "A method of a path is gone."),
+    "operation-added": Rule(H, H, "A method of a path is new."),
+    "operation-renamed": Rule(R, R, "An operationId is another, so generated code calls it otherwise.", "names"),
+    "call-withdrawn": Rule(B, B, "A client no longer has a method of this name."),
+    "call-added": Rule(H, H, "A client has a method of a new name."),
+    "call-deprecated": Rule(R, R, "A client warns each time that the method is called."),
+    "call-undeprecated": Rule(H, H, "A client no longer warns of a method."),
+    "deprecated": Rule(H, H, "An operation, parameter or field is marked as deprecated.", "deprecated"),
+    "undeprecated": Rule(H, H, "The mark of deprecation is gone.", "deprecated", "patch"),
+    "description-changed": Rule(H, H, "A title, a description or another note is another.", "notes", "patch"),
+    "example-changed": Rule(H, H, "An example is another.", "examples", "patch"),
+    "security-tightened": Rule(B, B, "A key, or more of one, is needed where it was not.", "security"),
+    "security-loosened": Rule(H, H, "A way to be let in is new, or none is needed.", "security"),
+    "security-changed": Rule(B, B, "A way to be let in is gone, and another is new.", "security"),
+    "server-withdrawn": Rule(R, R, "An address of the service is gone.", "servers"),
+    "server-added": Rule(H, H, "An address of the service is new.", "servers"),
+    "required-parameter-added": Rule(B, H, "A parameter is new, and must be there."),
+    "required-parameter-withdrawn": Rule(R, H, "A parameter that had to be there is gone."),
+    "parameter-added": Rule(H, H, "A parameter is new, and may be left out."),
+    "parameter-withdrawn": Rule(R, H, "A parameter that could be left out is gone."),
+    "parameter-required": Rule(B, H, "A parameter could be left out, and must be there."),
+    "parameter-optional": Rule(H, H, "A parameter had to be there, and may be left out."),
+    "parameter-renamed": Rule(H, H, "A parameter of the path is called otherwise.", "names", "patch"),
+    "parameter-style-changed": Rule(B, B, "A parameter or header is written in another way.", "style"),
+    "body-required": Rule(B, H, "The body could be left out, and must be there.", "body-required"),
+    "body-optional": Rule(H, H, "The body had to be there, and may be left out.", "body-required"),
+    "body-withdrawn": Rule(R, B, "There is no body any more.", "bodies"),
+    "body-added": Rule(H, H, "There is a body where there was none.", "bodies"),
+    "media-type-withdrawn": Rule(B, B, "A media type is gone.", "media-types"),
+    "media-type-added": Rule(H, R, "A media type is new.", "media-types"),
+    "status-withdrawn": Rule(B, B, "A status is no longer answered.", "statuses"),
+    "status-added": Rule(R, R, "A status is new.", "statuses"),
+    "header-withdrawn": Rule(R, R, "A header of an answer is gone.", "headers"),
+    "header-added": Rule(H, H, "A header of an answer is new.", "headers"),
+    "header-required": Rule(H, H, "A header that might be missing is always there.", "headers"),
+    "header-optional": Rule(B, B, "A header that was always there may be missing.", "headers"),
+    "required-field-added": Rule(B, H, "A field is new, and must be, or always is, there."),
+    "required-field-withdrawn": Rule(R, B, "A field that had to be, or always was, there is gone."),
+    "field-added": Rule(H, H, "A field is new, and may be missing."),
+    "field-withdrawn": Rule(R, R, "A field that might be missing is gone."),
+    "field-required": Rule(B, H, "A field that might be missing must be, or always is, there."),
+    "field-optional": Rule(H, B, "A field that had to be, or always was, there may be missing."),
+    "closed": Rule(
+        B, H, "What was allowed there is not: fields or items that are not named, or any value at all.", "closed"
     ),
-    *_same("operation-renamed", R, R, "An operationId is another, so generated code calls it otherwise.", "names"),
-    *_ways(
-        ("call-withdrawn", B, B, "A client no longer has a method of this name."),
-        ("call-added", H, H, "A client has a method of a new name."),
+    "opened": Rule(
+        H, R, "What was not allowed there is: fields or items that are not named, or any value at all.", "closed"
     ),
-    *_ways(
-        ("call-deprecated", R, R, "A client warns each time that the method is called."),
-        ("call-undeprecated", H, H, "A client no longer warns of a method."),
-    ),
-    *_ways(
-        ("deprecated", H, H, "An operation, parameter or field is marked as deprecated."),
-        ("undeprecated", H, H, "The mark of deprecation is gone."),
-        "deprecated",
-        back_release="patch",
-    ),
-    *_same("description-changed", H, H, "A title, a description or another note is another.", "notes", "patch"),
-    *_same("example-changed", H, H, "An example is another.", "examples", "patch"),
-    *_ways(
-        ("security-tightened", B, B, "A key, or more of one, is needed where it was not."),
-        ("security-loosened", H, H, "A way to be let in is new, or none is needed."),
-        "security",
-    ),
-    *_same("security-changed", B, B, "A way to be let in is gone, and another is new.", "security"),
-    *_ways(
-        ("server-withdrawn", R, R, "An address of the service is gone."),
-        ("server-added", H, H, "An address of the service is new."),
-        "servers",
-    ),
-)
-
-_PARTS = (
-    *_ways(
-        ("required-parameter-added", B, H, "A parameter is new, and must be there."),
-        ("required-parameter-withdrawn", R, H, "A parameter that had to be there is gone."),
-    ),
-    *_ways(
-        ("parameter-added", H, H, "A parameter is new, and may be left out."),
-        ("parameter-withdrawn", R, H, "A parameter that could be left out is gone."),
-    ),
-    *_ways(
-        ("parameter-required", B, H, "A parameter could be left out, and must be there."),
-        ("parameter-optional", H, H, "A parameter had to be there, and may be left out."),
-    ),
-    *_same("parameter-renamed", H, H, "A parameter of the path is called otherwise.", "names", "patch"),
-    *_same("parameter-style-changed", B, B, "A parameter or header is written in another way.", "style"),
-    *_ways(
-        ("body-required", B, H, "The body could be left out, and must be there."),
-        ("body-optional", H, H, "The body had to be there, and may be left out."),
-        "body-required",
-    ),
-    *_ways(
-        ("body-withdrawn", R, B, "There is no body any more."),
-        ("body-added", H, H, "There is a body where there was none."),
-        "bodies",
-    ),
-    *_ways(
-        ("media-type-withdrawn", B, B, "A media type is gone."),
-        ("media-type-added", H, R, "A media type is new."),
-        "media-types",
-    ),
-    *_ways(
-        ("status-withdrawn", B, B, "A status is no longer answered."),
-        ("status-added", R, R, "A status is new."),
-        "statuses",
-    ),
-    *_ways(
-        ("header-withdrawn", R, R, "A header of an answer is gone."),
-        ("header-added", H, H, "A header of an answer is new."),
-        "headers",
-    ),
-    *_ways(
-        ("header-required", H, H, "A header that might be missing is always there."),
-        ("header-optional", B, B, "A header that was always there may be missing."),
-        "headers",
-    ),
-)
-
-_FIELDS = (
-    *_ways(
-        ("required-field-added", B, H, "A field is new, and must be, or always is, there."),
-        ("required-field-withdrawn", R, B, "A field that had to be, or always was, there is gone."),
-    ),
-    *_ways(
-        ("field-added", H, H, "A field is new, and may be missing."),
-        ("field-withdrawn", R, R, "A field that might be missing is gone."),
-    ),
-    *_ways(
-        ("field-required", B, H, "A field that might be missing must be, or always is, there."),
-        ("field-optional", H, B, "A field that had to be, or always was, there may be missing."),
-    ),
-    *_ways(
-        ("closed", B, H, "What was allowed there is not: fields or items that are not named, or any value at all."),
-        ("opened", H, R, "What was not allowed there is: fields or items that are not named, or any value at all."),
-        "closed",
-    ),
-)
-
-_VALUES = (
-    *_ways(
-        ("type-narrowed", B, H, "A type of JSON is no longer allowed."),
-        ("type-widened", H, B, "A type of JSON is allowed that was not."),
-    ),
-    *_same("type-changed", B, B, "The value has another type."),
-    *_ways(
-        ("null-withdrawn", B, H, "null is no longer allowed."),
-        ("null-added", H, B, "null is allowed."),
-        "null",
-    ),
-    *_ways(
-        ("enum-added", B, H, "Any value was allowed, and only some are."),
-        ("enum-withdrawn", H, R, "Only some values were allowed, and any is."),
-    ),
-    *_ways(
-        ("enum-value-withdrawn", B, H, "A value is no longer allowed."),
-        ("enum-value-added", H, R, "A value is new."),
-    ),
-    *_same("const-changed", B, B, "The only value that is allowed is another."),
-    *_ways(
-        ("limit-tightened", B, H, "A limit of length, size, number or count leaves less room."),
-        ("limit-loosened", H, R, "A limit of length, size, number or count leaves more room."),
-        "limits",
-    ),
-    *_same("limit-changed", B, R, "A step between numbers is another.", "limits"),
-    *_ways(
-        ("pattern-added", B, H, "A text must match a pattern."),
-        ("pattern-withdrawn", H, R, "A text need not match a pattern any more."),
-        "patterns",
-    ),
-    *_same("pattern-changed", B, R, "A text must match another pattern.", "patterns"),
-    *_ways(
-        ("format-added", B, H, "A value must have a format."),
-        ("format-withdrawn", H, R, "A value need not have a format any more."),
-        "formats",
-    ),
-    *_same("format-changed", B, R, "A value must have another format.", "formats"),
-    *_ways(
-        ("condition-added", B, H, "A condition is new: not, if, contains, propertyNames and their like."),
-        ("condition-withdrawn", H, R, "A condition is gone."),
-        "conditions",
-    ),
-    *_same("condition-changed", B, R, "A condition is another.", "conditions"),
-    *_ways(
-        ("default-withdrawn", R, R, "Nothing is said any more of what a missing value means."),
-        ("default-added", H, H, "It is said what a missing value means."),
-        "defaults",
-    ),
-    *_same("default-changed", R, R, "A missing value means something else.", "defaults"),
-    *_ways(
-        ("access-narrowed", R, R, "A field is only read, or only written."),
-        ("access-widened", H, H, "A field is no longer only read, or only written."),
-        "access",
-    ),
-    *_same("content-changed", R, R, "A text or a part is encoded in another way.", "content"),
-)
-
-_UNIONS = (
-    *_ways(
-        ("variant-withdrawn", B, H, "A union has a member less."),
-        ("variant-added", H, R, "A union has a member more."),
-    ),
-    *_same("variants-reordered", H, H, "The members of a union stand in another order.", "order", "patch"),
-    *_ways(
-        ("union-added", B, H, "A value must also be one of some members."),
-        ("union-withdrawn", H, R, "A value need not be one of some members any more."),
-    ),
-    *_ways(
-        ("union-exclusive", R, H, "A value must be exactly one of the members (oneOf for anyOf)."),
-        ("union-inclusive", H, R, "A value may be several of the members (anyOf for oneOf)."),
-        "union-kind",
-    ),
-    *_ways(
-        ("discriminator-withdrawn", R, R, "No field tells the members of a union apart any more."),
-        ("discriminator-added", H, H, "A field tells the members of a union apart."),
-        "discriminators",
-    ),
-    *_same("discriminator-changed", B, B, "Another field, or another value, tells a member apart.", "discriminators"),
-    *_ways(
-        ("discriminator-value-withdrawn", B, H, "A value that named a member of a union is gone."),
-        ("discriminator-value-added", H, R, "A value names a member of a union that no value named so."),
-        "mappings",
-    ),
-)
-
-RULES: Mapping[str, Rule] = dict((*_CALLS, *_PARTS, *_FIELDS, *_VALUES, *_UNIONS))
+    "type-narrowed": Rule(B, H, "A type of JSON is no longer allowed."),
+    "type-widened": Rule(H, B, "A type of JSON is allowed that was not."),
+    "type-changed": Rule(B, B, "The value has another type."),
+    "null-withdrawn": Rule(B, H, "null is no longer allowed.", "null"),
+    "null-added": Rule(H, B, "null is allowed.", "null"),
+    "enum-added": Rule(B, H, "Any value was allowed, and only some are."),
+    "enum-withdrawn": Rule(H, R, "Only some values were allowed, and any is."),
+    "enum-value-withdrawn": Rule(B, H, "A value is no longer allowed."),
+    "enum-value-added": Rule(H, R, "A value is new."),
+    "const-changed": Rule(B, B, "The only value that is allowed is another."),
+    "limit-tightened": Rule(B, H, "A limit of length, size, number or count leaves less room.", "limits"),
+    "limit-loosened": Rule(H, R, "A limit of length, size, number or count leaves more room.", "limits"),
+    "limit-changed": Rule(B, R, "A step between numbers is another.", "limits"),
+    "pattern-added": Rule(B, H, "A text must match a pattern.", "patterns"),
+    "pattern-withdrawn": Rule(H, R, "A text need not match a pattern any more.", "patterns"),
+    "pattern-changed": Rule(B, R, "A text must match another pattern.", "patterns"),
+    "format-added": Rule(B, H, "A value must have a format.", "formats"),
+    "format-withdrawn": Rule(H, R, "A value need not have a format any more.", "formats"),
+    "format-changed": Rule(B, R, "A value must have another format.", "formats"),
+    "condition-added": Rule(B, H, "A condition is new: not, if, contains, propertyNames and their like.", "conditions"),
+    "condition-withdrawn": Rule(H, R, "A condition is gone.", "conditions"),
+    "condition-changed": Rule(B, R, "A condition is another.", "conditions"),
+    "default-withdrawn": Rule(R, R, "Nothing is said any more of what a missing value means.", "defaults"),
+    "default-added": Rule(H, H, "It is said what a missing value means.", "defaults"),
+    "default-changed": Rule(R, R, "A missing value means something else.", "defaults"),
+    "access-narrowed": Rule(R, R, "A field is only read, or only written.", "access"),
+    "access-widened": Rule(H, H, "A field is no longer only read, or only written.", "access"),
+    "content-changed": Rule(R, R, "A text or a part is encoded in another way.", "content"),
+    "variant-withdrawn": Rule(B, H, "A union has a member less."),
+    "variant-added": Rule(H, R, "A union has a member more."),
+    "variants-reordered": Rule(H, H, "The members of a union stand in another order.", "order", "patch"),
+    "union-added": Rule(B, H, "A value must also be one of some members."),
+    "union-withdrawn": Rule(H, R, "A value need not be one of some members any more."),
+    "union-exclusive": Rule(R, H, "A value must be exactly one of the members (oneOf for anyOf).", "union-kind"),
+    "union-inclusive": Rule(H, R, "A value may be several of the members (anyOf for oneOf).", "union-kind"),
+    "discriminator-withdrawn": Rule(R, R, "No field tells the members of a union apart any more.", "discriminators"),
+    "discriminator-added": Rule(H, H, "A field tells the members of a union apart.", "discriminators"),
+    "discriminator-changed": Rule(B, B, "Another field, or another value, tells a member apart.", "discriminators"),
+    "discriminator-value-withdrawn": Rule(B, H, "A value that named a member of a union is gone.", "mappings"),
+    "discriminator-value-added": Rule(H, R, "A value names a member of a union that no value named so.", "mappings"),
+}
 """The rules, by name."""
 
 CONSEQUENCES: Mapping[tuple[Direction, Severity], str] = {
@@ -293,7 +172,7 @@ CONSEQUENCES: Mapping[tuple[Direction, Severity], str] = {
 
 
 def verdict(changes: Iterable[ContractChange]) -> VersionStep:
-    """Say how far a version would have to go."""
+    """Return how far a version would have to go."""
     steps: set[VersionStep] = {_step(each) for each in changes}
     found: tuple[VersionStep, ...] = ("major", "minor", "patch")
     return next((each for each in found if each in steps), "none")
@@ -312,7 +191,7 @@ class At(NamedTuple):
     where: str
 
     def into(self, *parts: str | int) -> "At":
-        """Go further in."""
+        """Return a place further in."""
         return At(self.direction, join(self.where, *parts))
 
 
@@ -338,7 +217,7 @@ class Comparison:
     found: dict[tuple[str, str, str | None, str | None, str], ContractChange] = field(default_factory=dict)
 
     def is_silent(self, aspect: str, at: At) -> bool:
-        """Say whether one of the two says nothing of an aspect there."""
+        """Return whether one of the two says nothing of an aspect there."""
         return not self.unsaid.isdisjoint((aspect, f"{at.direction} {aspect}", f"{at.where} {aspect}"))
 
     def tell(
@@ -353,7 +232,7 @@ class Comparison:
         detail: str = "",
         severity: Severity | None = None,
     ) -> None:
-        """Tell a change, unless it is of what one of the two is silent on."""
+        """Record a change, unless one of the two documents is silent on its aspect."""
         known = RULES[rule]
         if self.is_silent(known.aspect, at):
             return
@@ -365,6 +244,29 @@ class Comparison:
         before = self.found.setdefault(change.cause, change)
         if self.operation and self.operation not in before.operations:
             self.found[change.cause] = before._replace(operations=(*before.operations, self.operation))
+
+    def tell_one(
+        self, kind: str, at: At, one: str, other: str, new: str, gone: str, severity: Severity | None = None
+    ) -> None:
+        """Record what only one of the two has, as `<kind>-added` or `<kind>-withdrawn`; the other's place is ""."""
+        rule, message = (f"{kind}-withdrawn", gone) if one else (f"{kind}-added", new)
+        self.tell(rule, at, (one or None, other or None), message, severity=severity)
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def paired(ours: Mapping[Key, Value], theirs: Mapping[Key, Value], absent: Value) -> Iterator[tuple[Key, Value, Value]]:
+    """List what A and B have, by their keys; `absent` stands for what one of them does not have."""
+    return ((key, ours.get(key, absent), theirs.get(key, absent)) for key in {**ours, **theirs})
+
+
+def presence(at: At, *, must: bool) -> str:
+    """Describe in words whether a part may be missing."""
+    if at.direction == "request":
+        return "must be there" if must else "may be left out"
+    return "is always there" if must else "may be missing"
 
 
 Compare: TypeAlias = Callable[[Comparison, View, View, At], None]

@@ -1,6 +1,6 @@
 """How a schema differs from another: resolved, and to the end, also where a schema refers to itself."""
 
-from mockserver.check.changes.rules import At, Comparison, Severity
+from mockserver.check.changes.rules import At, Comparison, Severity, presence
 from mockserver.check.changes.values import (
     compare_conditions,
     compare_limits,
@@ -114,7 +114,7 @@ def _compare_presence(run: Comparison, name: str, a: View, b: View, at: At) -> N
     pair = field_spot(a, name), field_spot(b, name)
     if was is not now:
         rule = "field-required" if now else "field-optional"
-        run.tell(rule, at.into(name), pair, f"the field {name} {_presence(at, must=now)}", was, now)
+        run.tell(rule, at.into(name), pair, f"the field {name} {presence(at, must=now)}", was, now)
 
 
 def _field(views: Views, view: View, name: str) -> View | None:
@@ -140,16 +140,10 @@ def field_spot(view: View, name: str) -> str:
     return places[0] if places else required(view)[name]
 
 
-def _presence(at: At, *, must: bool) -> str:
-    if at.direction == "request":
-        return "must be there" if must else "may be left out"
-    return "is always there" if must else "may be missing"
-
-
 def _tell_added(run: Comparison, name: str, a: View, b: View, at: At) -> None:
     must = must_be(run, run.b, b, name, at)
     rule = "required-field-added" if must else "field-added"
-    text, worse = f"the field {name} is new: it {_presence(at, must=must)}", None
+    text, worse = f"the field {name} is new: it {presence(at, must=must)}", None
     if at.direction == "response" and is_closed(a):
         text, worse = f"{text}, where no other fields were allowed", _WORST
     run.tell(rule, at.into(name), (None, field_spot(b, name)), text, severity=worse)
