@@ -10,7 +10,8 @@ from mockserver.check.changes.values import (
     compare_types,
     compare_unions,
     compare_values,
-    has_type,
+    have_type,
+    spots,
 )
 from mockserver.contract.resolved import (
     View,
@@ -19,7 +20,6 @@ from mockserver.contract.resolved import (
     keywords,
     properties,
     required,
-    spot,
     types_text,
     values,
 )
@@ -27,7 +27,7 @@ from mockserver.contract.schema import join
 
 
 def compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:
-    """Tell each change from schema A to schema B, for values that go or come as `at` says."""
+    """Record each change from schema A to schema B, for values that go or come as `at` says."""
     key = (at.direction, a.pointers, b.pointers, a.types, b.types, a.null, b.null, not a.pieces, not b.pieces)
     if key in run.seen or a.is_unknown or b.is_unknown:
         return
@@ -46,16 +46,16 @@ def compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:
     compare_values(run, a, b, at)
     compare_limits(run, a, b, at)
     compare_texts(run, a, b, at)
-    if has_type(a, "array") and has_type(b, "array"):
+    if have_type(a, b, "array"):
         _compare_items(run, a, b, at)
-    if has_type(a, "object") and has_type(b, "object"):
+    if have_type(a, b, "object"):
         _compare_fields(run, a, b, at)
         _compare_additional(run, a, b, at)
     compare_conditions(run, a, b, at)
 
 
 def _compare_any(run: Comparison, a: View, b: View, at: At) -> bool:
-    """Compare what allows everything with what does not; say whether all is told by that."""
+    """Compare what allows everything with what does not; return whether that tells all."""
     if a.is_any is b.is_any:
         return a.is_any
     other = b if a.is_any else a
@@ -63,7 +63,7 @@ def _compare_any(run: Comparison, a: View, b: View, at: At) -> bool:
         return False
     rule, text = ("type-narrowed", "no longer allowed") if a.is_any else ("type-widened", "allowed now")
     was, now = ("any" if each.is_any else "a union" if each.unions else types_text(each.types) for each in (a, b))
-    run.tell(rule, at, (spot(a, "type"), spot(b, "type")), f"any value is {text}: {was} became {now}", was, now)
+    run.tell(rule, at, spots("type", a, b), f"any value is {text}: {was} became {now}", was, now)
     return True
 
 
@@ -81,7 +81,7 @@ def _item(views: Views, view: View, index: int) -> View:
 
 
 def _below(views: Views, view: View, key: str) -> View:
-    """Give the schema under a keyword; the one that allows everything where there is none."""
+    """Return the schema under a keyword, or one that allows everything."""
     places = [each.pointer for each in keywords(view, key)]
     return views.of(*places) if places else everything(view.pointer)
 
@@ -118,7 +118,7 @@ def _compare_presence(run: Comparison, name: str, a: View, b: View, at: At) -> N
 
 
 def _field(views: Views, view: View, name: str) -> View | None:
-    """Give what a field may be: by its name, else as any field that has none; None where nothing is said of it."""
+    """Return what a field may be: by its name, else as any field that has none; None if nothing is said of it."""
     found = properties(view)
     if name in found:
         return views.of(*found[name]) if found[name] else everything(field_spot(view, name))
@@ -127,7 +127,7 @@ def _field(views: Views, view: View, name: str) -> View | None:
 
 
 def must_be(run: Comparison, views: Views, view: View, name: str, at: At) -> bool:
-    """Say whether a field must be there; where null and absence are not told apart, whether it is always a value."""
+    """Return whether a field must be there; if null and absence are not told apart, whether it is always a value."""
     if name not in required(view):
         return False
     field = _field(views, view, name)
@@ -135,7 +135,7 @@ def must_be(run: Comparison, views: Views, view: View, name: str, at: At) -> boo
 
 
 def field_spot(view: View, name: str) -> str:
-    """Give the place of a field, or of its being required."""
+    """Return the place of a field, or of what requires it."""
     places = properties(view).get(name)
     return places[0] if places else required(view)[name]
 
@@ -164,6 +164,6 @@ _WORST: Severity = "breaking"
 
 
 def is_closed(view: View) -> bool:
-    """Say whether fields without a name in the schema are not allowed."""
+    """Return whether fields without a name in the schema are not allowed."""
     keys = "additionalProperties", "unevaluatedProperties"
     return any(each.value is False for key in keys for each in keywords(view, key))

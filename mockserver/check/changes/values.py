@@ -1,10 +1,11 @@
 """What two schemas say of a value by itself: its type, its limits, what is noted of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-from mockserver.check.changes.rules import At, Compare, Comparison, Severity
+from mockserver.check.changes.rules import At, Compare, Comparison, Severity, paired
 from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import (
     Keyword,
@@ -24,33 +25,46 @@ from mockserver.contract.resolved import (
 from mockserver.contract.schema import lookup, resolve
 from mockserver.messages import Json
 
-NOTED = ("title", "description", "$comment", "externalDocs")
-"""The keywords that only describe."""
-
-
-def compare_notes(run: Comparison, a: View, b: View, at: At) -> None:
-    """Compare what schemas note: descriptions, examples, defaults, deprecation, access, encodings."""
-    for key in NOTED:
-        _compare_lists(run, "description-changed", key, a, b, at)
-    for key in ("example", "examples"):
-        _compare_lists(run, "example-changed", key, a, b, at)
-    for key in ("contentEncoding", "contentMediaType", "xml"):
-        _compare_lists(run, "content-changed", key, a, b, at)
-    _compare_default(run, a, b, at)
-    for key, (there, back) in _FLAGS.items():
-        was, now = (any(each.value is True for each in keywords(view, key)) for view in (a, b))
-        if was is not now:
-            idle = (key, at.direction) in (("readOnly", "response"), ("writeOnly", "request"))
-            message = f"{key} is {'set' if now else 'no longer set'}"
-            pair = spot(a, key), spot(b, key)
-            run.tell(there if now else back, at, pair, message, was, now, severity="harmless" if idle else None)
-
+NOTED: Mapping[str, tuple[str, ...]] = {
+    "description-changed": ("title", "description", "$comment", "externalDocs"),
+    "example-changed": ("example", "examples"),
+    "content-changed": ("contentEncoding", "contentMediaType", "xml"),
+}
+"""The keywords that only note something, by the rule of their changes."""
 
 _FLAGS: Mapping[str, tuple[str, str]] = {
     "deprecated": ("deprecated", "undeprecated"),
     "readOnly": ("access-narrowed", "access-widened"),
     "writeOnly": ("access-narrowed", "access-widened"),
 }
+
+
+def compare_notes(run: Comparison, a: View, b: View, at: At) -> None:
+    """Compare what schemas note: descriptions, examples, defaults, deprecation, access, encodings."""
+    for rule, keys in NOTED.items():
+        for key in keys:
+            _compare_lists(run, rule, key, a, b, at)
+    _compare_default(run, a, b, at)
+    for key, (there, back) in _FLAGS.items():
+        was, now = (any(each.value is True for each in keywords(view, key)) for view in (a, b))
+        if was is not now:
+            idle = (key, at.direction) in (("readOnly", "response"), ("writeOnly", "request"))
+            message = f"{key} is {'set' if now else 'no longer set'}"
+            worse: Severity | None = "harmless" if idle else None
+            run.tell(there if now else back, at, spots(key, a, b), message, was, now, severity=worse)
+
+
+def spots(key: str, a: View, b: View) -> tuple[str, str]:
+    """Return the places of a keyword in two schemas."""
+    return spot(a, key), spot(b, key)
+
+
+def _change(was: object, now: object) -> str:
+    """Return how something changed: "added", "withdrawn", "changed"."""
+    return "changed" if was and now else "added" if now else "withdrawn"
+
+
+_CHANGED = {"added": "is new", "withdrawn": "is gone", "changed": "is another"}
 
 
 def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: At) -> None:
@@ -62,45 +76,43 @@ def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: A
                 message = f"the {key} is another"
                 run.tell(rule, at, (one.pointer, other.pointer), message, one.value, other.value)
     elif [key_of(each.value) for each in was] != [key_of(each.value) for each in now]:
-        message = f"the {key} is {'new' if not was else 'gone' if not now else 'another'}"
-        run.tell(rule, at, (spot(a, key), spot(b, key)), message, _first(was), _first(now))
+        message = f"the {key} {_CHANGED[_change(was, now)]}"
+        run.tell(rule, at, spots(key, a, b), message, _value(a, key), _value(b, key))
 
 
-def _first(found: Sequence[Keyword]) -> Json:
-    return found[0].value if found else None
+def _value(view: View, key: str) -> Json:
+    found = first(view, key)
+    return None if found is None else found.value
 
 
 def _compare_default(run: Comparison, a: View, b: View, at: At) -> None:
-    was, now = first(a, "default"), first(b, "default")
-    pair = spot(a, "default"), spot(b, "default")
-    if was is None and now is not None:
-        run.tell("default-added", at, pair, f"the default is now said: {format_value(now.value)}", None, now.value)
-    elif was is not None and now is None:
-        run.tell("default-withdrawn", at, pair, f"the default {format_value(was.value)} is gone", was.value)
-    elif was is not None and now is not None and not is_same(was.value, now.value):
-        message = f"the default went from {format_value(was.value)} to {format_value(now.value)}"
-        run.tell("default-changed", at, pair, message, was.value, now.value)
+    was, now = _value(a, "default"), _value(b, "default")
+    said = keywords(a, "default"), keywords(b, "default")
+    if not any(said) or (all(said) and is_same(was, now)):
+        return
+    change = _change(*said)
+    message = {
+        "added": f"the default is now said: {format_value(now)}",
+        "withdrawn": f"the default {format_value(was)} is gone",
+        "changed": f"the default went from {format_value(was)} to {format_value(now)}",
+    }[change]
+    run.tell(f"default-{change}", at, spots("default", a, b), message, was, now)
 
 
 def compare_types(run: Comparison, a: View, b: View, at: At) -> bool:
-    """Compare the types; say whether they have one in common, so that there is more to compare."""
+    """Compare the types; return whether they have one in common, so that there is more to compare."""
     if a.types == b.types:
         return True
-    pair = spot(a, "type"), spot(b, "type")
-    was, now = types_text(a.types), types_text(b.types)
-    wider = a.types is not None and (b.types is None or a.types < b.types)
-    narrower = b.types is not None and (a.types is None or b.types < a.types)
     listed = values(a) is not None, values(b) is not None
-    if (a.types is None and listed[1]) or (b.types is None and listed[0]):
-        return True  # the enum that is new or gone tells it
-    if all(listed):
-        return True  # the values tell it
-    if wider:
-        run.tell("type-widened", at, pair, f"the type went from {was} to {now}", was, now)
-    elif narrower:
-        run.tell("type-narrowed", at, pair, f"the type went from {was} to {now}", was, now)
-    else:
-        run.tell("type-changed", at, pair, f"the type went from {was} to {now}", was, now)
+    if all(listed) or (a.types is None and listed[1]) or (b.types is None and listed[0]):
+        return True  # the changes of the enums tell it
+    was, now = types_text(a.types), types_text(b.types)
+    rule = "type-changed"
+    if a.types is not None and (b.types is None or a.types < b.types):
+        rule = "type-widened"
+    elif b.types is not None and (a.types is None or b.types < a.types):
+        rule = "type-narrowed"
+    run.tell(rule, at, spots("type", a, b), f"the type went from {was} to {now}", was, now)
     return a.types is None or b.types is None or bool(a.types & b.types)
 
 
@@ -168,15 +180,20 @@ LIMITS = (
 def compare_limits(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the limits of length, size, number and count, as far as the types have them."""
     for limit in LIMITS:
-        if has_type(a, limit.type) and has_type(b, limit.type):
+        if have_type(a, b, limit.type):
             _compare_limit(run, limit, a, b, at)
-    if has_type(a, "number") and has_type(b, "number"):
+    if have_type(a, b, "number"):
         _compare_steps(run, a, b, at)
 
 
+def have_type(a: View, b: View, kind: str) -> bool:
+    """Return whether values of both schemas may have a type."""
+    return has_type(a, kind) and has_type(b, kind)
+
+
 def has_type(view: View, kind: str) -> bool:
-    """Say whether a value may have a type; number stands for integer, too."""
-    return view.types is None or kind in view.types or (kind == "number" and "integer" in view.types)
+    """Return whether a value may have a type; number includes integer."""
+    return kind == "any" or view.types is None or kind in view.types or (kind == "number" and "integer" in view.types)
 
 
 class _Bound(NamedTuple):
@@ -205,87 +222,69 @@ def _compare_limit(run: Comparison, limit: LimitKind, a: View, b: View, at: At) 
         return
     tightened = was is None or (now is not None and now.tightness > was.tightness)
     pair = a.pointer if was is None else was.pointer, b.pointer if now is None else now.pointer
-    if was is None and now is not None:
-        message = f"{now.keyword} {format_value(now.value)} is new"
-    elif was is not None and now is None:
-        message = f"{was.keyword} {format_value(was.value)} is gone"
-    elif was is not None and now is not None:
-        message = f"{was.keyword} {format_value(was.value)} became {now.keyword} {format_value(now.value)}"
+    old, new = (f"{each.keyword} {format_value(each.value)}" if each else "" for each in (was, now))
+    message = f"{old} became {new}" if was and now else f"{old} is gone" if was else f"{new} is new"
     told = was and was.value, now and now.value
     run.tell("limit-tightened" if tightened else "limit-loosened", at, pair, message, *told, detail=limit.keywords[0])
 
 
 def _compare_steps(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare multipleOf: a multiple of the old step is tighter."""
-    was, now = first(a, "multipleOf"), first(b, "multipleOf")
-    if (was and was.value) == (now and now.value):
+    was, now = _value(a, "multipleOf"), _value(b, "multipleOf")
+    if was == now:
         return
     rule = "limit-changed"
-    if now is None or (was is not None and (was.value / now.value).is_integer()):
+    if now is None or (was is not None and (was / now).is_integer()):
         rule = "limit-loosened"
-    elif was is None or (now.value / was.value).is_integer():
+    elif was is None or (now / was).is_integer():
         rule = "limit-tightened"
-    told = was and was.value, now and now.value
-    message = f"multipleOf went from {format_value(told[0])} to {format_value(told[1])}"
-    run.tell(rule, at, (spot(a, "multipleOf"), spot(b, "multipleOf")), message, *told)
+    message = f"multipleOf went from {format_value(was)} to {format_value(now)}"
+    run.tell(rule, at, spots("multipleOf", a, b), message, was, now)
 
 
 def compare_texts(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare pattern and format; of several that must hold together, which."""
     for key, kind in (("pattern", "string"), ("format", "any")):
-        if kind != "any" and not (has_type(a, kind) and has_type(b, kind)):
+        was, now = ({str(each.value) for each in keywords(view, key)} for view in (a, b))
+        if was == now or not have_type(a, b, kind):
             continue
-        was, now = (sorted({str(each.value) for each in keywords(view, key)}) for view in (a, b))
-        for rule, message in _texts_told(key, was, now):
-            run.tell(rule, at, (spot(a, key), spot(b, key)), message, " and ".join(was), " and ".join(now))
+        old, new = _and(was), _and(now)
+        change, message = "changed", f"the {key} went from {old} to {new}"
+        if was < now:
+            change, message = "added", f"the {key} {_and(now - was)} is new"
+        elif now < was:
+            change, message = "withdrawn", f"the {key} {_and(was - now)} is gone"
+        run.tell(f"{key}-{change}", at, spots(key, a, b), message, old, new)
 
 
-def _texts_told(key: str, was: list[str], now: list[str]) -> Iterator[tuple[str, str]]:
-    if set(was) < set(now):
-        yield f"{key}-added", f"the {key} {' and '.join(set(now) - set(was))} is new"
-    elif set(now) < set(was):
-        yield f"{key}-withdrawn", f"the {key} {' and '.join(set(was) - set(now))} is gone"
-    elif was != now:
-        yield f"{key}-changed", f"the {key} went from {' and '.join(was)} to {' and '.join(now)}"
-
-
-class Condition(NamedTuple):
-    """Keywords that restrict a value together in a way that is compared as a whole, and the type that they concern."""
-
-    type: str
-    keywords: tuple[str, ...]
+def _and(texts: Iterable[str]) -> str:
+    return " and ".join(sorted(texts))
 
 
 CONDITIONS = (
-    Condition("any", ("not",)),
-    Condition("any", ("if", "then", "else")),
-    Condition("string", ("contentSchema",)),
-    Condition("array", ("contains", "minContains", "maxContains")),
-    Condition("array", ("unevaluatedItems",)),
-    Condition("object", ("propertyNames",)),
-    Condition("object", ("patternProperties",)),
-    Condition("object", ("dependentRequired",)),
-    Condition("object", ("dependentSchemas",)),
-    Condition("object", ("unevaluatedProperties",)),
+    ("any", ("not",)),
+    ("any", ("if", "then", "else")),
+    ("string", ("contentSchema",)),
+    ("array", ("contains", "minContains", "maxContains")),
+    ("array", ("unevaluatedItems",)),
+    ("object", ("propertyNames",)),
+    ("object", ("patternProperties",)),
+    ("object", ("dependentRequired",)),
+    ("object", ("dependentSchemas",)),
+    ("object", ("unevaluatedProperties",)),
 )
+"""Keywords that together make a condition, compared as a whole, and the type that each concerns."""
 
 
 def compare_conditions(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the conditions: each is the same or another, whatever schemas in it are called."""
     for kind, names in CONDITIONS:
-        if kind != "any" and not (has_type(a, kind) and has_type(b, kind)):
-            continue
         was, now = run.a.digests(a, names), run.b.digests(b, names)
-        if was == now:
+        if was == now or not have_type(a, b, kind):
             continue
-        key = next(each for each in names if first(a, each) or first(b, each))
-        change, text = (
-            ("added", "is new") if not was else ("withdrawn", "is gone") if not now else ("changed", "is another")
-        )
-        told = _first(keywords(a, key)), _first(keywords(b, key))
-        run.tell(
-            f"condition-{change}", at, (spot(a, key), spot(b, key)), f"the condition {key} {text}", *told, detail=key
-        )
+        key, change = next(each for each in names if first(a, each) or first(b, each)), _change(was, now)
+        message = f"the condition {key} {_CHANGED[change]}"
+        run.tell(f"condition-{change}", at, spots(key, a, b), message, _value(a, key), _value(b, key), detail=key)
 
 
 class Member(NamedTuple):
@@ -315,9 +314,9 @@ Matched: TypeAlias = list[tuple[int, int]]
 
 
 def compare_unions(run: Comparison, a: View, b: View, at: At, compare: Compare) -> bool:
-    """Compare the unions of two schemas; say whether there is nothing else to compare.
+    """Compare the unions of two schemas; return whether there is nothing else to compare.
 
-    Where one is a union and the other none, the other is taken for a union of one member, or of one for each type.
+    If only one is a union, the other counts as a union of one member, or of one for each type.
     """
     if a.unions and b.unions:
         for one, other in zip(a.unions, b.unions, strict=False):
@@ -326,7 +325,8 @@ def compare_unions(run: Comparison, a: View, b: View, at: At, compare: Compare) 
             matched = _compare(run, ours, theirs, at, compare)
             _compare_order(run, ours, theirs, matched, at)
             _compare_kinds(run, one, other, at)
-            _compare_tags(run, one, other, at)
+            targets = {ours[left].target: theirs[right].target for left, right in matched}
+            _compare_tags(run, one, other, targets, at)
     elif a.is_union or b.is_union:
         _compare(run, _taken(run.a, a), _taken(run.b, b), at, compare)
         return True
@@ -338,7 +338,7 @@ def compare_unions(run: Comparison, a: View, b: View, at: At, compare: Compare) 
 
 
 def _field(one: Union, other: Union) -> str | None:
-    """Give the field that tells members apart, where the unions do not name two."""
+    """Return the field that tells members apart, unless the unions name two."""
     named = {each.discriminator.value.get("propertyName") for each in (one, other) if each.discriminator is not None}
     return named.pop() if len(named) == 1 else None
 
@@ -368,7 +368,7 @@ def _plain(value: Json) -> str:
 
 
 def _target(views: Views, target: str) -> str:
-    """Give the place that a mapping names: by a reference, or by the name of a schema."""
+    """Return the place that a mapping names: by a reference, or by the name of a schema."""
     pointer = target[1:] if target.startswith("#") else f"/components/schemas/{target}"
     try:
         lookup(views.document, pointer)
@@ -378,7 +378,7 @@ def _target(views: Views, target: str) -> str:
 
 
 def _taken(views: Views, view: View) -> list[Member]:
-    """Take a schema for a union: of its members, or of itself, or of itself as each of its types."""
+    """Return a schema as a union: of its members, or of itself, or of itself as each of its types."""
     if view.unions:
         return _members(views, view.unions[0], None)
     if view.types == frozenset():
@@ -394,7 +394,7 @@ def _taken(views: Views, view: View) -> list[Member]:
 
 
 def _compare(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> Matched:
-    """Compare members that are the same ones, tell those that are not, and give the former."""
+    """Compare members that match, record those that do not, and return the matches."""
     matched = match(ours, theirs)
     for one, other in matched:
         compare(run, ours[one].view, theirs[other].view, at)
@@ -411,18 +411,20 @@ def _compare(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], 
 
 
 def match(ours: Sequence[Member], theirs: Sequence[Member]) -> Matched:
-    """Say which members are the same: equal ones, then those with the same tag, the same name, the same types.
+    """Return which members are the same: equal ones, then those with the same tag, the same name, the same types.
 
     Members with tags that differ are not the same by their types alone.
     """
-    left, right = list(range(len(ours))), list(range(len(theirs)))
-    matched: Matched = []
+    matched: dict[int, int] = {}
     for key in _KEYS:
-        found = _alike([(each, key(ours[each])) for each in left], [(each, key(theirs[each])) for each in right])
-        matched += found
-        left = [each for each in left if each not in {one for one, _ in found}]
-        right = [each for each in right if each not in {other for _, other in found}]
-    return sorted(matched)
+        taken, waiting = set(matched.values()), defaultdict[MemberKey, deque[int]](deque)
+        for index, member in enumerate(theirs):
+            if index not in taken:
+                waiting[key(member)].append(index)
+        for index, member in enumerate(ours):
+            if index not in matched and key(member) and waiting[key(member)]:
+                matched[index] = waiting[key(member)].popleft()
+    return sorted(matched.items())
 
 
 _KEYS: tuple[Callable[[Member], MemberKey], ...] = (
@@ -433,30 +435,19 @@ _KEYS: tuple[Callable[[Member], MemberKey], ...] = (
 )
 
 
-def _alike(ours: list[tuple[int, MemberKey]], theirs: list[tuple[int, MemberKey]]) -> Matched:
-    """Pair those with the same key, in their order; no key is none."""
-    found = []
-    waiting: dict[MemberKey, list[int]] = {}
-    for index, key in theirs:
-        waiting.setdefault(key, []).append(index)
-    for index, key in ours:
-        if key and waiting.get(key):
-            found.append((index, waiting[key].pop(0)))
-    return found
-
-
 def _compare_order(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], matched: Matched, at: At) -> None:
     order = [other for _, other in matched]
     if order == sorted(order):
         return
     was, now = ([each.title for each in members] for members in (ours, theirs))
     pair = ours[0].pointer.rpartition("/")[0], theirs[0].pointer.rpartition("/")[0]
-    text = f"the members stand in another order, {now[0]} first"
+    text, worse = f"the members stand in another order, {now[0]} first", None
     if run.is_code and at.direction == "response" and (0, 0) not in matched:
-        text = f"{text} and no longer {was[0]}: a value of an unknown kind is read as the first"
-        run.tell("variants-reordered", at, pair, text, was, now, severity="risky")
-    else:
-        run.tell("variants-reordered", at, pair, text, was, now)
+        text, worse = f"{text} and no longer {was[0]}: a value of an unknown kind is read as the first", _RISKY
+    run.tell("variants-reordered", at, pair, text, was, now, severity=worse)
+
+
+_RISKY: Severity = "risky"
 
 
 def _compare_kinds(run: Comparison, one: Union, other: Union, at: At) -> None:
@@ -465,42 +456,39 @@ def _compare_kinds(run: Comparison, one: Union, other: Union, at: At) -> None:
         run.tell(rule, at, (one.pointer, other.pointer), f"{one.kind} became {other.kind}", one.kind, other.kind)
 
 
-def _compare_tags(run: Comparison, one: Union, other: Union, at: At) -> None:
-    """Compare the discriminators."""
+def _compare_tags(run: Comparison, one: Union, other: Union, targets: Mapping[str, str], at: At) -> None:
+    """Compare the discriminators; `targets` are the places of the members of A that B has too, with those in B."""
     was, now = one.discriminator, other.discriminator
+    if was is None and now is None:
+        return
     pair = (was.pointer if was else one.pointer), (now.pointer if now else other.pointer)
-    if was is None and now is not None:
-        text = f"the field {now.value.get('propertyName')} now tells the members apart"
-        run.tell("discriminator-added", at, pair, text, None, now.value)
-    elif was is not None and now is None:
-        text = f"the field {was.value.get('propertyName')} no longer tells the members apart"
-        run.tell("discriminator-withdrawn", at, pair, text, was.value)
-    elif was is not None and now is not None:
-        names = was.value.get("propertyName"), now.value.get("propertyName")
-        if names[0] != names[1]:
-            text = f"the field that tells the members apart went from {names[0]} to {names[1]}"
-            run.tell("discriminator-changed", at, pair, text, *names)
-        else:
-            _compare_mappings(run, one, other, (was, now), at)
+    old, new = (each.value.get("propertyName") if each else None for each in (was, now))
+    change = _change(was, now)
+    if was and now and old == new:
+        _compare_mappings(run, was, now, targets, at)
+        return
+    text = {
+        "added": f"the field {new} now tells the members apart",
+        "withdrawn": f"the field {old} no longer tells the members apart",
+        "changed": f"the field that tells the members apart went from {old} to {new}",
+    }[change]
+    told = (old, new) if was and now else (was and was.value, now and now.value)
+    run.tell(f"discriminator-{change}", at, pair, text, *told)
 
 
-def _compare_mappings(run: Comparison, one: Union, other: Union, tags: tuple[Keyword, Keyword], at: At) -> None:
+def _compare_mappings(run: Comparison, one: Keyword, other: Keyword, targets: Mapping[str, str], at: At) -> None:
     """Compare which value names which member, where the members themselves do not tell it."""
-    field = _field(one, other)
-    ours, theirs = _members(run.a, one, field), _members(run.b, other, field)
-    matched = {ours[left].target: theirs[right].target for left, right in match(ours, theirs)}
     was, now = (
         {value: _target(views, target) for value, target in tag.value.get("mapping", {}).items()}
-        for views, tag in ((run.a, tags[0]), (run.b, tags[1]))
+        for views, tag in ((run.a, one), (run.b, other))
     )
-    pair = tags[0].pointer, tags[1].pointer
-    for value in {**was, **now}:
-        before, after = was.get(value), now.get(value)
-        if after is None and before in matched:
+    pair, reached = (one.pointer, other.pointer), set(targets.values())
+    for value, before, after in paired(was, now, ""):
+        if not after and before in targets:
             text = f"the value {value} no longer names a member"
             run.tell("discriminator-value-withdrawn", at, pair, text, value, detail=value)
-        elif before is None and after in matched.values():
+        elif not before and after in reached:
             text = f"the value {value} names a member"
             run.tell("discriminator-value-added", at, pair, text, None, value, detail=value)
-        elif before in matched and after is not None and matched[before] != after:
+        elif after and targets.get(before, after) != after:
             run.tell("discriminator-changed", at, pair, f"the value {value} names another member", detail=value)
