@@ -1,12 +1,22 @@
-"""Schemas resolved for comparison: references followed, allOf merged, null separated, names ignored."""
+"""The walk over resolved schemas: references followed, allOf merged, null separated, names ignored."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import NamedTuple
 
-from mockserver.contract.schema import ASSERTIONS, NESTED, NESTED_LISTS, NESTED_MAPS, NOTES, check_schema, join, lookup
+from mockserver.contract.schema import (
+    ASSERTIONS,
+    NESTED,
+    NESTED_LISTS,
+    NESTED_MAPS,
+    NOTES,
+    Schema,
+    check_schema,
+    join,
+    lookup,
+)
 from mockserver.messages import Json
 
 UNKNOWN = "x-unknown"
@@ -100,6 +110,19 @@ def first(view: View, key: str) -> Keyword | None:
     return next(iter(keywords(view, key)), None)
 
 
+def said(view: View, key: str, default: Json = None) -> Json:
+    """Return the value of a keyword in the outermost piece that has it."""
+    found = first(view, key)
+    return default if found is None else found.value
+
+
+def kinds(view: View) -> list[str]:
+    """List the types that a schema allows, but for null; without any, the one that its parts are for, or "any"."""
+    if view.types is not None:
+        return sorted(view.types - {"integer"} if "number" in view.types else view.types)
+    return ["object" if first(view, "properties") else "array" if first(view, "items") else "any"]
+
+
 def spot(view: View, key: str) -> str:
     """Return the place of a keyword, or of the schema if it lacks the keyword."""
     found = first(view, key)
@@ -176,6 +199,12 @@ def everything(pointer: str) -> View:
     return _view((pointer,), (), (), null=True)
 
 
+def view_of(schema: Schema) -> tuple["Views", View]:
+    """Return a schema resolved, and the schemas of its document."""
+    views = Views(schema.document)
+    return views, views.of(schema.pointer)
+
+
 class Views:
     """The resolved schemas of one document; each is made once."""
 
@@ -203,6 +232,23 @@ class Views:
         self._open.discard(pointers)
         made = self._made[pointers] = _view(pointers, tuple(gathered.pieces), tuple(gathered.unions), null=all(nulls))
         return made
+
+    def below(self, view: View, key: str) -> View:
+        """Return the schema under a keyword, or one that allows everything."""
+        places = [each.pointer for each in keywords(view, key)]
+        return self.of(*places) if places else everything(view.pointer)
+
+    def fields(self, view: View) -> dict[str, View]:
+        """Map each described field to its schema."""
+        return {name: self.of(*places) for name, places in properties(view).items() if places}
+
+    def leaves(self, view: View, within: tuple[View, ...] = ()) -> Iterator[View]:
+        """List the schemas that a value may satisfy: unions are taken apart."""
+        for union in view.unions if view not in within else ():
+            for member in union.members:
+                yield from self.leaves(self.of(member), (*within, view))
+        if not view.unions or first(view, "properties") or first(view, "type"):
+            yield view
 
     def fingerprint(self, pointer: str, depth: int = _DEEPEST) -> str:
         """Return a digest that equal schemas share, whatever their names and the names they refer to.
@@ -286,7 +332,7 @@ class _Gathered:
     def union(self, kind: str, pointer: str, node: Mapping[str, Json]) -> bool:
         """Add a union; a union of one member and null is that member."""
         members = [join(pointer, kind, index) for index in range(len(node[kind]))]
-        bare = [each for each in members if _is_null(self.views.of(each))]
+        bare = [each for each in members if is_null(self.views.of(each))]
         left = tuple(each for each in members if each not in bare)
         if not left:
             return self.gather(bare[0])
@@ -335,5 +381,6 @@ def _allows_null(node: Mapping[str, Json]) -> bool:
     return "null" in (told if isinstance(told, list) else [told]) and all(None in each for each in _listed(node))
 
 
-def _is_null(view: View) -> bool:
+def is_null(view: View) -> bool:
+    """Return whether a schema allows null alone."""
     return view.null and view.types == frozenset()

@@ -20,6 +20,7 @@ from mockserver.check.client.cases import (
 from mockserver.check.client.errors import error_bodies, errors, lasting, outside, retries, words
 from mockserver.check.client.values import fields
 from mockserver.contract.openapi import Operation
+from mockserver.contract.resolved import Views
 from mockserver.engine import Mock
 from mockserver.settings import Settings
 from mockserver.sse import script
@@ -89,9 +90,9 @@ def test_events_of_every_type_stand_in_the_scripts_at_every_edge_and_each_script
         types = {event["type"] for event in told}
         assert types == set("thinking_delta thinking text_delta text tool_call tool_result stop".split())
         for name, place in (("stop", "StopEvent"), ("tool_result", "ToolResultEvent")):
-            pointer = f"/components/schemas/{place}"
             document = contract_of(era).document
-            for field in fields(document, pointer):
+            views = Views(document)
+            for field in fields(views, views.of(f"/components/schemas/{place}")):
                 mine = [event for event in told if event["type"] == name]
                 assert any(field in event for event in mine)
                 if field not in (*document["components"]["schemas"][place]["required"], "type"):

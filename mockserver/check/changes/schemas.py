@@ -72,25 +72,19 @@ def _compare_items(run: Comparison, a: View, b: View, at: At) -> None:
     most = max((len(each.value) for view in (a, b) for each in keywords(view, "prefixItems")), default=0)
     for index in range(most):
         compare_schemas(run, _item(run.a, a, index), _item(run.b, b, index), at.into(index))
-    compare_schemas(run, _below(run.a, a, "items"), _below(run.b, b, "items"), at.into("*"))
+    compare_schemas(run, run.a.below(a, "items"), run.b.below(b, "items"), at.into("*"))
 
 
 def _item(views: Views, view: View, index: int) -> View:
     places = [join(each.pointer, index) for each in keywords(view, "prefixItems") if index < len(each.value)]
-    return views.of(*places) if places else _below(views, view, "items")
-
-
-def _below(views: Views, view: View, key: str) -> View:
-    """Return the schema under a keyword, or one that allows everything."""
-    places = [each.pointer for each in keywords(view, key)]
-    return views.of(*places) if places else everything(view.pointer)
+    return views.of(*places) if places else views.below(view, "items")
 
 
 def _compare_additional(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare what the fields without a name of their own may be."""
     are_said = keywords(a, "additionalProperties") and keywords(b, "additionalProperties")
     if are_said or not run.is_silent("closed", at):
-        one, other = _below(run.a, a, "additionalProperties"), _below(run.b, b, "additionalProperties")
+        one, other = run.a.below(a, "additionalProperties"), run.b.below(b, "additionalProperties")
         compare_schemas(run, one, other, at.into("*"))
 
 
@@ -122,7 +116,7 @@ def _field(views: Views, view: View, name: str) -> View | None:
     found = properties(view)
     if name in found:
         return views.of(*found[name]) if found[name] else everything(field_spot(view, name))
-    additional = _below(views, view, "additionalProperties")
+    additional = views.below(view, "additionalProperties")
     return None if additional.is_any or additional.is_shut else additional
 
 

@@ -17,7 +17,7 @@ from mockserver.contract.resolved import (
     key_of,
     keywords,
     masked,
-    properties,
+    said,
     spot,
     types_text,
     values,
@@ -77,20 +77,15 @@ def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: A
                 run.tell(rule, at, (one.pointer, other.pointer), message, one.value, other.value)
     elif [key_of(each.value) for each in was] != [key_of(each.value) for each in now]:
         message = f"the {key} {_CHANGED[_change(was, now)]}"
-        run.tell(rule, at, spots(key, a, b), message, _value(a, key), _value(b, key))
-
-
-def _value(view: View, key: str) -> Json:
-    found = first(view, key)
-    return None if found is None else found.value
+        run.tell(rule, at, spots(key, a, b), message, said(a, key), said(b, key))
 
 
 def _compare_default(run: Comparison, a: View, b: View, at: At) -> None:
-    was, now = _value(a, "default"), _value(b, "default")
-    said = keywords(a, "default"), keywords(b, "default")
-    if not any(said) or (all(said) and is_same(was, now)):
+    was, now = said(a, "default"), said(b, "default")
+    both = keywords(a, "default"), keywords(b, "default")
+    if not any(both) or (all(both) and is_same(was, now)):
         return
-    change = _change(*said)
+    change = _change(*both)
     message = {
         "added": f"the default is now said: {format_value(now)}",
         "withdrawn": f"the default {format_value(was)} is gone",
@@ -230,7 +225,7 @@ def _compare_limit(run: Comparison, limit: LimitKind, a: View, b: View, at: At) 
 
 def _compare_steps(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare multipleOf: a multiple of the old step is tighter."""
-    was, now = _value(a, "multipleOf"), _value(b, "multipleOf")
+    was, now = said(a, "multipleOf"), said(b, "multipleOf")
     if was == now:
         return
     rule = "limit-changed"
@@ -284,7 +279,7 @@ def compare_conditions(run: Comparison, a: View, b: View, at: At) -> None:
             continue
         key, change = next(each for each in names if first(a, each) or first(b, each)), _change(was, now)
         message = f"the condition {key} {_CHANGED[change]}"
-        run.tell(f"condition-{change}", at, spots(key, a, b), message, _value(a, key), _value(b, key), detail=key)
+        run.tell(f"condition-{change}", at, spots(key, a, b), message, said(a, key), said(b, key), detail=key)
 
 
 class Member(NamedTuple):
@@ -358,8 +353,7 @@ def _members(views: Views, union: Union, field: str | None) -> list[Member]:
 
 
 def _tag(views: Views, view: View, field: str | None) -> frozenset[tuple[str, str]]:
-    fields = {name: views.of(*places) for name, places in properties(view).items() if places}
-    found = {name: values(each) for name, each in fields.items() if field in (None, name)}
+    found = {name: values(each) for name, each in views.fields(view).items() if field in (None, name)}
     return frozenset((name, _plain(*only.values())) for name, only in found.items() if only and len(only) == 1)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from mockserver.check.client.values import ABSENT, alternatives, branches, edges, fields, full, packed
+from mockserver.check.client.values import ABSENT, alternatives, edges, fields, full, packed
 from mockserver.check.part import one_turn
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Parameter, is_json
-from mockserver.contract.schema import Schema, resolve
+from mockserver.contract.resolved import first, view_of
+from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 from mockserver.sse import script
 
@@ -134,12 +135,12 @@ def usual(side: ClientOperation) -> Mapping[str, Json]:
 
 def _object_schema(operation: Operation) -> Schema | None:
     """Give the schema of an operation's body, where that is an object with named fields."""
-    body = operation.body
-    for place in branches(body.schema.document, body.schema.pointer) if body is not None else ():
-        _, node = resolve(body.schema.document, place) if body is not None else ("", None)
-        if body is not None and isinstance(node, dict) and node.get("properties"):
-            return Schema(body.schema.document, place, body.schema.name)
-    return None
+    if operation.body is None:
+        return None
+    schema = operation.body.schema
+    views, view = view_of(schema)
+    leaf = next((each for each in views.leaves(view) if first(each, "properties")), None)
+    return None if leaf is None else Schema(schema.document, leaf.pointer, schema.name)
 
 
 def _is_free(parameter: Parameter) -> bool:
@@ -152,7 +153,7 @@ def _values(parameter: Parameter) -> list[Json]:
     """Give the edges of a parameter, as a user of the client would write them."""
     if parameter.location == "path" and _is_free(parameter):
         return list(IDS)
-    found = alternatives(parameter.schema.document, parameter.schema.pointer)
+    found = alternatives(*view_of(parameter.schema))
     fitting = [each for each in found if not isinstance(each, dict | list | float)]
     return [each for each in fitting if not isinstance(each, int) or abs(each) <= LARGEST]
 
@@ -166,7 +167,7 @@ def requests(side: ClientOperation) -> Iterator[ClientCase]:
             edges_of[each.name] = [*_values(each), *([] if each.required else [ABSENT])]
     body = _object_schema(operation)
     if body is not None:
-        edges_of |= {k: v for k, v in fields(body.document, body.pointer).items() if k in side.names}
+        edges_of |= {k: v for k, v in fields(*view_of(body)).items() if k in side.names}
     yield ClientCase("request", "what must be given", operation, usual(side), way=way)
     for number, row in enumerate(packed(edges_of), 1):
         yield ClientCase("request", f"edges {number}", operation, row, way=way)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from mockserver.answer.generate import generate
-from mockserver.contract.schema import Schema, join, resolve
+from mockserver.contract.resolved import View, Views, first, keywords, kinds, required, said, values, view_of
+from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 
 ABSENT: Any = object()
@@ -90,10 +91,10 @@ _STYLES: Mapping[str, _Style] = {
 
 @lru_cache(maxsize=256)
 def edges(schema: Schema, drawn: int = 0, seed: int = 0) -> Sequence[Edge]:
-    """Give values of a schema, all of them valid: in each style, then every edge of every field, then drawn ones."""
-    document, pointer = schema.document, schema.pointer
-    made = [Edge(name, whole(document, pointer, style)) for name, style in _STYLES.items()]
-    made += [Edge(f"edges {number}", value) for number, value in enumerate(choices(document, pointer), 1)]
+    """List values of a schema, all of them valid: in each style, then every edge of every field, then drawn ones."""
+    views, view = view_of(schema)
+    made = [Edge(name, whole(views, view, style)) for name, style in _STYLES.items()]
+    made += [Edge(f"edges {number}", value) for number, value in enumerate(choices(views, view), 1)]
     made += [Edge(f"drawn {number}", generate(schema, Random(seed + number))) for number in range(1, drawn + 1)]
     kept: list[Edge] = []
     for each in made:
@@ -105,182 +106,167 @@ def edges(schema: Schema, drawn: int = 0, seed: int = 0) -> Sequence[Edge]:
 
 @lru_cache(maxsize=256)
 def full(schema: Schema) -> Json:
-    """Give a usual value with everything in it."""
-    return whole(schema.document, schema.pointer, _STYLES["full"])
+    """Return a usual value with everything in it."""
+    return whole(*view_of(schema), _STYLES["full"])
 
 
-def branches(document: Json, pointer: str) -> list[str]:
-    """Give the places of the schemas that a value may satisfy, references followed and unions taken apart."""
-    pointer, node = resolve(document, pointer)
-    if isinstance(node, dict):
-        for union in ("oneOf", "anyOf"):
-            if union in node:
-                parts = range(len(node[union]))
-                return [place for index in parts for place in branches(document, join(pointer, union, index))]
-    return [pointer]
-
-
-def whole(document: Json, pointer: str, style: _Style, name: str = "", depth: int = 0) -> Json:
+def whole(views: Views, view: View, style: _Style, name: str = "", depth: int = 0) -> Json:
     """Make a value in a style; `name` tells its place."""
-    places = branches(document, pointer)
-    nodes = [resolve(document, place)[1] for place in places]
-    null = [index for index, node in enumerate(nodes) if "null" in _kinds(node)]
-    if null and (style.null or depth > DEEPEST):
+    if view.null and kinds(view) != ["any"] and (style.null or depth > DEEPEST):
         return None
-    at = next((index for index in range(len(nodes)) if _kinds(nodes[index]) != ["null"]), 0)
-    pointer, node = places[at], nodes[at]
-    if not isinstance(node, dict):
-        return ANYTHING[0]
-    if "const" in node or "enum" in node:
-        return node.get("const", (node.get("enum") or [None])[0])
-    match _kinds(node)[0]:
-        case "object":
-            return _object(document, pointer, style, name, depth)
-        case "array":
-            return _array(document, pointer, style, name, depth)
-        case "string":
-            return _text(node, style.text or name)
-        case "any":
+    leaf = next(iter(views.leaves(view)))
+    listed = values(leaf)
+    if listed is not None:
+        return next(iter(listed.values()), None)
+    match kinds(leaf):
+        case []:
+            return None
+        case ["object", *_]:
+            return _object(views, leaf, style, name, depth)
+        case ["array", *_]:
+            return _array(views, leaf, style, name, depth)
+        case ["string", *_]:
+            return _text(leaf, style.text or name)
+        case ["any"]:
             return ANYTHING[0]
-        case kind:
-            return _number(document, pointer, kind, name)
+        case [kind, *_]:
+            return _number(views, leaf, kind, name)
 
 
-def _number(document: Json, pointer: str, kind: str, name: str) -> Json:
+def _number(views: Views, view: View, kind: str, name: str) -> Json:
     """Make a number or a truth out of the name of its place, so that no two are alike, as far as that is allowed."""
     drawn = crc32(name.encode())
     made = drawn % 2 == 1 if kind == "boolean" else drawn % 9_000 + (0.5 if kind == "number" else 0)
-    return made if Schema(document, pointer, "").is_valid(made) else alternatives(document, pointer)[0]
+    return made if Schema(views.document, view.pointer, "").is_valid(made) else alternatives(views, view)[0]
 
 
-def _object(document: Json, pointer: str, style: _Style, name: str, depth: int) -> Json:
-    _, node = resolve(document, pointer)
-    made = {}
-    for key, below in node.get("properties", {}).items():
-        if _is_tag(below) or key in node.get("required", ()) or (style.optional and depth <= DEEPEST):
-            own = f"{name}.{key}" if name else key
-            made[key] = whole(document, join(pointer, "properties", key), style, own, depth + 1)
-    closed = node.get("additionalProperties") is False
-    return {**made, **EXTRA} if style.extra and not closed else made
+def _object(views: Views, view: View, style: _Style, name: str, depth: int) -> Json:
+    must = required(view)
+    made = {
+        key: whole(views, below, style, f"{name}.{key}" if name else key, depth + 1)
+        for key, below in views.fields(view).items()
+        if _is_tag(below) or key in must or (style.optional and depth <= DEEPEST)
+    }
+    return {**made, **EXTRA} if style.extra and said(view, "additionalProperties") is not False else made
 
 
-def _is_tag(node: Json) -> bool:
-    """Say whether a field has one value only, by which its object is told from others."""
-    return isinstance(node, dict) and "const" in node
+def _is_tag(view: View) -> bool:
+    """Return whether a field has one value only, by which its object is told from others."""
+    return first(view, "const") is not None
 
 
-def _array(document: Json, pointer: str, style: _Style, name: str, depth: int) -> list[Json]:
-    """Make a list; where its items are a union, it has every member in turn."""
-    _, node = resolve(document, pointer)
-    low, high = node.get("minItems", 0), node.get("maxItems", MANY)
-    places = branches(document, join(pointer, "items")) if "items" in node else []
+def _array(views: Views, view: View, style: _Style, name: str, depth: int) -> list[Json]:
+    """Make a list; if its items are a union, it has every member in turn."""
+    low, high = said(view, "minItems", 0), said(view, "maxItems", MANY)
+    items = list(views.leaves(views.below(view, "items"))) if first(view, "items") else []
     many = style.items if depth <= _FEW else min(style.items, 2)
-    wanted = many if many in (0, MANY) else max(many, len(places))
+    wanted = many if many in (0, MANY) else max(many, len(items))
     size = min(max(wanted, low), high)
-    if not places or depth > DEEPEST:
+    if not items or depth > DEEPEST:
         return [ANYTHING[0]] * (low if depth > DEEPEST else size)
-    return [whole(document, places[i % len(places)], style, f"{name}{i}", depth + 1) for i in range(size)]
+    return [whole(views, items[i % len(items)], style, f"{name}{i}", depth + 1) for i in range(size)]
 
 
-def _text(node: Json, text: str) -> str:
-    if "format" in node or "pattern" in node:
-        return str(_formatted(node)[0])
-    low, high = node.get("minLength", 0), node.get("maxLength", len(text))
+def _text(view: View, text: str) -> str:
+    if first(view, "format") or first(view, "pattern"):
+        return _formatted(view)[0]
+    low, high = said(view, "minLength", 0), said(view, "maxLength", len(text))
     return text[:high].ljust(low, "x")
 
 
-def _formatted(node: Json) -> list[str]:
-    """Give texts of a format that is known, else the schema's own examples."""
-    known = {
-        "uuid": ["182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e", "00000000-0000-0000-0000-000000000000"],
-        "date-time": ["2026-04-22T12:34:41Z", "2026-04-22T12:34:41.342245+02:00"],
-        "date": ["2026-04-22"],
-        "email": ["a@example.org"],
-        "uri": ["https://example.org/"],
-    }
-    said = [*node.get("examples", ()), *(node[key] for key in ("example", "default") if key in node)]
-    return known.get(node.get("format", ""), []) or [str(each) for each in said] or [TEXTS[0]]
+_FORMATS: Mapping[str, Sequence[str]] = {
+    "uuid": ("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e", "00000000-0000-0000-0000-000000000000"),
+    "date-time": ("2026-04-22T12:34:41Z", "2026-04-22T12:34:41.342245+02:00"),
+    "date": ("2026-04-22",),
+    "email": ("a@example.org",),
+    "uri": ("https://example.org/",),
+}
 
 
-def _kinds(node: Json) -> list[str]:
-    """Name the types that a schema allows; "any" where it says nothing of them."""
-    if not isinstance(node, dict):
-        return ["any"]
-    kinds = node.get("type", "object" if "properties" in node else "any")
-    return [kinds] if isinstance(kinds, str) else list(kinds)
+def _formatted(view: View) -> Sequence[str]:
+    """List texts of a format that is known, else the schema's own examples."""
+    shown = [
+        *said(view, "examples", ()),
+        *(each.value for key in ("example", "default") for each in keywords(view, key)),
+    ]
+    return _FORMATS.get(said(view, "format", "")) or [str(each) for each in shown] or TEXTS[:1]
 
 
-def alternatives(document: Json, pointer: str, depth: int = 0) -> list[Json]:
-    """Give the edges of a place, each of them valid there."""
+def alternatives(views: Views, view: View, depth: int = 0) -> list[Json]:
+    """List the edges of a place, each of them valid there."""
     found: list[Json] = []
-    for place in branches(document, pointer):
-        _, node = resolve(document, place)
-        if isinstance(node, dict) and ("const" in node or "enum" in node):
-            found += node.get("enum", [node.get("const")])
-            continue
-        for kind in _kinds(node):
-            found += _of_kind(document, place, node, kind, depth)
-    schema = Schema(document, pointer, "")
+    for leaf in views.leaves(view):
+        listed = values(leaf)
+        if listed is not None:
+            found += listed.values()
+        else:
+            found += [value for kind in kinds(leaf) for value in _of_kind(views, leaf, kind, depth)]
+    found += [None] if view.null and kinds(view) != ["any"] else []
+    schema = Schema(views.document, view.pointer, "")
     return [value for value in found if schema.is_valid(value)]
 
 
-def _of_kind(document: Json, pointer: str, node: Json, kind: str, depth: int) -> Sequence[Json]:
+_SIMPLE: Mapping[str, Sequence[Json]] = {
+    "boolean": (False, True),
+    "integer": INTEGERS,
+    "number": NUMBERS,
+    "any": ANYTHING,
+}
+
+
+def _of_kind(views: Views, view: View, kind: str, depth: int) -> Sequence[Json]:
     if kind == "string":
-        return _texts(node)
+        return _texts(view)
     if kind == "array":
-        return _lists(document, pointer, node, depth)
-    if kind == "object":
-        if depth > DEEPEST:
-            return []
-        more = [] if node.get("properties") else [each for each in ANYTHING if isinstance(each, dict)]
-        return [*choices(document, pointer, depth + 1), *more]
-    simple = {"null": (None,), "boolean": (False, True), "integer": INTEGERS, "number": NUMBERS, "any": ANYTHING}
-    return simple.get(kind, ())
+        return _lists(views, view, depth)
+    if kind != "object":
+        return _SIMPLE[kind]
+    if first(view, "properties"):
+        return choices(views, view, depth + 1) if depth <= DEEPEST else []
+    return [each for each in ANYTHING if isinstance(each, dict)]
 
 
-def _texts(node: Json) -> list[str]:
-    if "format" in node or "pattern" in node:
-        return _formatted(node)
-    high = node.get("maxLength")
+def _texts(view: View) -> Sequence[str]:
+    if first(view, "format") or first(view, "pattern"):
+        return _formatted(view)
+    high = said(view, "maxLength")
     return [*TEXTS, "x" * LONG] if high is None else [*TEXTS, "x" * high, "🦙" * high]
 
 
-def _lists(document: Json, pointer: str, node: Json, depth: int) -> list[Json]:
-    """Give an empty list, one with every edge of its items, as far as there is room, and the longest."""
-    low, high = node.get("minItems", 0), node.get("maxItems")
-    if "items" not in node or depth > DEEPEST:
+def _lists(views: Views, view: View, depth: int) -> list[Json]:
+    """List an empty list, one with every edge of its items, as far as there is room, and the longest."""
+    low, high = said(view, "minItems", 0), said(view, "maxItems")
+    if not first(view, "items") or depth > DEEPEST:
         return [[], list(ANYTHING)]
-    items = alternatives(document, join(pointer, "items"), depth + 1)
+    items = alternatives(views, views.below(view, "items"), depth + 1)
     made = [items[:high], items[:1] * max(low, 1), []]
     return made if high is None else [*made, [items[index % len(items)] for index in range(high)]]
 
 
-def choices(document: Json, pointer: str, depth: int = 0) -> list[Json]:
-    """Give values in which every edge of every field stands at least once, as few as that takes."""
+def choices(views: Views, view: View, depth: int = 0) -> list[Json]:
+    """List values in which every edge of every field stands at least once, as few as that takes."""
     found: list[Json] = []
-    for place in branches(document, pointer):
-        _, node = resolve(document, place)
-        if "object" in _kinds(node) and node.get("properties"):
-            rows = packed(fields(document, place, depth))
-            tags = [key for key, below in node["properties"].items() if _is_tag(below)]
+    for leaf in views.leaves(view):
+        if "object" in kinds(leaf) and first(leaf, "properties"):
+            rows = packed(fields(views, leaf, depth))
+            tags = [key for key, below in views.fields(leaf).items() if _is_tag(below)]
             found += [*rows, *({k: v for k, v in row.items() if k not in tags} for row in rows[:1] if tags)]
         else:
-            found += alternatives(document, place, depth + 1)
+            found += alternatives(views, leaf, depth + 1)
     return found
 
 
-def fields(document: Json, pointer: str, depth: int = 0) -> dict[str, list[Json]]:
-    """Give the edges of each field of an object, its absence among them, but for those that tell its kind."""
-    _, node = resolve(document, pointer)
-    made = {}
-    for key in node["properties"]:
-        there = alternatives(document, join(pointer, "properties", key), depth + 1)
-        made[key] = there if key in node.get("required", ()) or _is_tag(node["properties"][key]) else [*there, ABSENT]
+def fields(views: Views, view: View, depth: int = 0) -> dict[str, list[Json]]:
+    """Map each field of an object to its edges, its absence among them, but for those that tell its kind."""
+    made, must = {}, required(view)
+    for key, below in views.fields(view).items():
+        there = alternatives(views, below, depth + 1)
+        made[key] = there if key in must or _is_tag(below) else [*there, ABSENT]
     return {key: values for key, values in made.items() if values}
 
 
 def packed(edges_of: Mapping[str, Sequence[Json]]) -> list[dict[str, Json]]:
-    """Put the edges of several fields together: the first of each, the second of each, and so on.
+    """Combine the edges of several fields: the first of each, the second of each, and so on.
 
     A field that has run out begins anew.
     """

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from mockserver.answer.generate import generate
 from mockserver.check.provider.cases import UNSENT, Case
 from mockserver.contract.openapi import Operation, Parameter
-from mockserver.contract.schema import Schema, join, lookup, resolve
+from mockserver.contract.resolved import View, Views, first, keywords, kinds, required, said, view_of
+from mockserver.contract.schema import Schema, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -59,7 +60,7 @@ class Variant(NamedTuple):
 
 
 def boundaries(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
-    """Give a case for each boundary of each part of a request; `path` holds values that are there."""
+    """Yield a case for each boundary of each part of a request; `path` holds values that are there."""
     yield from examples(operation, path)
     base = base_body(operation)
     for parameter in operation.parameters:
@@ -77,7 +78,7 @@ def boundaries(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
 
 
 def examples(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
-    """Give the documented examples of an operation's body, and the least that can be sent."""
+    """Yield the documented examples of an operation's body, and a minimal request."""
     yield Case("the usual", operation, path, (), base_body(operation))
     body = operation.body
     if body is None:
@@ -98,7 +99,7 @@ def examples(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
 
 
 def resolve_example(document: Json, example: Json) -> Json:
-    """Give the value of an example object, a reference followed."""
+    """Return the value of an example object, a reference followed."""
     if isinstance(example, dict) and "$ref" in example:
         _, example = resolve(document, example["$ref"].removeprefix("#"))
     return example.get("value") if isinstance(example, dict) else example
@@ -106,7 +107,7 @@ def resolve_example(document: Json, example: Json) -> Json:
 
 @lru_cache(maxsize=256)
 def base_body(operation: Operation) -> Json:
-    """Give a plain valid body, UNSENT where an operation has none; a ContractError where none can be made."""
+    """Return a plain valid body, UNSENT if an operation takes none; a ContractError if none can be made."""
     body = operation.body
     if body is None:
         return UNSENT
@@ -121,7 +122,7 @@ def _of_parameter(operation: Operation, path: Mapping[str, str], base: Json, par
     name = parameter.name
     if parameter.required:
         yield Case(f"{name}: left out", operation, path, (), base)
-    for variant in variants(parameter.schema.document, parameter.schema.pointer, name):
+    for variant in variants(*view_of(parameter.schema), name):
         if variant.value is None or isinstance(variant.value, dict | list):
             continue
         text = variant.value if isinstance(variant.value, str) else str(variant.value)
@@ -132,75 +133,50 @@ def _of_parameter(operation: Operation, path: Mapping[str, str], base: Json, par
 
 @lru_cache(maxsize=256)
 def body_variants(operation: Operation) -> tuple[Variant, ...]:
-    """Give the variants of a body: each of its fields in turn, all else as usual."""
+    """Return the variants of a body: each of its fields in turn, all else as usual."""
     body = operation.body
     if body is None:
         return ()
-    return tuple(variants(body.schema.document, body.schema.pointer, "", base_body(operation)))
+    return tuple(variants(*view_of(body.schema), "", base_body(operation)))
 
 
-def variants(document: Json, pointer: str, name: str, base: Json = None, depth: int = 0) -> Iterator[Variant]:
-    """Give values at and beyond each boundary of a schema; whether each is allowed is for others to say."""
+def variants(views: Views, view: View, name: str, base: Json = None, depth: int = 0) -> Iterator[Variant]:
+    """Yield values at and beyond each boundary of a schema, valid or not."""
     yield Variant("null", None)
-    for at, node in branches(document, pointer):
-        if not isinstance(node, dict):
-            continue
-        if "const" in node:
-            yield Variant(f"const {node['const']!r}", node["const"])
-        for member in node.get("enum", ()):
-            yield Variant(f"member {member!r}", member)
-        kinds = node.get("type", [])
-        for kind in [kinds] if isinstance(kinds, str) else kinds or _spoken(node):
-            yield from _of_kind(document, at, node, kind, name, base, depth)
+    for leaf in views.leaves(view):
+        yield from (Variant(f"const {value!r}", value) for _, value in keywords(leaf, "const"))
+        yield from (Variant(f"member {each!r}", each) for _, value in keywords(leaf, "enum") for each in value)
+        for kind in kinds(leaf):
+            yield from _of_kind(views, leaf, kind, name, base, depth)
     for kind, value in (("a text", "text"), ("a number", 17), ("a fraction", 1.5), ("true", True)):
         yield Variant(kind, value)
     yield from (Variant(kind, value) for kind, value in (("an empty list", []), ("an empty object", {})))
 
 
-def _spoken(node: Json) -> tuple[str, ...]:
-    if "properties" in node:
-        return ("object",)
-    return ("array",) if "items" in node else ()
-
-
-def branches(document: Json, pointer: str, depth: int = 0) -> Iterator[tuple[str, Json]]:
-    """Give the schemas that a value may satisfy: references followed, unions taken apart."""
-    pointer, node = resolve(document, pointer)
-    if not isinstance(node, dict) or depth > DEEPEST:
-        return
-    unions = [key for key in ("anyOf", "oneOf", "allOf") if key in node]
-    for key in unions:
-        for index in range(len(node[key])):
-            yield from branches(document, join(pointer, key, index), depth + 1)
-    if not unions or "properties" in node or "type" in node:
-        yield pointer, node
-
-
-def _of_kind(
-    document: Json, pointer: str, node: Json, kind: str, name: str, base: Json, depth: int
-) -> Iterator[Variant]:
+def _of_kind(views: Views, view: View, kind: str, name: str, base: Json, depth: int) -> Iterator[Variant]:
     if kind == "string":
-        yield from _of_text(node)
+        yield from _of_text(view)
     elif kind in ("integer", "number"):
-        yield from _of_number(node)
+        yield from _of_number(view)
     elif kind == "boolean":
         yield from (Variant(str(value).lower(), value) for value in (True, False))
         yield Variant("words", "perhaps")
     elif kind == "array":
-        yield from _of_list(document, pointer, node, name, depth)
+        yield from _of_list(views, view, name, depth)
     elif kind == "object" and depth < DEEPEST:
-        yield from _of_object(document, pointer, node, base, depth)
+        yield from _of_object(views, view, base, depth)
 
 
-def _of_text(node: Json) -> Iterator[Variant]:
-    low, high = node.get("minLength", 0), node.get("maxLength")
+def _of_text(view: View) -> Iterator[Variant]:
+    low, high = said(view, "minLength", 0), said(view, "maxLength")
     for length in sorted({low - 1, low, low + 1} | ({high - 1, high, high + 1} if high is not None else {LONG})):
         if 0 <= length <= 100_000:
             yield Variant(f"{length} characters", "a" * length)
             if length in (high, (high or 0) + 1):
                 yield Variant(f"{length} characters beyond ASCII", "é" * length)
                 yield Variant(f"{length} characters beyond the first plane", "🎉" * length)
-    yield from (Variant(f"{node['format']} {what}", text) for what, text in _FORMATS.get(node.get("format", ""), ()))
+    form = said(view, "format", "")
+    yield from (Variant(f"{form} {what}", text) for what, text in _FORMATS.get(form, ()))
     yield from _texts()
 
 
@@ -208,42 +184,40 @@ def _texts() -> Iterator[Variant]:
     return (Variant(f"text {text!r}", text) for text in TEXTS)
 
 
-def _of_number(node: Json) -> Iterator[Variant]:
-    limits = {node[key] for key in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum") if key in node}
+def _of_number(view: View) -> Iterator[Variant]:
+    keys = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    limits = {each.value for key in keys for each in keywords(view, key)}
     values = {-1, 0, 1, 2**31, 2**53} | {limit + step for limit in limits for step in (-1, 0, 1)}
     yield from (Variant(f"{value}", value) for value in sorted(values))
     yield from (Variant(f"{text!r}", text) for text in ("abc", "1.5", "", "1e3", "٣"))
 
 
-def _of_list(document: Json, pointer: str, node: Json, name: str, depth: int) -> Iterator[Variant]:
-    item = _item(document, pointer, node)
-    low, high = node.get("minItems", 0), node.get("maxItems")
+def _of_list(views: Views, view: View, name: str, depth: int) -> Iterator[Variant]:
+    items = views.below(view, "items")
+    item = _made(views, items) if first(view, "items") else "x"
+    low, high = said(view, "minItems", 0), said(view, "maxItems")
     for size in sorted({low - 1, low, low + 1} | ({high, high + 1} if high is not None else {MOST})):
         if 0 <= size <= 10_000:
             made = [f"{item}{index}" if isinstance(item, str) else item for index in range(size)]
             yield Variant(f"{name or 'list'} of {size}", made)
-    if "items" in node and depth < DEEPEST:
-        for variant in variants(document, join(pointer, "items"), name, None, depth + 1):
+    if first(view, "items") and depth < DEEPEST:
+        for variant in variants(views, items, name, None, depth + 1):
             yield Variant(f"{name or 'list'} with {variant.name}", [variant.value])
     yield Variant(f"{name or 'list'} with the same twice", [item, item])
 
 
-def _item(document: Json, pointer: str, node: Json) -> Json:
-    if "items" not in node:
-        return "x"
-    return generate(Schema(document, join(pointer, "items"), ""), Random(0))
+def _made(views: Views, view: View) -> Json:
+    return generate(Schema(views.document, view.pointer, ""), Random(0))
 
 
-def _of_object(document: Json, pointer: str, node: Json, base: Json, depth: int) -> Iterator[Variant]:
-    whole = base if isinstance(base, dict) else generate(Schema(document, pointer, ""), Random(0))
+def _of_object(views: Views, view: View, base: Json, depth: int) -> Iterator[Variant]:
+    whole = base if isinstance(base, dict) else _made(views, view)
     if not isinstance(whole, dict):
         return
     yield Variant("an extra field", {**whole, "surprise": {"deep": [1]}})
-    for key in node.get("properties", {}):
+    for key, below in views.fields(view).items():
         left: dict[str, Any] = {other: value for other, value in whole.items() if other != key}
         yield Variant(f"without {key}", left)
-        below = whole.get(key)
-        for variant in variants(document, join(pointer, "properties", key), key, below, depth + 1):
+        for variant in variants(views, below, key, whole.get(key), depth + 1):
             yield Variant(f"{key}: {variant.name}", {**whole, key: variant.value})
-    required = {key: whole[key] for key in node.get("required", ()) if key in whole}
-    yield Variant("only what is required", required)
+    yield Variant("only what is required", {key: whole[key] for key in required(view) if key in whole})

@@ -13,6 +13,7 @@ from mockserver.answer.generate import generate
 from mockserver.check.provider.boundaries import body_variants, variants
 from mockserver.check.provider.cases import UNSENT, Case
 from mockserver.contract.openapi import Operation
+from mockserver.contract.resolved import view_of
 from mockserver.messages import Finding, Json
 
 MOST_CAUSES = 10
@@ -99,13 +100,13 @@ def _settings(count: int) -> settings:
 
 
 def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[Case]":
-    """Give requests of an operation: as its schemas say, or with one part that is something else."""
+    """Draw requests of an operation: valid ones, or with one part that is something else."""
     boundary = [variant.value for variant in body_variants(operation)]
     parameters = [each for each in operation.parameters if each.location == "query"]
     odd: dict[str, list[str]] = {
         each.name: [
             str(variant.value)
-            for variant in variants(each.schema.document, each.schema.pointer, each.name)
+            for variant in variants(*view_of(each.schema), each.name)
             if isinstance(variant.value, str | int | float)
         ]
         for each in parameters
@@ -123,14 +124,14 @@ def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[C
 
 
 def _some(names: list[str]) -> "st.SearchStrategy[list[str]]":
-    """Give a choice of names, most often none."""
+    """Draw a choice of names, most often none."""
     if not names:
         return st.just([])
     return st.lists(st.sampled_from(names), unique=True, max_size=2) | st.just([])
 
 
 def _bodies(operation: Operation, boundary: list[Json]) -> "st.SearchStrategy[Json]":
-    """Give bodies: made from the schema, a boundary, or one with a field that is something else."""
+    """Draw bodies: made from the schema, a boundary, or one with a field that is something else."""
     schema = operation.body.schema if operation.body is not None else None
 
     @st.composite
@@ -150,7 +151,7 @@ def _bodies(operation: Operation, boundary: list[Json]) -> "st.SearchStrategy[Js
 
 
 def _anything(like: Json) -> "st.SearchStrategy[Json]":
-    """Give a value for a field: of its own type most often, of any other now and then."""
+    """Draw a value for a field: most often of its own type."""
     leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
     any_ = st.recursive(leaves, lambda below: st.lists(below, max_size=3) | st.dictionaries(TEXT, below, max_size=3))
     if isinstance(like, str):
