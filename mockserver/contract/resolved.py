@@ -182,6 +182,11 @@ def type_of(value: Json) -> str:
     return names.get(type(value), "null")
 
 
+def is_type(kind: str, value: Json) -> bool:
+    """Return whether a value has a JSON type; number includes integer."""
+    return type_of(value) in (kind, "integer" if kind == "number" else kind)
+
+
 def types_text(types: frozenset[str] | None) -> str:
     """Write types as a schema does."""
     if types is None:

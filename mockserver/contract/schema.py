@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
@@ -143,15 +143,23 @@ def resolve(document: Json, pointer: str) -> tuple[str, Json]:
     return pointer, node
 
 
-def subschemas(node: Json, pointer: str) -> Iterator[tuple[str, Json]]:
+class SubSchema(NamedTuple):
+    """A schema that stands in another: its keyword, its name or number there (None for neither), its place."""
+
+    keyword: str
+    name: str | int | None
+    pointer: str
+    node: Json
+
+
+def subschemas(node: Json, pointer: str) -> Iterator[SubSchema]:
     """List the direct subschemas of a schema, with their places."""
     for key, value in node.items():
         if key in NESTED:
-            yield join(pointer, key), value
-        elif key in NESTED_LISTS:
-            yield from ((join(pointer, key, index), item) for index, item in enumerate(value))
-        elif key in NESTED_MAPS:
-            yield from ((join(pointer, key, name), item) for name, item in value.items())
+            yield SubSchema(key, None, join(pointer, key), value)
+        elif key in NESTED_LISTS or key in NESTED_MAPS:
+            inner = enumerate(value) if key in NESTED_LISTS else value.items()
+            yield from (SubSchema(key, name, join(pointer, key, name), item) for name, item in inner)
 
 
 def check_schema(document: Json, pointer: str, seen: set[str]) -> None:
@@ -183,8 +191,8 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
         below = list(subschemas(node, pointer))
     except (AttributeError, TypeError):
         raise ContractError("a keyword holds no schemas where it must", where="#" + pointer) from None
-    for place, each in below:
-        _check_node(document, place, each, seen)
+    for each in below:
+        _check_node(document, each.pointer, each.node, seen)
 
 
 class Schema:

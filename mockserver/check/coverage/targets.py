@@ -2,13 +2,14 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
-from mockserver.contract.schema import Schema, join, lookup, resolve
+from mockserver.contract.resolved import UNIONS, Views, is_null, is_same, is_type, required, type_of
+from mockserver.contract.schema import Schema, join, lookup, resolve, subschemas
 from mockserver.messages import Json
 
 PlaceKind: TypeAlias = Literal[
@@ -45,17 +46,31 @@ RULES: Mapping[str, str] = {
 Side: TypeAlias = Literal["", "parameter", "request", "response"]
 """Where a schema is used: for a parameter, for the body of the request, for the answer; "" is none of them."""
 
-Types: TypeAlias = tuple[type, ...]
-
-NUMBERS: Types = (int, float)
+NUMBERS = ("integer", "number")
 
 
 class Limit(NamedTuple):
-    """A keyword that bounds a measure of values of some types."""
+    """A keyword that restricts values of some types; one that bounds a measure has an edge."""
 
-    types: Types
-    measure: Callable[[Any], float]
-    is_upper: bool
+    types: Collection[str]
+    measure: Callable[[Any], float] | None = None
+    is_upper: bool = False
+    idle: int | None = None
+    """The bound that no value breaks."""
+
+    def is_met(self, bound: Json, value: Json) -> bool:
+        """Return whether a valid value lies on the edge, or holds a keyword without one."""
+        measure = self.measure
+        return type_of(value) in self.types and (measure(value) == bound if measure else True)
+
+    def is_broken(self, keyword: str, bound: Json, value: Json) -> bool:
+        """Return whether a value breaks the keyword."""
+        if type_of(value) not in self.types:
+            return False
+        if self.measure is None:
+            return not holds_keyword(keyword, bound, value)
+        measure: float = self.measure(value)
+        return bool(measure > bound if self.is_upper else measure < bound)
 
 
 def _itself(value: float) -> float:
@@ -63,26 +78,22 @@ def _itself(value: float) -> float:
 
 
 LIMITS: Mapping[str, Limit] = {
-    "minLength": Limit((str,), len, is_upper=False),
-    "maxLength": Limit((str,), len, is_upper=True),
-    "minimum": Limit(NUMBERS, _itself, is_upper=False),
+    "minLength": Limit(("string",), len, idle=0),
+    "maxLength": Limit(("string",), len, is_upper=True),
+    "minimum": Limit(NUMBERS, _itself),
     "maximum": Limit(NUMBERS, _itself, is_upper=True),
-    "minItems": Limit((list,), len, is_upper=False),
-    "maxItems": Limit((list,), len, is_upper=True),
-    "minProperties": Limit((dict,), len, is_upper=False),
-    "maxProperties": Limit((dict,), len, is_upper=True),
+    "minItems": Limit(("array",), len, idle=0),
+    "maxItems": Limit(("array",), len, is_upper=True),
+    "minProperties": Limit(("object",), len, idle=0),
+    "maxProperties": Limit(("object",), len, is_upper=True),
+    "pattern": Limit(("string",)),
+    "format": Limit(("string",)),
+    "multipleOf": Limit(NUMBERS),
+    "exclusiveMinimum": Limit(NUMBERS),
+    "exclusiveMaximum": Limit(NUMBERS),
+    "uniqueItems": Limit(("array",)),
 }
-"""The keywords that have an edge: a value lies on it, or beyond it."""
-
-HELD: Mapping[str, Types] = {
-    "pattern": (str,),
-    "format": (str,),
-    "multipleOf": NUMBERS,
-    "exclusiveMinimum": NUMBERS,
-    "exclusiveMaximum": NUMBERS,
-    "uniqueItems": (list,),
-}
-"""The keywords that have none: a value holds them, or not."""
+"""The keywords that a value meets or breaks by itself."""
 
 
 class Aspect(NamedTuple):
@@ -91,28 +102,29 @@ class Aspect(NamedTuple):
     kind: PlaceKind
     tail: tuple[str | int, ...]
     untouched: str
+    is_touched: Callable[[Json], bool]
+    """Whether a value touches it: a wrong value for a violation, else a right one."""
 
 
-class SubSchema(NamedTuple):
-    """A schema that stands in another: where below it, the way there in the value, and what opens it, if anything.
+class Step(NamedTuple):
+    """A schema that stands in another and is looked at: its place, the way there in the value, what opens it."""
 
-    One that is joined (by $ref, by allOf) is of the same value.
-    """
-
-    tail: tuple[str | int, ...]
+    keyword: str
+    name: str | int | None
+    pointer: str
+    """Its place; that of its target for a reference."""
     way: tuple[str | int, ...]
-    gate: PlaceKind | None = None
-    is_joined: bool = False
+    gate: PlaceKind | None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is of the same value."""
+        return self.keyword in ("$ref", "allOf")
 
 
 def verb(side: Side) -> str:
-    """Say what never became of something."""
+    """Return the words for what never happened."""
     return "never came" if side == "response" else "was never sent"
-
-
-def is_of(value: Json, types: Types) -> bool:
-    """Say whether a value is of these types of Python's; a truth is no number."""
-    return isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
 
 
 @lru_cache(maxsize=4_096)
@@ -121,111 +133,103 @@ def _fragment(written: str) -> Schema:
 
 
 def holds_keyword(keyword: str, argument: Json, value: Json) -> bool:
-    """Say whether a value holds one keyword by itself."""
+    """Return whether a value holds one keyword by itself."""
     return _fragment(json.dumps({keyword: argument})).is_valid(value)
 
 
 def counts(keyword: str, argument: Json) -> bool:
-    """Say whether a keyword asks for anything; a format that no validator knows does not."""
+    """Return whether a keyword restricts anything; a format that no validator knows does not."""
     if keyword == "format":
         return not holds_keyword(keyword, argument, "\0[{ ")
     return argument is not False
 
 
 def aspects(node: Mapping[str, Json], side: Side) -> Iterator[Aspect]:
-    """Give what a value can exercise of a schema itself; a parameter is a text, and never null."""
+    """List what a value can exercise of a schema itself; a parameter is a text, and never null."""
     yield from _values(node, side)
-    for keyword in LIMITS:
-        if keyword in node:
-            yield Aspect("limit", (keyword,), f"no value lay at the edge of {keyword} {format_value(node[keyword])}")
-    for keyword in HELD:
-        if keyword in node and counts(keyword, node[keyword]):
-            yield Aspect("limit", (keyword,), f"no value held {keyword} {format_value(node[keyword])}")
-    if side != "response":
-        yield from violations(node)
+    limits = [(key, limit, node[key]) for key, limit in LIMITS.items() if key in node and counts(key, node[key])]
+    for key, limit, bound in limits:
+        how = "held" if limit.measure is None else "lay at the edge of"
+        text = f"no value {how} {key} {format_value(bound)}"
+        yield Aspect("limit", (key,), text, partial(limit.is_met, bound))
+    if side == "response":
+        return
+    for key, limit, bound in limits:
+        if bound != limit.idle:
+            text = f"{key} {format_value(bound)} was never broken"
+            yield Aspect("violation", (key,), text, partial(limit.is_broken, key, bound))
+    if "enum" in node:
+        text = "a value that is no member was never sent"
+        yield Aspect("violation", ("enum",), text, lambda value: not any(is_same(each, value) for each in node["enum"]))
+    for index, name in enumerate(node.get("required", ())):
+        text = f"{name}, which is required, was never left out"
+        yield Aspect("violation", ("required", index), text, partial(_lacks, name))
+    if node.get("additionalProperties") is False:
+        text = "a field that there is not was never sent"
+        yield Aspect("violation", ("additionalProperties",), text, lambda value: bool(others(node, value)))
+
+
+def _lacks(name: str, value: Json) -> bool:
+    return isinstance(value, dict) and name not in value
+
+
+def others(node: Mapping[str, Json], value: Json) -> list[str]:
+    """List the fields of an object that a schema has no name for."""
+    patterns, named = node.get("patternProperties", {}), node.get("properties", {})
+    return [
+        key
+        for key in (value if isinstance(value, dict) else ())
+        if key not in named and not any(holds_keyword("pattern", pattern, key) for pattern in patterns)
+    ]
 
 
 def _values(node: Mapping[str, Json], side: Side) -> Iterator[Aspect]:
-    """Give the types and the members that a schema names."""
+    """List the types and the members that a schema names."""
     kinds = node.get("type")
     for index, name in enumerate(kinds if isinstance(kinds, list) else ()):
         if (side, name) != ("parameter", "null"):
-            yield Aspect("type", ("type", index), f"a value of type {name} {verb(side)}")
-    for index, member in enumerate(node.get("enum", ())):
+            yield Aspect("type", ("type", index), f"a value of type {name} {verb(side)}", partial(is_type, name))
+    members = [(("enum", index), member) for index, member in enumerate(node.get("enum", ()))]
+    for tail, member in [*members, *([(("const",), node["const"])] if "const" in node else [])]:
         if side != "parameter" or member is not None:
-            yield Aspect("member", ("enum", index), f"{format_value(member)} {verb(side)}")
-    if "const" in node and (side != "parameter" or node["const"] is not None):
-        yield Aspect("member", ("const",), f"{format_value(node['const'])} {verb(side)}")
+            yield Aspect("member", tail, f"{format_value(member)} {verb(side)}", partial(is_same, member))
 
 
-def violations(node: Mapping[str, Json]) -> Iterator[Aspect]:
-    """Give what a wrong value can break of a schema itself."""
-    for keyword, limit in LIMITS.items():
-        if keyword in node and (limit.is_upper or limit.types == NUMBERS or node[keyword] > 0):
-            yield Aspect("violation", (keyword,), f"{keyword} {format_value(node[keyword])} was never broken")
-    for keyword in HELD:
-        if keyword in node and counts(keyword, node[keyword]):
-            yield Aspect("violation", (keyword,), f"{keyword} {format_value(node[keyword])} was never broken")
-    if "enum" in node:
-        yield Aspect("violation", ("enum",), "a value that is no member was never sent")
-    for index, name in enumerate(node.get("required", ())):
-        yield Aspect("violation", ("required", index), f"{name}, which is required, was never left out")
-    if node.get("additionalProperties") is False:
-        yield Aspect("violation", ("additionalProperties",), "a field that there is not was never sent")
+_GATES: Mapping[str, PlaceKind | None] = {
+    **dict.fromkeys(("$ref", "allOf", "prefixItems", "items")),
+    **dict.fromkeys(("oneOf", "anyOf", "then", "else"), "branch"),
+    **dict.fromkeys(("properties", "patternProperties", "additionalProperties"), "field-present"),
+}
+"""The keywords whose schemas are looked at, and the kind of place that each opens."""
 
 
-def steps(document: Json, node: Mapping[str, Json], side: Side) -> Iterator[SubSchema]:
-    """Give the schemas that stand in a schema and are looked at."""
+def steps(views: Views, pointer: str, side: Side) -> Iterator[Step]:
+    """List the schemas that stand in a schema and are looked at."""
+    node = lookup(views.document, pointer)
     if "$ref" in node:
-        yield SubSchema(("$ref",), (), is_joined=True)
-    for index in range(len(node.get("allOf", ()))):
-        yield SubSchema(("allOf", index), (), is_joined=True)
-    yield from _branches(document, node, side)
-    yield from _parts(node)
+        yield Step("$ref", None, node["$ref"][1:], (), None)
+    for keyword, name, place, part in subschemas(node, pointer):
+        is_idle = (part is True and name is None) or (part == {} and keyword == "additionalProperties")
+        is_idle |= keyword in ("then", "else") and "if" not in node
+        if keyword not in _GATES or part is False or is_idle:
+            continue
+        if keyword in UNIONS and side == "parameter" and is_null(views.of(place)):
+            continue
+        way: tuple[str | int, ...] = ("*",) if name is None else (name,)
+        if _GATES[keyword] == "branch":
+            way = (keyword,) if name is None else (keyword, name)
+        yield Step(keyword, name, place, () if keyword == "allOf" else way, _GATES[keyword])
 
 
-def _branches(document: Json, node: Mapping[str, Json], side: Side) -> Iterator[SubSchema]:
-    """Give the schemas of which a value holds some."""
-    for union in ("oneOf", "anyOf"):
-        for index, branch in enumerate(node.get(union, ())):
-            if branch is not False and not (side == "parameter" and is_null(document, branch)):
-                yield SubSchema((union, index), (union, index), "branch")
-    for name in ("then", "else"):
-        if "if" in node and node.get(name, False) is not False:
-            yield SubSchema((name,), (name,), "branch")
-
-
-def _parts(node: Mapping[str, Json]) -> Iterator[SubSchema]:
-    """Give the schemas of the parts of a value."""
-    for keyword in ("properties", "patternProperties"):
-        for name, part in node.get(keyword, {}).items():
-            if part is not False:
-                yield SubSchema((keyword, name), (name,), "field-present")
-    if node.get("additionalProperties") and isinstance(node["additionalProperties"], dict):
-        yield SubSchema(("additionalProperties",), ("*",), "field-present")
-    for index in range(len(node.get("prefixItems", ()))):
-        yield SubSchema(("prefixItems", index), (index,))
-    if isinstance(node.get("items"), dict):
-        yield SubSchema(("items",), ("*",))
-
-
-def is_null(document: Json, node: Json) -> bool:
-    """Say whether a schema is for null alone."""
-    seen = 0
-    while isinstance(node, dict) and "$ref" in node and seen < 100:
-        node, seen = lookup(document, node["$ref"][1:]), seen + 1
-    return isinstance(node, dict) and (node.get("type") == "null" or node.get("const", ...) is None)
-
-
-def name_of(node: Json, tail: tuple[str | int, ...]) -> str:
-    """Name a branch of a union: by what it refers to, its title, its type, or its number."""
+def name_of(node: Json, step: Step) -> str:
+    """Name a branch of a union by its reference, its title, its type, or its number."""
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
             return str(node["$ref"]).rpartition("/")[2]
         kind = node.get("title", node.get("type"))
         if isinstance(kind, str):
             return kind
-    return f"branch {tail[-1]}" if isinstance(tail[-1], int) else str(tail[-1])
+    return step.keyword if step.name is None else f"branch {step.name}"
 
 
 class Place(NamedTuple):
@@ -251,9 +255,15 @@ class PlaceInfo(NamedTuple):
     """What must be exercised before it can be: the operation, the status, the field, the branch that it lies in."""
 
 
+@lru_cache(maxsize=16)
+def views_of(contract: Contract) -> Views:
+    """Return the resolved schemas of a contract."""
+    return Views(contract.document)
+
+
 @lru_cache(maxsize=256)
 def places_of(contract: Contract, operation: Operation) -> Mapping[Place, PlaceInfo]:
-    """Give all places of an operation."""
+    """Return all places of an operation."""
     walk = _Walk(contract, operation)
     walk.operation()
     return walk.found
@@ -264,6 +274,7 @@ class _Walk:
 
     def __init__(self, contract: Contract, operation: Operation) -> None:
         self._document, self._contract, self._it = contract.document, contract.name, operation
+        self._views = views_of(contract)
         self.found: dict[Place, PlaceInfo] = {}
         self._seen: set[tuple[Side, str, Place, frozenset[str]]] = set()
 
@@ -346,11 +357,11 @@ class _Walk:
                 self.schema("response", join(place, key), join(where, "body", *events), media)
 
     def schema(self, side: Side, pointer: str, where: str, parent: Place) -> None:
-        """Go through a schema and all below it, the nearest first, so that each place is sentence by its shortest way.
+        """Go through a schema and all below it, the nearest first, so that each place is described by its shortest way.
 
         One that refers to itself comes to an end, since each way into it is gone once.
         """
-        first = frozenset(required_by(self._document, lookup(self._document, pointer)))
+        first = frozenset(required(self._views.of(pointer)))
         ahead = deque([_Way(side, pointer, where, parent, first)])
         while ahead:
             way = ahead.popleft()
@@ -361,34 +372,32 @@ class _Walk:
                 ahead.extend(self._gone(way, node))
 
     def _gone(self, way: "_Way", node: Json) -> Iterator["_Way"]:
-        """Keep what there is at the end of a way; give the ways that go on from there."""
+        """Keep what there is at the end of a way; yield the ways that go on from there."""
         side, pointer, where, parent, needed = way
-        for kind, tail, untouched in aspects(node, side):
+        for kind, tail, untouched, _ in aspects(node, side):
             self.add(side, kind, join(pointer, *tail), join(where, *tail), untouched, parent)
-        for step in steps(self._document, node, side):
-            place, there = below(node, pointer, step.tail), join(where, *step.way)
-            gate = parent
+        for step in steps(self._views, pointer, side):
+            there, gate = join(where, *step.way), parent
             if step.gate is not None:
-                sentence = f"{self._called(place, step.tail)} {verb(side)}"
-                gate = self.add(side, step.gate, join(pointer, *step.tail), there, sentence, parent)
-            if step.tail[0] == "properties" and step.tail[1] not in needed:
+                gate = self.add(side, step.gate, step.pointer, there, f"{self._called(step)} {verb(side)}", parent)
+            if step.keyword == "properties" and step.name not in needed:
                 never = "was never absent" if side == "response" else "was never left out"
-                self.add(side, "field-absent", place, there, f"{step.tail[1]} {never}", parent)
-            yield _Way(side, place, there, gate, needed if step.is_joined else self._needed(node, place, step))
+                self.add(side, "field-absent", step.pointer, there, f"{step.name} {never}", parent)
+            yield _Way(side, step.pointer, there, gate, needed if step.is_joined else self._needed(node, step))
 
-    def _needed(self, node: Json, pointer: str, step: SubSchema) -> frozenset[str]:
-        """Give the fields that a part of a schema requires; the branches of a union, too, what tells them apart."""
-        found = set(required_by(self._document, lookup(self._document, pointer)))
+    def _needed(self, node: Json, step: Step) -> frozenset[str]:
+        """Return the fields that a part of a schema requires; for the branches of a union, their tag too."""
+        found = set(required(self._views.of(step.pointer)))
         if step.gate == "branch" and "propertyName" in node.get("discriminator", {}):
             found.add(node["discriminator"]["propertyName"])
         return frozenset(found)
 
-    def _called(self, pointer: str, tail: tuple[str | int, ...]) -> str:
-        if tail[0] in ("properties", "patternProperties"):
-            return str(tail[1])
-        if tail == ("additionalProperties",):
+    def _called(self, step: Step) -> str:
+        if step.keyword in ("properties", "patternProperties"):
+            return str(step.name)
+        if step.keyword == "additionalProperties":
             return "a field of another name"
-        return name_of(lookup(self._document, pointer), tail)
+        return name_of(lookup(self._document, step.pointer), step)
 
 
 class _Way(NamedTuple):
@@ -401,29 +410,13 @@ class _Way(NamedTuple):
     needed: frozenset[str]
 
 
-def below(node: Json, pointer: str, tail: tuple[str | int, ...]) -> str:
-    """Give the pointer of a schema that stands in another, a reference followed."""
-    return str(node["$ref"])[1:] if tail == ("$ref",) else join(pointer, *tail)
-
-
 def media_schema(kind: str) -> str:
-    """Give the key of what the values of a media type satisfy: of a stream, each of its events."""
+    """Return the key of what the values of a media type satisfy: of a stream, each of its events."""
     return "x-item-schema" if kind == EVENT_STREAM else "schema"
 
 
-def required_by(document: Json, node: Json, depth: int = 0) -> Iterator[str]:
-    """Give the fields that a schema requires, with those that it is joined with by $ref and allOf."""
-    if not isinstance(node, dict) or depth > 100:
-        return
-    yield from node.get("required", ())
-    for each in node.get("allOf", ()):
-        yield from required_by(document, each, depth + 1)
-    if "$ref" in node:
-        yield from required_by(document, lookup(document, node["$ref"][1:]), depth + 1)
-
-
 def parameter_pointers(document: Json, operation: Operation) -> list[str]:
-    """Give the places of an operation's parameters, references followed; cookies, which are never remembered, not."""
+    """Return the places of an operation's parameters, references followed; never cookies, which no journal keeps."""
     path = operation.pointer.rpartition("/")[0]
     found: dict[tuple[str, str], str] = {}
     for owner in (path, operation.pointer):
