@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
+from mockserver.contract.resolved import is_same
 from mockserver.contract.schema import join
 from mockserver.errors import StubError
 from mockserver.messages import Json, RawHeaders
@@ -259,9 +260,7 @@ def _equal(expected: Any, received: Any, where: str) -> bool:
     if not where.startswith("/body") and isinstance(received, str) and not isinstance(expected, str):
         plain = expected is None or isinstance(expected, bool | int | float)
         return bool(expected == received) or (json.dumps(expected) if plain else str(expected)) == received
-    if isinstance(expected, bool) or isinstance(received, bool):
-        return expected is received
-    return bool(expected == received)
+    return is_same(expected, received)
 
 
 def _difference(where: str, expected: str, received: Any) -> Difference:

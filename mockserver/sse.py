@@ -131,11 +131,6 @@ def _pause(pace: Pace, rng: Random, *, first: bool) -> float:
     return usual * (1 + rng.uniform(-pace.jitter, pace.jitter)) if usual else 0.0
 
 
-def event_data(text: str) -> list[str]:
-    """Return the data of each event of a written stream, as text."""
-    return [line.removeprefix("data: ") for line in text.split("\n") if line.startswith("data: ")]
-
-
 class Event(NamedTuple):
     """One event: the name in its `event:` line, and its data."""
 

@@ -14,7 +14,7 @@ from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json, Request, Response, header_value
-from mockserver.sse import PLAIN, StreamStyle, event_data
+from mockserver.sse import PLAIN, StreamStyle, parse
 
 SHARED: Mapping[int, str] = {
     204: "Options",
@@ -247,15 +247,11 @@ def _event_problems(spec: ResponseSpec, events: list[Json]) -> list[Finding]:
 
 def _text_problems(schema: Schema, value: Json) -> list[Finding]:
     """Validate each event of a written stream by the schema of its events."""
-    found = []
-    for index, line in enumerate(event_data(value)):
-        try:
-            event = json.loads(line)
-        except ValueError as error:
-            found.append(Finding(f"/body/{index}", "json", f"the event is not JSON: {error}", "mock", received=line))
-            continue
-        if not schema.is_valid(event):
-            found += schema.explain(event, where=f"/body/{index}")
+    events, problem = parse((value.rstrip("\n") + "\n\n").encode("utf-8", "surrogatepass"))
+    wrong = [(index, event.data) for index, event in enumerate(events) if not schema.is_valid(event.data)]
+    found = [finding for index, data in wrong for finding in schema.explain(data, where=f"/body/{index}")]
+    if problem:
+        found.append(Finding(f"/body/{len(events)}", "json", f"the stream cannot be read: {problem}", "mock"))
     return found
 
 

@@ -163,7 +163,13 @@ def key_of(value: Json) -> str:
 
 def is_same(one: Json, other: Json) -> bool:
     """Return whether JSON Schema calls two values equal."""
-    return one is other or (one == other if isinstance(one, str) else key_of(one) == key_of(other))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return bool(one == other)
 
 
 def _plain(value: Json) -> Json:
