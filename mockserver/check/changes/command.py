@@ -53,7 +53,7 @@ class DriftSource(NamedTuple):
 def command(
     before: str, after: str, api: str | None, fail_on: FailOn, cache: Path | None, reports: Sequence[str]
 ) -> None:
-    """Tell each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
+    """Show each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
 
     A and B may each be a version of the API pack's contract, a file with OpenAPI 3.1, a release of the API's official
     Python client (client:2.16.0), or a place where one is: an environment, a site-packages folder, a wheel
@@ -150,7 +150,7 @@ def _finding(change: ContractChange, a: Description, b: Description, fail_on: Fa
 
 
 def level_of(change: ContractChange, fail_on: FailOn) -> Level:
-    """Say how much a change weighs: an error fails the run."""
+    """Return the level of a change; an error fails the run."""
     if fail_on != "never" and ORDER.index(change.severity) <= ORDER.index(fail_on):
         return "error"
     return "note" if change.severity == "harmless" else "warning"

@@ -61,7 +61,7 @@ class CoverageCounter:
         self._exchanges = self._outside = self._cut = 0
 
     def serve(self, names: Iterable[str]) -> None:
-        """Say which contracts are in force, whether or not an exchange names them."""
+        """Name the contracts in force, whether or not an exchange names them."""
         for name in names:
             self._router(name)
 
@@ -84,7 +84,7 @@ class CoverageCounter:
         return self
 
     def result(self) -> Coverage:
-        """Give what was exercised so far.
+        """Return what was exercised so far.
 
         An operation is looked for in each contract in which it was called; one that never was, in the newest.
         """
@@ -105,7 +105,7 @@ class CoverageCounter:
         return self._routers[name]
 
     def _in_order(self) -> list[Contract]:
-        """Give the contracts, the newest first."""
+        """Return the contracts, the newest first."""
         found, versions = list(self._contracts.values()), list(self._api.contracts) if self._api is not None else []
         return found if self._is_given else sorted(found, key=lambda each: versions.index(each.name))
 
@@ -121,7 +121,7 @@ class CoverageCounter:
 
 
 def _counted(contracts: Sequence[Contract], called: set[tuple[str, str]]) -> list[tuple[Contract, str]]:
-    """Give the operations that are counted, each with its contract: where it was called, else the newest."""
+    """Return the operations that are counted, each with its contract: where it was called, else the newest."""
     newest: dict[str, str] = {}
     for contract in contracts:
         for operation in contract.operations:
@@ -187,7 +187,7 @@ def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Exchange]:
 
 
 def _exchanges(value: Json, shape: Schema, where: str) -> Iterator[Exchange]:
-    """Give the exchange of a line, or those of an answer of /__mock__/journal that was saved."""
+    """Yield the exchange of a line, or those of an answer of /__mock__/journal that was saved."""
     many = value.get("exchanges") if isinstance(value, dict) else None
     for each in many if isinstance(many, list) else [value]:
         if not shape.is_valid(each):

@@ -51,7 +51,7 @@ class Share(NamedTuple):
     all: int
 
     def __str__(self) -> str:
-        """Tell both; "-" where there are none."""
+        """Show both, or "-" if there are none."""
         return f"{self.touched}/{self.all}" if self.all else "-"
 
     @property
@@ -91,7 +91,7 @@ def joined(report: Report, coverage: Coverage) -> Report:
 
 
 def figures_of(coverage: Coverage) -> dict[str, Json]:
-    """Give the totals."""
+    """Return the totals."""
     total = share(coverage)
     figures: dict[str, Json] = {"coverage": f"{total.percent:g} %", "touched": total.touched, "places": total.all}
     figures["exchanges"] = coverage.exchanges
@@ -100,7 +100,7 @@ def figures_of(coverage: Coverage) -> dict[str, Json]:
 
 
 def table_of(coverage: Coverage) -> Table:
-    """Give the table: a line for each operation, and two for all of them."""
+    """Return the table: a line for each operation, and two for all of them."""
     columns = [name for name, kinds in GROUPS.items() if share(coverage, kinds).all]
     several = len({place.contract for place in coverage.places}) > 1
     rows = [
@@ -152,7 +152,7 @@ def _silence(coverage: Coverage) -> Iterator[Finding]:
 
 
 def untouched(coverage: Coverage, *, each: bool = False) -> list[Finding]:
-    """Give a finding for each place that was never touched, the same place of several operations once.
+    """Return a finding for each place that was never touched, the same place of several operations once.
 
     What lies below such a place is counted with it, unless `each` is to be told by itself, and by operation.
     """
@@ -169,20 +169,20 @@ def untouched(coverage: Coverage, *, each: bool = False) -> list[Finding]:
 
 
 def _is_below(coverage: Coverage, place: Place, left: Mapping[Place, None]) -> bool:
-    """Say whether all that a place lies in was never touched, either."""
+    """Return whether all that a place lies in was never touched, either."""
     parents = coverage.places[place].parents
     return bool(parents) and all(parent in left for parent in parents)
 
 
 def _outermost(coverage: Coverage, place: Place, left: Mapping[Place, None]) -> Place:
-    """Give the place that is told for another: the one that it lies in, and that lies in none that was not touched."""
+    """Return the place that is reported for another: the outermost untouched one that it lies in."""
     while _is_below(coverage, place, left):
         place = coverage.places[place].parents[0]
     return place
 
 
 def _finding(coverage: Coverage, places: Sequence[Place], below: int) -> Finding:
-    """Tell that a place, in one operation or more, was never touched."""
+    """Return the finding that a place, in one operation or more, was never touched."""
     first = places[0]
     known = coverage.places[first]
     more = f" ({below} place{'s' * (below != 1)} below)" if below else ""
@@ -219,7 +219,7 @@ def command(
     each: bool,
     reports: Sequence[str],
 ) -> None:
-    """Tell how much of the contract the exchanges of a JOURNAL exercised, and what was never touched.
+    """Show how much of the contract the exchanges of a JOURNAL exercised, and what was never touched.
 
     A JOURNAL is a file that `mockserver serve --journal FILE` wrote, the same on stdin for -, or the URL of a running
     mock. Several are counted together.
@@ -253,7 +253,7 @@ class RecordingTarget(Target):
         return answer
 
     def coverage(self, contracts: Sequence[Contract]) -> Coverage:
-        """Give what was exercised of these contracts, the newest first."""
+        """Return what was exercised of these contracts, the newest first."""
         counter = CoverageCounter(contracts)
         for request, answer in self._heard:
             counter.add(_talk(request, answer))
@@ -266,7 +266,7 @@ def _talk(request: Request, answer: Answer) -> CoveredExchange:
 
 
 def coverage_of(contracts: Sequence[Contract], exchanges: Iterable[Exchange]) -> Coverage:
-    """Give what the exchanges of a mock exercised of the contracts that it serves."""
+    """Return what the exchanges of a mock exercised of the contracts that it serves."""
     return CoverageCounter(contracts).add_all(exchanges).result()
 
 

@@ -24,12 +24,12 @@ class Mutant(NamedTuple):
 
 
 def named(name: str, what: str, mutant: Mutant, rule: str = "", version: str = "") -> Mutant:
-    """Give a mutant its name."""
+    """Return a mutant with its name."""
     return mutant._replace(name=name, what=what, rule=rule, version=version)
 
 
 def body_of(request: Request) -> Json:
-    """Give the body of a request; {} where it is no object."""
+    """Return the body of a request; {} where it is no object."""
     try:
         value = json.loads(request.body)
     except (ValueError, RecursionError):
@@ -38,7 +38,7 @@ def body_of(request: Request) -> Json:
 
 
 def is_json(request: Request) -> bool:
-    """Say whether a request has a body of JSON, and says so."""
+    """Return whether a request has a body of JSON, and says so."""
     try:
         json.loads(request.body)
     except (ValueError, RecursionError):
@@ -47,7 +47,7 @@ def is_json(request: Request) -> bool:
 
 
 def flat(response: Response) -> Response:
-    """Give an answer with its stream told, and kept."""
+    """Return an answer whose stream was read to its end, as a body."""
     if response.stream is None:
         return response
     told = b"".join(chunk.data for chunk in response.stream.chunks)
@@ -55,7 +55,7 @@ def flat(response: Response) -> Response:
 
 
 def value_of(response: Response) -> Json:
-    """Give the decoded body of an answer; None where it is no JSON."""
+    """Return the decoded body of an answer; None where it is no JSON."""
     try:
         return json.loads(response.body)
     except ValueError:
@@ -63,18 +63,18 @@ def value_of(response: Response) -> Json:
 
 
 def with_body(response: Response, body: bytes) -> Response:
-    """Give an answer another body, with the length that it has."""
+    """Return an answer with another body and its length."""
     fields = [field for field in response.headers if field[0] != b"content-length"]
     return response._replace(headers=[*fields, (b"content-length", b"%d" % len(body))], body=body, stream=None)
 
 
 def with_value(response: Response, value: Json) -> Response:
-    """Give an answer another JSON body."""
+    """Return an answer with another JSON body."""
     return with_body(response, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def with_header(response: Response, name: str, value: str | None) -> Response:
-    """Give an answer another header field, or, with None, take it away."""
+    """Return an answer with another header field, or, for None, without it."""
     fields = [field for field in response.headers if field[0] != name.encode()]
     more: RawHeaders = [] if value is None else [(name.encode(), value.encode("latin-1"))]
     return response._replace(headers=[*fields, *more])
@@ -87,7 +87,7 @@ def plain(status: int, value: Json, *headers: tuple[str, str]) -> Response:
 
 
 def is_success(response: Response) -> bool:
-    """Say whether an answer took its request."""
+    """Return whether an answer took its request."""
     return 200 <= response.status < 300
 
 

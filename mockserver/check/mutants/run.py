@@ -81,15 +81,10 @@ def run(
     killed, accused = outcomes[: len(broken)], outcomes[len(broken) :]
     missed = [each for each in killed if not each.findings]
     wrongly = [each for each in accused if each.findings]
-    findings = [
-        *(Finding("", "mutant-missed", f"{each.mutant.name}: {each.mutant.what}", "mock") for each in missed),
-        *(
-            Finding(
-                "", "falsely-accused", f"{each.mutant.name}: {each.mutant.what}; {each.findings[0].message}", "mock"
-            )
-            for each in wrongly
-        ),
-    ]
+    findings = [Finding("", "mutant-missed", f"{each.mutant.name}: {each.mutant.what}", "mock") for each in missed]
+    for each in wrongly:
+        text = f"{each.mutant.name}: {each.mutant.what}; {each.findings[0].message}"
+        findings.append(Finding("", "falsely-accused", text, "mock"))
     figures = {
         "mutants": len(broken),
         "killed": len(broken) - len(missed),

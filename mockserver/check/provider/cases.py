@@ -74,7 +74,7 @@ def _judge(operation: Operation) -> RequestValidator:
 
 
 def expectation_of(case: Case) -> Expectation:
-    """Say what must become of a request.
+    """Return the outcome that a request must have.
 
     What its schemas allow must be taken. What they forbid must be refused, unless the service's framework is known to
     read it all the same: "yes" for a boolean, say.
@@ -115,7 +115,7 @@ def _verdict(
 
 
 def _holds(case: Case) -> bool:
-    """Say whether every part of a request holds its schema to the letter."""
+    """Return whether every part of a request holds its schema to the letter."""
     return all(_parameter_is_right(case, each) for each in case.operation.parameters) and _body_is_right(case)
 
 
@@ -136,7 +136,7 @@ def _body_is_right(case: Case) -> bool:
 
 
 def parameter_holds(parameter: Parameter, text: str) -> bool:
-    """Say whether a text is a value of a parameter: as it is, or read as the number or the truth that it spells."""
+    """Return whether a text is a value of a parameter: as it is, or read as the number or the truth that it spells."""
     return any(parameter.schema.is_valid(value) for value in readings(text))
 
 

@@ -309,12 +309,12 @@ def refusal_place(seen: Interaction) -> Iterator[Finding]:
 
 @lru_cache(maxsize=256)
 def _has_places(schema: Schema) -> bool:
-    """Say whether the form of a refusal has room for places; the whole document is looked through, so only once."""
+    """Return whether the form of a refusal has room for places; the whole document is looked through, so only once."""
     return '"loc"' in json.dumps(schema.rooted())
 
 
 def _same_place(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Say whether two places are the same, or one stands above the other; numbers in text are not told apart."""
+    """Return whether two places are the same, or one stands above the other; numbers in text are not told apart."""
     shorter = min(len(one), len(other))
     if shorter < 1 or (one[:1] != other[:1]):
         return False
@@ -359,13 +359,13 @@ def _number(text: str) -> Json:
 
 
 def events_of(seen: Interaction) -> list[Event]:
-    """Give the events of an answer that is a stream; none for any other, and where the framing is wrong."""
+    """Return the events of an answer that is a stream; none for any other, and where the framing is wrong."""
     found, wrong = parse(seen.answer.body) if is_stream(seen) else ([], "")
     return [] if wrong else found
 
 
 def is_stream(seen: Interaction) -> bool:
-    """Say whether an answer is a stream of events that came whole."""
+    """Return whether an answer is a stream of events that came whole."""
     return seen.answer.media_type == EVENT_STREAM and seen.is_success and not seen.answer.failure
 
 

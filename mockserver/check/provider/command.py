@@ -67,8 +67,6 @@ def command(
     api: str | None,
     contract: str,
     reports: Sequence[str],
-    allow_remote: bool,
-    coverage: bool,
     quiet: bool,
     **more: Any,
 ) -> None:
@@ -78,17 +76,11 @@ def command(
     --allow-remote, with the key of the variable that --api-key-env names.
     """
     progress = Progress(quiet=quiet)
-    key = read_key(
-        more.pop("api_key_env") or part_of(choose(api, contract)).key_variable, checked_url(url, allow_remote)
-    )
     report = check_any(
         url,
         api,
         contract,
-        key=key.value,
-        key_env=key.name,
-        allow_remote=allow_remote,
-        coverage=coverage,
+        key_env=more.pop("api_key_env") or "",
         at_first=more.pop("fail_fast"),
         tell=lambda text: progress.tell(time.monotonic(), text),
         **more,
@@ -117,7 +109,7 @@ def check_any(
     part = part_of(pack)
     if isinstance(server, str):
         server = checked_url(server, allow_remote)
-        key = key or read_key(part.key_variable, server).value
+        key = key or read_key(key_env or part.key_variable, server)
     with ExitStack() as stack:
         target = stack.enter_context(target_of(server, patience))
         found = ServerInfo(ask_health(target))
@@ -143,22 +135,15 @@ def check_any(
 
 
 def target_of(server: Any, patience: float) -> AbstractContextManager[Target]:
-    """Give what asks a server: behind a URL, an ASGI application or a Handler."""
+    """Return what asks a server: behind a URL, an ASGI application or a Handler."""
     if isinstance(server, str):
         return at_url(server, patience)
     is_app = iscoroutinefunction(server) or iscoroutinefunction(type(server).__call__)
     return of_app(server, patience) if is_app else of_handler(server, patience)
 
 
-class KeySource(NamedTuple):
-    """A key, and the variable that it is in."""
-
-    name: str
-    value: str | None
-
-
 def checked_url(url: str, allow_remote: bool) -> str:
-    """Give a URL that may be checked; a UsageError says why it may not."""
+    """Return a URL that may be checked; a UsageError says why it may not."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is no URL of a server", fix="write http://127.0.0.1:4010")
@@ -171,16 +156,16 @@ def checked_url(url: str, allow_remote: bool) -> str:
     return url.rstrip("/")
 
 
-def read_key(name: str, url: str) -> KeySource:
-    """Give the key that a variable holds; a UsageError where there is none, and the server is another machine's."""
+def read_key(name: str, url: str) -> str:
+    """Return the key that a variable holds; a UsageError where there is none, and the server is another machine's."""
     value = os.environ.get(name)
     if value is None and not is_loopback(urlsplit(url).hostname or "") and urlsplit(url).hostname != "localhost":
         raise UsageError(f"there is no key in {name}", fix=f"export {name}, or name another with --api-key-env")
-    return KeySource(name, value or "any-key")
+    return value or "any-key"
 
 
 def ask_health(target: Target) -> Json:
-    """Give what a mock says of itself; None for any other server."""
+    """Return what a mock says of itself; None for any other server."""
     answer = target.ask(Request("GET", "/__mock__/health"))
     try:
         told = json.loads(answer.body)
@@ -195,7 +180,7 @@ def _drop(target: Target, scope: str) -> None:
 
 
 def contracts_of(name: str, found: ServerInfo, api: Api | None) -> Sequence[Contract]:
-    """Give the contracts that a server is held to: those that are named, or that a mock says it serves."""
+    """Return the contracts that a server is held to: those that are named, or that a mock says it serves."""
     if name == AUTO and found.is_mock and api is not None:
         served = found.health["contracts"]
         if not set(served) <= api.contracts.keys():
@@ -214,7 +199,7 @@ def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
 
 
 def placed(contracts: Sequence[Contract]) -> list[HeldOperation]:
-    """Give each operation with the newest contract that has it."""
+    """Return each operation with the newest contract that has it."""
     found: dict[str, HeldOperation] = {}
     for contract in contracts:
         for operation in contract.operations:

@@ -60,7 +60,7 @@ def key_enforced(asked: ProtocolCase) -> Iterator[Finding]:
 
 
 def _says_nothing_of_headers(asked: ProtocolCase) -> bool:
-    """Say whether it is left to HTTP what a 401 must have; where the contract says it, another rule looks."""
+    """Return whether only HTTP says what a 401 must have; if the contract says it, another rule looks."""
     reply = asked.operation.reply(401)
     return reply is None or "www-authenticate" not in reply.required_headers
 
@@ -115,7 +115,7 @@ def malformed_refused(asked: ProtocolCase) -> Iterator[Finding]:
 
 
 def sentences(more: Mapping[str, Check]) -> Mapping[str, str]:
-    """Give every check of shape with its sentence, `more` of an API's own."""
+    """Return every check of shape with its sentence, `more` of an API's own."""
     return {
         **{each.name: each.sentence for each in (*CHECKS.values(), *more.values())},
         **{name: told for name, (told, _) in PROTOCOL.items()},
@@ -143,7 +143,7 @@ MALFORMED: tuple[bytes, ...] = (
 def protocol_cases(
     operation: Operation, path: Mapping[str, str], key: str | None
 ) -> Iterator[tuple[str, Request, Request | None]]:
-    """Give each asked: its kind, the request, and one that its answer is compared with, if any."""
+    """Yield each kind and request, and one that its answer is compared with, if any."""
     usual = request_of(Case("the usual", operation, path, (), base_body(operation)), key)
     if operation.secured and key is not None:
         for value in (None, b"", b"Bearer", b"Basic eDp5"):

@@ -77,11 +77,11 @@ class Run:
         return [each for each in self.operations if not names or each[1].id in names]
 
     def spent(self) -> float:
-        """Give the seconds since the beginning."""
+        """Return the seconds since the beginning."""
         return time.monotonic() - self.began
 
     def judged(self, seen: Interaction) -> list[Finding]:
-        """Give what is wrong with the shape of an answer."""
+        """Return what is wrong with the shape of an answer."""
         found = run_checks(seen, self.options.part.checks, keeps_state=self.options.state)
         return [self.finding(check.name, seen.operation, each, [seen.request]) for check, each in found]
 
@@ -118,7 +118,7 @@ class Run:
             raise _EnoughError
 
     def describe(self) -> str:
-        """Say how far the run has come."""
+        """Describe how far the run has come."""
         spent = max(self.spent(), 1e-6)
         count = len(self.causes)
         return f"{self.cases} cases, {self.cases / spent:.0f} a second, {count} problem{'s' * (count != 1)}"
@@ -174,7 +174,7 @@ def _report(run: Run, subject: str) -> Report:
 
 
 def path_values(run: Run, operation: Operation) -> Mapping[str, str]:
-    """Give values for the path of an operation: of a record that is there, where the pack can make one."""
+    """Return values for the path of an operation: of a record that is there, where the pack can make one."""
     values = dict.fromkeys(operation.names, "check-1")
     if run.options.read_only:
         return values

@@ -9,8 +9,8 @@ from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from mockserver.check.report.locate import NO_FILES, Files, spot
-from mockserver.check.report.model import Report, Table, as_json, format_value
-from mockserver.messages import Finding, Json, Level
+from mockserver.check.report.model import Report, Table, as_json, finding_json, format_value
+from mockserver.messages import Finding, Json
 
 Writer: TypeAlias = Callable[[Report, Files], str]
 """Writes a report; the files are those of its contracts."""
@@ -30,7 +30,7 @@ def as_terminal(report: Report, _: Files = NO_FILES) -> str:
 
 
 def verdict_text(report: Report) -> str:
-    """Say in a few words what came out."""
+    """Describe the outcome in a few words."""
     count = len(report.errors)
     others = len(report.findings) - count
     verdict = "nothing wrong" if not count else f"{count} problem{'s' * (count != 1)}"
@@ -84,14 +84,7 @@ def as_markdown(report: Report, _: Files = NO_FILES) -> str:
         lines += ["", "### Problems", ""]
         columns = ("rule", "whose fault", "operation", "where", "what", "cases")
         rows = [
-            (
-                each.rule,
-                each.fault if each.level == "error" else each.level,
-                each.operation,
-                each.where,
-                each.message,
-                str(each.count),
-            )
+            (each.rule, _blame(each), each.operation, each.where, each.message, str(each.count))
             for each in report.findings
         ]
         lines += markdown_table(Table("", columns, rows))
@@ -104,8 +97,12 @@ def as_markdown(report: Report, _: Files = NO_FILES) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _blame(finding: Finding) -> str:
+    return finding.fault if finding.level == "error" else finding.level
+
+
 def _fence(text: str) -> str:
-    """Give a fence that stands nowhere in a text."""
+    """Return a fence that stands nowhere in a text."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     return "`" * max(3, longest + 1)
 
@@ -159,9 +156,6 @@ def _clean(text: str) -> str:
     )
 
 
-_SARIF_LEVELS: Mapping[Level, str] = {"error": "error", "warning": "warning", "note": "note"}
-
-
 def as_sarif(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as SARIF 2.1.0, with the places in the contract's file."""
     ids = list(dict.fromkeys([*report.rules, *(each.rule for each in report.findings)]))
@@ -180,29 +174,17 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def _sarif_result(finding: Finding, index: int, files: Files) -> Json:
-    text = finding.message
-    if finding.where:
-        text = f"{finding.where}: {text}"
-    if finding.operation:
-        text = f"{finding.operation}: {text}"
+    text = ": ".join(filter(None, (finding.operation, finding.where, finding.message)))
+    properties = ["fault", "expected", "received", "count", *(["reproduction"] if finding.reproduction else [])]
+    data = finding_json(finding)
     made: Json = {
         "ruleId": finding.rule,
         "ruleIndex": index,
-        "level": _SARIF_LEVELS[finding.level],
+        "level": finding.level,
         "message": {"text": text},
         "partialFingerprints": {"cause/v1": "|".join(finding.cause)},
-        "properties": {
-            "fault": finding.fault,
-            "expected": finding.expected,
-            "received": finding.received,
-            "count": finding.count,
-        },
+        "properties": {name: data[name] for name in properties},
     }
-    if finding.reproduction is not None:
-        made["properties"]["reproduction"] = {
-            "curl": finding.reproduction.curl,
-            "python": finding.reproduction.python,
-        }
     found = spot(finding.contract, files) if finding.contract else None
     location: Json = {}
     if found is not None:
@@ -219,7 +201,7 @@ def as_annotations(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as the workflow commands that CI systems show beside the code."""
     lines = []
     for each in report.findings:
-        kind = {"error": "error", "warning": "warning", "note": "notice"}[each.level]
+        kind = "notice" if each.level == "note" else each.level
         found = spot(each.contract, files) if each.contract else None
         fields = {"file": found.file, "line": str(found.line)} if found is not None else {}
         fields["title"] = f"{each.rule} {each.operation}".strip()

@@ -20,7 +20,7 @@ NO_FILES = Files()
 
 
 def files_of(contract: str | None, api: Api | None) -> Files:
-    """Give the files that the name of a contract stands for."""
+    """Return the files that the name of a contract stands for."""
     is_own = contract not in (None, AUTO) and (api is None or contract not in api.contracts)
     return Files(api, Path(str(contract)) if is_own else None)
 
@@ -33,7 +33,7 @@ class Spot(NamedTuple):
 
 
 def spot(place: str, files: Files) -> Spot | None:
-    """Give the spot of `<contract>#<pointer>`; None where there is no such file."""
+    """Return the spot of `<contract>#<pointer>`; None where there is no such file."""
     name, _, pointer = place.partition("#")
     path, shown = files.own, str(files.own)
     if files.api is not None and name in files.api.contracts:
@@ -49,7 +49,7 @@ def spot(place: str, files: Files) -> Spot | None:
 
 @lru_cache(maxsize=8)
 def _lines(path: Path) -> dict[str, int]:
-    """Give the line of every place of a YAML or JSON file."""
+    """Return the line of every place of a YAML or JSON file."""
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

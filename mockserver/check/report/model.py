@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
 
 from mockserver.messages import Finding, Json
 
@@ -54,7 +53,7 @@ class Report:
 
 
 def gathered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Tell each cause once, as it was first seen, with how many cases show it."""
+    """Return each cause once, as it was first seen, with how many cases show it."""
     found: dict[tuple[str, str, str, str], Finding] = {}
     for each in findings:
         before = found.get(each.cause)
@@ -70,7 +69,7 @@ def as_json(report: Report) -> Json:
         "subject": report.subject,
         "clean": report.clean,
         "figures": dict(report.figures),
-        "problems": [_finding_json(each) for each in report.findings],
+        "problems": [finding_json(each) for each in report.findings],
         "tables": [
             {"title": t.title, "columns": list(t.columns), "rows": [list(r) for r in t.rows], "notes": list(t.notes)}
             for t in report.tables
@@ -80,19 +79,8 @@ def as_json(report: Report) -> Json:
     }
 
 
-def _finding_json(finding: Finding) -> Json:
-    made: dict[str, Any] = {
-        "rule": finding.rule,
-        "fault": finding.fault,
-        "level": finding.level,
-        "message": finding.message,
-        "operation": finding.operation or None,
-        "where": finding.where,
-        "expected": finding.expected,
-        "received": finding.received,
-        "contract": finding.contract or None,
-        "count": finding.count,
-    }
-    again = finding.reproduction
-    made["reproduction"] = None if again is None else {"curl": again.curl, "python": again.python}
-    return made
+def finding_json(finding: Finding) -> dict[str, Json]:
+    """Return a finding as JSON."""
+    again = None if finding.reproduction is None else finding.reproduction._asdict()
+    told = {"operation": finding.operation or None, "contract": finding.contract or None, "reproduction": again}
+    return {each.name: getattr(finding, each.name) for each in fields(finding)} | told

@@ -37,7 +37,7 @@ def _checked(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> t
 
 
 def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option that says where its report goes."""
+    """Add the option that says where the report of a command goes."""
     text = f"A report: FORMAT or FORMAT=FILE, of {', '.join(FORMATS)}; may be repeated.  [default: terminal]"
     return click.option("--report", "reports", multiple=True, metavar="FORMAT[=FILE]", help=text, callback=_checked)(
         command
@@ -45,7 +45,7 @@ def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def api_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option that says which API pack is in force; see `mockserver.api.choose`."""
+    """Add the option that says which API pack is in force; see `mockserver.api.choose`."""
     text = f"The API pack: one of {', '.join(names())}, or {NONE}.  [default: {default_name()}, but for a FILE]"
     return click.option("--api", envvar="MOCKSERVER_API", help=text, shell_complete=complete)(command)
 
@@ -69,7 +69,7 @@ def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> 
 
 
 class Progress:
-    """Tells on stderr how far a run has come: a line that changes on a terminal, lines now and then elsewhere."""
+    """Shows progress on stderr: a line that changes on a terminal, lines now and then elsewhere."""
 
     def __init__(self, every: float = 5.0, *, quiet: bool = False) -> None:
         self._every, self._quiet = every, quiet
@@ -78,7 +78,7 @@ class Progress:
         self._width = 0
 
     def tell(self, now: float, text: str) -> None:
-        """Tell where the run is; `now` is in seconds on any clock that goes on."""
+        """Show where the run is; `now` is in seconds on any clock that goes on."""
         if self._quiet or now - self._last < (0.1 if self._live else self._every):
             return
         self._last = now
