@@ -4,7 +4,6 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -217,12 +216,12 @@ def find(name: str) -> Api:
 
     for each in entry_points(group=GROUP, name=name):
         return _loaded(name, each)
-    close = get_close_matches(name, names(), 1)
+    close = nearest_name(name, names())
     raise UsageError(
         f"there is no API pack {name!r}",
         where="--api",
         why=f"the packs are {', '.join(names())}",
-        fix=f"write --api {close[0]}" if close else f"name one of them, or {NONE}",
+        fix=f"write --api {close}" if close else f"name one of them, or {NONE}",
     )
 
 
@@ -353,9 +352,16 @@ def unknown_option(name: str, api: Api | None, known: Iterable[str], where: str 
     if owner := pack_of(name):
         used = "without an API pack" if api is None else f"with the API pack {api.name}"
         return UsageError(what + f" {used}", where=where, why=f"it is a setting of {owner}", fix=f"add api={owner}")
-    close = get_close_matches(name, list(known), 1)
-    fix = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+    close = nearest_name(name, known)
+    fix = f"did you mean {close!r}?" if close else f"there are {', '.join(sorted(known))}"
     return UsageError(what, where=where, fix=fix)
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like a misspelt one, or "" if none is."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), 1)), "")
 
 
 def pack_of(option: str) -> str:

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
-from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -71,6 +70,8 @@ _PACK = "mockserver.api"
 
 def missing_modules(extra: str) -> list[str]:
     """Name the modules of an extra that are not installed."""
+    from importlib.util import find_spec
+
     return [name for name in EXTRAS.get(extra, ()) if find_spec(name) is None]
 
 
@@ -216,6 +217,7 @@ def api_of(args: Sequence[str], defaults: Mapping[str, Any]) -> packs.Api | None
     return packs.choose(given("api"), given("contract"))
 
 
+@cache
 def _option(each: "Field[Any]") -> click.Option:
     flag = "--" + each.name.replace("_", "-")
     more: dict[str, Any] = {"help": each.metadata["help"], "envvar": f"MOCKSERVER_{each.name.upper()}"}
@@ -270,12 +272,13 @@ class _Moment(click.ParamType[datetime]):
 @main.command(cls=_ServingCommand, context_settings={"show_default": True})
 def serve(**options: Any) -> None:
     """Serve the API on a socket until it is stopped."""
-    from mockserver.server.uvicorn import address, bind, end_quietly, serve_many
+    from mockserver.server.uvicorn import address, bind, end_quietly, serve_many, spare_collector
 
     end_quietly()
+    spare_collector()  # what is loaded from here on lives long, too
+    from mockserver.control.app import make_app, start_mock
     from mockserver.data import is_packed
     from mockserver.server.uvicorn import serve as serve_app
-    from mockserver.testing.server import make_app, start_mock
 
     settings = packs.make_settings(options)
     warn_of_unknown_variables(packs.choose(settings.api, settings.contract))

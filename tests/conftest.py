@@ -10,11 +10,11 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from mockserver.api import make_settings
+from mockserver.control.app import make_app
 from mockserver.engine import Mock
 from mockserver.server.asgi import App
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.server import make_app
 from tests.needs import NOT_TESTED
 
 hypothesis_settings.register_profile("dev", max_examples=30, deadline=None)

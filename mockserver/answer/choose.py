@@ -48,7 +48,7 @@ class Answers:
         play = self._plays.get(operation)
         if play is None or not self.fixtures.bundled(operation):
             return None if play is None else partial(self._played, play)
-        has_script = _is_stream(operation) and "" in self.fixtures.named(operation, operation.success)
+        has_script = _is_stream(operation) and self.fixtures.has_unnamed(operation, operation.success)
         return partial(self._played, play) if has_script else play
 
     def answer(self, call: Call, preference: Preference = NONE) -> Draft:

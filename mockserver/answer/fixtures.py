@@ -43,6 +43,11 @@ class Fixtures:
             self._all[operation] = self._read(operation)
         return self._all[operation].get(status, {})
 
+    def has_unnamed(self, operation: Operation, status: int) -> bool:
+        """Return whether there is a file for the unnamed answer; no bundled one is read to find out."""
+        bundled = None if self._folder is None else self._folder / operation.id / f"{status}.json"
+        return "" in self._own.get(operation, {}).get(status, {}) or (bundled is not None and bundled.exists())
+
     def bundled(self, operation: Operation) -> bool:
         """Return whether an operation belongs to a contract of a pack."""
         return operation in self._bundled

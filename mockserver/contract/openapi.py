@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -162,6 +162,8 @@ class _Reader:
         self.checked: set[str] = set()
         self.schemas: dict[str, Schema] = {}
         """Schemas by pointer: places that refer to the same schema share it and its validator."""
+        self.replies: dict[str, Reply] = {}
+        """Replies by pointer: most operations refer to the same few."""
         self.at = ""
         """The place that was read last, for errors that were not foreseen."""
 
@@ -316,6 +318,9 @@ class _Reader:
         if in_operation and not re.fullmatch(r"[1-5](\d\d|XX|xx)|default", status):
             raise ContractError(f"{status!r} is no status", where="#" + pointer)
         pointer, node = resolve(self.document, pointer)
+        shared = self.replies.get(pointer)
+        if shared is not None:
+            return replace(shared, status=status)
         content = node.get("content") or {}
         media = tuple(self.media(name, join(pointer, "content", name)) for name in content)
         evidence = node.get("x-evidence", self.document.get("info", {}).get("x-evidence", "documented"))
@@ -324,7 +329,8 @@ class _Reader:
             place, header = resolve(self.document, join(pointer, "headers", name))
             if header.get("required"):
                 headers[name.lower()] = self.schema(join(place, "schema")) if "schema" in header else None
-        return Reply(status, media, pointer, evidence, MappingProxyType(headers))
+        reply = self.replies[pointer] = Reply(status, media, pointer, evidence, MappingProxyType(headers))
+        return reply
 
     def media(self, media_type: str, pointer: str) -> Media:
         self.at = pointer

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mockserver.api import choose, options, unknown_option
+from mockserver.control.app import make_app
 from mockserver.errors import UsageError
 from mockserver.messages import PREFIX
 from mockserver.server.asgi import App, Receive, Scope, Send
 from mockserver.server.uvicorn import running
 from mockserver.settings import read_value
-from mockserver.testing.server import SEED, MockServer, connect, make_app, open_mock
+from mockserver.testing.server import SEED, MockServer, connect, open_mock
 
 if TYPE_CHECKING:
     import pytest

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mockserver.api import Api
 from mockserver.contract.openapi import Contract
+from mockserver.control.app import make_app, start_mock
 from mockserver.control.client import LocalAdmin
 from mockserver.engine import Mock
 from mockserver.errors import StartError
@@ -18,7 +19,7 @@ from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.server import API_KEY, MockServer, make_app, start_mock
+from mockserver.testing.server import API_KEY, MockServer
 from mockserver.testing.views import Stub
 
 

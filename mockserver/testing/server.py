@@ -7,41 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.api import Api, Client, find, load, make_settings
 from mockserver.control.admin import Admin
-from mockserver.control.app import Control
+from mockserver.control.app import Control, make_app, start_mock
 from mockserver.control.client import LocalAdmin, RemoteAdmin, contract_of
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE, Request, Response, too_big, too_long
-from mockserver.server.asgi import App
 from mockserver.server.client import ask
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.store.snapshot import load_state
 from mockserver.testing.views import Journal, Stubs, VerificationError
 
 if TYPE_CHECKING:
     import httpx
-
-
-def start_mock(settings: Settings) -> Mock:
-    """Make the mock with its store, and load the saved state if one is set and the store is empty."""
-    mock = Mock(settings)
-    if settings.state is not None:
-        mock.loaded = load_state(mock.store, settings.state, mock.record_problem, mock.convert_record)
-    return mock
-
-
-def make_app(settings: Settings, mock: Mock | None = None) -> App:
-    """Make the ASGI application."""
-    mock = start_mock(settings) if mock is None else mock
-    return App(
-        mock,
-        control=Control(mock),
-        cors=settings.cors,
-        max_body=settings.max_body,
-        body_timeout=settings.body_timeout,
-        access_log=settings.access_log,
-    )
 
 
 API_KEY = "any-key"

@@ -23,11 +23,11 @@ from mockserver.check.provider.protocol import PROTOCOL
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.model import Report
 from mockserver.check.target import of_app, of_handler
+from mockserver.control.app import make_app
 from mockserver.engine import Mock
 from mockserver.messages import Handler, Request, Response
 from mockserver.server.uvicorn import running
 from mockserver.settings import SOURCES, Settings
-from mockserver.testing.server import make_app
 from tests import commands
 from tests.conftest import app_of
 from tests.redis_server import redis_server

@@ -17,9 +17,9 @@ from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
 from mockserver.cli import main
+from mockserver.control.app import make_app
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.server import make_app
 from tests.clients.checked import released
 from tests.clients.environments import CACHE, clean_environ
 from tests.needs import PATIENCE, free_port, need

@@ -144,7 +144,7 @@ def test_nothing_imports_the_command() -> None:
         ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "delivery"}),
         ("time", {"server.asgi", "clock", "store.sqlite", "server.transport"}),
         ("uvicorn", {"server.uvicorn"}),
-        ("starlette", {"server.asgi", "control.app"}),
+        ("starlette", {"server.asgi", "control.starlette"}),
         ("httpx", {"control.client", "testing.server", "server.transport"}),
         ("pytest", {"pytest_plugin"}),
         ("jsonschema_rs", {"matching", "contract.schema"}),
@@ -221,6 +221,25 @@ def test_serving_a_title_loads_nothing_that_it_does_not_use() -> None:
     idle = ("check", "testing", "apis.llamacloud_chat.check", "apis.llamacloud_chat.testing")
     assert [name for name in rooms if name.startswith(idle)] == []
     assert "jsonschema_rs" in loaded
+
+
+SERVE = """
+import sys
+from mockserver import cli
+from mockserver.server import uvicorn
+
+uvicorn.serve = lambda *_, **__: print(*sys.modules)
+cli.serve(["--port", "0"], standalone_mode=False)
+"""
+
+
+def test_the_command_that_serves_loads_no_test_tools_and_no_control_route() -> None:
+    loaded = set(run(SERVE).split())
+    assert {"mockserver.engine", "mockserver.server.asgi", "mockserver.control.app"} <= loaded
+    rooms = {name.removeprefix("mockserver.") for name in loaded if name.startswith("mockserver.")}
+    assert {name for name in rooms if name.startswith(("check", "testing", "watch", "control."))} == {"control.app"}
+    needed = {"uvicorn", "click"}
+    assert not loaded & ((HEAVY - needed - {"watchfiles"}) | {"difflib", "urllib.request", "sqlite3"})
 
 
 def test_the_command_line_loads_the_engine_only_when_it_serves() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mockserver.apis.llamacloud_chat.state import SESSIONS, convert, new_session
+from mockserver.control.app import start_mock
 from mockserver.errors import StateError, StoreError
 from mockserver.messages import Json
 from mockserver.settings import Settings
@@ -15,7 +16,6 @@ from mockserver.store.memory import MemoryStore
 from mockserver.store.open import open_store
 from mockserver.store.redis import RedisStore
 from mockserver.store.snapshot import dump_state, load_state, restore_state
-from mockserver.testing.server import start_mock
 from tests.redis_server import RedisServer
 from tests.strategies import ROOT
 from tests.talk import ask, value

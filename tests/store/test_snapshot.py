@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mockserver.control.app import start_mock
 from mockserver.engine import Mock
 from mockserver.errors import StateError, StoreError, StoreFullError, UsageError
 from mockserver.messages import Json
@@ -14,7 +15,6 @@ from mockserver.store.base import Change, Limits, Record, Store, Update
 from mockserver.store.memory import MemoryStore
 from mockserver.store.open import open_store
 from mockserver.store.snapshot import dump_state, load_state, restore_state
-from mockserver.testing.server import start_mock
 from tests.talk import MESSAGE, ask, value
 
 CHAT = "/api/v1/chat"

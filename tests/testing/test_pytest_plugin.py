@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mockserver.control.app import make_app
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.server import make_app
 
 HEAD = """
 import httpx

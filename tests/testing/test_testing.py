@@ -12,12 +12,12 @@ import pytest
 
 from mockserver import testing
 from mockserver.apis.llamacloud_chat.testing import ChatMockServer, connect, open_mock
+from mockserver.control.app import make_app
 from mockserver.errors import MockserverError, StartError, StateError, StoreError, StubError, UsageError
 from mockserver.messages import Json
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.testing import ABSENT, VerificationError
-from mockserver.testing.server import make_app
 from tests.conftest import settings
 from tests.needs import free_port
 from tests.talk import KEY, MESSAGE
