@@ -14,7 +14,7 @@ LONGEST_STATE = 268_435_456
 """Longest state that is restored, in bytes."""
 
 
-class Reply(NamedTuple):
+class ControlResponse(NamedTuple):
     """What a control route answers: a JSON value, or content of another media type."""
 
     status: int = 200
@@ -24,7 +24,7 @@ class Reply(NamedTuple):
     media: str = "application/json"
 
 
-NOTHING = Reply(204)
+NOTHING = ControlResponse(204)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class ControlRequest:
     """The body as bytes, for routes that do not read JSON."""
 
 
-ControlHandler: TypeAlias = Callable[[ControlRequest], Reply]
+ControlHandler: TypeAlias = Callable[[ControlRequest], ControlResponse]
 """Answers a control request, or raises a MockserverError that says what is wrong with it."""
 
 
@@ -72,7 +72,7 @@ class Admin(Protocol):
         content: bytes = b"",
         query: Mapping[str, str] | None = None,
         **params: str,
-    ) -> Reply:
+    ) -> ControlResponse:
         """Call a route by its method and the path of the table; `params` fill the path.
 
         A MockserverError says why a call was refused; a StartError, that the server cannot be reached.

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from mockserver.control.admin import ControlRequest, Reply
+from mockserver.control.admin import ControlRequest, ControlResponse
 from mockserver.control.routes import table_of
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StartError, StateError, StoreError, StubError
@@ -28,7 +28,7 @@ class LocalAdmin:
         content: bytes = b"",
         query: Mapping[str, str] | None = None,
         **params: str,
-    ) -> Reply:
+    ) -> ControlResponse:
         """Call a route."""
         request = ControlRequest(
             mock=self.mock, scope=self.scope, path=params, query=query or {}, value=value, content=content
@@ -66,7 +66,7 @@ class RemoteAdmin:
         content: bytes = b"",
         query: Mapping[str, str] | None = None,
         **params: str,
-    ) -> Reply:
+    ) -> ControlResponse:
         """Call a route."""
         import httpx
 
@@ -79,7 +79,7 @@ class RemoteAdmin:
         if response.is_success or response.status_code in (404, 406):
             is_json = response.headers.get("content-type", "").startswith("application/json")
             made = response.json() if is_json and response.content else None
-            return Reply(response.status_code, made, (response.content,))
+            return ControlResponse(response.status_code, made, (response.content,))
         raise _refusal(response, path)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 from mockserver.api import Api, load
 from mockserver.contract.schema import load_document
 from mockserver.control.access import HEALTH
-from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, Reply, Route
+from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, ControlResponse, Route
 from mockserver.data import CONTROL, data_dir, packed
 from mockserver.errors import ContractError, MockserverError, StubError, UsageError
 from mockserver.journal.exchange import as_json, calls_of
@@ -19,14 +19,14 @@ from mockserver.store.snapshot import dump_state, restore_state
 from mockserver.stub.rules import entry_spec
 
 
-def not_found(text: str) -> Reply:
+def not_found(text: str) -> ControlResponse:
     """Answer 404."""
-    return Reply(404, {"detail": text})
+    return ControlResponse(404, {"detail": text})
 
 
-def _openapi(request: ControlRequest) -> Reply:
+def _openapi(request: ControlRequest) -> ControlResponse:
     try:
-        return Reply(value=request.mock.document(request.query.get("contract")))
+        return ControlResponse(value=request.mock.document(request.query.get("contract")))
     except UsageError as error:
         return not_found(f"{error.what}; {error.fix}")
 
@@ -59,15 +59,15 @@ def _joined(there: Json, more: Json, where: str) -> Json:
     return {**there, **more}
 
 
-def _own_openapi(request: ControlRequest) -> Reply:
-    return Reply(value=control_document(request.mock.api))
+def _own_openapi(request: ControlRequest) -> ControlResponse:
+    return ControlResponse(value=control_document(request.mock.api))
 
 
-def health(request: ControlRequest) -> Reply:
+def health(request: ControlRequest) -> ControlResponse:
     """Report what is served, and how much is stored; StoreError if the store cannot be reached."""
     mock = request.mock
     contracts = mock.served.contracts
-    return Reply(
+    return ControlResponse(
         value={
             "status": "ok",
             "api": None if mock.api is None else mock.api.name,
@@ -81,7 +81,7 @@ def health(request: ControlRequest) -> Reply:
     )
 
 
-def _contract(request: ControlRequest) -> Reply:
+def _contract(request: ControlRequest) -> ControlResponse:
     """List the operations in force, and the names that their requests may use."""
     mock = request.mock
     contracts = [
@@ -97,7 +97,7 @@ def _contract(request: ControlRequest) -> Reply:
         for name, each in mock.served.stubs.fields.items()
     }
     api = None if mock.api is None else mock.api.name
-    return Reply(
+    return ControlResponse(
         value={"api": api, "contracts": contracts, "fields": fields, "journal_size": mock.settings.journal_size}
     )
 
@@ -105,16 +105,16 @@ def _contract(request: ControlRequest) -> Reply:
 # -- journal
 
 
-def _journal(request: ControlRequest) -> Reply:
+def _journal(request: ControlRequest) -> ControlResponse:
     exchanges = request.mock.exchanges(request.scope)
     if "operation" in request.query:
         exchanges = [each for each in exchanges if each.operation == request.query["operation"]]
     kind = request.query.get("format", "json")
     if kind == "har":
-        return Reply(value=as_har(exchanges))
+        return ControlResponse(value=as_har(exchanges))
     if kind != "json":
         raise UsageError(f"there is no format {kind!r}", fix="the formats are json and har")
-    return Reply(
+    return ControlResponse(
         value={
             "scope": request.scope,
             "exchanges": [as_json(each) for each in exchanges],
@@ -123,24 +123,24 @@ def _journal(request: ControlRequest) -> Reply:
     )
 
 
-def _clear_journal(request: ControlRequest) -> Reply:
+def _clear_journal(request: ControlRequest) -> ControlResponse:
     request.mock.store.clear_entries(request.scope)
     return NOTHING
 
 
-def _verify(request: ControlRequest) -> Reply:
+def _verify(request: ControlRequest) -> ControlResponse:
     mock = request.mock
     if not mock.settings.journal_size:
         raise StubError("nothing can be verified: there is no journal", fix="raise --journal-size")
     verdict = answer_question(mock.exchanges(request.scope), mock.served.stubs.fields, request.value)
-    return Reply(200 if verdict.ok else 406, verdict._asdict())
+    return ControlResponse(200 if verdict.ok else 406, verdict._asdict())
 
 
 # -- stubs
 
 
-def _stubs(request: ControlRequest) -> Reply:
-    return Reply(value={"scope": request.scope, "stubs": _listed(request)})
+def _stubs(request: ControlRequest) -> ControlResponse:
+    return ControlResponse(value={"scope": request.scope, "stubs": _listed(request)})
 
 
 def _listed(request: ControlRequest) -> list[Json]:
@@ -168,7 +168,7 @@ def _listed(request: ControlRequest) -> list[Json]:
     ]
 
 
-def _create_stubs(request: ControlRequest) -> Reply:
+def _create_stubs(request: ControlRequest) -> ControlResponse:
     given = request.value
     stubs, scope = request.mock.served.stubs, request.scope
     numbers: list[int] = []
@@ -179,10 +179,10 @@ def _create_stubs(request: ControlRequest) -> Reply:
         for number in numbers:  # all or none
             request.mock.store.remove_stubs(scope, number)
         raise
-    return Reply(201, {"numbers": numbers})
+    return ControlResponse(201, {"numbers": numbers})
 
 
-def _remove_stubs(request: ControlRequest) -> Reply:
+def _remove_stubs(request: ControlRequest) -> ControlResponse:
     request.mock.store.remove_stubs(request.scope)
     return NOTHING
 
@@ -193,11 +193,11 @@ def _number(request: ControlRequest) -> int:
     return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else 0
 
 
-def _stub(request: ControlRequest) -> Reply:
+def _stub(request: ControlRequest) -> ControlResponse:
     number = _number(request)
     for each in _listed(request):
         if each["number"] == number:
-            return Reply(value=each)
+            return ControlResponse(value=each)
     return not_found(f"There is no stub {request.path['number']}.")
 
 
@@ -210,16 +210,16 @@ def _refuse_those_of_the_file(request: ControlRequest) -> None:
         )
 
 
-def _change_stub(request: ControlRequest) -> Reply:
+def _change_stub(request: ControlRequest) -> ControlResponse:
     found = _stub(request)
     if found.status == 404:
         return found
     _refuse_those_of_the_file(request)
     made = request.mock.served.stubs.add(request.scope, request.value, _number(request))
-    return Reply(value={"numbers": [made.number]})
+    return ControlResponse(value={"numbers": [made.number]})
 
 
-def _remove_stub(request: ControlRequest) -> Reply:
+def _remove_stub(request: ControlRequest) -> ControlResponse:
     found = _stub(request)
     if found.status == 404:
         return found
@@ -231,28 +231,28 @@ def _remove_stub(request: ControlRequest) -> Reply:
 # -- state and scopes
 
 
-def _state(request: ControlRequest) -> Reply:
+def _state(request: ControlRequest) -> ControlResponse:
     lines = dump_state(request.mock.store, request.scope if request.named else None)
     head = next(lines)  # report an unreachable store before the answer begins
-    return Reply(content=chain((head,), lines), media="application/x-ndjson")
+    return ControlResponse(content=chain((head,), lines), media="application/x-ndjson")
 
 
-def _restore(request: ControlRequest) -> Reply:
+def _restore(request: ControlRequest) -> ControlResponse:
     only = request.scope if request.named else None
     mock = request.mock
     count = restore_state(mock.store, request.content, mock.record_problem, mock.convert_record, only)
-    return Reply(value={"records": count})
+    return ControlResponse(value={"records": count})
 
 
-def _scopes(request: ControlRequest) -> Reply:
+def _scopes(request: ControlRequest) -> ControlResponse:
     counts = sorted(request.mock.store.scopes().items())
-    return Reply(value={"scopes": [{"name": name, "records": count} for name, count in counts]})
+    return ControlResponse(value={"scopes": [{"name": name, "records": count} for name, count in counts]})
 
 
-def _scope(request: ControlRequest) -> Reply:
+def _scope(request: ControlRequest) -> ControlResponse:
     mock, name = request.mock, request.path.get("name", request.scope)
     own = mock.store.seed(name)
-    return Reply(
+    return ControlResponse(
         value={
             "name": name,
             "records": mock.store.scopes().get(name, 0),
@@ -261,7 +261,7 @@ def _scope(request: ControlRequest) -> Reply:
     )
 
 
-def _set_seed(request: ControlRequest) -> Reply:
+def _set_seed(request: ControlRequest) -> ControlResponse:
     body = request.value
     seed = body.get("seed") if isinstance(body, dict) and body.keys() == {"seed"} else None
     if not isinstance(seed, int) or isinstance(seed, bool) or abs(seed) >= 2**63:
@@ -270,12 +270,12 @@ def _set_seed(request: ControlRequest) -> Reply:
     return _scope(request)
 
 
-def _drop_scope(request: ControlRequest) -> Reply:
+def _drop_scope(request: ControlRequest) -> ControlResponse:
     request.mock.store.drop(request.path["name"])
     return NOTHING
 
 
-def _reset_scope(request: ControlRequest) -> Reply:
+def _reset_scope(request: ControlRequest) -> ControlResponse:
     """Remove records, journal and stubs, but keep the seed."""
     store, name = request.mock.store, request.path["name"]
     own = store.seed(name)
@@ -285,12 +285,12 @@ def _reset_scope(request: ControlRequest) -> Reply:
     return _scope(request)
 
 
-def _reset(request: ControlRequest) -> Reply:
+def _reset(request: ControlRequest) -> ControlResponse:
     store = request.mock.store
     names = list(store.scopes())
     for name in {*names, *store.active_scopes()}:
         store.drop(name)
-    return Reply(value={"dropped": sorted(names)})
+    return ControlResponse(value={"dropped": sorted(names)})
 
 
 _SCOPE = "/__mock__/scopes/{name}"

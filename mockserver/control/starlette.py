@@ -13,7 +13,7 @@ from starlette.routing import Route as StarletteRoute
 
 from mockserver.answer.errors import describe
 from mockserver.control.access import HEALTH, refused
-from mockserver.control.admin import ControlRequest, Reply, Route
+from mockserver.control.admin import ControlRequest, ControlResponse, Route
 from mockserver.control.routes import table_of
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StoreError, UsageError
@@ -68,7 +68,7 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
     return endpoint
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: ControlResponse) -> Response:
     if reply.content is not None:
         return StreamingResponse(reply.content, reply.status, media_type=reply.media)
     if reply.status == 204:

@@ -16,7 +16,7 @@ VERSION = 2
 _ROUNDS = 20
 """How often a collection is looked at again for what has changed meanwhile."""
 
-Check: TypeAlias = Callable[[Record, Sequence[Part]], str]
+RecordCheck: TypeAlias = Callable[[Record, Sequence[Part]], str]
 """Says what is wrong with a record and its parts; nothing for what is right."""
 
 Convert: TypeAlias = Callable[[Json], Json]
@@ -46,7 +46,7 @@ class _Saved(NamedTuple):
 
     open: Callable[[], IO[bytes]]
     name: str
-    check: Check | None = None
+    check: RecordCheck | None = None
     convert: Convert | None = None
 
     def lines(self) -> Iterator[tuple[str, _ScopeLine | _RecordLine]]:
@@ -135,7 +135,7 @@ def _line(value: object) -> bytes:
     return dump_json(value) + b"\n"
 
 
-def load_state(store: Store, path: Path, check: Check | None = None, convert: Convert | None = None) -> int:
+def load_state(store: Store, path: Path, check: RecordCheck | None = None, convert: Convert | None = None) -> int:
     """Put a saved state into a store that is empty, and return the number of its records; else 0.
 
     Records that are there already stay, so that several servers may start from one state at once.
@@ -144,7 +144,7 @@ def load_state(store: Store, path: Path, check: Check | None = None, convert: Co
 
 
 def restore_state(
-    store: Store, text: bytes, check: Check | None = None, convert: Convert | None = None, only: str | None = None
+    store: Store, text: bytes, check: RecordCheck | None = None, convert: Convert | None = None, only: str | None = None
 ) -> int:
     """Let a store, or one scope of it, keep the records of a saved state and no others; return their number.
 

@@ -47,7 +47,7 @@ _DEEPEST = 100
 """How deeply a file of stubs may be nested."""
 
 
-class Entry(NamedTuple):
+class StubEntry(NamedTuple):
     """The stubbed responses for matching requests of an operation, one after the other."""
 
     number: int
@@ -66,7 +66,7 @@ class Entry(NamedTuple):
 class Taken(NamedTuple):
     """The stub that answers a request: its entry, the step of it, and the number of this use, from 1 on."""
 
-    entry: Entry
+    entry: StubEntry
     step: StubbedResponse
     use: int
     place: int
@@ -106,7 +106,7 @@ def spec_json(spec: Json) -> Json:
     return {**spec, "when": as_json(spec["when"])}
 
 
-def entry_spec(entry: "Entry") -> Json:
+def entry_spec(entry: StubEntry) -> Json:
     """Write a stub as JSON, with functions as their names."""
     spec: Json = {"operation": entry.operation, "when": entry.when, "answers": [dict(s.spec) for s in entry.steps]}
     if entry.probability < 1:
@@ -146,10 +146,10 @@ class StubRules:
         self._operations: dict[str, list[Operation]] = {}
         for operation in operations:
             self._operations.setdefault(operation.id, []).append(operation)
-        self._compiled: dict[tuple[str, int, int], Entry] = {}
+        self._compiled: dict[tuple[str, int, int], StubEntry] = {}
         self.base = tuple(self._based(index, spec) for index, spec in enumerate(base, 1))
 
-    def _based(self, index: int, spec: Any) -> Entry:
+    def _based(self, index: int, spec: Any) -> StubEntry:
         """Compile an entry of a file; a StubError says which entry is wrong."""
         try:
             return self.compile(StoredStub(-index, 1, read_spec(spec)))
@@ -157,21 +157,21 @@ class StubRules:
             what = f"entry {index} of the stubs: {error.what}"
             raise StubError(what, where=error.where, why=error.why, fix=error.fix) from error
 
-    def add(self, scope: str, given: Any, number: int = 0) -> Entry:
+    def add(self, scope: str, given: Any, number: int = 0) -> StubEntry:
         """Create or change a stub; a StubError says what the contract does not allow."""
         spec = read_spec(given)
         self.compile(StoredStub(0, 0, spec))
         kept = self.store.put_stub(scope, spec_json(spec) if self.store.shared_log else spec, number)
         return self._entry(scope, kept)
 
-    def entries(self, scope: str) -> Sequence[Entry]:
+    def entries(self, scope: str) -> Sequence[StubEntry]:
         """List the stubs of a scope: those that every scope starts with, then its own."""
         return self._entries(scope, self.store.stubs(scope))
 
-    def _entries(self, scope: str, kept: Sequence[StoredStub]) -> Sequence[Entry]:
+    def _entries(self, scope: str, kept: Sequence[StoredStub]) -> Sequence[StubEntry]:
         return (*self.base, *(self._entry(scope, each) for each in kept)) if kept else self.base
 
-    def _entry(self, scope: str, kept: StoredStub) -> Entry:
+    def _entry(self, scope: str, kept: StoredStub) -> StubEntry:
         key = (scope, kept.number, kept.revision)
         entry = self._compiled.get(key)
         if entry is None:
@@ -206,7 +206,7 @@ class StubRules:
                     return taken
         return None
 
-    def _claimed(self, scope: str, entry: Entry, place: int) -> Taken | None:
+    def _claimed(self, scope: str, entry: StubEntry, place: int) -> Taken | None:
         """Claim a use of an entry. Its chance depends on its position, since numbers are shared by all scopes."""
         if entry.probability < 1:
             asked = self.store.claim(scope, f"{entry.number}:asked")
@@ -260,7 +260,7 @@ class StubRules:
         whole = damaged(response, lasting(step.faults), chance, schema)
         return damaged(response, step.faults, chance, schema), whole
 
-    def compile(self, kept: StoredStub) -> Entry:
+    def compile(self, kept: StoredStub) -> StubEntry:
         """Compile a stub; a StubError says what cannot be read, or what the contract does not allow."""
         spec = kept.spec
         operation, probability = spec["operation"], spec.get("probability", 1.0)
@@ -276,7 +276,7 @@ class StubRules:
             self._check(operation, step)
         counts = [step.times for step in steps]
         total = None if None in counts else sum(count or 0 for count in counts)
-        return Entry(kept.number, operation, when, steps, float(probability), total)
+        return StubEntry(kept.number, operation, when, steps, float(probability), total)
 
     def _check(self, operation: str, step: StubbedResponse) -> None:
         """Reject an answer that no contract in force allows."""
@@ -295,12 +295,12 @@ class StubRules:
             raise wrong[0]
 
 
-def _step(entry: Entry, use: int) -> StubbedResponse:
+def _step(entry: StubEntry, use: int) -> StubbedResponse:
     """Return the step that answers an entry's use."""
     return [step for step, first in _firsts(entry) if use >= first][-1]
 
 
-def _firsts(entry: Entry) -> Iterator[tuple[StubbedResponse, int]]:
+def _firsts(entry: StubEntry) -> Iterator[tuple[StubbedResponse, int]]:
     """Yield each step with the number of its first use."""
     first = 1
     for step in entry.steps:

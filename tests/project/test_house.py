@@ -264,6 +264,29 @@ def test_a_generic_room_knows_nothing_of_the_chat(room: str) -> None:
     assert CHAT_WORDS.findall(code.replace('"llamacloud-mockserver"', "")) == []
 
 
+def type_names(module: str) -> Iterator[str]:
+    """Yield the names of the classes and type aliases of a module."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation).endswith("TypeAlias"):
+            yield ast.unparse(node.target)
+
+
+OPAQUE = ("mockserver.store.base", "Entry")
+"""What a store keeps of an exchange and does not look into: an Entry of the journal, named without importing it."""
+
+
+def test_one_type_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for module in PATHS:
+        for name in type_names(module):
+            if (module, name) != OPAQUE:
+                places.setdefault(name, []).append(module)
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 # -- sizes -----------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from mockserver.engine import Mock
 from mockserver.errors import StubError
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings
-from mockserver.stub.rules import MOST_RESPONSES, Entry, read_spec, read_stubs
+from mockserver.stub.rules import MOST_RESPONSES, StubEntry, read_spec, read_stubs
 from tests.conftest import settings
 from tests.strategies import BODIES, json_values, operations, own_document, target, write_document
 from tests.talk import MESSAGE, TITLE, ask, header, value, whole
@@ -30,7 +30,7 @@ def mock_of(**options: Any) -> Mock:
     return Mock(settings(**{"seed": 0, "contract": "2.6", "clock": STILL, **options}))
 
 
-def stub(mock: Mock, operation: str = "set_title", scope: str = "default", **said: Any) -> Entry:
+def stub(mock: Mock, operation: str = "set_title", scope: str = "default", **said: Any) -> StubEntry:
     """Create a stub."""
     return mock.served.stubs.add(scope, {"operation": operation, **said})
 

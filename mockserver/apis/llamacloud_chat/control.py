@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from mockserver.apis.llamacloud_chat.sessions import EVERYTHING, problem, summary
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, new_session
 from mockserver.clock import timestamp_of
-from mockserver.control.admin import NOTHING, ControlRequest, Reply, Route
+from mockserver.control.admin import NOTHING, ControlRequest, ControlResponse, Route
 from mockserver.control.routes import not_found
 from mockserver.errors import StateError
 from mockserver.messages import Json
@@ -31,22 +31,22 @@ def _whole(store: Store, scope: str, session_id: str) -> Json:
     return None if found.record is None else {**_json(found.record), "events": events_of(found.parts)}
 
 
-def _sessions(request: ControlRequest) -> Reply:
+def _sessions(request: ControlRequest) -> ControlResponse:
     found: list[Record] = []
     before = None
     while page := request.mock.store.page(request.scope, SESSIONS, None, before, 1_000):
         found += page
         before = page[-1].seq
-    return Reply(value={"scope": request.scope, "sessions": [_json(session) for session in found]})
+    return ControlResponse(value={"scope": request.scope, "sessions": [_json(session) for session in found]})
 
 
-def _session(request: ControlRequest) -> Reply:
+def _session(request: ControlRequest) -> ControlResponse:
     session_id = request.path["session_id"]
     found = _whole(request.mock.store, request.scope, session_id)
-    return not_found(f"No session has the id {session_id}.") if found is None else Reply(value=found)
+    return not_found(f"No session has the id {session_id}.") if found is None else ControlResponse(value=found)
 
 
-def _put_session(request: ControlRequest) -> Reply:
+def _put_session(request: ControlRequest) -> ControlResponse:
     """Store a session as given, as if create had made it."""
     store, scope, session_id = request.mock.store, request.scope, request.path["session_id"]
     made, parts = _read_session(request, session_id)
@@ -54,7 +54,7 @@ def _put_session(request: ControlRequest) -> Reply:
     made = made.changed(born=number)
     store.update(scope, SESSIONS, session_id, lambda *_: Change(None))
     store.update(scope, SESSIONS, session_id, lambda *_: Change(made, parts))
-    return Reply(value=_whole(store, scope, session_id))
+    return ControlResponse(value=_whole(store, scope, session_id))
 
 
 def _read_session(request: ControlRequest, session_id: str) -> tuple[Record, Sequence[Part]]:
@@ -87,7 +87,7 @@ def _read_session(request: ControlRequest, session_id: str) -> tuple[Record, Seq
     return made, parts
 
 
-def _delete_session(request: ControlRequest) -> Reply:
+def _delete_session(request: ControlRequest) -> ControlResponse:
     store, session_id = request.mock.store, request.path["session_id"]
     found = store.find(request.scope, SESSIONS, session_id).record
     if found is None:

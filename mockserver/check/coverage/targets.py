@@ -106,7 +106,7 @@ class Aspect(NamedTuple):
     """Whether a value touches it: a wrong value for a violation, else a right one."""
 
 
-class Step(NamedTuple):
+class NestedSchema(NamedTuple):
     """A schema that stands in another and is looked at: its place, the way there in the value, what opens it."""
 
     keyword: str
@@ -203,11 +203,11 @@ _GATES: Mapping[str, PlaceKind | None] = {
 """The keywords whose schemas are looked at, and the kind of place that each opens."""
 
 
-def steps(views: Views, pointer: str, side: Side) -> Iterator[Step]:
+def steps(views: Views, pointer: str, side: Side) -> Iterator[NestedSchema]:
     """List the schemas that stand in a schema and are looked at."""
     node = lookup(views.document, pointer)
     if "$ref" in node:
-        yield Step("$ref", None, node["$ref"][1:], (), None)
+        yield NestedSchema("$ref", None, node["$ref"][1:], (), None)
     for keyword, name, place, part in subschemas(node, pointer):
         is_idle = (part is True and name is None) or (part == {} and keyword == "additionalProperties")
         is_idle |= keyword in ("then", "else") and "if" not in node
@@ -218,10 +218,10 @@ def steps(views: Views, pointer: str, side: Side) -> Iterator[Step]:
         way: tuple[str | int, ...] = ("*",) if name is None else (name,)
         if _GATES[keyword] == "branch":
             way = (keyword,) if name is None else (keyword, name)
-        yield Step(keyword, name, place, () if keyword == "allOf" else way, _GATES[keyword])
+        yield NestedSchema(keyword, name, place, () if keyword == "allOf" else way, _GATES[keyword])
 
 
-def name_of(node: Json, step: Step) -> str:
+def name_of(node: Json, step: NestedSchema) -> str:
     """Name a branch of a union by its reference, its title, its type, or its number."""
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
@@ -385,14 +385,14 @@ class _Walk:
                 self.add(side, "field-absent", step.pointer, there, f"{step.name} {never}", parent)
             yield _Way(side, step.pointer, there, gate, needed if step.is_joined else self._needed(node, step))
 
-    def _needed(self, node: Json, step: Step) -> frozenset[str]:
+    def _needed(self, node: Json, step: NestedSchema) -> frozenset[str]:
         """Return the fields that a part of a schema requires; for the branches of a union, their tag too."""
         found = set(required(self._views.of(step.pointer)))
         if step.gate == "branch" and "propertyName" in node.get("discriminator", {}):
             found.add(node["discriminator"]["propertyName"])
         return frozenset(found)
 
-    def _called(self, step: Step) -> str:
+    def _called(self, step: NestedSchema) -> str:
         if step.keyword in ("properties", "patternProperties"):
             return str(step.name)
         if step.keyword == "additionalProperties":

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 from mockserver.check.coverage.targets import (
     Aspect,
+    NestedSchema,
     Place,
     PlaceKind,
     Side,
-    Step,
     aspects,
     holds_keyword,
     media_schema,
@@ -32,7 +32,7 @@ DEEPEST = 250
 """How deep a value, or a schema of schemas, is looked into."""
 
 
-def parts(node: Mapping[str, Json], step: Step, value: Json) -> Sequence[Json]:
+def parts(node: Mapping[str, Json], step: NestedSchema, value: Json) -> Sequence[Json]:
     """List the parts of a value that a schema below another is for."""
     name: Any = step.name
     match step.keyword, value:
@@ -114,7 +114,7 @@ class Visitor:
         self._schemas: dict[str, Schema] = {}
         self._parameters: dict[Operation, list[str]] = {}
         self.views = views_of(contract)
-        self._below: dict[tuple[Side, str], tuple[list[Aspect], list[Step]]] = {}
+        self._below: dict[tuple[Side, str], tuple[list[Aspect], list[NestedSchema]]] = {}
 
     def touched(self, operation: Operation, path: Mapping[str, str], exchange: CoveredExchange) -> set[Place]:
         """Return the places that an exchange exercised; `path` holds the values of the path, decoded."""
@@ -133,7 +133,7 @@ class Visitor:
             self._parameters[operation] = parameter_pointers(self.document, operation)
         return self._parameters[operation]
 
-    def below(self, side: Side, pointer: str) -> tuple[list[Aspect], list[Step]]:
+    def below(self, side: Side, pointer: str) -> tuple[list[Aspect], list[NestedSchema]]:
         """Return what a value can exercise of the schema at a place, and the schemas that stand in it."""
         if (side, pointer) not in self._below:
             found = list(aspects(lookup(self.document, pointer), side)), list(steps(self.views, pointer, side))
@@ -252,7 +252,7 @@ class _Look:
                 self.union(side, places, value, is_one=union == "oneOf", depth=depth)
         self._within.discard(mark)
 
-    def step(self, side: Side, pointer: str, step: Step, value: Json, *, right: bool, depth: int) -> None:
+    def step(self, side: Side, pointer: str, step: NestedSchema, value: Json, *, right: bool, depth: int) -> None:
         """Look at a value by a schema that stands in another one."""
         if step.is_joined:
             holds = right or self._it.holds(step.pointer, value)
