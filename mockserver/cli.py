@@ -107,7 +107,7 @@ class _Commands(click.Group):
         return [*super().list_commands(ctx), *CHECKS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Give one of them."""
+        """Return one of them."""
         lazy = CHECKS.get(cmd_name)
         if lazy is None:
             return super().get_command(ctx, cmd_name)
@@ -130,7 +130,7 @@ class _Commands(click.Group):
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def describe(self, name: str) -> str:
-        """Say in a line what a command does, and which extra it needs if that is not installed."""
+        """Describe a command in a line, with the extra that it needs if that is not installed."""
         lazy = CHECKS.get(name)
         if lazy is None:
             return self.commands[name].get_short_help_str(limit=100)
@@ -392,7 +392,7 @@ def say(text: str) -> None:
 
 
 def read_pyproject(folder: Path, args: Sequence[str] = ()) -> dict[str, Any]:
-    """Give [tool.mockserver] of the nearest pyproject.toml, from `folder` upwards; {} where there is none.
+    """Return [tool.mockserver] of the nearest pyproject.toml, from `folder` upwards; {} if there is none.
 
     It may hold the options of the pack that it names itself, and of the one that is in force by `args`.
     """
@@ -418,7 +418,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _checked(path: Path, said: Mapping[str, Any], args: Sequence[str]) -> dict[str, Any]:
-    """Give the options of a table as the command takes them; a UsageError names one that there is not."""
+    """Return the options of a table as the command takes them; a UsageError names an unknown one."""
     if not said:
         return {}
     named = {key: str(said[key]) for key in ("api", "contract") if key in said}
@@ -439,7 +439,7 @@ def warn_of_unknown_variables(api: packs.Api | None) -> None:
 
 
 def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
-    """Convert a value of pyproject.toml to an option's; paths are relative to its folder."""
+    """Convert a value of pyproject.toml to that of an option; paths are relative to its folder."""
     is_file = "Path" in str(option.type) or (option.name == "contract" and (folder / str(value)).is_file())
     if is_file:
         return str(folder / str(value))
@@ -451,7 +451,7 @@ def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
 
 
 def _defaults(args: Sequence[str]) -> dict[str, Any]:
-    """Read pyproject.toml; what is wrong in it is no error while a shell completes the line."""
+    """Read pyproject.toml; its errors are ignored while a shell completes the line."""
     try:
         return read_pyproject(Path.cwd(), args)
     except UsageError:

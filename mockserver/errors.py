@@ -18,7 +18,7 @@ DISTRIBUTION = "llamacloud-mockserver"
 
 
 def install_command(extra: str) -> str:
-    """Give the command that installs an extra of this project."""
+    """Return the command that installs an extra of this project."""
     return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 

@@ -93,7 +93,7 @@ class Operation:
     """The methods that the path takes, as the Allow header lists them."""
 
     def reply(self, status: int) -> Reply | None:
-        """Give the declared reply for a status: the exact one, else its range, else the default."""
+        """Return the declared reply for a status: the exact one, else its range, else the default."""
         return self.exact.get(status) or self.replies.get(f"{status // 100}XX") or self.replies.get("default")
 
     @property

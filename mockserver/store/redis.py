@@ -34,10 +34,10 @@ _OLD_KEYS = ("scopes", "journals", "planners")
 """What stands right after the prefix where an earlier release has kept something."""
 
 _PATIENCE = 2.0
-"""Seconds to wait for an answer of Redis's."""
+"""Seconds to wait for an answer from Redis."""
 
 _TRIES = 200
-"""How often an update is tried where other processes are faster each time."""
+"""How often an update is retried when another process changed the record first."""
 
 # What is kept, each under the prefix and the version:
 #   scopes         hash  scope -> how many records it has
@@ -124,7 +124,7 @@ end
 return found
 """
 
-# Writes what a step has made, if the record is still what the step was given; else tells what it is now.
+# Writes the result of a step if the record is unchanged since the step read it; else returns what it is now.
 # The first thing written takes memory: only there does a Redis that has none left refuse the whole script.
 # The parts follow as pairs.
 _COMMIT = """
@@ -362,7 +362,7 @@ class RedisStore:
         return self._ask(command, keys, arguments)
 
     def _keep(self, script: str, scope: str, *arguments: str | bytes | int) -> int:
-        """Run a script that makes its scope appear."""
+        """Run a script that creates its scope if need be."""
         answer = self._run(script, scope, scope, self._limits.scopes, *arguments)
         if answer is None:
             raise StoreFullError("scopes", self._limits.scopes)
@@ -373,7 +373,7 @@ class RedisStore:
         return self._keep(_COUNT, scope, counter)
 
     def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
-        """Change one record as `step` says."""
+        """Change one record by a function."""
         turnstile = self._turnstiles[hash((scope, collection, id)) % len(self._turnstiles)]
         entered = turnstile.acquire(timeout=_PATIENCE)  # it only helps; where Redis hangs, nobody queues for long
         try:
@@ -454,7 +454,7 @@ class RedisStore:
         return None if seed is None else int(seed)
 
     def set_seed(self, scope: str, seed: int) -> None:
-        """Give a scope a seed of its own."""
+        """Set the seed of a scope."""
         self._keep(_SET_SEED, scope, str(seed))
 
     def counters(self, scope: str) -> Counters:
@@ -535,7 +535,7 @@ class RedisStore:
 
 
 def _read_url(url: str) -> tuple[str, str, str]:
-    """Give how a Redis is called, without a password; the prefix of its keys; and the URL without the prefix."""
+    """Return the name of a Redis without its password, the prefix of its keys, and the URL without the prefix."""
     parts = urlsplit(url)
     if "@" in parts.path + parts.query or parts.fragment:
         raise ValueError("a password has special characters")
@@ -546,7 +546,7 @@ def _read_url(url: str) -> tuple[str, str, str]:
 
 
 def _sized(text: str) -> str:
-    """Write a text so that where it ends is known."""
+    """Encode a text so that its end can be found."""
     return f"{len(text.encode())}:{text}"
 
 
@@ -560,7 +560,7 @@ def _parse_name(name: bytes) -> tuple[str, str]:
 
 
 def _place(collection: str, group: str | None) -> str:
-    """Begin the places of the records of a collection, or of a group of it, in the order."""
+    """Return the prefix of the order's entries for a collection, or for one group of it."""
     return f"c{_sized(collection)}:" if group is None else f"g{_sized(collection)}:{_sized(group)}:"
 
 

@@ -17,7 +17,7 @@ _ROUNDS = 20
 """How often a collection is looked at again for what has changed meanwhile."""
 
 RecordCheck: TypeAlias = Callable[[Record, Sequence[Part]], str]
-"""Says what is wrong with a record and its parts; nothing for what is right."""
+"""Returns what is wrong with a record and its parts, or "" if nothing is."""
 
 Convert: TypeAlias = Callable[[Json], Json]
 """Rewrites a line of version 1, which knew the records of one API only, as a line of this version.
@@ -27,7 +27,7 @@ A ValueError or the like says why it is none.
 
 
 class _ScopeLine(NamedTuple):
-    """What a state says of a scope."""
+    """A scope in a saved state."""
 
     name: str
     seed: int | None
@@ -35,7 +35,7 @@ class _ScopeLine(NamedTuple):
 
 
 class _RecordLine(NamedTuple):
-    """What a state says of a record."""
+    """A record in a saved state."""
 
     record: Record
     parts: Sequence[Part]
@@ -76,7 +76,7 @@ class _Saved(NamedTuple):
             ) from error
 
     def _converter(self, head: Json) -> Convert | None:
-        """Give what the lines after a head need; None for those of this version."""
+        """Return the converter that the lines after a head need; None for lines of this version."""
         if head == {"mockserver": "state", "version": 1}:
             if self.convert is None:
                 raise ValueError("it is a state of version 1, which the API that is served cannot read")
@@ -86,7 +86,7 @@ class _Saved(NamedTuple):
         return None
 
     def _accept(self, scope: str, read: _ScopeLine | _RecordLine) -> str:
-        """Give the scope that a line belongs to; ValueError if it must not be kept."""
+        """Return the scope that a line belongs to; ValueError if the line must not be kept."""
         if isinstance(read, _ScopeLine):
             return read.name
         if not scope:
@@ -115,7 +115,7 @@ def _oldest_first(store: Store, scope: str) -> list[Record]:
 
 
 def _all_of(store: Store, scope: str, collection: str) -> Iterator[Record]:
-    """Give all records of a collection, also those that are changed, and so come to the front, while they are read."""
+    """Yield all records of a collection, including those that move to the front because they change meanwhile."""
     found: dict[str, Record] = {}
     known = 0
     for _ in range(_ROUNDS):
@@ -146,7 +146,7 @@ def load_state(store: Store, path: Path, check: RecordCheck | None = None, conve
 def restore_state(
     store: Store, text: bytes, check: RecordCheck | None = None, convert: Convert | None = None, only: str | None = None
 ) -> int:
-    """Let a store, or one scope of it, keep the records of a saved state and no others; return their number.
+    """Replace the records of a store, or of one scope, with those of a saved state; return their number.
 
     The state of one scope may be restored into another. If it cannot be kept, what was there before is there again.
     """
@@ -212,7 +212,7 @@ def _put_record(store: Store, scope: str, line: _RecordLine) -> None:
 
 
 def _load(line: bytes) -> Json:
-    """Decode a line; what is wrong with it is told in the words of the standard library."""
+    """Decode a line; errors are those of the standard library."""
     try:
         return load_json(line)
     except ValueError:

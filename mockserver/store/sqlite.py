@@ -157,7 +157,7 @@ class _SqliteFile:
 
     @property
     def waits(self) -> bool:
-        """Say whether a call has waited lately, for another process or for the disk.
+        """Return whether a call has waited lately, for another process or for the disk.
 
         Usually none does, and a change takes less time than to hand it to a thread and back.
         """
@@ -172,7 +172,7 @@ class _SqliteFile:
         self._file: tuple[int, int] | None = None
 
     def _connected(self) -> sqlite3.Connection:
-        """Give the connection, to the file that now has the name: what goes into a removed one would be lost."""
+        """Return a connection to the file that now has the name: writes to a removed file would be lost."""
         file = self._identity()
         if self._connection is not None and file is not None and file == self._file:
             return self._connection
@@ -245,11 +245,11 @@ class _SqliteFile:
         return StoreError(what, where=self.url, why=why, fix=fix)
 
     def _select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
-        """Give the rows of a question."""
+        """Run a query and return its rows."""
         return self._do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
 
     def _do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
-        """Do all of some work, or nothing of it."""
+        """Run the block as one transaction."""
         begun = monotonic()
         with self._lock:
             try:
@@ -306,7 +306,7 @@ class _SqliteRecords(_SqliteFile):
         return self._do(work)
 
     def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
-        """Change one record as `step` says."""
+        """Change one record by a function."""
 
         def work(connection: sqlite3.Connection) -> Record | None:
             looked = _look(connection, scope, collection, id)
@@ -353,7 +353,7 @@ class _SqliteRecords(_SqliteFile):
             self._count_gone(connection, looked.space, 0 if looked.gone else 1)
 
     def _count_gone(self, connection: sqlite3.Connection, space: int, more: int) -> None:
-        """Count that more ids are known as gone, and forget the oldest that are too many."""
+        """Count further deleted ids, and forget the oldest above the limit."""
         (count,) = connection.execute("SELECT gone + ? FROM scopes WHERE key = ?", (more, space)).fetchone()
         if count > self._limits.gone:
             connection.execute(_FORGET_GONE, (space, count - self._limits.gone))
@@ -398,7 +398,7 @@ class _SqliteRecords(_SqliteFile):
         return int(rows[0][0]) if rows else None
 
     def set_seed(self, scope: str, seed: int) -> None:
-        """Give a scope a seed of its own; kept as text, since it may be any whole number."""
+        """Set the seed of a scope; stored as text, since it may be any whole number."""
 
         def work(connection: sqlite3.Connection) -> None:
             space = self._space(connection, scope)
@@ -445,7 +445,7 @@ class _SqliteRecords(_SqliteFile):
 
 
 def _detach(connection: sqlite3.Connection, scope: str) -> None:
-    """Let a scope have no records any more."""
+    """Detach a scope from its records."""
     row = connection.execute("SELECT key, records FROM scopes WHERE name = ?", (scope,)).fetchone()
     if row is not None:
         connection.execute("DELETE FROM scopes WHERE key = ?", row[:1])
@@ -454,7 +454,7 @@ def _detach(connection: sqlite3.Connection, scope: str) -> None:
 
 
 def _sweep(connection: sqlite3.Connection) -> bool:
-    """Delete a piece of what dropped scopes left behind, and say whether there is more."""
+    """Delete some of the records that dropped scopes left behind; return whether there are more."""
     row = connection.execute("SELECT scope FROM dropped LIMIT 1").fetchone()
     if row is None:
         return False
