@@ -7,13 +7,13 @@ from dataclasses import Field, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mockserver.clock import Now
 from mockserver.contract.openapi import Contract, Operation, read_file
 from mockserver.data import packed
 from mockserver.errors import UsageError
-from mockserver.messages import Finding, Headers, Json, Request, Stream, Version
+from mockserver.messages import Finding, Headers, Json, Request, Stream, Value, Version
 from mockserver.settings import Settings, options_of
 from mockserver.sse import PLAIN, Step, StreamStyle
 from mockserver.store.base import Part, Record, Store
@@ -31,7 +31,7 @@ AUTO = "auto"
 """The value of `--contract` for all contracts of the pack, chosen by the client's version."""
 
 
-class Call(NamedTuple):
+class Call(Value, frozen=True):
     """A valid request, decoded; parameters that were not sent are absent."""
 
     request: Request
@@ -45,7 +45,7 @@ class Call(NamedTuple):
     """What the contract forbids although the service accepts it."""
 
 
-class Draft(NamedTuple):
+class Draft(Value, frozen=True):
     """An answer before it is validated and written; without a `media` type it has no body."""
 
     status: int

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from msgspec import structs
+
 from mockserver.answer.choose import Answers, Unmet
 from mockserver.answer.errors import not_generated, unauthorized, unmet_preference
 from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
 from mockserver.errors import ContractError
-from mockserver.messages import Headers, Json, Request, known, same_key
+from mockserver.messages import Json, Request, known, same_key
 from mockserver.request.validate import Rejection, RequestValidator, scan
 from mockserver.stub.rules import StubRules, Taken, misconfigured
 
@@ -49,26 +51,30 @@ class Endpoint:
                 return unauthorized(
                     "Invalid authentication token" if key else "Not authenticated", self.operation
                 ), None
-        call = self._decoded(request, path) or self.validator.validate(request, path)
-        if isinstance(call, Rejection):
-            return Draft(call.status, call.value, findings=call.findings), None
-        preference = self._preference(request.headers) if b"prefer" in request.headers else NONE
-        if isinstance(preference, Draft):
-            return preference, None
+        call = self._decoded(request, path)
+        if call is None:
+            judged = self.validator.validate(request, path)
+            if isinstance(judged, Rejection):
+                return Draft(judged.status, judged.value, findings=judged.findings), None
+            call = judged
         taken = None
-        if preference is NONE and (self._stubs.base or self._stubbed is None or request.scope in self._stubbed):
+        if b"prefer" in request.headers:
+            preference, wrong = read_preference(request.headers)
+            if wrong:
+                return unmet_preference(wrong[0].message, self.operation), None
+        else:
+            preference = NONE
+        if preference is NONE and (self._stubbed is None or request.scope in self._stubbed or self._stubs.base):
             taken = self._stubs.take(call)
         draft = self._answer(call, preference, taken)
-        if call.findings:
-            draft = draft._replace(findings=(*draft.findings, *call.findings))
-        return draft, taken
+        return (structs.replace(draft, findings=(*draft.findings, *call.findings)) if call.findings else draft), taken
 
     def _decoded(self, request: Request, path: Mapping[str, str]) -> Call | None:
         """Return the call of a plainly valid request; None if the request needs full validation."""
         if request.query or not self._is_plain:
             return None
         if not self._has_body:
-            return Call(request, self.operation, path, _NO_QUERY)
+            return Call(request=request, operation=self.operation, path=path, query=_NO_QUERY)
         raw = request.body
         if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw:
             return None
@@ -78,18 +84,15 @@ class Endpoint:
             is_right = end == len(text) and self._allows(body)
         except (StopIteration, ValueError, RecursionError):
             return None
-        return Call(request, self.operation, path, _NO_QUERY, body) if is_right else None
+        if not is_right:
+            return None
+        return Call(request=request, operation=self.operation, path=path, query=_NO_QUERY, body=body)
 
     def _compile(self, body: Json) -> bool:
         """Compile the body's schema with the first body, and return whether it is valid."""
         declared = self.operation.body
         self._allows = (lambda _: False) if declared is None else declared.schema.compiled()
         return self._allows(body)
-
-    def _preference(self, headers: Headers) -> Preference | Draft:
-        """Read the caller's preference, or answer what cannot be read."""
-        preference, wrong = read_preference(headers)
-        return unmet_preference(wrong[0].message, self.operation) if wrong else preference
 
     def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:
         """Answer a call by its preference, else by a stub, else by playing it, else by the contract."""
@@ -100,7 +103,7 @@ class Endpoint:
                 return self._answers.preferred(call, preference)
             played = None if self._play is None else self._play(call)
             draft = self._answers.unplayed(call) if played is None else played
-            return draft if taken is None else draft._replace(headers=(*draft.headers, *taken.step.headers))
+            return draft if taken is None else structs.replace(draft, headers=(*draft.headers, *taken.step.headers))
         except RejectedError as rejected:
             return rejected.draft
         except Unmet as unmet:

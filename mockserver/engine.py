@@ -9,6 +9,8 @@ from hashlib import blake2b
 from random import Random
 from typing import Any
 
+from msgspec import structs
+
 from mockserver import api as packs
 from mockserver.answer.choose import Answers, check_made
 from mockserver.answer.errors import bad_scope, server_error, store_failed, too_much, unmatched
@@ -163,21 +165,18 @@ class Mock:
 
     def handle(self, request: Request) -> Response:
         """Answer a request: scope, endpoint (key, request, preference, stub, play), rendering, fault, journal."""
-        served, at, before, wrong = self.served, self.now(), request.root, None
+        served, at, taken = self.served, self.now(), None
         if HEADER in request.headers or request.path.startswith(PREFIX):
-            path = request.path
             request, wrong = placed(request)
-            before += path[: len(path) - len(request.path)]
-        match, taken = NO_MATCH, None
-        if wrong is None:
-            match = served.router.match(request.method, request.path, request.headers)
-        try:
             if wrong is not None:
-                draft = bad_scope(wrong)
-            elif match.operation is None:
-                draft = unmatched(served.router, request, match, before)
+                return self._finish(served, request, NO_MATCH, bad_scope(wrong), None, at)
+        match = served.router.match(request.method, request.path, request.headers)
+        operation = match.operation
+        try:
+            if operation is None:
+                draft = unmatched(served.router, request, match)
             else:
-                draft, taken = served.endpoints[match.operation].answer(request, match.path)
+                draft, taken = served.endpoints[operation].answer(request, match.path)
         except StoreError as error:
             draft = store_failed(error)
         return self._finish(served, request, match, draft, taken, at)
@@ -191,8 +190,9 @@ class Mock:
             response, whole = finished(served.stubs, served.renderer, request, match, draft, response, taken)
         if self._keep is None:
             return response
-        stub, faults = (0, ()) if taken is None else (taken.entry.number, taken.faults)
-        entry = Entry(at, request, match, served.newest, whole, stub, faults)
+        entry = Entry(at=at, request=request, match=match, contract=served.newest, response=whole)
+        if taken is not None:
+            entry = structs.replace(entry, stub=taken.entry.number, faults=taken.faults)
         longest = self._longest
         if whole.stream is not None or len(request.body) > longest or len(whole.body) > longest:
             entry = self._recorder.shortened(entry, longest)

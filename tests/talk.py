@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from msgspec import structs
+
 from mockserver.messages import Handler, Headers, Json, Request, Response
 
 TITLE = "/api/v1/chat/ses-abc123/title"
@@ -34,7 +36,7 @@ def whole(response: Response) -> Response:
     if response.stream is None:
         return response
     told = b"".join(chunk.data for chunk in response.stream.chunks)
-    return response._replace(body=told + response.stream.close(len(response.stream.chunks)), stream=None)
+    return structs.replace(response, body=told + response.stream.close(len(response.stream.chunks)), stream=None)
 
 
 def events(body: bytes) -> list[Json]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 
+from msgspec import structs
+
 from mockserver.answer.fixtures import Fixtures, canned_media
 from mockserver.answer.generate import NO_HINTS, generate
 from mockserver.answer.prefer import NONE, Preference, written
@@ -68,7 +70,7 @@ class Answers:
             seed=preference.seed if draft.drawn else None,
         )
         applied = written(done)
-        return draft._replace(headers=(*draft.headers, (b"preference-applied", applied))) if applied else draft
+        return structs.replace(draft, headers=(*draft.headers, (b"preference-applied", applied))) if applied else draft
 
     def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
@@ -94,7 +96,7 @@ class Answers:
         operation = call.operation
         if _is_stream(operation):
             own = self.fixtures.named(operation, operation.success)
-            call = call._replace(script=script(own[""], self.style)) if "" in own else call
+            call = structs.replace(call, script=script(own[""], self.style)) if "" in own else call
         draft = play(call)
         if draft is not None and (self.fixtures.bundled(operation) or is_allowed(draft, operation, self.style)):
             return draft
@@ -135,7 +137,7 @@ class Answers:
                 if draft.media != EVENT_STREAM:
                     return draft
                 if play is not None and draft.source == "canned" and status == operation.success:
-                    played = play(call._replace(script=script(draft.value, self.style)))
+                    played = play(structs.replace(call, script=script(draft.value, self.style)))
                     if played is not None:
                         return played
                 return self._paced(draft, call, preference)
@@ -147,11 +149,11 @@ class Answers:
         if draft.media != EVENT_STREAM:
             return draft
         if isinstance(draft.value, str):
-            return draft._replace(stream=text_stream(draft.value))
+            return structs.replace(draft, stream=text_stream(draft.value))
         canned = draft.source == "canned"
         steps = script(draft.value, self.style) if canned else [Step(event) for event in draft.value]
         told = paced(steps, self.style, self._chance(call, preference))
-        return draft._replace(value=[step.event for step in steps], stream=told)
+        return structs.replace(draft, value=[step.event for step in steps], stream=told)
 
     def _media(self, reply: Reply) -> Media | None:
         """Return the representation that is sent: a stream if one is declared and wanted, else the first."""

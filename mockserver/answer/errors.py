@@ -12,11 +12,8 @@ _SAFE = ":/%#?=@[]!$&'()*+,;~"
 """Characters that stay unescaped in the path of a redirect."""
 
 
-def unmatched(router: Router, request: Request, match: Match, before: str) -> Draft:
-    """Answer a request that names no operation: 204 or 405 if its path is known, 307 if it is without its last slash.
-
-    `before` is the prefix of the path that named a scope.
-    """
+def unmatched(router: Router, request: Request, match: Match) -> Draft:
+    """Answer a request that names no operation: 204 or 405 if its path is known, 307 if it lacks only a slash."""
     methods = ", ".join(sorted(match.allowed))
     allow = (b"allow", methods.encode())
     if match.allowed and request.method == "OPTIONS":
@@ -28,7 +25,7 @@ def unmatched(router: Router, request: Request, match: Match, before: str) -> Dr
     other = request.path.rstrip("/") if request.path.endswith("/") else request.path + "/"
     known = router.match(request.method, other, request.headers)
     if known.operation is not None or known.allowed:
-        target = before + other + ("?" + request.query if request.query else "")
+        target = request.root + other + ("?" + request.query if request.query else "")
         return Draft(307, None, None, headers=((b"location", quote(target.encode("latin-1"), safe=_SAFE).encode()),))
     message = f"No operation has the path {request.path or '/'}; /openapi.json lists those that there are."
     finding = Finding("/path", "path", message, "client", received=request.path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 import orjson
+from msgspec import structs
 
 from mockserver.answer.generate import generate
 from mockserver.api import Draft
@@ -31,11 +32,17 @@ SHARED: Mapping[int, str] = {
 }
 """The shared replies that declare the answers of no operation."""
 
-_LENGTHS = [(b"content-length", b"%d" % size) for size in range(4_096)]
+MOST_LENGTHS = 4_096
+
+_LENGTHS = [(b"content-length", b"%d" % size) for size in range(MOST_LENGTHS)]
 """Content-length fields for the most common lengths."""
 
 _NOTHING: Sequence[Finding] = ()
 _write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _must_be_checked(_: Json) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,10 @@ class ResponseSpec:
     """Writes the body; raises TypeError for a number that it cannot write."""
     is_event: Callable[[Json], bool] | None = None
     """Validates an event of a stream; None if the contract does not describe events."""
-    is_valid: Callable[[Json], bool] | None = None
-    """Validates a value quickly; None if more than the value must be checked."""
+    is_valid: Callable[[Json], bool] = _must_be_checked
+    """Validates a value quickly; false if more than the value must be checked."""
+    sized: bool = True
+    """Whether the answers have a content-length."""
 
     @property
     def place(self) -> str:
@@ -72,29 +81,34 @@ class Renderer:
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
         """Return the answer as it is sent: the draft, or a 500 if the draft breaks the contract."""
         operation = match.operation
-        status, value, media, source, more, findings, _, stream = draft
-        spec = self._specs.get((operation, status, media, source)) or self.spec(operation, draft)
+        spec = self._specs.get((operation, draft.status, draft.media, draft.source)) or self.spec(operation, draft)
         try:
-            is_right = spec.is_valid is not None and stream is None and spec.is_valid(value)
+            is_right = draft.stream is None and spec.is_valid(draft.value)
         except ValueError:  # a value that is not JSON
             is_right = False
         if not is_right:
             draft, spec = self._checked(operation, draft, spec)
-            status, value, media, source, more, findings, _, stream = draft
-        headers, body = [*spec.headers, *more], b""
+        headers, body, stream = [*spec.headers, *draft.headers], b"", draft.stream
         if stream is None:
             try:
-                body = spec.write(value)
+                body = spec.write(draft.value)
             except TypeError:  # an integer of more than 64 bits
-                body = _as_json(value)
-            if status != 204:
+                body = _as_json(draft.value)
+            if spec.sized:
                 size = len(body)
-                headers.append(_LENGTHS[size] if size < len(_LENGTHS) else (b"content-length", b"%d" % size))
-        if spec.required or findings or stream is not None or match.withdrawn is not None:
+                headers.append(_LENGTHS[size] if size < MOST_LENGTHS else (b"content-length", b"%d" % size))
+        if spec.required or draft.findings or stream is not None or match.withdrawn is not None:
             headers = _rare_headers(headers, spec, match, draft)
         if request.method == "HEAD":
             body, stream = b"", None
-        return Response(status, headers, body, stream, None, findings, source)
+        return Response(
+            status=draft.status,
+            headers=headers,
+            body=body,
+            stream=stream,
+            findings=draft.findings,
+            source=draft.source,
+        )
 
     def spec(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
         """Return how an answer is rendered; computed once for each kind."""
@@ -115,10 +129,18 @@ class Renderer:
             headers.append((b"x-mock-source", draft.source.encode()))
         media = next((media for media in reply.media if media.type == draft.media), None) if reply else None
         required = _required_fields(operation, reply) if reply is not None else ()
-        plain = media is not None and media.schema is not None and media.item_schema is None
-        is_valid = media.schema.compiled() if plain and media is not None and media.schema is not None else None
-        is_event = media.item_schema.compiled() if media is not None and media.item_schema is not None else None
-        return ResponseSpec(name, tuple(headers), reply, media, required, _writer(draft), is_event, is_valid)
+        schema, events = (None, None) if media is None else (media.schema, media.item_schema)
+        return ResponseSpec(
+            contract=name,
+            headers=tuple(headers),
+            reply=reply,
+            media=media,
+            required=required,
+            write=_writer(draft),
+            is_event=None if events is None else events.compiled(),
+            is_valid=_must_be_checked if schema is None or events is not None else schema.compiled(),
+            sized=draft.status != 204,
+        )
 
     def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
         """Return a draft that may be sent, with its spec: the draft, or an error instead."""
@@ -182,8 +204,8 @@ def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> D
         return draft
     media = reply.preferred
     if media is None:
-        return draft._replace(status=status, value=None, media=None)
-    return draft._replace(status=status, value=_stand_in(media, draft, status), media=media.type)
+        return structs.replace(draft, status=status, value=None, media=None)
+    return structs.replace(draft, status=status, value=_stand_in(media, draft, status), media=media.type)
 
 
 def _required_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[bytes, bytes], ...]:

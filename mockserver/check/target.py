@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from mockserver.errors import StartError
 from mockserver.messages import Delivery, Handler, Headers, Request, Response
 from mockserver.server.asgi import Application
@@ -146,7 +148,7 @@ class HandlerTarget(Target):
         if request.method in ("POST", "PUT", "PATCH") or request.body:
             fields.append((b"content-length", b"%d" % len(request.body)))
         began = time.perf_counter()
-        response = self._handler(request._replace(headers=Headers(fields)))
+        response = self._handler(structs.replace(request, headers=Headers(fields)))
         delivery = response.delivery or Delivery()
         late = delivery.delay + delivery.hold
         stream = response.stream

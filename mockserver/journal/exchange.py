@@ -9,7 +9,19 @@ from typing import Any, NamedTuple
 from mockserver.clock import timestamp_of
 from mockserver.contract.router import Match
 from mockserver.matching import Parts, parts_of
-from mockserver.messages import HIDDEN, SECRETS, Finding, Headers, Json, RawHeaders, Request, Response, known, redacted
+from mockserver.messages import (
+    HIDDEN,
+    SECRETS,
+    Finding,
+    Headers,
+    Json,
+    RawHeaders,
+    Request,
+    Response,
+    Value,
+    known,
+    redacted,
+)
 
 _TOLD = ("where", "rule", "message", "fault", "expected", "received", "contract")
 """The fields of a finding in a journal."""
@@ -81,7 +93,7 @@ class Exchange(NamedTuple):
         return text
 
 
-class Entry(NamedTuple):
+class Entry(Value, frozen=True):
     """A journal entry in memory: request and answer as they were, processed only when somebody reads them."""
 
     at: int

@@ -10,6 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec import structs
+
 from mockserver.errors import JournalError
 from mockserver.journal.exchange import Entry, Exchange, as_json, decode, encode, veiled
 from mockserver.messages import Response, Stream
@@ -57,10 +59,10 @@ class Recorder:
         findings = response.findings
         if findings:  # an error body may quote secrets: search all of it before it is cut
             body, findings = veiled(request.headers.raw, response.body, findings)
-            response = response._replace(body=body, findings=findings)
-        request = request._replace(body=cut(request.body, longest))
-        response = response._replace(body=cut(response.body, longest))
-        return entry._replace(request=request, response=response, sizes=sizes)
+            response = structs.replace(response, body=body, findings=findings)
+        request = structs.replace(request, body=cut(request.body, longest))
+        response = structs.replace(response, body=cut(response.body, longest))
+        return structs.replace(entry, request=request, response=response, sizes=sizes)
 
 
 def _written_out(response: Response, stream: Stream) -> Response:
@@ -68,7 +70,7 @@ def _written_out(response: Response, stream: Stream) -> Response:
     parts = [chunk.data for chunk in stream.chunks]
     if parts and not parts[-1]:
         parts.append(stream.last)
-    return response._replace(body=b"".join(parts), stream=None)
+    return structs.replace(response, body=b"".join(parts), stream=None)
 
 
 def cut(body: bytes, longest: int) -> bytes:

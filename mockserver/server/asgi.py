@@ -13,7 +13,6 @@ from urllib.parse import quote
 from mockserver.delivery import KEEP_ALIVE, RAW_SEND, hang_up, pieces
 from mockserver.messages import (
     CONTROL,
-    DEFAULT_SCOPE,
     LONGEST_TARGET,
     OPENAPI,
     PREFIX,
@@ -117,7 +116,7 @@ class App:
         if body is None:  # the client left before it had sent everything
             return
         if isinstance(body, bytes):
-            request = Request(method, path, query, headers, body, DEFAULT_SCOPE, root)
+            request = Request(method=method, path=path, query=query, headers=headers, body=body, root=root)
             pool = self._pool
             if pool is None or not self._mock.waits:
                 response = self._handle(request)
@@ -125,16 +124,15 @@ class App:
                 response = await _elsewhere(pool, self._handle, request)
         else:
             response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
-        status, fields, content, stream, delivery, _, _ = response
-        if delivery is not None:
-            await self._deliver(response, delivery, scope, receive, send)
+        if response.delivery is not None:
+            await self._deliver(response, response.delivery, scope, receive, send)
         else:
-            await send({"type": "http.response.start", "status": status, "headers": fields})
-            if stream is not None:
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            if response.stream is not None:
                 gone = _leaving(receive)
-                await self._send_stream(stream, gone, send)
+                await self._send_stream(response.stream, gone, send)
                 gone.cancel()
-            await send({"type": "http.response.body", "body": content})
+            await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
             _log_access(method, path, query, response, time.perf_counter() - started)
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import orjson
+from msgspec import structs
 
 from mockserver.errors import StubError
-from mockserver.messages import Json
+from mockserver.messages import Json, Value
 from mockserver.settings import MOST_EXCHANGES
 
 Part: TypeAlias = tuple[int, Sequence[Json]]
@@ -37,7 +38,7 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS = Limits()
 
 
-class Record(NamedTuple):
+class Record(Value, frozen=True):
     """One thing that an API keeps."""
 
     collection: str
@@ -51,15 +52,15 @@ class Record(NamedTuple):
 
     def changed(self, **fields: Json) -> "Record":
         """Return the record with some fields of its data changed, to be written."""
-        return Record(self.collection, self.id, {**self.data, **fields}, self.group)  # by position, as below
+        return structs.replace(self, data={**self.data, **fields}, seq=0)
 
 
 def placed(collection: str, id: str, made: Record, seq: int) -> Record:
     """Return what an update of this id has made, at its place in the order."""
-    return Record(collection, id, made.data, made.group, seq)  # by position: by name takes twice as long
+    return Record(collection=collection, id=id, data=made.data, group=made.group, seq=seq)
 
 
-class Change(NamedTuple):
+class Change(Value, frozen=True):
     """What an update makes of a record."""
 
     record: Record | None
@@ -78,7 +79,7 @@ If it returns the very record that it was given and no parts, nothing is written
 """
 
 
-class Found(NamedTuple):
+class Found(Value, frozen=True):
     """What a store knows of an id: its record, with its parts if asked for; without a record, whether it is gone."""
 
     record: Record | None = None

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import chain, count, dropwhile, islice
 from threading import Lock
 
 from mockserver.errors import StoreFullError
@@ -74,11 +74,11 @@ class Timeline:
 
     def before(self, seq: int | None) -> Iterator[Record]:
         """Iterate over the records before a place, the latest first."""
-        at = len(self._numbers) if seq is None else bisect_left(self._numbers, (seq >> _BLOCK) + 1)
-        for index in range(at - 1, -1, -1):
-            for record in reversed(self._blocks[self._numbers[index]].values()):
-                if seq is None or record.seq < seq:
-                    yield record
+        numbers, blocks = self._numbers, self._blocks
+        if seq is not None:
+            numbers = numbers[: bisect_left(numbers, (seq >> _BLOCK) + 1)]
+        latest = chain.from_iterable(reversed(blocks[number].values()) for number in reversed(numbers))
+        return latest if seq is None else dropwhile(lambda record: record.seq >= seq, latest)
 
 
 class _Collection:
@@ -294,12 +294,13 @@ class MemoryStore(MemoryLog):
             space = self._scopes.get(scope, _NO_SCOPE)
             kept = space.collections.get(collection, _NO_COLLECTION)
             old = kept.records.get(id)
-            made, parts, gone = step(old, bool(space.gone) and (collection, id) in space.gone)
+            change = step(old, old is None and (collection, id) in space.gone)
+            made, parts = change.record, change.parts
             if made is old and not parts:
                 return old
             if made is None:
                 if old is not None:
-                    self._delete(space, kept, old, gone=gone)
+                    self._delete(space, kept, old, gone=change.gone)
                 return None
             if old is None:
                 space = self._scope(scope, 1)
@@ -339,15 +340,10 @@ class MemoryStore(MemoryLog):
 
     def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
         """List at most `size` records, the latest update first."""
-        found: list[Record] = []
         with self._lock:
             kept = self._scopes.get(scope, _NO_SCOPE).collections.get(collection, _NO_COLLECTION)
             timeline = kept.timeline if group is None else kept.groups.get(group)
-            for record in timeline.before(before) if timeline is not None else ():
-                if len(found) == size:
-                    break
-                found.append(record)
-        return found
+            return [] if timeline is None else list(islice(timeline.before(before), size))
 
     def collections(self, scope: str) -> Sequence[str]:
         """Name the collections of a scope that have records."""

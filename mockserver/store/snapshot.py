@@ -6,6 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from mockserver.errors import StateError
 from mockserver.messages import Json, is_scope
 from mockserver.store.base import Change, Counters, Part, Record, Store, dump_json, load_json
@@ -106,7 +108,7 @@ def dump_state(store: Store, only: str | None = None) -> Iterator[bytes]:
         for record in _oldest_first(store, name):
             found = store.find(name, record.collection, record.id, parts=True)
             if found.record is not None:
-                yield _line({**found.record._asdict(), "parts": found.parts})
+                yield _line({**structs.asdict(found.record), "parts": found.parts})
 
 
 def _oldest_first(store: Store, scope: str) -> list[Record]:
@@ -233,7 +235,7 @@ def _parse(value: Json) -> _ScopeLine | _RecordLine:
         if seed is not None and type(seed) is not int:
             raise ValueError("its seed is no whole number")
         return _ScopeLine(name, seed, Counters(counts, 0, [(collection, id) for collection, id in gone]))
-    record, parts = Record(**{key: value[key] for key in Record._fields}), value["parts"]
+    record, parts = Record(**{key: value[key] for key in Record.__struct_fields__}), value["parts"]
     right = _are_texts([record.collection, record.id]) and isinstance(record.group, str | None)
     right = right and isinstance(record.data, dict) and _is_count(record.seq) and record.seq > 0
     if not right or not isinstance(parts, list) or not all(map(_is_part, parts)):

@@ -311,12 +311,13 @@ class _SqliteRecords(_SqliteFile):
         def work(connection: sqlite3.Connection) -> Record | None:
             looked = _look(connection, scope, collection, id)
             old, key = looked.record, looked.key
-            made, parts, gone = step(old, looked.gone)
-            if made is old and not parts:
+            change = step(old, looked.gone)
+            made = change.record
+            if made is old and not change.parts:
                 return old
             if made is None:
                 if old is not None:
-                    self._delete(connection, looked, old, gone=gone)
+                    self._delete(connection, looked, old, gone=change.gone)
                 return None
             new = placed(collection, id, made, looked.last + 1)
             if old is None:
@@ -325,7 +326,7 @@ class _SqliteRecords(_SqliteFile):
                 connection.execute("UPDATE scopes SET seq = ? WHERE key = ?", (new.seq, looked.space))
                 update = "UPDATE records SET seq = ?, grp = ?, data = ? WHERE key = ?"
                 connection.execute(update, (new.seq, new.group, dump_json(new.data), key))
-            for number, values in parts:
+            for number, values in change.parts:
                 row = (key, number, dump_json(values))
                 connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", row)
             return new

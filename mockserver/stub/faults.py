@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from mockserver.contract.schema import Schema, unwritable
 from mockserver.delivery import changed, first_bytes, first_events, slowed
 from mockserver.errors import StubError
@@ -136,7 +138,7 @@ def check_break(schema: Schema, fault: Fault) -> None:
 
 
 def _delivered(response: Response, **news: Any) -> Response:
-    return response._replace(delivery=(response.delivery or Delivery())._replace(**news))
+    return structs.replace(response, delivery=(response.delivery or Delivery())._replace(**news))
 
 
 def _delay(damage: Damage) -> Response:
@@ -176,7 +178,7 @@ def _slow(damage: Damage) -> Response:
     response, rate = damage.response, float(damage.options["bytes_per_second"])
     if response.stream is None:
         return _delivered(response, rate=rate)
-    return response._replace(stream=slowed(response.stream, rate))
+    return structs.replace(response, stream=slowed(response.stream, rate))
 
 
 def _unanswered(end: str) -> Callable[[Damage], Response]:
@@ -189,16 +191,16 @@ def _cut(end: str) -> Callable[[Damage], Response]:
     def cut(damage: Damage) -> Response:
         response, after = damage.response, damage.options.get("after")
         if response.stream is not None:
-            return _delivered(response._replace(stream=first_bytes(response.stream, after)), end=end)
+            return _delivered(structs.replace(response, stream=first_bytes(response.stream, after)), end=end)
         after = len(response.body) // 2 if after is None else after
-        return _delivered(response._replace(body=response.body[: min(after, len(response.body) - 1)]), end=end)
+        return _delivered(structs.replace(response, body=response.body[: min(after, len(response.body) - 1)]), end=end)
 
     return cut
 
 
 def _with_body(response: Response, body: bytes) -> Response:
     fields = [field for field in response.headers if field[0] != b"content-length"]
-    return response._replace(headers=[*fields, (b"content-length", b"%d" % len(body))], body=body)
+    return structs.replace(response, headers=[*fields, (b"content-length", b"%d" % len(body))], body=body)
 
 
 def _on_data(change: Callable[[bytes], bytes]) -> Callable[[Damage], Response]:
@@ -208,7 +210,9 @@ def _on_data(change: Callable[[bytes], bytes]) -> Callable[[Damage], Response]:
         response = damage.response
         if response.stream is None:
             return _with_body(response, change(response.body))
-        return response._replace(stream=_with_event(damage, response.stream, change, "no event can be damaged so"))
+        return structs.replace(
+            response, stream=_with_event(damage, response.stream, change, "no event can be damaged so")
+        )
 
     return damage_it
 
@@ -232,21 +236,21 @@ def _malformed(text: bytes) -> bytes:
 def _empty(damage: Damage) -> Response:
     response = damage.response
     if response.stream is not None:
-        return response._replace(stream=first_events(response.stream, 0))
+        return structs.replace(response, stream=first_events(response.stream, 0))
     return _with_body(response, b"")
 
 
 def _content_type(damage: Damage) -> Response:
     kind = damage.options["type"].encode()
     fields = [(name, kind if name == b"content-type" else value) for name, value in damage.response.headers]
-    return damage.response._replace(headers=fields)
+    return structs.replace(damage.response, headers=fields)
 
 
 def _charset(damage: Damage) -> Response:
     """Label the body UTF-8, and send an accented text as Latin-1, which is invalid UTF-8."""
     response = _on_data(_accented)(damage)
     fields = [(name, _in_utf8(value) if name == b"content-type" else value) for name, value in response.headers]
-    return response._replace(headers=fields)
+    return structs.replace(response, headers=fields)
 
 
 def _accented(body: bytes) -> bytes:
@@ -279,7 +283,7 @@ def _break(damage: Damage) -> Response:
             text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
             return _with_body(response, text.encode("utf-8", "surrogatepass"))
         none = f"no event can be broken at {pointer} by {way}"
-        return response._replace(stream=_with_event(damage, response.stream, change, none))
+        return structs.replace(response, stream=_with_event(damage, response.stream, change, none))
     except ValueError as error:
         raise StubError("the fault 'break' cannot be done", why=f"the body is not JSON any more: {error}") from error
 
@@ -289,7 +293,7 @@ def _cut_stream(damage: Damage) -> Response:
     response = damage.response
     if response.stream is None:
         return response
-    made = response._replace(stream=first_events(response.stream, damage.options["after"]))
+    made = structs.replace(response, stream=first_events(response.stream, damage.options["after"]))
     return made if how == "end" else _delivered(made, end=how)
 
 
@@ -297,7 +301,7 @@ def _stall_stream(damage: Damage) -> Response:
     response = damage.response
     if response.stream is None:
         return response
-    made = response._replace(stream=first_events(response.stream, damage.options["after"]))
+    made = structs.replace(response, stream=first_events(response.stream, damage.options["after"]))
     return _delivered(made, hold=float(damage.options["seconds"]), end="close")
 
 
@@ -312,7 +316,7 @@ def _surprise(damage: Damage) -> Response:
     chunks.insert(at, Chunk(due, b"event: message\ndata: " + text + b"\n\n"))
     close = response.stream.close
     stream = response.stream._replace(chunks=chunks, close=lambda sent: close(sent - (sent > at)))
-    return response._replace(stream=stream)
+    return structs.replace(response, stream=stream)
 
 
 def _is_pointer(value: Json) -> bool:

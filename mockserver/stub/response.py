@@ -6,6 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from mockserver.answer.choose import BODILESS
 from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
@@ -280,7 +282,7 @@ def why_not(operation: Operation, draft: Draft) -> str:
 def wronged(response: Response, step: StubbedResponse) -> Response:
     """Set the status and body that the contract does not allow."""
     if step.status is not None:
-        response = response._replace(status=step.status)
+        response = structs.replace(response, status=step.status)
     if response.status in BODILESS:
         return _emptied(response)
     if step.body is UNSAID and step.partial is None:
@@ -291,7 +293,7 @@ def wronged(response: Response, step: StubbedResponse) -> Response:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     more = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     bare = _emptied(response)
-    return bare._replace(headers=[*bare.headers, *more], body=body)
+    return structs.replace(bare, headers=[*bare.headers, *more], body=body)
 
 
 def _emptied(response: Response) -> Response:
@@ -299,7 +301,7 @@ def _emptied(response: Response) -> Response:
     if response.stream is not None:
         response.stream.close(0)
     fields = [field for field in response.headers if field[0] not in (b"content-length", b"content-type")]
-    return response._replace(headers=fields, body=b"", stream=None)
+    return structs.replace(response, headers=fields, body=b"", stream=None)
 
 
 def merged(value: Json, partial: Json) -> Json:

@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from mockserver.answer.choose import Answers, Unmet
 from mockserver.answer.render import Renderer
 from mockserver.api import Call, Draft
@@ -237,12 +239,12 @@ class StubRules:
             draft = with_body(operation, step)
         else:
             draft = answers.answer(call, wished(operation, step))
-            draft = draft._replace(source="stubbed") if whole else draft
+            draft = structs.replace(draft, source="stubbed") if whole else draft
         if step.partial is not None and not step.invalid:
-            draft = draft._replace(value=merged(draft.value, step.partial))
+            draft = structs.replace(draft, value=merged(draft.value, step.partial))
         if (whole or step.partial is not None) and not step.invalid and (why := why_not(operation, draft)):
             raise Unmet(why)
-        return draft._replace(headers=(*draft.headers, *step.headers))
+        return structs.replace(draft, headers=(*draft.headers, *step.headers))
 
     def finish(self, taken: Taken, response: Response, scope: str, schema: Schema | None) -> tuple[Response, Response]:
         """Apply a stub's deliberate damage to an answer; a StubError says what cannot be done.

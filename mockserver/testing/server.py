@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from mockserver.api import Api, Client, find, load, make_settings
 from mockserver.control.admin import Admin
 from mockserver.control.app import Control, make_app, start_mock
@@ -198,7 +200,7 @@ def guarded(mock: Mock) -> Callable[[Request], Response]:
         if len(request.body) > most:
             return refuse(request, *too_big(most))
         if wrong := too_long(request.path, request.query, request.headers):
-            return refuse(request._replace(path=request.path[:100], query=""), *wrong)
+            return refuse(structs.replace(request, path=request.path[:100], query=""), *wrong)
         try:
             return handle(request)
         except Exception as error:  # as the edge does

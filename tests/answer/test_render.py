@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mockserver.answer.render import Renderer
 from mockserver.api import Draft
@@ -118,7 +119,7 @@ def test_a_stream_whose_data_is_no_json_is_no_answer() -> None:
 
 def lied(record: Record) -> Record:
     """Give a session that is none."""
-    return record._replace(data={**record.data, "job_metadata": {"turns": "many"}})
+    return structs.replace(record, data={**record.data, "job_metadata": {"turns": "many"}})
 
 
 class Liar(MemoryStore):
@@ -130,7 +131,7 @@ class Liar(MemoryStore):
 
     def find(self, scope: str, collection: str, id: str, *, parts: bool = False) -> Found:
         found = super().find(scope, collection, id, parts=parts)
-        return found._replace(record=found.record and lied(found.record))
+        return structs.replace(found, record=found.record and lied(found.record))
 
     def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
         return [lied(each) for each in super().page(scope, collection, group, before, size)]

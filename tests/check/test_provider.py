@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 
 from mockserver.api import make_settings
 from mockserver.apis.llamacloud_chat.check.mutators import answers, fields, is_call
@@ -189,7 +190,7 @@ def test_a_drawn_case_is_shrunk_to_the_least_that_shows_the_problem() -> None:
 
 def test_what_is_found_is_seen_again_by_its_curl_and_its_python() -> None:
     mock = Mock(Settings(contract="2.6", seed=1))
-    broken = answers(lambda response, _: response._replace(status=202), "create")(mock.handle)
+    broken = answers(lambda response, _: structs.replace(response, status=202), "create")(mock.handle)
 
     class Broken(Mock):
         def handle(self, request: Request) -> Response:

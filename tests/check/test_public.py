@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mockserver.check import Report, check_client, check_server, drift, render
 from mockserver.engine import Mock
@@ -38,7 +39,7 @@ def test_a_handler_an_application_and_a_url_are_checked_alike() -> None:
 
 def test_what_is_wrong_is_found_with_its_reproduction_and_can_be_rendered() -> None:
     def broken(request: Request) -> Response:
-        return mock().handle(request)._replace(status=599)
+        return structs.replace(mock().handle(request), status=599)
 
     report = check_server(broken, contract="2.17", examples=0, operations=["get_summary"], fail_fast=True)
     assert not report.clean

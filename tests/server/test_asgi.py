@@ -12,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mockserver.contract.schema import lookup
 from mockserver.engine import Mock
@@ -578,7 +579,7 @@ class Forgetful(MemoryStore):
     def update(self, scope: str, collection: str, id: str, step: Update) -> Record | None:
         kept = super().update(scope, collection, id, step)
         lost: dict[str, Any] = {"id": None}
-        return kept and kept._replace(**lost)
+        return kept and structs.replace(kept, **lost)
 
 
 def test_an_answer_that_breaks_the_contract_is_a_500_that_says_where() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from msgspec import structs
 
 from mockserver.errors import StoreFullError, StubError
 from mockserver.messages import Json
@@ -40,7 +41,7 @@ class PlainScope:
         """Keep a record, with its parts, as the latest."""
         self.seq += 1
         name = (record.collection, record.id)
-        self.records[name] = record._replace(seq=self.seq)
+        self.records[name] = structs.replace(record, seq=self.seq)
         self.parts.setdefault(name, {}).update(parts)
         return self.records[name]
 
@@ -152,7 +153,7 @@ class Law(RuleBasedStateMachine):
         found = store.find(scope, collection, id, parts=True)
         assert (found.record, found.gone) == (record, record is None and name in gone)
         assert list(found.parts) == sorted(space.parts.get(name, {}).items())
-        assert store.find(scope, collection, id) == found._replace(parts=())
+        assert store.find(scope, collection, id) == structs.replace(found, parts=())
         assert store.seed(scope) == space.seed
         counted = store.counters(scope)
         assert (dict(counted.counts), counted.seq, list(counted.gone)) == (space.counts, space.seq, gone)

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mockserver.apis.llamacloud_chat.state import SESSIONS, convert, new_session
 from mockserver.control.app import start_mock
@@ -134,7 +135,10 @@ def test_a_state_of_version_1_is_kept_with_all_that_it_says(old: Path) -> None:
         born=4,
     )
     second = new_session("adopted", "now", born=2)
-    assert store.page("default", SESSIONS, None, None, 9) == [second._replace(seq=8), first._replace(seq=5)]
+    assert store.page("default", SESSIONS, None, None, 9) == [
+        structs.replace(second, seq=8),
+        structs.replace(first, seq=5),
+    ]
     assert store.find("default", SESSIONS, "ses-1", parts=True).parts == ((1, EVENTS),)
     assert store.find("default", SESSIONS, "adopted", parts=True).parts == ()
     assert store.counters("default") == ({SESSIONS: 4}, 8, [(SESSIONS, "ses-9"), (SESSIONS, "ses-8")])

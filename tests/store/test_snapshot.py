@@ -11,7 +11,7 @@ from mockserver.engine import Mock
 from mockserver.errors import StateError, StoreError, StoreFullError, UsageError
 from mockserver.messages import Json
 from mockserver.settings import Settings
-from mockserver.store.base import Change, Limits, Record, Store, Update
+from mockserver.store.base import Change, Found, Limits, Record, Store, Update
 from mockserver.store.memory import MemoryStore
 from mockserver.store.open import open_store
 from mockserver.store.snapshot import dump_state, load_state, restore_state
@@ -110,7 +110,7 @@ def test_the_lines_that_are_broken_below_are_right_before(tmp_path: Path) -> Non
     path.write_text(HEAD + SCOPE + RECORD)
     store = MemoryStore()
     assert load_state(store, path) == 1
-    assert store.find("a", "c", "x", parts=True) == (Record("c", "x", {"y": 1}, seq=5), ((3, ["z"]),), False)
+    assert store.find("a", "c", "x", parts=True) == Found(Record("c", "x", {"y": 1}, seq=5), ((3, ["z"]),))
     assert store.counters("a") == ({"c": 1}, 5, [("c", "old")])
 
 

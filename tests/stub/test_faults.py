@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mockserver.apis.llamacloud_chat.pack import ChatSettings, style
 from mockserver.contract.schema import Schema
@@ -279,14 +280,14 @@ def test_half_of_the_drawn_delays_are_shorter_than_their_median() -> None:
 
 def test_a_delay_leaves_the_answer_as_it_is() -> None:
     before = plain()
-    assert done(before, {"delay": 2})._replace(delivery=None) == before
+    assert structs.replace(done(before, {"delay": 2}), delivery=None) == before
     assert delivery(done(before, {"delay": 2})).delay == 2
 
 
 def test_a_slow_body_is_the_body() -> None:
     before = plain()
     made = done(before, {"slow-body": 50})
-    assert made == before._replace(delivery=Delivery(rate=50.0))
+    assert made == structs.replace(before, delivery=Delivery(rate=50.0))
 
 
 @given(st.floats(0.01, 10_000), st.floats(0, 3))

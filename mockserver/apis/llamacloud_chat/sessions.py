@@ -130,7 +130,7 @@ def set_title(chat: ChatContext, call: Call) -> Draft:
 
 def _titled(chat: ChatContext, title: str, old: Record) -> Change:
     data = {**old.data, "title": title, "updated_at": chat.clock()}
-    return Change(Record(SESSIONS, old.id, data, old.group))
+    return Change(record=Record(collection=SESSIONS, id=old.id, data=data, group=old.group))
 
 
 def get_summary(chat: ChatContext, call: Call) -> Draft:
@@ -268,7 +268,7 @@ def summary(session: Record, traits: Traits) -> Json:
 
 def _answer(chat: ChatContext, call: Call, session: Record) -> Draft:
     operation = call.operation
-    return Draft(operation.success, summary(session, chat.traits[operation]), "application/json", "simulated")
+    return Draft(status=operation.success, value=summary(session, chat.traits[operation]), source="simulated")
 
 
 def _updated(chat: ChatContext, session: Record, part: Part | None = None, **news: Json) -> Change:

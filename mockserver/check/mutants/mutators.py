@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from mockserver.messages import Handler, Json, RawHeaders, Request, Response
 
 Wrap: TypeAlias = Callable[[Handler], Handler]
@@ -51,7 +53,7 @@ def flat(response: Response) -> Response:
     if response.stream is None:
         return response
     told = b"".join(chunk.data for chunk in response.stream.chunks)
-    return response._replace(body=told + response.stream.close(len(response.stream.chunks)), stream=None)
+    return structs.replace(response, body=told + response.stream.close(len(response.stream.chunks)), stream=None)
 
 
 def value_of(response: Response) -> Json:
@@ -65,7 +67,7 @@ def value_of(response: Response) -> Json:
 def with_body(response: Response, body: bytes) -> Response:
     """Return an answer with another body and its length."""
     fields = [field for field in response.headers if field[0] != b"content-length"]
-    return response._replace(headers=[*fields, (b"content-length", b"%d" % len(body))], body=body, stream=None)
+    return structs.replace(response, headers=[*fields, (b"content-length", b"%d" % len(body))], body=body, stream=None)
 
 
 def with_value(response: Response, value: Json) -> Response:
@@ -77,7 +79,7 @@ def with_header(response: Response, name: str, value: str | None) -> Response:
     """Return an answer with another header field, or, for None, without it."""
     fields = [field for field in response.headers if field[0] != name.encode()]
     more: RawHeaders = [] if value is None else [(name.encode(), value.encode("latin-1"))]
-    return response._replace(headers=[*fields, *more])
+    return structs.replace(response, headers=[*fields, *more])
 
 
 def plain(status: int, value: Json, *headers: tuple[str, str]) -> Response:

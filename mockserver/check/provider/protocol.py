@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from mockserver.check.provider.boundaries import base_body
 from mockserver.check.provider.cases import Case, request_of
 from mockserver.check.provider.checks import CHECKS, Check, wrong
@@ -150,13 +152,13 @@ def protocol_cases(
             yield "no key", _with_key(usual, value), None
     for method in OTHER_METHODS:
         if method not in operation.allow:
-            yield "other method", usual._replace(method=method), None
-    yield "unknown path", usual._replace(path=usual.path + "/unknown/path"), None
+            yield "other method", structs.replace(usual, method=method), None
+    yield "unknown path", structs.replace(usual, path=usual.path + "/unknown/path"), None
     if operation.method == "GET":
-        yield "head", usual._replace(method="HEAD"), usual
+        yield "head", structs.replace(usual, method="HEAD"), usual
     if operation.body is not None:
         for body in MALFORMED:
-            yield "malformed", usual._replace(body=body), None
+            yield "malformed", structs.replace(usual, body=body), None
         if operation.body.required:
             for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded"):
                 yield "malformed", request_of(Case("another type", operation, path, (), usual.body, kind), key), None
@@ -164,4 +166,4 @@ def protocol_cases(
 
 def _with_key(request: Request, value: bytes | None) -> Request:
     fields = [field for field in request.headers.raw if field[0] != b"authorization"]
-    return request._replace(headers=Headers([*fields, *([] if value is None else [(b"authorization", value)])]))
+    return structs.replace(request, headers=Headers([*fields, *([] if value is None else [(b"authorization", value)])]))

@@ -4,6 +4,8 @@ import base64
 import shlex
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from mockserver.check.target import url_of
 from mockserver.messages import Headers, RawHeaders, Reproduction, Request
 
@@ -16,7 +18,7 @@ LONGEST = 2_000
 
 def reproduction(base: str, requests: Sequence[Request], key_env: str, headers: RawHeaders = ()) -> Reproduction:
     """Write requests to a server as commands, `headers` added; the key is taken from the variable `key_env`."""
-    shown = [each._replace(headers=Headers([*each.headers.raw, *headers])) for each in requests[-MOST:]]
+    shown = [structs.replace(each, headers=Headers([*each.headers.raw, *headers])) for each in requests[-MOST:]]
     curl = [_curl(base, request, key_env) for request in shown]
     python = ["import os", "", "import httpx", ""]
     python += [line for request in shown for line in _python(base, request, key_env)]

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from mockserver.apis.llamacloud_chat.check.mutators import answers, events, fields, in_sessions, values
 from mockserver.check.mutants.mutators import Mutant, Wrap, is_success, value_of, with_body, with_header
 from mockserver.messages import Delivery, Handler, Json, Request, Response
@@ -38,7 +40,7 @@ def _renamed_ids() -> Wrap:
 
     def wrap(handler: Handler) -> Handler:
         def handle(request: Request) -> Response:
-            response = handler(request._replace(path=request.path.replace("/chat/0199-", "/chat/ses-")))
+            response = handler(structs.replace(request, path=request.path.replace("/chat/0199-", "/chat/ses-")))
             if response.stream is not None or not response.body:
                 return response
             return with_body(response, response.body.replace(b'"ses-', b'"0199-'))
@@ -70,7 +72,7 @@ def _times(make: Callable[[str], str]) -> Wrap:
 
 def _late(seconds: float) -> Wrap:
     def wrap(handler: Handler) -> Handler:
-        return lambda request: handler(request)._replace(delivery=Delivery(delay=seconds))
+        return lambda request: structs.replace(handler(request), delivery=Delivery(delay=seconds))
 
     return wrap
 

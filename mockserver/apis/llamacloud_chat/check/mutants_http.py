@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from mockserver.apis.llamacloud_chat.check.mutants_answers import ERRORS, FIELDS, STREAMS
 from mockserver.apis.llamacloud_chat.check.mutants_state import STATES
 from mockserver.apis.llamacloud_chat.check.mutators import answers, delivered, is_call, now_and_then, taken
@@ -22,7 +24,7 @@ from mockserver.messages import Delivery, Headers, Json, Request, Response
 
 
 def _status(new: int, *plays: str, status: int | None = None) -> "Mutant":  # a name is given by replacing it
-    return Mutant("", "", answers(lambda response, _: response._replace(status=new), *plays, status=status))
+    return Mutant("", "", answers(lambda response, _: structs.replace(response, status=new), *plays, status=status))
 
 
 def _refused(request: Request, play: str, wrong: bool) -> Response | None:
@@ -37,7 +39,7 @@ STATUSES: Sequence[Mutant] = (
     Mutant(
         "refusal-400",
         "a wrong request is refused with 400",
-        answers(lambda r, _: with_value(r, {"detail": "wrong"})._replace(status=400), status=422),
+        answers(lambda r, _: structs.replace(with_value(r, {"detail": "wrong"}), status=400), status=422),
         "refusal-declared",
     ),
     named("refusal-418", "a wrong request is refused with 418", _status(418, status=422)),
@@ -182,7 +184,7 @@ HEADERS: Sequence[Mutant] = (
 
 def _opened(request: Request) -> Request:
     kept = [field for field in request.headers.raw if field[0] != b"authorization"]
-    return request._replace(headers=Headers([*kept, (b"authorization", b"Bearer x")]))
+    return structs.replace(request, headers=Headers([*kept, (b"authorization", b"Bearer x")]))
 
 
 def _keys(when: "Json") -> Mutant:

@@ -8,6 +8,8 @@ from threading import Lock
 from time import sleep
 from typing import TypeAlias
 
+from msgspec import structs
+
 from mockserver.check.mutants.mutators import (
     Wrap,
     body_of,
@@ -56,7 +58,7 @@ def answers(
         def handle(request: Request) -> Response:
             response = handler(request)
             meant = response.status == status if status is not None else is_success(response)
-            asked = request._replace(method="GET") if heads and request.method == "HEAD" else request
+            asked = structs.replace(request, method="GET") if heads and request.method == "HEAD" else request
             if meant and (is_call(asked, *plays) or (status in (404, 405) and not plays)):
                 return change(flat(response), request)
             return response
@@ -123,7 +125,7 @@ def taken(*plays: str) -> Wrap:
             body = next((json.dumps(value).encode() for play, value in good.items() if is_call(request, play)), b"")
             kept = [field for field in request.headers.raw if field[0] != b"content-type"]
             headers = Headers([*kept, (b"content-type", b"application/json")] if body else kept)
-            return handler(request._replace(body=body, query="", headers=headers))
+            return handler(structs.replace(request, body=body, query="", headers=headers))
 
         return handle
 
@@ -137,7 +139,9 @@ def delivered(delivery: Delivery, *plays: str, when: Callable[[Request], bool] =
         def handle(request: Request) -> Response:
             response = handler(request)
             return (
-                flat(response)._replace(delivery=delivery) if is_call(request, *plays) and when(request) else response
+                structs.replace(flat(response), delivery=delivery)
+                if is_call(request, *plays) and when(request)
+                else response
             )
 
         return handle
@@ -176,7 +180,7 @@ def unkept(*plays: str) -> Wrap:
         def handle(request: Request) -> Response:
             if not is_call(request, *plays):
                 return handler(request)
-            return handler(request._replace(scope="elsewhere"))
+            return handler(structs.replace(request, scope="elsewhere"))
 
         return handle
 
@@ -220,7 +224,7 @@ def ask(handler: Handler, like: Request, method: str, path: str, body: Json = No
     data = b"" if body is None else json.dumps(body).encode()
     kept = [field for field in like.headers.raw if field[0] != b"content-type"]
     headers = Headers([*kept, (b"content-type", b"application/json")])
-    return flat(handler(like._replace(method=method, path=path, query="", body=data, headers=headers)))
+    return flat(handler(structs.replace(like, method=method, path=path, query="", body=data, headers=headers)))
 
 
 def undead(*plays: str) -> Wrap:
@@ -307,7 +311,7 @@ def repeated_in_a_row(most: int) -> Wrap:
 def without_project(request: Request) -> Request:
     """Take the project out of a query, where it is a right one."""
     kept = [each for each in request.query.split("&") if not re.fullmatch(r"project_id=182bd5e5-[0-9a-f-]{27}", each)]
-    return request._replace(query="&".join(kept))
+    return structs.replace(request, query="&".join(kept))
 
 
 def turned_around(request: Request) -> Request:
@@ -315,13 +319,13 @@ def turned_around(request: Request) -> Request:
     body = body_of(request)
     if not isinstance(body.get("index_ids"), list):
         return request
-    return request._replace(body=json.dumps({**body, "index_ids": body["index_ids"][::-1]}).encode())
+    return structs.replace(request, body=json.dumps({**body, "index_ids": body["index_ids"][::-1]}).encode())
 
 
 def without_indexes(request: Request) -> Request:
     """Take the indexes out of a body."""
     body = {key: value for key, value in body_of(request).items() if key != "index_ids"}
-    return request._replace(body=json.dumps(body).encode())
+    return structs.replace(request, body=json.dumps(body).encode())
 
 
 def before(change: Callable[[Request], Request], *plays: str) -> Wrap:
@@ -350,8 +354,8 @@ def clipped(request: Request) -> Request:
     message = body.get("first_message")
     if not isinstance(message, str):
         return request
-    return request._replace(
-        body=json.dumps({**body, "first_message": message.encode("ascii", "ignore").decode()}).encode()
+    return structs.replace(
+        request, body=json.dumps({**body, "first_message": message.encode("ascii", "ignore").decode()}).encode()
     )
 
 
@@ -487,7 +491,7 @@ def bound(request: Request) -> Request:
     body = body_of(request)
     if body.get("index_ids") != ["idx-check-2"]:
         return request
-    return request._replace(body=json.dumps({**body, "index_ids": ["idx-check-1"]}).encode())
+    return structs.replace(request, body=json.dumps({**body, "index_ids": ["idx-check-1"]}).encode())
 
 
 def one_turn() -> Wrap:
@@ -551,7 +555,7 @@ def own_pages(pages: Callable[[list[Json]], list[list[Json]]]) -> Wrap:
                 return handler(request)
             parts = dict(part.partition("=")[::2] for part in request.query.split("&"))
             rest = "&".join(f"{k}={v}" for k, v in parts.items() if k not in ("page_size", "page_token"))
-            response = handler(request._replace(query=rest + ("&" if rest else "") + "page_size=1000"))
+            response = handler(structs.replace(request, query=rest + ("&" if rest else "") + "page_size=1000"))
             if not is_success(response):
                 return response
             made = pages(value_of(response)["items"])
