@@ -32,11 +32,6 @@ SHARED: Mapping[int, str] = {
 }
 """The shared replies that declare the answers of no operation."""
 
-MOST_LENGTHS = 4_096
-
-_LENGTHS = [(b"content-length", b"%d" % size) for size in range(MOST_LENGTHS)]
-"""Content-length fields for the most common lengths."""
-
 _NOTHING: Sequence[Finding] = ()
 _write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -95,8 +90,7 @@ class Renderer:
             except TypeError:  # an integer of more than 64 bits
                 body = _as_json(draft.value)
             if spec.sized:
-                size = len(body)
-                headers.append(_LENGTHS[size] if size < MOST_LENGTHS else (b"content-length", b"%d" % size))
+                headers.append((b"content-length", b"%d" % len(body)))
         if spec.required or draft.findings or stream is not None or match.withdrawn is not None:
             headers = _rare_headers(headers, spec, match, draft)
         if request.method == "HEAD":

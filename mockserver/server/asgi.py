@@ -104,17 +104,16 @@ class App:
             await _not_http(scope, receive, send)
             return
         raw_path, root = scope.get("raw_path"), scope.get("root_path", "")
-        path = _path(scope) if raw_path is None or root else raw_path.decode("latin-1")
+        path = raw_path.decode("latin-1") if raw_path and not root else _path(scope)
         headers = self._table.headers(scope["headers"])
         if (path.startswith(_OWN) or b"origin" in headers) and await self._beside(path, headers, scope, receive, send):
             return
         started = time.perf_counter() if self._access_log else 0.0
         method, query = scope["method"], scope["query_string"].decode("latin-1")
-        size = len(path) + len(query) + (headers.known or known(headers)).size
-        sent = (too_long(path, query, headers) if size > LONGEST_TARGET else None) or self._at_once(headers, receive)
-        body = sent if isinstance(sent, bytes | tuple) else await sent
-        if body is None:  # the client left before it had sent everything
-            return
+        facts = headers.known or known(headers)
+        long = len(path) + len(query) + facts.size > LONGEST_TARGET
+        sent = (too_long(path, query, headers) if long else None) or self._at_once(facts.length, receive)
+        body = sent if isinstance(sent, (bytes, tuple)) else await sent
         if isinstance(body, bytes):
             request = Request(method=method, path=path, query=query, headers=headers, body=body, root=root)
             pool = self._pool
@@ -122,6 +121,8 @@ class App:
                 response = self._handle(request)
             else:
                 response = await _elsewhere(pool, self._handle, request)
+        elif body is None:  # the client left before it had sent everything
+            return
         else:
             response = self._closing(Request(method, path[:LONGEST_TARGET], "", headers), *body)
         if response.delivery is not None:
@@ -201,12 +202,12 @@ class App:
             log.exception("the mock failed at the end of a stream")
             return b""
 
-    def _at_once(self, headers: Headers, receive: Receive) -> "bytes | Refused | Awaitable[bytes | Refused | None]":
+    def _at_once(self, length: int, receive: Receive) -> "bytes | Refused | Awaitable[bytes | Refused | None]":
         """Return the body, or why it is rejected, or what to await if it has not arrived yet.
 
         Most bodies have arrived by now, and a timeout costs more than everything else here.
         """
-        if known(headers).length > self._max_body:
+        if length > self._max_body:
             return too_big(self._max_body)
         steps = receive().__await__()
         try:
@@ -214,9 +215,9 @@ class App:
         except StopIteration as done:
             message = done.value
             body: bytes = message.get("body", b"")
-            if message.get("more_body") or message["type"] != "http.request" or len(body) > self._max_body:
-                return self._body(message, None, receive)
-            return body
+            if not message.get("more_body") and len(body) <= self._max_body and message["type"] == "http.request":
+                return body
+            return self._body(message, None, receive)
         return self._body({}, waiting, receive)
 
     async def _body(
