@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import tokenize
@@ -12,11 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks import servers
 from benchmarks.calls import growth, in_process, operations, same_operation_elsewhere, start, title
-from benchmarks.load import Bench, default_load
+from benchmarks.load import Bench
 from benchmarks.peers import peers
 from benchmarks.report import BEFORE, FILES, LINES, Report, Row, Section, placed
 from benchmarks.servers import ROOT, Cores
@@ -69,14 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run; end with 0 if all was measured, 1 if something was not."""
     options = options_of(arguments)
     for each in (signal.SIGTERM, signal.SIGHUP):  # so that servers are stopped on these, too
-        signal.signal(each, _end)
+        signal.signal(each, lambda number, _: sys.exit(128 + number))
     if not hasattr(os, "sched_setaffinity"):
         sys.exit("benchmarks: this needs Linux, since it pins processes to cores and reads /proc")
     cores = sorted(os.sched_getaffinity(0))
     bench = Bench(Cores(cores[0], cores[-1]), options.load, sides=3, rounds=6, starts=20, calls=15, soak=300)
     if options.quick:
         bench = replace(bench, sides=1, rounds=4, starts=5, calls=5, soak=15)
-    report = measured(chosen(options), bench, whole=not (options.quick or options.only))
+    before = os.getloadavg()[0]
+    servers.prepare()
+    os.sched_setaffinity(0, {bench.cores.load})
+    sections = {name: section(name, bench) for name in chosen(options)}
+    report = Report(described(bench, before), sections, whole=not (options.quick or options.only))
     print(report.as_text())
     if report.whole:
         RESULTS.write_text(report.as_json(), "utf-8")
@@ -86,16 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"benchmarks: NOT MEASURED: {', '.join(failed)}")
 
 
-def _end(number: int, _frame: Any) -> None:
-    raise SystemExit(128 + number)
-
-
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"two minutes: {', '.join(DAILY)}; writes nothing")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="a section; may be repeated; writes nothing")
-    parser.add_argument("--load", choices=("wrk", "own"), default=default_load(), help="what sends the load")
+    usual = "wrk" if shutil.which("wrk") else "own"
+    parser.add_argument("--load", choices=("wrk", "own"), default=usual, help="what sends the load")
     return parser.parse_args(arguments)
 
 
@@ -104,17 +105,8 @@ def chosen(options: argparse.Namespace) -> Sequence[str]:
     return [name for name in SECTIONS if name in (options.only or (DAILY if options.quick else SECTIONS))]
 
 
-def measured(names: Sequence[str], bench: Bench, *, whole: bool) -> Report:
-    """Measure the sections of these names, with this process on the core of the load."""
-    before = os.getloadavg()[0]
-    servers.prepare()
-    os.sched_setaffinity(0, {bench.cores.load})
-    sections = {name: section(name, bench) for name in names}
-    return Report(described(bench, before), sections, whole)
-
-
 def section(name: str, bench: Bench) -> Section:
-    """Measure a section; one that fails is told as such, and costs no other its figures."""
+    """Measure a section; one that fails reports why, and the others keep their figures."""
     try:
         return SECTIONS[name](bench)
     except (servers.Stop, OSError, RuntimeError, ValueError, LookupError) as error:
@@ -123,7 +115,7 @@ def section(name: str, bench: Bench) -> Section:
 
 
 def described(bench: Bench, load_before: float) -> Sequence[str]:
-    """Say when and on what the figures were taken, a line each, without names or paths of the machine."""
+    """Describe in lines when and on what the figures were taken, without names or paths of the machine."""
     facts = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     model = next((line.partition(":")[2].strip() for line in facts if line.startswith("model name")), "unknown")
     code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -63,21 +64,6 @@ def title(bench: Bench) -> Section:
 # -- the other operations ----------------------------------------------------------------------------------------------
 
 
-def titled(port: int) -> None:
-    """Give the session a title."""
-    servers.ask(port, TITLE_CALL)
-
-
-def with_turn(port: int) -> None:
-    """Give the session a turn."""
-    servers.ask(port, Call("POST", f"{CHAT}/{SESSION}/messages/stream", TURN))
-
-
-def ten_sessions(port: int) -> None:
-    """Make ten sessions with titles."""
-    fill(port, ANY_TITLE, 10)
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """An operation that is measured, and the route of the plain app beside it."""
@@ -85,18 +71,22 @@ class Operation:
     measure: str
     call: Call
     route: str
-    prepare: Callable[[int], None] = servers.nothing
+    prepare: Callable[[int], object] = servers.nothing
     of: str = "rate"
 
 
 _SUMMARY, _RETRIEVE = Call("GET", f"{CHAT}/{SESSION}/summary"), Call("GET", f"{CHAT}/{SESSION}")
 _STREAM = Call("POST", f"{CHAT}/ses-{{n:06d}}/messages/stream", TURN)
 
+_TITLED = partial(servers.ask, call=TITLE_CALL)
+_WITH_TURN = partial(servers.ask, call=Call("POST", f"{CHAT}/{SESSION}/messages/stream", TURN))
+_TEN_TITLED = partial(fill, call=ANY_TITLE, calls=10)
+
 OPERATIONS = (
-    Operation(report.SUMMARY, _SUMMARY, f"{CHAT}/{{id}}/summary", titled),
-    Operation(report.RETRIEVE, _RETRIEVE, f"{CHAT}/{{id}}", titled),
-    Operation("retrieve after a turn: throughput", _RETRIEVE, f"{CHAT}/{{id}}", with_turn),
-    Operation(report.LIST, Call("GET", CHAT), CHAT, ten_sessions),
+    Operation(report.SUMMARY, _SUMMARY, f"{CHAT}/{{id}}/summary", _TITLED),
+    Operation(report.RETRIEVE, _RETRIEVE, f"{CHAT}/{{id}}", _TITLED),
+    Operation("retrieve after a turn: throughput", _RETRIEVE, f"{CHAT}/{{id}}", _WITH_TURN),
+    Operation(report.LIST, Call("GET", CHAT), CHAT, _TEN_TITLED),
     Operation("create: throughput", Call("POST", CHAT, "{}", 201), CHAT),
     Operation("create and delete, by turns: throughput", Call("POST", CHAT, "{}", 201, delete=True), CHAT),
     Operation("stream of a turn: bytes a second", _STREAM, f"{CHAT}/{{id}}/messages/stream", of="byte_rate"),
@@ -244,19 +234,16 @@ def pair(small: int, server: Callable[[int], Server]) -> Sequence[Server]:
     return [server(small), server(small * TIMES)]
 
 
-def filled(calls: int) -> Callable[[int], None]:
-    """Return what gives titles to so many sessions."""
-    return lambda port: fill(port, ANY_TITLE, calls)
-
-
 def with_sessions(count: int) -> Server:
     """Return a mock with so many sessions, which is asked for titles of sessions drawn among them."""
-    return servers.mock(f"{count:,}", prepare=filled(count), call=replace(ANY_TITLE, among=count))
+    prepare = partial(fill, call=ANY_TITLE, calls=count)
+    return servers.mock(f"{count:,}", prepare=prepare, call=replace(ANY_TITLE, among=count))
 
 
 def with_journal(size: int) -> Server:
-    """Return a mock with a journal of a size, which is full."""
-    return servers.mock(f"{size:,}", "--journal-size", str(size), prepare=filled(ENTRIES * TIMES))
+    """Return a mock with a full journal of a size."""
+    prepare = partial(fill, call=ANY_TITLE, calls=ENTRIES * TIMES)
+    return servers.mock(f"{size:,}", "--journal-size", str(size), prepare=prepare)
 
 
 def cost(measure: str, compared: Sequence[Server], call: Call, bench: Bench) -> Row:

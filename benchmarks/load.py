@@ -1,18 +1,17 @@
 """The load: wrk where it is installed, else a client of our own; and servers that are loaded by turns."""
 
 import json
+import os
 import random
 import re
-import resource
 import select
-import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, islice
 from statistics import median, quantiles
 
 from benchmarks import servers
@@ -77,11 +76,6 @@ class Load:
         return self.bytes / self.seconds
 
 
-def default_load() -> str:
-    """Name what sends the load on this machine."""
-    return "wrk" if shutil.which("wrk") else "own"
-
-
 def by_wrk(port: int, call: Call, seconds: float, first: int = 0) -> Load:
     """Load a server by wrk."""
     body, pairs = json.dumps(call.body) if call.body else "nil", str(call.delete).lower()
@@ -93,49 +87,46 @@ def by_wrk(port: int, call: Call, seconds: float, first: int = 0) -> Load:
     return Load(*json.loads(text.strip().splitlines()[-1]))
 
 
-def by_own(port: int, call: Call, seconds: float, first: int = 0, most: int = -1) -> Load:
+def by_own(port: int, call: Call, seconds: float, first: int = 0, most: int | None = None) -> Load:
     """Load a server by plain sockets and epoll until the time is over or, if `most` is given, so many were sent."""
-    source = Requests(call, count(first + 1), most)
-    lines = [Line(socket.create_connection(("127.0.0.1", port), servers.PATIENCE), source) for _ in range(CONNECTIONS)]
-    by_number, began = {each.socket.fileno(): each for each in lines}, time.perf_counter()
+    made, late, size, failed = list[str](), list[float](), 0, 0
+    requests, waiting, began = islice(requests_of(call, first, made), most), dict[int, Line](), time.perf_counter()
     with ExitStack() as stack, select.epoll() as poll:
-        for each in lines:
-            stack.enter_context(each.socket)
-            poll.register(each.socket, select.EPOLLIN)
-            each.send()
-        while any(each.waiting for each in lines) and time.perf_counter() - began < seconds:
+        for request in islice(requests, CONNECTIONS):
+            line = Line(stack.enter_context(socket.create_connection(("127.0.0.1", port), servers.PATIENCE)))
+            waiting[line.socket.fileno()] = line
+            poll.register(line.socket, select.EPOLLIN)
+            line.send(request)
+        while waiting and time.perf_counter() - began < seconds:
             for number, _ in poll.poll(0.1):
-                if not by_number[number].receive():
+                line = waiting[number]
+                part = line.socket.recv(262_144)
+                line.got += part
+                if part and not is_whole(line.got):
+                    continue
+                failed += not part or not line.got.startswith(b"HTTP/1.1 2")
+                if part:
+                    late.append((time.perf_counter() - line.began) * 1000)
+                    size += len(line.got)
+                    made += [each.decode() for each in _CREATED.findall(line.got) if call.delete]
+                if request := next(requests, b"") if part else b"":
+                    line.send(request)
+                else:
                     poll.unregister(number)
+                    del waiting[number]
         spent = time.perf_counter() - began
-    late = sorted(ms for each in lines for ms in each.latencies)
     p99 = quantiles(late, n=100)[98] if len(late) > 1 else 0.0
-    return Load(len(late), spent, sum(each.received for each in lines), sum(each.failed for each in lines), p99)
+    return Load(len(late), spent, size, failed, p99)
 
 
-@dataclass(slots=True)
-class Requests:
-    """The requests of a call, one after the other; all connections share them."""
-
-    call: Call
-    numbers: Iterator[int]
-    left: int
-    made: list[str] = field(default_factory=list)
-
-    def next(self) -> bytes:
-        """Return the next request; nothing where there are no more."""
-        if self.left == 0:
-            return b""
-        self.left -= 1
-        if self.made:
-            return written("DELETE", f"{self.call.path}/{self.made.pop()}")
-        number = random.randrange(self.call.among) if self.call.among else next(self.numbers)
-        return written(self.call.method, self.call.path.format(n=number), self.call.body)
-
-    def answered(self, answer: bytes) -> None:
-        """Note the session that was created, for the call that deletes it."""
-        if self.call.delete and (found := re.search(rb'"session_id":"([^"]+)"', answer)):
-            self.made.append(found[1].decode())
+def requests_of(call: Call, first: int, made: list[str]) -> Iterator[bytes]:
+    """Yield the requests of a call, the number of each in its path; what was `made` is deleted first."""
+    for number in count(first + 1):
+        if made:
+            yield written("DELETE", f"{call.path}/{made.pop()}")
+        else:
+            drawn = random.randrange(call.among) if call.among else number
+            yield written(call.method, call.path.format(n=drawn), call.body)
 
 
 @dataclass(slots=True)
@@ -143,42 +134,21 @@ class Line:
     """A connection that waits for one answer at a time."""
 
     socket: socket.socket
-    source: Requests
-    latencies: list[float] = field(default_factory=list)
-    received: int = 0
-    failed: int = 0
-    waiting: bool = False
-    _got: bytes = b""
-    _began: float = 0.0
+    began: float = 0.0
+    got: bytes = b""
 
-    def send(self) -> bool:
-        """Send the next request, if there is one."""
-        request = self.source.next()
-        self._got, self._began, self.waiting = b"", time.perf_counter(), bool(request)
+    def send(self, request: bytes) -> None:
+        """Send a request."""
+        self.began, self.got = time.perf_counter(), b""
         self.socket.sendall(request)
-        return self.waiting
-
-    def receive(self) -> bool:
-        """Take what arrived; when the answer is whole, go on. Say whether the connection is still used."""
-        part = self.socket.recv(262_144)
-        self._got += part
-        if not part:
-            self.waiting, self.failed = False, self.failed + 1
-            return False
-        if not is_whole(self._got):
-            return True
-        self.latencies.append((time.perf_counter() - self._began) * 1000)
-        self.received += len(self._got)
-        self.failed += not self._got.startswith(b"HTTP/1.1 2")
-        self.source.answered(self._got)
-        return self.send()
 
 
+_CREATED = re.compile(rb'"session_id":"([^"]+)"')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 def is_whole(answer: bytes) -> bool:
-    """Say whether an answer has all that its head declares."""
+    """Return whether an answer has all that its head declares."""
     end = answer.find(b"\r\n\r\n")
     if end < 0:
         return False
@@ -263,22 +233,17 @@ def side_by_side(what: str, compared: Sequence[Server], call: Call, bench: Bench
 
 def one_slice(bench: Bench, running: Running, call: Call, number: int) -> Load:
     """Load a server for a second; Stop where a request fails."""
-    spent, own, began = servers.processor_seconds(running.process.pid), _own_seconds(), time.perf_counter()
+    spent, before = servers.processor_seconds(running.process.pid), os.times()
     found = (by_wrk if bench.load == "wrk" else by_own)(running.port, call, 1, number * APART)
     if found.failed or not found.requests:
         raise Stop(f"{running.name} failed under the load of {call.method} {call.path}: {found}")
-    busy = (_own_seconds() - own) / (time.perf_counter() - began)
+    after = os.times()  # of this process and of the children that it has waited for
+    busy = (sum(after[:4]) - sum(before[:4])) / (after.elapsed - before.elapsed)
     spent = servers.processor_seconds(running.process.pid) - spent
     return replace(found, busy=busy, server_us=spent / found.requests * 1e6)
 
 
-def _own_seconds() -> float:
-    """Return the processor time of this process and of its children that have ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
-
 def limited(found: dict[str, Loaded]) -> list[str]:
-    """Say of which servers the load may have been slower than they are."""
+    """Name the servers that may be faster than the load."""
     slow = [name for name, each in found.items() if each.median("busy") > BUSY]
     return [f"**The load may have been the limit**, not the server: of {', '.join(slow)}."] if slow else []

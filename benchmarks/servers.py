@@ -88,7 +88,7 @@ class Server:
 
     name: str
     command: Callable[[int], Command]
-    prepare: Callable[[int], None] = nothing
+    prepare: Callable[[int], object] = nothing
     """Makes what the calls need, once the server listens on the port."""
     call: Call | None = None
     """What it is asked, where that is not what the others are asked."""

@@ -249,7 +249,7 @@ class _SqliteFile:
         return self._do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
 
     def _do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
-        """Run the block as one transaction."""
+        """Run a function as one transaction."""
         begun = monotonic()
         with self._lock:
             try:
