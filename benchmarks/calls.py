@@ -54,8 +54,9 @@ def title(bench: Bench) -> Section:
         Row("title: processor time of a call", BARE, ours.divided(bare, "server_us")),
         Row(report.MEMORY, PLAIN, peaks),
     ]
-    for name, each in found.items():
-        rows.append(Row(f"title calls of {name}", "-", [load.rate for load in each.slices], "/s"))
+    rows += [
+        Row(f"title calls of {name}", "-", [one.rate for one in each.slices], "/s") for name, each in found.items()
+    ]
     share = bare.median("server_us") / ours.median("server_us")
     note = f"Of the processor time of a title call, {share:.0%} is uvicorn's and the socket's: that of bare ASGI."
     return Section("The title call", rows, notes=[note, *limited(found)])
@@ -71,7 +72,7 @@ class Operation:
     measure: str
     call: Call
     route: str
-    prepare: Callable[[int], object] = servers.nothing
+    prepare: Callable[[int], object] = lambda _: None
     of: str = "rate"
 
 
@@ -125,17 +126,12 @@ def routes_of(operation: Operation, bench: Bench) -> Sequence[Mapping[str, Any]]
 
 def same_operation_elsewhere(bench: Bench) -> Section:
     """Measure the title operation under another name and path, with a pack of its own, beside the title."""
-    body = json.dumps({"words": servers.MESSAGE})
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
         install_pack(Path(folder))
-        plain = servers.mock("title")
-        notes = servers.mock(pack.NAME, "--api", pack.NAME).command
-        other = Server(
-            pack.NAME,
-            lambda port: ["env", f"PYTHONPATH={folder}", *notes(port)],
-            call=Call("POST", pack.PATH.format(note_id=SESSION), body),
-        )
-        found = side_by_side("the same operation elsewhere", [plain, other], TITLE_CALL, bench)
+        call = Call("POST", pack.PATH.format(note_id=SESSION), json.dumps({"words": servers.MESSAGE}))
+        notes = servers.mock(pack.NAME, "--api", pack.NAME, call=call)
+        other = replace(notes, command=lambda port: ["env", f"PYTHONPATH={folder}", *notes.command(port)])
+        found = side_by_side("the same operation elsewhere", [servers.mock("title"), other], TITLE_CALL, bench)
     theirs, ours = found["title"], found[pack.NAME]
     rows = [
         Row(report.ELSEWHERE, "title", ours.divided(theirs, "rate")),
@@ -216,10 +212,16 @@ STATUS_ONLY = replace(TITLE_CALL)
 def growth(bench: Bench) -> Section:
     """Measure the processor time of a call, and the start with a large contract."""
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
-        contracts = pair(DECLARED, lambda n: servers.mock(f"{n:,}", "--contract", write_contract(Path(folder), n)))
+        sizes = (DECLARED, DECLARED * TIMES)
+        contracts = [servers.mock(f"{n:,}", "--contract", write_contract(Path(folder), n)) for n in sizes]
         rows = [
-            cost("call, sessions", pair(SESSIONS, with_sessions), ANY_TITLE, bench),
-            cost("call, entries of the journal", pair(ENTRIES, with_journal), TITLE_CALL, bench),
+            cost("call, sessions", [with_sessions(SESSIONS), with_sessions(SESSIONS * TIMES)], ANY_TITLE, bench),
+            cost(
+                "call, entries of the journal",
+                [with_journal(ENTRIES), with_journal(ENTRIES * TIMES)],
+                TITLE_CALL,
+                bench,
+            ),
             cost("call, operations of the contract", contracts, STATUS_ONLY, bench),
             started("start, operations of the contract", contracts, bench),
         ]
@@ -227,11 +229,6 @@ def growth(bench: Bench) -> Section:
     head = ["cost, and what grows", "sizes", "cost at the larger", "spread", "log-log slope"]
     note = "Slope 0 is constant, 1 linear. The cost of a call is the server's processor time, of a start its time."
     return Section("Growth", tables=[[head, *lines]], notes=[note])
-
-
-def pair(small: int, server: Callable[[int], Server]) -> Sequence[Server]:
-    """Return a server of each size."""
-    return [server(small), server(small * TIMES)]
 
 
 def with_sessions(count: int) -> Server:

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -79,7 +80,7 @@ def peers(bench: Bench) -> Section:
     judged = {each.name: judge(each, bench) for each in (servers.mock(), servers.reference(PLAIN, "plain"))}
     rows, figures, left = list[Row](), dict[str, Sequence[str]](), dict[str, str]()
     for tool in TOOLS:
-        server = Server(tool.name, tool.command, warm)
+        server = Server(tool.name, tool.command, partial(by_own, call=CALL, seconds=WARM))
         try:
             install(tool)
             judgement = judge(server, bench)
@@ -124,11 +125,6 @@ def reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
     found = next((line for line in lines[1:] if "error" in line.lower()), lines[0])
     return re.sub(r"(?<![\w.])/\S+", "<path>", re.sub(r"\w+://\S+", "<address>", found))[:200]
-
-
-def warm(port: int) -> None:
-    """Put a server under load that is not counted."""
-    by_own(port, CALL, WARM)
 
 
 # -- rightness ---------------------------------------------------------------------------------------------------------
@@ -179,7 +175,7 @@ def judged_by(send: Callable[[Call], Answer]) -> Judgement:
 
 
 def is_right(contract: Document, call: Call, answer: Answer) -> bool:
-    """Say whether the contract allows an answer, with the session that was asked for and a title from the message."""
+    """Return whether the contract allows an answer, with the session asked for and a title from the message."""
     if answer.status != 200 or not allowed(contract, answer):
         return False
     body, message = json.loads(answer.body), json.loads(call.body)["first_message"]
@@ -187,7 +183,7 @@ def is_right(contract: Document, call: Call, answer: Answer) -> bool:
 
 
 def allowed(contract: Document, answer: Answer) -> bool:
-    """Say whether the contract allows an answer of the title call: its status and its JSON."""
+    """Return whether the contract allows an answer of the title call: its status and its JSON."""
     declared = contract["paths"][TITLE_PATH]["post"]["responses"].get(str(answer.status), {})
     schema = declared.get("content", {}).get("application/json", {}).get("schema")
     try:
@@ -197,32 +193,25 @@ def allowed(contract: Document, answer: Answer) -> bool:
 
 
 def refusal(contract: Document, call: Call, named: str, answer: Answer) -> str:
-    """Say what became of a bad request."""
+    """Describe the answer to a bad request: its status, what it lacks, and ✓ if it is right."""
     if answer.status < 400:
         return f"{answer.status}, taken"
-    missing = list(_missing(contract, call, named, answer))
+    lacks = {
+        f"{named} not named": named and named not in f"{answer.body!r} {answer.headers}",
+        "not in the contract's form": named and not allowed(contract, answer),
+        "no Allow": call.status == 405 and "POST" not in answer.headers.get("allow", ""),
+    }
+    missing = [text for text, is_missing in lacks.items() if is_missing]
     right = answer.status == call.status or (call.status == 400 and answer.status < 500)
     return ", ".join([str(answer.status), *missing]) + (" ✓" if right and not missing else "")
 
 
-def _missing(contract: Document, call: Call, named: str, answer: Answer) -> Iterator[str]:
-    """Say what a refusal lacks."""
-    if named and named not in f"{answer.body!r} {answer.headers}":
-        yield f"{named} not named"
-    if named and not allowed(contract, answer):
-        yield "not in the contract's form"
-    if call.status == 405 and "POST" not in answer.headers.get("allow", ""):
-        yield "no Allow"
-
-
 def rightness(judged: Mapping[str, Judgement], figures: Mapping[str, Sequence[str]]) -> Table:
     """Make the table of right answers and refusals, with the figures that a tool has by itself."""
-    head = ["server", "right", *BAD, "99th percentile, ms", "memory, MiB"]
-    lines = [
-        [name, "yes" if each.right else "no", *each.refusals.values(), *figures.get(name, ["-", "-"])]
-        for name, each in judged.items()
-    ]
-    return [head, *lines]
+    table: list[Sequence[str]] = [["server", "right", *BAD, "99th percentile, ms", "memory, MiB"]]
+    for name, each in judged.items():
+        table.append([name, "yes" if each.right else "no", *each.refusals.values(), *figures.get(name, ["-", "-"])])
+    return table
 
 
 # -- the contract in other forms ---------------------------------------------------------------------------------------
@@ -273,8 +262,8 @@ def stubs(contract: Document) -> Iterator[Document]:
         f'{{"session_id":"{{{{request.path.session_id}}}}","generated_title":"{title}",'
         '"last_updated_at":"{{now format="yyyy-MM-dd\'T\'HH:mm:ss.SSSSSS"}}","job_metadata":null,"index_ids":null}'
     )
-    schema = json.dumps(contract["components"]["schemas"]["GenerateTitleParams"])
-    fits = [{"matchesJsonSchema": schema, "schemaVersion": "V202012"}]
+    schema = contract["components"]["schemas"]["GenerateTitleParams"]
+    fits = [{"matchesJsonSchema": json.dumps(schema), "schemaVersion": "V202012"}]
     wrong = {"detail": [{"type": "missing", "loc": ["body", "first_message"], "msg": "Field required"}]}
     made = {"status": 200, "body": answer, "transformers": ["response-template"]}
     answers: Sequence[tuple[Document, Document]] = (

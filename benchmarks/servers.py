@@ -78,17 +78,13 @@ class Answer:
     """When all of it was there, on the clock of time.perf_counter."""
 
 
-def nothing(_port: int) -> None:
-    """Prepare nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Server:
     """One of the servers that are compared; `command` gives what starts it on a port."""
 
     name: str
     command: Callable[[int], Command]
-    prepare: Callable[[int], object] = nothing
+    prepare: Callable[[int], object] = lambda _: None
     """Makes what the calls need, once the server listens on the port."""
     call: Call | None = None
     """What it is asked, where that is not what the others are asked."""
@@ -96,7 +92,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that runs; `began` is the moment before its start, on the clock of time.perf_counter."""
+    """A running server; `began` is the moment before its start, on the clock of time.perf_counter."""
 
     name: str
     process: Process

@@ -170,9 +170,11 @@ async def soaked(running: servers.Running, seconds: int) -> Section:
     fill(running.port, Call("POST", CHAT, "{}", 201, delete=True), 2 * GONE)
     await asyncio.sleep(1)
     before, memory = descriptors(pid), list[float]()
-    watching = asyncio.create_task(watch(pid, memory))
-    await clients.run(warm + seconds)
-    watching.cancel()
+    loading = asyncio.create_task(clients.run(warm + seconds))
+    while not loading.done():
+        memory.append(servers.memory_mib(pid, "VmRSS"))
+        await asyncio.wait([loading], timeout=INTERVAL)
+    await loading
     await asyncio.sleep(1)
     counted = memory[int(warm / INTERVAL) :]
     window = max(1, len(counted) // 5)
@@ -184,13 +186,6 @@ async def soaked(running: servers.Running, seconds: int) -> Section:
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in sorted(clients.right.items()))
     wrong = [f"wrong: `{each}`" for each in clients.wrong[:EXAMPLES]]
     return Section("Soak", rows, notes=[f"{seconds} s after {warm:.0f} s of warm-up; right answers: {kinds}.", *wrong])
-
-
-async def watch(pid: int, memory: list[float]) -> None:
-    """Note the resident memory again and again."""
-    while True:
-        memory.append(servers.memory_mib(pid, "VmRSS"))
-        await asyncio.sleep(INTERVAL)
 
 
 def descriptors(pid: int) -> int:
