@@ -25,27 +25,34 @@ class Mutant(NamedTuple):
     """The version of the contract that it serves."""
 
 
-def named(name: str, what: str, mutant: Mutant, rule: str = "", version: str = "") -> Mutant:
-    """Return a mutant with its name."""
-    return mutant._replace(name=name, what=what, rule=rule, version=version)
+def mutants(rule: str, *rows: tuple[str, str, Wrap], version: str = "") -> tuple[Mutant, ...]:
+    """Make mutants that one rule alone sees ("" where several may), each of its name, what it does, and how."""
+    return tuple(Mutant(name, what, wrap, rule, version) for name, what, wrap in rows)
+
+
+def parsed(body: bytes, default: Json = None) -> Json:
+    """Return the decoded JSON of a body, or a default where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return default
 
 
 def body_of(request: Request) -> Json:
     """Return the body of a request; {} where it is no object."""
-    try:
-        value = json.loads(request.body)
-    except (ValueError, RecursionError):
-        return {}
+    value = parsed(request.body)
     return value if isinstance(value, dict) else {}
+
+
+def is_malformed(request: Request) -> bool:
+    """Return whether a request has a body that is not JSON."""
+    return bool(request.body) and parsed(request.body, ...) is ...
 
 
 def is_json(request: Request) -> bool:
     """Return whether a request has a body of JSON, and says so."""
-    try:
-        json.loads(request.body)
-    except (ValueError, RecursionError):
-        return False
-    return request.headers.get(b"content-type") == b"application/json"
+    is_said = request.headers.get(b"content-type") == b"application/json"
+    return is_said and bool(request.body) and not is_malformed(request)
 
 
 def flat(response: Response) -> Response:
@@ -58,10 +65,7 @@ def flat(response: Response) -> Response:
 
 def value_of(response: Response) -> Json:
     """Return the decoded body of an answer; None where it is no JSON."""
-    try:
-        return json.loads(response.body)
-    except ValueError:
-        return None
+    return parsed(response.body)
 
 
 def with_body(response: Response, body: bytes) -> Response:
