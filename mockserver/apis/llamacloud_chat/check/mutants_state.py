@@ -11,7 +11,7 @@ from msgspec import structs
 from mockserver.apis.llamacloud_chat.check.driver import READERS
 from mockserver.apis.llamacloud_chat.check.mutators import (
     SESSIONS,
-    Memory,
+    Remembered,
     answers,
     around,
     before,
@@ -56,7 +56,7 @@ def stale(*plays: str) -> Wrap:
 def also(act: Callable[[Callable[..., Json], Request], None], *plays: str) -> Wrap:
     """Do something else after some operations, with a function that calls the good server as the same caller."""
 
-    def step(handler: Handler, request: Request, _: Memory) -> Response:
+    def step(handler: Handler, request: Request, _: Remembered) -> Response:
         def ask(method: str, path: str, body: Json = None) -> Json:
             return value_of(flat(handler(structs.replace(with_json(request, body), method=method, path=path))))
 
@@ -88,7 +88,7 @@ def _update_by_reading(ask: Callable[..., Json], request: Request) -> None:
 def undead(play: str) -> Wrap:
     """Let an operation answer for deleted sessions as it did before."""
 
-    def step(handler: Handler, request: Request, known: Memory) -> Response:
+    def step(handler: Handler, request: Request, known: Remembered) -> Response:
         response = flat(handler(request))
         if is_success(response):
             known[request.path] = response
@@ -109,7 +109,7 @@ def _deleted_titled(_: Response, request: Request) -> Response:
 def repeated_ids(every: int, *, in_a_row: bool = False) -> Wrap:
     """Return the id of the one before for every n-th new session; of those in a row, if only bare creates count."""
 
-    def step(handler: Handler, request: Request, memory: Memory) -> Response:
+    def step(handler: Handler, request: Request, memory: Remembered) -> Response:
         response = handler(request)
         if in_a_row and (not is_call(request, "create") or request.query or body_of(request)):
             memory["made"] = 0
@@ -173,7 +173,7 @@ def mixed_under_load() -> Wrap:
     """Return the title of the call before, where another one has begun meanwhile."""
     lock = Lock()
 
-    def step(handler: Handler, request: Request, memory: Memory) -> Response:
+    def step(handler: Handler, request: Request, memory: Remembered) -> Response:
         with lock:
             memory["running"] = memory.get("running", 0) + 1
             crowded = memory["running"] > 1
@@ -193,7 +193,7 @@ def mixed_under_load() -> Wrap:
 def limited(most: int) -> Wrap:
     """Refuse the same title of one session after so many."""
 
-    def step(handler: Handler, request: Request, seen: Memory) -> Response:
+    def step(handler: Handler, request: Request, seen: Remembered) -> Response:
         key = (request.path, request.query, request.body)
         seen[key] = seen.get(key, 0) + 1
         return plain(429, {"detail": "Too many"}) if seen[key] > most else handler(request)
@@ -218,7 +218,7 @@ def _first_turn(told: list[Json]) -> list[Json]:
 def title_once() -> Wrap:
     """Let a session keep its first title."""
 
-    def change(response: Response, _: Request, first: Memory) -> Response:
+    def change(response: Response, _: Request, first: Remembered) -> Response:
         def kept(session: Json) -> Json:
             title = session.get("generated_title")
             return {**session, "generated_title": title and first.setdefault(session["session_id"], title)}
@@ -231,7 +231,7 @@ def title_once() -> Wrap:
 def one_turn() -> Wrap:
     """Refuse the second turn of a session that was refused one."""
 
-    def step(handler: Handler, request: Request, refused: Memory) -> Response:
+    def step(handler: Handler, request: Request, refused: Remembered) -> Response:
         response = refused.get(request.path) or handler(request)
         if response.status == 400:
             refused[request.path] = response
@@ -243,7 +243,7 @@ def one_turn() -> Wrap:
 def retitled() -> Wrap:
     """Let readers return a title of the last turn."""
 
-    def change(response: Response, request: Request, last: Memory) -> Response:
+    def change(response: Response, request: Request, last: Remembered) -> Response:
         if is_call(request, "stream"):
             last[session_of(request)] = str(body_of(request)["prompt"])[:50] + "..."
             return response
@@ -259,7 +259,7 @@ def retitled() -> Wrap:
 def own_pages(pages: Callable[[list[Json]], list[list[Json]]]) -> Wrap:
     """Cut the list of a query into other pages, where pages of two are asked for."""
 
-    def step(handler: Handler, request: Request, _: Memory) -> Response:
+    def step(handler: Handler, request: Request, _: Remembered) -> Response:
         if not _is_paging(request):
             return handler(request)
         parts = dict(part.partition("=")[::2] for part in request.query.split("&"))

@@ -12,9 +12,9 @@ from mockserver.check.mutants.mutators import Wrap, flat, is_json, is_success, v
 from mockserver.messages import Delivery, Handler, Headers, Json, Request, Response
 from mockserver.sse import StreamStyle, parse
 
-Memory: TypeAlias = dict[Any, Any]
+Remembered: TypeAlias = dict[Any, Any]
 
-Step: TypeAlias = Callable[[Handler, Request, Memory], Response]
+Answerer: TypeAlias = Callable[[Handler, Request, Remembered], Response]
 """Answers a request with the help of the good server and of what this server remembers, which is empty at first."""
 
 SESSIONS = ("create", "get_summary", "retrieve", "list", "set_title")
@@ -40,7 +40,7 @@ def session_of(request: Request) -> str:
     return request.path.split("/")[4] if request.path.count("/") > 3 else ""
 
 
-def around(step: Step, *plays: str) -> Wrap:
+def around(step: Answerer, *plays: str) -> Wrap:
     """Let a step answer some operations."""
 
     def wrap(handler: Handler) -> Handler:
@@ -50,10 +50,10 @@ def around(step: Step, *plays: str) -> Wrap:
     return wrap
 
 
-def remembering(change: Callable[[Response, Request, Memory], Response], *plays: str) -> Wrap:
+def remembering(change: Callable[[Response, Request, Remembered], Response], *plays: str) -> Wrap:
     """Change the successes of some operations by what the server remembers."""
 
-    def step(handler: Handler, request: Request, memory: Memory) -> Response:
+    def step(handler: Handler, request: Request, memory: Remembered) -> Response:
         response = flat(handler(request))
         return change(response, request, memory) if is_success(response) else response
 
@@ -121,7 +121,7 @@ def in_sessions(value: Json, edit: Callable[[Json], Json]) -> Json:
 def now_and_then(every: int, change: Callable[[Response], Response], *plays: str) -> Wrap:
     """Change every n-th success of some operations."""
 
-    def counted(response: Response, _: Request, memory: Memory) -> Response:
+    def counted(response: Response, _: Request, memory: Remembered) -> Response:
         memory["count"] = memory.get("count", 0) + 1
         return response if memory["count"] % every else change(response)
 
@@ -139,7 +139,7 @@ def with_json(request: Request, body: Json) -> Request:
 def taken(*plays: str, body: Json = None) -> Wrap:
     """Take what some operations refuse: answer a wrong request as one with this body and no query."""
 
-    def step(handler: Handler, request: Request, _: Memory) -> Response:
+    def step(handler: Handler, request: Request, _: Remembered) -> Response:
         response = handler(request)
         if response.status != 422 or (request.body and not is_json(request)):
             return response
@@ -151,7 +151,7 @@ def taken(*plays: str, body: Json = None) -> Wrap:
 def delivered(delivery: Delivery, *plays: str, when: Callable[[Request], bool] = lambda _: True) -> Wrap:
     """Let answers leave in another way: late, or cut."""
 
-    def step(handler: Handler, request: Request, _: Memory) -> Response:
+    def step(handler: Handler, request: Request, _: Remembered) -> Response:
         response = handler(request)
         return structs.replace(flat(response), delivery=delivery) if when(request) else response
 
