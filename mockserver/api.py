@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
+
 from mockserver.clock import Now
 from mockserver.contract.openapi import Contract, Operation, read_file
 from mockserver.data import packed
@@ -76,8 +78,7 @@ A RejectedError carries an answer; a StoreError becomes a 503.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayContext:
+class PlayContext(Value, frozen=True, kw_only=True):
     """What a pack's play functions work with."""
 
     store: Store
@@ -92,14 +93,13 @@ class PlayContext:
     """The contracts in force, newest first: the pack's own, or one of the user's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
+class Hints(Value, frozen=True, kw_only=True):
     """What generated values look like, by property name."""
 
-    texts: Mapping[str, Callable[[Random], str]] = field(default_factory=dict)
-    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    texts: Mapping[str, Callable[[Random], str]] = msgspec.field(default_factory=dict)
+    numbers: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict)
     """The typical range."""
-    odds: Mapping[str, float] = field(default_factory=dict)
+    odds: Mapping[str, float] = msgspec.field(default_factory=dict)
     """The probability that a boolean is true."""
     adjust: Callable[[dict[str, Json]], None] = lambda _: None
     """Makes the parts of a generated object consistent."""
@@ -109,8 +109,7 @@ def _any_order(events: list[Json]) -> list[Json]:
     return events
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Value, frozen=True, kw_only=True):
     """How the API's own clients identify themselves; empty if they do not."""
 
     version: Callable[[Headers], Version | None] | None = None
@@ -123,8 +122,7 @@ class Client:
     """The environment variables that hold the key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateRules:
+class StateRules(Value, frozen=True, kw_only=True):
     """How a pack's records are validated and converted."""
 
     collection: str
@@ -135,6 +133,9 @@ class StateRules:
     """Returns why a record and its parts could not be answered, or "" if they can."""
     convert: Callable[[Json], Json] | None = None
     """Converts a line of a state that an earlier version saved."""
+
+
+_NO_HINTS, _UNNAMED = Hints(), Client()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # a pack is equal only to itself, and can be a key
@@ -151,8 +152,8 @@ class Api:
     """A frozen dataclass of its own options, each made by `settings.option`."""
     play: Callable[[PlayContext], Mapping[Operation, Play]] | None = None
     """Returns the play function of each played operation."""
-    hints: Hints = Hints()
-    client: Client = Client()
+    hints: Hints = _NO_HINTS
+    client: Client = _UNNAMED
     style: Callable[[Any], StreamStyle] = lambda _: PLAIN
     """Returns the style of its event streams, by its own settings."""
     arrange: Callable[[list[Json]], list[Json]] = _any_order

@@ -1,7 +1,6 @@
 """Chooses the answer of a call: played, canned, documented or generated."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -64,7 +63,7 @@ class Answers:
         """Return the answer that a request prefers, with a header that names the preferences that were applied."""
         draft = self.answer(call, preference)
         generated = draft.source == "generated"
-        done = replace(
+        done = structs.replace(
             preference,
             dynamic=preference.dynamic if preference.dynamic is generated and not preference.example else None,
             seed=preference.seed if draft.drawn else None,

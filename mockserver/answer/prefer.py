@@ -1,9 +1,8 @@
 """The `Prefer` header (RFC 7240), with the preferences that Prism knows."""
 
 import re
-from dataclasses import dataclass
 
-from mockserver.messages import Finding, Headers, header_value
+from mockserver.messages import Finding, Headers, Value, header_value
 
 LONGEST = 4_096
 """Longest Prefer field that is read, in characters, all lines together."""
@@ -11,8 +10,7 @@ LONGEST = 4_096
 _TOKEN = re.compile(r'([^\s=,;"]+)(?: ?= ?("(?:[^"\\]|\\.)*"|[^\s,;"]*))?')
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(Value, frozen=True):
     """The preferred status, example, generation (on or off) and seed; None where nothing is preferred."""
 
     code: int | None = None

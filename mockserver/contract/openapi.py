@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec import structs
+
 from mockserver.contract.schema import Schema, check_schema, join, load_document, resolve
 from mockserver.errors import ContractError
-from mockserver.messages import Json, kind_of
+from mockserver.messages import Json, Value, kind_of
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PATH_KEYS = (*METHODS, "parameters", "summary", "description", "servers")
@@ -20,8 +21,7 @@ DEEPEST = 200
 EVENT_STREAM = "text/event-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Value, frozen=True):
     """One declared parameter; `location` is path, query, header or cookie."""
 
     name: str
@@ -30,16 +30,14 @@ class Parameter:
     schema: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Value, frozen=True):
     """The JSON body that an operation takes."""
 
     required: bool
     schema: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Value, frozen=True):
     """One representation of a reply: its media type, its schema if it has one, its examples by name."""
 
     type: str
@@ -49,8 +47,7 @@ class Media:
     """What each event of a stream satisfies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """One declared reply of an operation; `status` is "200", "4XX" or "default"."""
 
     status: str
@@ -67,8 +64,7 @@ class Reply:
         return next(iter(streams or self.media), None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Operation:
+class Operation(Value, frozen=True, eq=False):
     """One operation of one contract; `contract` is the contract's name, `pointer` the place in its document.
 
     An operation is equal only to itself, so it can be the key of what is compiled for it.
@@ -102,8 +98,7 @@ class Operation:
         return f"{self.contract}#{self.pointer}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contract:
+class Contract(Value, frozen=True, eq=False):
     """A contract: its name (a version, or a file's name), its document, its operations, its shared replies.
 
     Like an operation, it is equal only to itself.
@@ -320,7 +315,7 @@ class _Reader:
         pointer, node = resolve(self.document, pointer)
         shared = self.replies.get(pointer)
         if shared is not None:
-            return replace(shared, status=status)
+            return structs.replace(shared, status=status)
         content = node.get("content") or {}
         media = tuple(self.media(name, join(pointer, "content", name)) for name in content)
         evidence = node.get("x-evidence", self.document.get("info", {}).get("x-evidence", "documented"))

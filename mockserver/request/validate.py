@@ -4,7 +4,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -12,7 +11,7 @@ from mockserver.api import Call
 from mockserver.contract.openapi import Body, Operation, Parameter, is_json
 from mockserver.contract.schema import NOTES, Schema, join
 from mockserver.errors import ContractError
-from mockserver.messages import Finding, Headers, Json, Request
+from mockserver.messages import Finding, Headers, Json, Request, Value
 
 if TYPE_CHECKING:
     from mockserver.request.fastapi import Detail, Model
@@ -32,8 +31,7 @@ scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_on
 """Reads the value at the start of a text and returns where it ends; the caller checks what is around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(Value, frozen=True):
     """The answer to an invalid request: a status, the body as the real API writes it, and our findings."""
 
     status: int

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from msgspec import structs
 from mockserver.contract.schema import Schema, unwritable
 from mockserver.delivery import changed, first_bytes, first_events, slowed
 from mockserver.errors import StubError
-from mockserver.messages import Chunk, Delivery, Json, Response, Stream
+from mockserver.messages import Chunk, Delivery, Json, Response, Stream, Value
 from mockserver.stub.corrupt import WAYS, broken, broken_here, sample, stands
 
 LONGEST = 86_400.0
@@ -30,8 +29,7 @@ ON_THE_WAY = frozenset("delay slow-body close reset reset-body truncate cut-stre
 """The kinds that leave the content alone and disturb only its delivery."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Value, frozen=True):
     """One kind of damage; `options` are validated and complete."""
 
     kind: str

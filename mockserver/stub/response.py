@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -262,9 +261,9 @@ def wished(operation: Operation, step: StubbedResponse) -> Preference:
     """Return the preference that selects the answer on which a stub is based."""
     wish = step.preference
     if step.invalid and declared(operation, step.status or operation.success) is None:
-        wish = replace(wish, code=None)
+        wish = structs.replace(wish, code=None)
     if step.body is not UNSAID:  # generated, so that nothing is played
-        wish = replace(wish, dynamic=True)
+        wish = structs.replace(wish, dynamic=True)
     return NONE if wish == NONE else wish
 
 
