@@ -139,7 +139,7 @@ def test_a_method_in_allow_is_read_as_it_is_written() -> None:
         return response if allowed is None else with_header(response, "allow", allowed.decode().lower())
 
     report = checked(mock, handle, examples=0, state=False)
-    assert {each.rule for each in report.findings} == {"allow-told"}
+    assert {each.rule for each in report.findings} == {"allow-header"}
 
 
 # -- findings --------------------------------------------------------------------------------------------------------

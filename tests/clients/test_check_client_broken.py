@@ -49,7 +49,7 @@ PLANTED: dict[str, Planted] = {
     "stumbles_over_null": Planted("get_summary", "answer", ["answer-taken"], "/answer"),
     "swallows_an_error": Planted("delete", "error", ["error-raised"], "/raised"),
     "raises_another_error": Planted("delete", "error", ["error-raised"], "/raised"),
-    "hides_the_body": Planted("delete", "error", ["error-told"], "/raised/body"),
+    "hides_the_body": Planted("delete", "error", ["error-reported"], "/raised/body"),
     "tries_a_404_again": Planted("delete", "error", ["retry-count"], "/requests"),
     "gives_up_at_once": Planted("delete", "retry", ["answer-taken", "retry-count"], "/requests"),
     "does_not_listen": Planted("delete", "retry", ["retry-wait"], "/waits"),

@@ -84,32 +84,32 @@ class ClientOperation(NamedTuple):
 
 
 def success_media(operation: Operation) -> Media | None:
-    """Give the JSON that an operation answers with on success; None where that has no JSON body."""
+    """Return the JSON that an operation answers with on success; None where that has no JSON body."""
     reply = operation.reply(operation.success)
     return next((media for media in reply.media if is_json(media.type)), None) if reply is not None else None
 
 
 def stream_media(operation: Operation) -> Media | None:
-    """Give the stream of events that an operation answers with; None where it is none."""
+    """Return the stream of events that an operation answers with; None where it is none."""
     reply = operation.reply(operation.success)
     return next((media for media in reply.media if media.type == EVENT_STREAM), None) if reply is not None else None
 
 
 @lru_cache(maxsize=256)
 def is_listing(operation: Operation) -> bool:
-    """Say whether an operation lists by pages, as upstream's do."""
+    """Return whether an operation lists by pages, as upstream's do."""
     media, names = success_media(operation), {each.name for each in operation.parameters}
     value = full(media.schema) if media is not None and media.schema is not None else None
     return isinstance(value, dict) and {"items", "next_page_token"} <= value.keys() and "page_token" in names
 
 
 def usual_way(operation: Operation) -> Way:
-    """Give the way in which an operation is called as upstream shows it."""
+    """Return the way in which an operation is called as upstream shows it."""
     return "events" if stream_media(operation) is not None else "plain"
 
 
 def kinds_of(operation: Operation) -> list[CaseKind]:
-    """Give the kinds of answer that an operation has."""
+    """Return the kinds of answer that an operation has."""
     kinds: list[CaseKind] = ["request", "answer"]
     kinds += ["event"] if stream_media(operation) is not None else []
     kinds += ["page"] if is_listing(operation) else []
@@ -121,7 +121,7 @@ def kinds_of(operation: Operation) -> list[CaseKind]:
 
 @lru_cache(maxsize=256)
 def usual(side: ClientOperation) -> Mapping[str, Json]:
-    """Give plain arguments: those that must be given."""
+    """Return plain arguments: those that must be given."""
     made: dict[str, Json] = {}
     for each in side.operation.parameters:
         if each.required and each.name in side.names:
@@ -134,7 +134,7 @@ def usual(side: ClientOperation) -> Mapping[str, Json]:
 
 
 def _object_schema(operation: Operation) -> Schema | None:
-    """Give the schema of an operation's body, where that is an object with named fields."""
+    """Return the schema of an operation's body, where that is an object with named fields."""
     if operation.body is None:
         return None
     schema = operation.body.schema
@@ -144,13 +144,13 @@ def _object_schema(operation: Operation) -> Schema | None:
 
 
 def _is_free(parameter: Parameter) -> bool:
-    """Say whether a parameter is a text without limits."""
+    """Return whether a parameter is a text without limits."""
     node = parameter.schema.node
     return isinstance(node, dict) and node.get("type") == "string" and not node.keys() & {"format", "pattern", "enum"}
 
 
 def _values(parameter: Parameter) -> list[Json]:
-    """Give the edges of a parameter, as a user of the client would write them."""
+    """Return the edges of a parameter, as a user of the client would write them."""
     if parameter.location == "path" and _is_free(parameter):
         return list(IDS)
     found = alternatives(*view_of(parameter.schema))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mockserver.check.client.cases import ClientCase
@@ -23,7 +24,7 @@ RULES: Mapping[str, str] = {
     "answer-pure": "What is not in the answer is not in what the user gets.",
     "answer-class": "An object becomes the class that is meant for it.",
     "error-raised": "A documented error becomes the documented exception.",
-    "error-told": "The exception tells the status and the body of the error.",
+    "error-reported": "The exception has the status and the body of the error.",
     "retry-count": "What is worth it is tried again five times, all else never.",
     "retry-wait": "Before it tries again, the client waits as the server says, else as documented.",
     "mock-right": "The mock plays what was stubbed.",
@@ -61,40 +62,43 @@ Models = Mapping[str, Mapping[str, Any]]
 """The fields of the client's models, by name."""
 
 
-def judge(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange], door: Door) -> list[Finding]:
-    """Give what is wrong with a call."""
+def judge(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange], door: Door) -> list[Finding]:
+    """Return what is wrong with a call."""
     ours = [finding for each in exchanges for finding in each.findings if finding.fault != "client"]
     if ours:
         return [fault("mock-right", "", ours[0].message, side="mock")]
     right = [each for each in exchanges if each.operation == case.operation.id]
     if not right:
         came = f"{exchanges[0].method} {exchanges[0].path}" if exchanges else "nothing"
-        why = _raised(told) if told.error else "nothing was raised"
+        why = _raised(outcome) if outcome.error else "nothing was raised"
         return [fault("exercised", "", f"no request came for {case.operation.id}: {came} was sent, {why}")]
-    found = [*_valid(exchanges), *_faithful(case, right), *_often(case, told, exchanges), *_patient(case, told, right)]
-    return [*found, *(_failed(case, told, right) if case.raises else _given(case, told, right, door))]
+    found = [
+        *_valid(exchanges),
+        *_faithful(case, right),
+        *_often(case, outcome, exchanges),
+        *_patient(case, outcome, right),
+    ]
+    return [*found, *(_failed(case, outcome, right) if case.raises else _given(case, outcome, right, door))]
 
 
-def _raised(told: CallOutcome) -> str:
-    return f"{told.error['name']}: {told.error['message'][:300]}"
+def _raised(outcome: CallOutcome) -> str:
+    return f"{outcome.error['name']}: {outcome.error['message'][:300]}"
 
 
 # -- what was sent ---------------------------------------------------------------------------------------------------
 
 
 def _valid(exchanges: Sequence[Exchange]) -> Iterator[Finding]:
-    for each in exchanges:
-        for finding in each.violations:
-            told = (finding.message, finding.expected, finding.received, finding.contract)
-            yield fault("request-valid", f"/request{finding.where}", *told)
+    for finding in (finding for each in exchanges for finding in each.violations):
+        yield replace(finding, rule="request-valid", where=f"/request{finding.where}")
 
 
 def _faithful(case: ClientCase, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     """Compare each request with what the user said; of a list of pages, the later ones ask for their page."""
-    said = {name: value for name, value in case.arguments.items() if name != "timeout"}
+    given = {name: value for name, value in case.arguments.items() if name != "timeout"}
     token: Json = None
     for each in exchanges if case.pages > 1 else exchanges[:1]:
-        wanted = {**said, "page_token": token} if token else said
+        wanted = {**given, "page_token": token} if token else given
         yield from _differs(case, wanted, each)
         token = _next_token(each) if case.pages > 1 else None
 
@@ -104,17 +108,17 @@ def _next_token(exchange: Exchange) -> Json:
     return body.get("next_page_token") if isinstance(body, dict) else None
 
 
-def _differs(case: ClientCase, said: Mapping[str, Json], exchange: Exchange) -> Iterator[Finding]:
+def _differs(case: ClientCase, given: Mapping[str, Json], exchange: Exchange) -> Iterator[Finding]:
     """Compare a request with what was said; what is null or empty in a query may as well be left out."""
     parts, places = exchange.parts, {each.name: each.location for each in case.operation.parameters}
     for part, sent in (("path", parts.path), ("query", parts.query)):
         wanted = {
-            name: _spelled(value) for name, value in said.items() if places.get(name) == part and value is not None
+            name: _spelled(value) for name, value in given.items() if places.get(name) == part and value is not None
         }
         for name in [*wanted, *(name for name in sent if name not in wanted)]:
             if (wanted.get(name) or None) != (sent.get(name) or None):
                 yield _unfaithful(join("/request", part, name), wanted.get(name), sent.get(name))
-    body = {name: value for name, value in said.items() if name not in places}
+    body = {name: value for name, value in given.items() if name not in places}
     if case.operation.body is None:
         if parts.body is not None:
             yield _unfaithful("/request/body", None, parts.body)
@@ -142,34 +146,34 @@ def _unfaithful(where: str, wanted: Json, sent: Json) -> Finding:
 # -- how often, and when ---------------------------------------------------------------------------------------------
 
 
-def attempts_of(told: CallOutcome, exchanges: Sequence[Exchange]) -> int:
+def attempts_of(outcome: CallOutcome, exchanges: Sequence[Exchange]) -> int:
     """Count the attempts; one that the client gave up early may never have come, but was waited for."""
-    return max(len(exchanges), len(told.waits) + 1)
+    return max(len(exchanges), len(outcome.waits) + 1)
 
 
-def _often(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
-    if told.error is not None and not case.raises:  # it gave up, which is told as such
+def _often(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
+    if outcome.error is not None and not case.raises:  # it gave up, which is told as such
         return
     calls = len(calls_of(exchanges))
     if calls != case.pages and case.timeout is None:
         yield fault("request-once", "/requests", "it made another number of calls", case.pages, calls)
-    count = attempts_of(told, exchanges) if case.timeout is not None else len(exchanges) - case.pages + 1
+    count = attempts_of(outcome, exchanges) if case.timeout is not None else len(exchanges) - case.pages + 1
     if count != case.attempts and calls == case.pages:
         answer = f"{exchanges[0].status}" if case.raises != UNREACHED else "a failed connection"
         message = f"after {answer} it made {count} attempts, not {case.attempts}"
         yield fault("retry-count", "/requests", message, case.attempts, count)
 
 
-def _patient(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
+def _patient(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
     """Judge the waits; of a client that waits otherwise than by sleeping, only that it took as long as it must."""
-    waits = list(told.waits)
+    waits = list(outcome.waits)
     if len(exchanges) != case.attempts and case.timeout is None:  # which is told as such
         return
     if not waits and case.waits:
         least = sum(low for low, _ in case.waits)
-        if told.seconds < least:
+        if outcome.seconds < least:
             message = "it tried again at once"
-            yield fault("retry-wait", "/waits", message, [list(each) for each in case.waits], told.seconds)
+            yield fault("retry-wait", "/waits", message, [list(each) for each in case.waits], outcome.seconds)
         return
     for number, ((low, high), wait) in enumerate(zip(case.waits, waits, strict=False)):
         if not low - 1e-6 <= wait <= high + 1e-6:
@@ -184,43 +188,45 @@ def _range(low: float, high: float) -> str:
 # -- what the user gets ----------------------------------------------------------------------------------------------
 
 
-def _failed(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
-    error = told.error
+def _failed(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange]) -> Iterator[Finding]:
+    error = outcome.error
     if error is None:
         message = f"nothing was raised, where {case.raises} must be"
-        yield fault("error-raised", "/raised", message, case.raises, _short(told.value))
+        yield fault("error-raised", "/raised", message, case.raises, _short(outcome.value))
         return
     names = [error["name"], *error["bases"]]
     too_special = case.raises == ANY_STATUS and error["name"] in NAMED.values()
     if case.raises not in names or too_special:
         message = f"it raises {error['name']}, not {case.raises}"
-        yield fault("error-raised", "/raised", message, case.raises, _raised(told))
+        yield fault("error-raised", "/raised", message, case.raises, _raised(outcome))
         return
     if ANY_STATUS not in names:
         return
     last = exchanges[-1]
     if error["status"] != last.status:
-        yield fault("error-told", "/raised/status_code", "it tells another status", last.status, error["status"])
+        yield fault("error-reported", "/raised/status_code", "it tells another status", last.status, error["status"])
     for where, wanted, got, why in differences(_decoded(last.answer), error["body"], {}):
-        yield fault("error-told", f"/raised/body{where}", f"its body is another: {why}", _short(wanted), _short(got))
+        yield fault(
+            "error-reported", f"/raised/body{where}", f"its body is another: {why}", _short(wanted), _short(got)
+        )
 
 
-def _given(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange], door: Door) -> Iterator[Finding]:
-    if told.error is not None:
-        where, why = next(iter(told.error["places"]), ("", told.error["message"]))
-        text = f"{told.error['name']}: {f'{where}: ' if where else ''}{why}"[:300]
+def _given(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange], door: Door) -> Iterator[Finding]:
+    if outcome.error is not None:
+        where, why = next(iter(outcome.error["places"]), ("", outcome.error["message"]))
+        text = f"{outcome.error['name']}: {f'{where}: ' if where else ''}{why}"[:300]
         place = f"/answer/{where}".rstrip("/")
         yield fault("answer-taken", place, f"an answer that the contract allows raises {text}", None, text)
         return
     wanted = _wanted(case, exchanges)
     allowed = [] if case.way == "events" else door["methods"][case.operation.id]["models"]
-    for where, expected, got, why in differences(wanted, told.value, door["models"], "", allowed):
+    for where, expected, got, why in differences(wanted, outcome.value, door["models"], "", allowed):
         rule, _, text = why.partition(": ")
         yield fault(rule, f"/answer{where}", text, _short(expected), _short(got))
 
 
 def _wanted(case: ClientCase, exchanges: Sequence[Exchange]) -> Json:
-    """Give what the user must get: what the journal says was answered."""
+    """Return what the user must get: what the journal says was answered."""
     if case.way == "events":
         return [event.data for event in parse(exchanges[-1].answer)[0]]
     if case.way == "pages":
@@ -289,18 +295,18 @@ def _of_model(
         literals = fields.get(key, {}).get("literals")
         if literals and isinstance(value, str) and value not in literals:
             yield join(where, key), value, name, f"answer-class: it becomes {name}, which is for {literals}"
-    told = {**got["fields"], **got["extra"], **got["unsent"]}
-    told = {key: value for key, value in told.items() if key in sent or value is not None}
+    outcome = {**got["fields"], **got["extra"], **got["unsent"]}
+    outcome = {key: value for key, value in outcome.items() if key in sent or value is not None}
 
     def below(key: str) -> list[FieldDifference]:
         meant = fields.get(key, {}).get("models", ())
-        return differences(sent[key], told[key], models, join(where, key), meant)
+        return differences(sent[key], outcome[key], models, join(where, key), meant)
 
-    yield from _of_fields(sent, told, where, below)
+    yield from _of_fields(sent, outcome, where, below)
 
 
 def _short(value: Json) -> Json:
-    """Give a value as it can be shown."""
+    """Return a value as it can be shown."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return value if len(text) <= 400 else text[:400] + "..."
 
@@ -308,18 +314,18 @@ def _short(value: Json) -> Json:
 _SHOWN = 60
 
 
-def seen_text(case: ClientCase, told: CallOutcome, exchanges: Sequence[Exchange], attempts: int) -> str:
-    """Tell what the user gets: the exception, or what stands at the place that is looked at."""
-    text = _value(case, told.value, exchanges) if told.error is None else _error_text(told.error)
-    if told.error is not None and case.way == "events" and told.value:
-        text = f"{len(told.value)} events, then {text}"
+def seen_text(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange], attempts: int) -> str:
+    """Describe what the user gets: the exception, or what stands at the place that is looked at."""
+    text = _value(case, outcome.value, exchanges) if outcome.error is None else _error_text(outcome.error)
+    if outcome.error is not None and case.way == "events" and outcome.value:
+        text = f"{len(outcome.value)} events, then {text}"
     if not exchanges:
         return f"{text}, nothing sent"
     return text if attempts == 1 else f"{text} after {attempts} attempts"
 
 
 def _error_text(error: Json) -> str:
-    """Tell an exception, and, where it is that of an error's status, what kind of body it holds."""
+    """Describe an exception, and, where it is that of an error's status, what kind of body it holds."""
     body = error["body"]
     kind = "a text" if isinstance(body, str) and body else describe_kind(body)
     return f"{error['name']} with {kind}" if (error["status"] or 0) >= 400 else str(error["name"])
@@ -349,7 +355,7 @@ UNSENT = object()
 
 
 def value_at(value: Json, pointer: str) -> Json:
-    """Give what stands at a place of a value as the driver tells it; None where nothing does."""
+    """Return what stands at a place of a value as the driver tells it; None where nothing does."""
     for token in pointer.split("/")[1:]:
         if isinstance(value, list):
             value = value[int(token)] if int(token) < len(value) else None

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mockserver.api import AUTO, Api, choose, default, read_contracts
 from mockserver.check.client.environments import default_cache, environment, interpreter
-from mockserver.check.client.matrix import JOBS, MatrixProgress, run_matrix, usual_contracts
+from mockserver.check.client.matrix import JOBS, run_matrix, usual_contracts
 from mockserver.check.client.matrix_report import as_html, matrix_report
 from mockserver.check.client.process import Driver
 from mockserver.check.client.report import client_report
@@ -17,24 +18,36 @@ from mockserver.check.client.result import MISHANDLED, Result
 from mockserver.check.client.run import DRAWN, Choice, play
 from mockserver.check.part import sdk_of
 from mockserver.check.report.locate import files_of
-from mockserver.check.report.options import Progress, api_option, deliver, report_option
-from mockserver.errors import StartError, UsageError
+from mockserver.check.report.options import Progress, api_option, deliver, report_option, write_file
+from mockserver.errors import UsageError
 from mockserver.testing.pytest_fixtures import LiveServer
 
 CONTRACT = "auto (that of the release), a version of the API pack's, or a file."
 
 
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that both commands have."""
+    cache = f"Where clients are kept.  [default: {default_cache()}]"
+    for option in (
+        report_option,
+        click.option("--quiet", is_flag=True, help="Show no progress."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn."),
+        click.option(
+            "--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn."
+        ),
+        click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated."),
+        click.option("--cache", type=click.Path(path_type=Path), help=cache),
+        api_option,
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("check-client")
-@api_option
 @click.option("--release", help="A release of the official Python client.  [default: the newest that is known]")
 @click.option("--python", type=click.Path(path_type=Path), help="An interpreter that has the client, instead.")
 @click.option("--contract", default=AUTO, show_default=True, help=CONTRACT)
-@click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
-@click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated.")
-@click.option("--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
-@click.option("--quiet", is_flag=True, help="Tell no progress.")
-@report_option
+@shared_options
 def command(
     api: str | None,
     release: str | None,
@@ -50,7 +63,7 @@ def command(
     """Play every answer that the contract allows to a client, and judge what it sends and what its user gets.
 
     The client runs in an environment of its own, which is made once for a release, and kept. Answers that no contract
-    allows are played, too; what becomes of them is told, not judged.
+    allows are played, too; what becomes of them is reported, not judged.
     """
     progress = Progress(quiet=quiet)
     choice = Choice(drawn=examples, seed=seed, operations=operations)
@@ -84,32 +97,26 @@ def check_release(
 
 
 def with_sdk(name: str | None) -> Api:
-    """Give the API pack in force, which must know an official client; a UsageError where it does not."""
+    """Return the API pack in force, which must know an official client; a UsageError where it does not."""
     api = choose(name)
     sdk_of(api)
     return api or default()
 
 
 def describe(result: Result) -> str:
-    """Say in a line how far a check has come."""
+    """Describe in a line how far a check has come."""
     wrong = result.count(MISHANDLED)
     return f"{result.sdk.package} {result.release} against {result.contract}: {result.calls} calls, {wrong} mishandled"
 
 
 @click.command("matrix")
-@api_option
 @click.option(
     "--releases", default="all", show_default=True, help="Releases, separated by commas; or all that are known."
 )
 @click.option("--contracts", help="auto, versions and files, separated by commas.  [default: auto and every version]")
-@click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
-@click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=JOBS, help="Releases at once.  [default: cores + 1]")
-@click.option("--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--html", type=click.Path(path_type=Path), help="A file for the report as a page of HTML.")
-@click.option("--quiet", is_flag=True, help="Tell no progress.")
-@report_option
+@shared_options
 def matrix(
     api: str | None,
     releases: str,
@@ -135,13 +142,11 @@ def matrix(
         read_contracts(name, pack)
     choice = Choice(drawn=examples, seed=seed, operations=operations)
     line, began = Progress(quiet=quiet), time.monotonic()
-    rows = run_matrix(
-        pack, chosen, against, cache, jobs, choice, lambda far: line.tell(time.monotonic(), describe_matrix(far))
-    )
+    rows = run_matrix(pack, chosen, against, cache, jobs, choice, lambda far: line.tell(time.monotonic(), far))
     line.end()
     report = matrix_report(rows, against, time.monotonic() - began)
     if html is not None:
-        write_page(html, as_html(report))
+        write_file(html, as_html(report))
     lacking = [row.unavailable for row in rows if row.unavailable is not None]
     with suppress(SystemExit) if lacking else nullcontext():
         deliver(report, reports)
@@ -154,17 +159,3 @@ def names(text: str, option: str) -> Sequence[str]:
     if not found or len(set(found)) != len(found):
         raise UsageError(f"{text!r} names nothing, or something twice", where=option, fix="write 2.6.0,2.19.0")
     return found
-
-
-def write_page(path: Path, text: str) -> None:
-    """Write a page; a StartError where that cannot be done."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise StartError("a report cannot be written", where=str(path), why=str(error)) from error
-
-
-def describe_matrix(far: MatrixProgress) -> str:
-    """Say in a line how far a matrix has come."""
-    return f"{far.done} of {far.of} releases, {far.calls} calls"

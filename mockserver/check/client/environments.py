@@ -1,6 +1,7 @@
 """Environments in which released clients run: one for each release, made once and kept in a cache."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,18 +25,18 @@ class UnavailableError(StartError):
 
 
 def default_cache() -> Path:
-    """Give the folder in which environments are kept, where none is named."""
+    """Return the folder in which environments are kept, where none is named."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "mockserver" / "clients"
 
 
 def environment(sdk: Sdk, release: str, cache: Path | None = None) -> Path:
-    """Give the folder of a virtual environment that has a release, made if need be.
+    """Return the folder of a virtual environment that has a release, made if need be.
 
     Nothing is fetched where it is there already. An UnavailableError says why it cannot be made, a UsageError that
     the text is no version.
     """
-    if not release or not all(char.isalnum() or char in ".+!-_" for char in release) or not release[0].isdigit():
+    if not re.fullmatch(r"\d[\w.+!-]*", release):
         raise UsageError(f"{release!r} is no version of {sdk.package}", fix="write it as 2.19.0")
     folder = default_cache() if cache is None else cache
     name = f"{sdk.package}-{release}-py{sys.version_info.major}.{sys.version_info.minor}"
@@ -43,12 +44,12 @@ def environment(sdk: Sdk, release: str, cache: Path | None = None) -> Path:
 
 
 def interpreter(place: Path) -> Path:
-    """Give the Python of an environment."""
+    """Return the Python of an environment."""
     return place / "Scripts" / "python.exe" if sys.platform == "win32" else place / "bin" / "python"
 
 
 def kept(place: Path, make: Callable[[Path], None]) -> Path:
-    """Give a folder that is made once.
+    """Return a folder that is made once.
 
     It is made beside its place and then moved there, under a lock, since several processes may want it at once.
     """
@@ -70,30 +71,26 @@ def kept(place: Path, make: Callable[[Path], None]) -> Path:
 
 def build(sdk: Sdk, release: str, place: Path) -> None:
     """Make the environment of a release, by pip, or by uv where there is no pip."""
+    what, python = f"{sdk.package} {release} cannot be had", str(interpreter(place))
+    uv = shutil.which("uv")
+    if find_spec("pip") is not None:
+        make = [sys.executable, "-m", "venv", "--without-pip", str(place)]
+        install = [sys.executable, "-m", "pip", "--python", python, "install", *_PIP]
+    elif uv is not None:
+        make = [uv, "venv", "--quiet", "--python", sys.executable, str(place)]
+        install = [uv, "pip", "install", "--quiet", "--python", python]
+    else:
+        fix = "install pip or uv, or name an interpreter that has the client with --python"
+        raise UnavailableError(what, why="there is no pip and no uv here", fix=fix)
     with tempfile.TemporaryDirectory() as scratch:
         pins = Path(scratch) / "pins.txt"
-        pins.write_text("".join(f"{pin}\n" for pin in sdk.pins), "utf-8")
-        wanted = [f"--constraint={pins}", f"{sdk.package}=={release}"]
-        python = str(interpreter(place))
-        if find_spec("pip") is not None:
-            _run(f"{sdk.package} {release}", [sys.executable, "-m", "venv", "--without-pip", str(place)])
-            _run(
-                f"{sdk.package} {release}", [sys.executable, "-m", "pip", "--python", python, "install", *_PIP, *wanted]
-            )
-            return
-        uv = shutil.which("uv")
-        if uv is None:
-            fix = "install pip or uv, or name an interpreter that has the client with --python"
-            raise UnavailableError(
-                f"{sdk.package} {release} cannot be had", why="there is no pip and no uv here", fix=fix
-            )
-        _run(f"{sdk.package} {release}", [uv, "venv", "--quiet", "--python", sys.executable, str(place)])
-        _run(f"{sdk.package} {release}", [uv, "pip", "install", "--quiet", "--python", python, *wanted])
+        pins.write_text("\n".join(sdk.pins), "utf-8")
+        _run(what, make)
+        _run(what, [*install, f"--constraint={pins}", f"{sdk.package}=={release}"])
 
 
-def _run(client: str, arguments: Sequence[str]) -> None:
-    """Run a step; an UnavailableError says what it said."""
-    what = f"{client} cannot be had"
+def _run(what: str, arguments: Sequence[str]) -> None:
+    """Run a step; an UnavailableError holds what it wrote."""
     try:
         done = subprocess.run(  # noqa: S603  # a command of our own
             arguments, capture_output=True, text=True, check=False, timeout=PATIENCE
@@ -101,9 +98,9 @@ def _run(client: str, arguments: Sequence[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(what, where=arguments[0], why=str(error)) from error
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it wrote nothing"]
         fix = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
-        raise UnavailableError(what, where=" ".join(arguments[:4]), why=" / ".join(said[-3:]), fix=fix)
+        raise UnavailableError(what, where=" ".join(arguments[:4]), why=" / ".join(lines[-3:]), fix=fix)
 
 
 @contextmanager

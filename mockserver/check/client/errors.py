@@ -56,12 +56,12 @@ def exception_of(status: int) -> str:
 
 
 def is_retried(status: int) -> bool:
-    """Say whether a status is tried again where its answer does not say."""
+    """Return whether a status is tried again where its answer does not say."""
     return status in (408, 409, 429) or status >= 500
 
 
 def backoff(count: int) -> list[tuple[float, float]]:
-    """Give the waits of so many further attempts, where the server says nothing of them."""
+    """Return the waits of so many further attempts, where the server says nothing of them."""
     most = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(count)]
     return [(each * (1 - JITTER), each) for each in most]
 
@@ -84,9 +84,9 @@ def error_bodies(side: ClientOperation) -> Iterator[ClientCase]:
 
 
 def _error(side: ClientOperation, name: str, status: int, **more: Any) -> ClientCase:
-    told = {"status": status, "times": "always", **({"should_retry": False} if is_retried(status) else {}), **more}
+    answer = {"status": status, "times": "always", **({"should_retry": False} if is_retried(status) else {}), **more}
     return ClientCase(
-        "error", name, side.operation, usual(side), (told,), usual_way(side.operation), exception_of(status)
+        "error", name, side.operation, usual(side), (answer,), usual_way(side.operation), exception_of(status)
     )
 
 
@@ -97,9 +97,9 @@ def _error_schema(operation: Operation, status: int) -> Schema | None:
 def lasting(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer for ever with each status that is tried again."""
     for status in sorted(each for each in side.operation.exact if is_retried(each)):
-        told = {"status": status, **SOON, "times": "always"}
+        answer = {"status": status, **SOON, "times": "always"}
         more: dict[str, Any] = {"attempts": 1 + RETRIES, "waits": [(0.001, 0.001)] * RETRIES}
-        yield _retry(side, f"{status}, for ever", told, raises=exception_of(status), **more)
+        yield _retry(side, f"{status}, for ever", answer, raises=exception_of(status), **more)
 
 
 def retries(side: ClientOperation) -> Iterator[ClientCase]:
@@ -109,30 +109,30 @@ def retries(side: ClientOperation) -> Iterator[ClientCase]:
         yield _retry(side, f"{status}, then success", {"status": status, **SOON}, attempts=2, waits=soon)
     twice = (stubbed(operation, 429, **SOON), stubbed(operation, 503, **SOON))
     yield _retry(side, "429, then 503, then success", *twice, attempts=3, waits=soon * 2)
-    told = {"faults": "close", "times": "always"}
+    answer = {"faults": "close", "times": "always"}
     waits = backoff(RETRIES)
-    yield _retry(side, "no connection", told, raises=UNREACHED, attempts=1 + RETRIES, waits=waits)
+    yield _retry(side, "no connection", answer, raises=UNREACHED, attempts=1 + RETRIES, waits=waits)
     yield _retry(side, "a reset, then success", {"faults": "reset"}, attempts=2, waits=backoff(1))
 
 
 def words(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer with every word on whether and when to try again."""
     operation, again = side.operation, 1 + RETRIES
-    told = stubbed(operation, 503, times="always")
-    yield _retry(side, "no word", told, raises=FAILED, attempts=again, waits=backoff(RETRIES))
+    answer = stubbed(operation, 503, times="always")
+    yield _retry(side, "no word", answer, raises=FAILED, attempts=again, waits=backoff(RETRIES))
     for name, headers, wait in _words():
         yield _retry(side, name, stubbed(operation, 429, **headers), attempts=2, waits=[wait])
-    told = stubbed(operation, 400, should_retry=True, times="always", **SOON)
+    answer = stubbed(operation, 400, should_retry=True, times="always", **SOON)
     yield _retry(
-        side, "x-should-retry: true", told, raises=NAMED[400], attempts=again, waits=[(0.001, 0.001)] * RETRIES
+        side, "x-should-retry: true", answer, raises=NAMED[400], attempts=again, waits=[(0.001, 0.001)] * RETRIES
     )
 
 
 def late(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer too late, every time; this waits, so that it is played for one operation."""
-    told = {"delay": 20 * HASTE, "times": "always"}
+    answer = {"delay": 20 * HASTE, "times": "always"}
     more: dict[str, Any] = {"attempts": 1 + RETRIES, "waits": backoff(RETRIES), "timeout": HASTE}
-    yield _retry(side, "too late", told, raises=TOO_LATE, **more)
+    yield _retry(side, "too late", answer, raises=TOO_LATE, **more)
 
 
 def _retry(side: ClientOperation, name: str, *answers: Mapping[str, Any], raises: str = "", **more: Any) -> ClientCase:
@@ -140,7 +140,7 @@ def _retry(side: ClientOperation, name: str, *answers: Mapping[str, Any], raises
 
 
 def _words() -> Iterator[tuple[str, Mapping[str, Any], tuple[float, float]]]:
-    """Give each word on when to try again: its name, how it is stubbed, how long it makes the client wait."""
+    """Return each word on when to try again: its name, how it is stubbed, how long it makes the client wait."""
     for seconds in (2, 1.5, HEEDED):
         yield f"Retry-After: {seconds:g}", {"retry_after": f"{seconds:g}"}, (seconds, seconds)
     date = formatdate(time.time() + 30, usegmt=True)
@@ -205,7 +205,7 @@ def _describe(fault: Json) -> str:
 
 
 def _refusals() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give errors that are none of the contract's, by status or by body."""
+    """Return errors that are none of the contract's, by status or by body."""
     never = {"should_retry": False}
     yield "418", {"status": 418, "body": {"detail": "I am a teapot"}, "invalid": True}
     yield "299", {"status": 299, "invalid": True}
@@ -226,7 +226,7 @@ def _streams() -> Iterator[tuple[str, Sequence[Mapping[str, Any]], dict[str, Any
 
 
 def _bodies(schema: Schema) -> Iterator[tuple[str, str, Json]]:
-    """Give bodies that break their schema: what is wrong, where to look, the body."""
+    """Return bodies that break their schema: what is wrong, where to look, the body."""
     roots: Sequence[Json] = (None, [1], "text", 17, {})
     for root in roots:
         if not schema.is_valid(root):

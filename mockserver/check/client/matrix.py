@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from mockserver.api import AUTO, Api
 from mockserver.check.client.environments import UnavailableError, environment, interpreter
@@ -21,7 +20,7 @@ from mockserver.testing.pytest_fixtures import LiveServer
 
 
 def usual_contracts(api: Api) -> tuple[str, ...]:
-    """Give the contracts of a matrix where none are named: each release's own, then every version."""
+    """Return the contracts of a matrix where none are named: each release's own, then every version."""
     return (AUTO, *reversed([*api.contracts]))
 
 
@@ -45,37 +44,26 @@ class Row:
         return next((each for name, each in self.results.items() if self.is_own(name)), None)
 
     def is_own(self, contract: str) -> bool:
-        """Say whether a release is held to a contract: to its own version, or to one that the user brought."""
+        """Return whether a release is held to a contract: to its own version, or to one that the user brought."""
         return contract == AUTO or contract not in self.api.contracts or contract == own_version(self.release, self.api)
 
 
-class MatrixProgress(NamedTuple):
-    """How far a matrix has come."""
-
-    done: int
-    of: int
-    calls: int
-
-
-class _Counted:
+class MatrixProgress:
     """Counts what several threads do, and reports it."""
 
-    def __init__(self, of: int, tell: Callable[[MatrixProgress], None]) -> None:
+    def __init__(self, of: int, tell: Callable[[str], None]) -> None:
         self._of, self._tell, self._lock = of, tell, threading.Lock()
         self._calls: dict[tuple[str, str], int] = {}
         self._done = 0
 
-    def calls(self, result: Result) -> None:
-        """Note how many calls a result has so far."""
+    def note(self, result: Result | None = None) -> None:
+        """Note how many calls a result has so far; without one, that a release is done."""
         with self._lock:
-            self._calls[result.release, result.contract] = result.calls
-            self._tell(MatrixProgress(self._done, self._of, sum(self._calls.values())))
-
-    def done(self) -> None:
-        """Note that a release is done."""
-        with self._lock:
-            self._done += 1
-            self._tell(MatrixProgress(self._done, self._of, sum(self._calls.values())))
+            if result is None:
+                self._done += 1
+            else:
+                self._calls[result.release, result.contract] = result.calls
+            self._tell(f"{self._done} of {self._of} releases, {sum(self._calls.values())} calls")
 
 
 def run_matrix(
@@ -85,14 +73,14 @@ def run_matrix(
     cache: Path | None = None,
     jobs: int = JOBS,
     choice: Choice = Choice(),  # noqa: B008  # it is frozen
-    tell: Callable[[MatrixProgress], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
-    """Check each release against each contract, and give a row for each, in order.
+    """Check each release against each contract, and return a row for each, in order.
 
     A release is played all cases of its own contract, and of every other what tells whether it fits. One that cannot
     be had keeps its row, which says why.
     """
-    counted = _Counted(len(releases), tell)
+    counted = MatrixProgress(len(releases), tell)
     with closing(LiveServer()) as live, ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(checked, api, release, contracts, cache, live, choice, counted) for release in releases]
         return [each.result() for each in futures]
@@ -105,7 +93,7 @@ def checked(
     cache: Path | None,
     live: LiveServer,
     choice: Choice,
-    counted: _Counted,
+    counted: MatrixProgress,
 ) -> Row:
     """Check one release against each contract."""
     row, sdk = Row(release, api), sdk_of(api)
@@ -116,19 +104,15 @@ def checked(
                 row.results[name] = _result(row, name, driver, live, choice, counted)
     except UnavailableError as error:
         row.unavailable = error
-    counted.done()
+    counted.note()
     return row
 
 
-def _result(row: Row, name: str, driver: Driver, live: LiveServer, choice: Choice, counted: _Counted) -> Result:
-    """Give the result of one contract; that of a release's own version is the same by either of its names."""
+def _result(row: Row, name: str, driver: Driver, live: LiveServer, choice: Choice, counted: MatrixProgress) -> Result:
+    """Return the result of one contract; that of a release's own version is the same by either of its names."""
     like = contract_for(name, row.surface["version"], row.api).name
-    same = (
-        next((each for each in row.results.values() if each.version == like), None)
-        if like in row.api.contracts
-        else None
-    )
+    same = next((each for each in row.results.values() if each.version == like and like in row.api.contracts), None)
     if same is not None and row.is_own(name):
         return replace(same, contract=name)
     wanted = choice._replace(brief=choice.brief or not row.is_own(name))
-    return play(driver, row.surface, row.api, name, live, wanted, counted.calls)
+    return play(driver, row.surface, row.api, name, live, wanted, counted.note)

@@ -42,7 +42,7 @@ def changes(rows: Sequence[Row]) -> list[ReleaseChange]:
 
 
 def described(before: Json, after: Json) -> Iterator[str]:
-    """Tell what changed between two descriptions."""
+    """Describe what changed between two descriptions."""
     old, new = before["doors"], after["doors"]
     for door in new.keys() - old.keys():
         yield f"the resource {door} is new, with {', '.join(new[door]['methods'])}"
@@ -53,13 +53,18 @@ def described(before: Json, after: Json) -> Iterator[str]:
         yield from _models(door, old[door]["models"], new[door]["models"])
 
 
+def _come_and_gone(what: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    yield from (f"{what} {name} is new" for name in new if name not in old)
+    yield from (f"{what} {name} is gone" for name in old if name not in new)
+
+
 def _methods(door: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    yield from (f"{door}: the method {name} is new" for name in new if name not in old)
-    yield from (f"{door}: the method {name} is gone" for name in old if name not in new)
-    both = [name for name in new if name in old]
+    yield from _come_and_gone(f"{door}: the method", old, new)
     deprecated: dict[str, list[str]] = {}
-    for name in both:
-        yield from _parameters(f"{door}.{name}", old[name]["parameters"], new[name]["parameters"])
+    for name in (name for name in new if name in old):
+        yield from (
+            f"{door}.{name}: {text}" for text in _members("parameter", old[name]["parameters"], new[name]["parameters"])
+        )
         if old[name]["returns"] != new[name]["returns"]:
             yield f"{door}.{name} gives {new[name]['returns']}, before {old[name]['returns']}"
         if new[name]["deprecated"] != old[name]["deprecated"]:
@@ -69,72 +74,51 @@ def _methods(door: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Ite
         yield f"{door}: {which} is {f'deprecated: {text}' if text else 'deprecated no more'}"
 
 
-def _parameters(place: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    for name, each in new.items():
-        if name not in old:
-            yield f"{place}: the {_need(each)} parameter {name} is new"
-        elif each["required"] != old[name]["required"]:
-            yield f"{place}: the parameter {name} is {_need(each)} now"
-        elif each["type"] != old[name]["type"]:
-            yield f"{place}: the parameter {name} is {each['type']}, before {old[name]['type']}"
-    yield from (f"{place}: the parameter {name} is gone" for name in old if name not in new)
-
-
-def _need(each: Json) -> str:
-    return "required" if each["required"] else "optional"
-
-
 def _models(door: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
-    yield from (f"{door}: the model {name} is new" for name in new if name not in old)
-    yield from (f"{door}: the model {name} is gone" for name in old if name not in new)
+    yield from _come_and_gone(f"{door}: the model", old, new)
     found: dict[str, list[str]] = {}
     for name in (name for name in new if name in old):
-        for text in _fields(old[name], new[name]):
+        for text in _members("field", old[name], new[name]):
             found.setdefault(text, []).append(name)
     for text, names in found.items():
-        yield f"{door}: {text} in {', '.join(names)}"
+        yield f"{door}: {text}{',' * (', ' in text)} in {', '.join(names)}"
 
 
-def _fields(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+def _members(kind: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
+    """Describe what changed in the parameters of a method or the fields of a model."""
     for name, each in new.items():
+        need = "required" if each["required"] else "optional"
         if name not in old:
-            yield f"the {_need(each)} field {name} is new"
+            yield f"the {need} {kind} {name} is new"
         elif each["required"] != old[name]["required"]:
-            yield f"the field {name} is {_need(each)} now"
+            yield f"the {kind} {name} is {need} now"
         elif each["type"] != old[name]["type"]:
-            if sorted(_parts(each["type"])) == sorted(_parts(old[name]["type"])):
-                first, last = _parts(each["type"])[0], _parts(old[name]["type"])[0]
-                yield f"the classes of {name} are in another order, with {first} before {last},"
+            after, before = _classes(each["type"]), _classes(old[name]["type"])
+            if sorted(after) == sorted(before):
+                yield f"the classes of {name} are in another order, with {after[0]} before {before[0]}"
             else:
-                yield f"the field {name} is {each['type']}, before {old[name]['type']},"
-    yield from (f"the field {name} is gone" for name in old if name not in new)
+                yield f"the {kind} {name} is {each['type']}, before {old[name]['type']}"
+    yield from (f"the {kind} {name} is gone" for name in old if name not in new)
 
 
-def _parts(text: str) -> list[str]:
-    """Give the names in a type, without those that hold the others."""
-    return [name for name in re.findall(r"\w+(?!\w*\[)", text) if name]
+def _classes(text: str) -> list[str]:
+    """Return the names in a type, without those that hold the others."""
+    return re.findall(r"\w+(?!\w*\[)", text)
 
 
 # -- what it does ----------------------------------------------------------------------------------------------------
 
 
 def done(before: Row, after: Row) -> Iterator[str]:
-    """Tell what changed in what two releases did against their own contracts."""
-    if before.own is None or after.own is None:
-        return
-    yield from _verdicts(before, after)
-    yield from _warnings(before.own.warnings, after.own.warnings)
-    yield from _looked(gathered(before.own.looked), gathered(after.own.looked))
-
-
-def _verdicts(before: Row, after: Row) -> Iterator[str]:
-    if before.own is None or after.own is None:
-        return
-    for key, count in after.own.tallies.items():
-        old = before.own.tallies.get(key)
-        if old is not None and verdict_of(old) != verdict_of(count):
-            place, kind = key
-            yield f"{place}: {kind} is {verdict_of(count)}, before {verdict_of(old)}"
+    """Describe what changed in what two releases did against their own contracts."""
+    old, new = before.own, after.own
+    if old is not None and new is not None:
+        for (place, kind), count in new.tallies.items():
+            earlier = old.tallies.get((place, kind), count)
+            if verdict_of(earlier) != verdict_of(count):
+                yield f"{place}: {kind} is {verdict_of(count)}, before {verdict_of(earlier)}"
+        yield from _warnings(old.warnings, new.warnings)
+        yield from _looked(gathered(old.looked), gathered(new.looked))
 
 
 def _warnings(old: Mapping[ClientMethod, set[str]], new: Mapping[ClientMethod, set[str]]) -> Iterator[str]:
@@ -147,7 +131,7 @@ def _warnings(old: Mapping[ClientMethod, set[str]], new: Mapping[ClientMethod, s
 
 
 def _looked(old: Mapping[OddAnswer, tuple[str, str]], new: Mapping[OddAnswer, tuple[str, str]]) -> Iterator[str]:
-    """Tell what becomes of answers outside the contract, where that is another; alike ones together."""
+    """Describe what becomes of answers outside the contract, where that is another; alike ones together."""
     found: dict[tuple[str, str, str, str], list[ClientMethod]] = {}
     for (what, spot), texts in new.items():
         earlier = old.get((what, spot), texts)
@@ -166,6 +150,13 @@ def _describe(places: Sequence[ClientMethod]) -> str:
 WRONG, SILENT = MISHANDLED.upper(), UNEXERCISED.upper()
 
 
+_CHANGES = "What changed from one release to the next"
+_CHANGE_NOTES = (
+    "says: the package says so of itself: its methods, their parameters, its models.",
+    "does: it was seen in calls against the release's own contract, or outside it.",
+)
+
+
 def matrix_report(rows: Sequence[Row], contracts: Sequence[str], seconds: float) -> Report:
     """Make the report on a matrix."""
     found = changes(rows)
@@ -181,7 +172,7 @@ def matrix_report(rows: Sequence[Row], contracts: Sequence[str], seconds: float)
             "changes": len(found),
             "seconds": round(seconds, 1),
         },
-        tables=(verdict_table(rows, contracts), change_table(found)),
+        tables=(verdict_table(rows, contracts), Table(_CHANGES, ("since", "seen", "what"), found, _CHANGE_NOTES)),
         rules=RULES,
         passed=tuple(
             f"{row.release} {name} {place} {kind}"
@@ -194,7 +185,7 @@ def matrix_report(rows: Sequence[Row], contracts: Sequence[str], seconds: float)
 
 
 def verdict_table(rows: Sequence[Row], contracts: Sequence[str]) -> Table:
-    """Give a row for each release and a column for each contract."""
+    """Return a row for each release and a column for each contract."""
     made = [[row.release, *own_cells(row), *(cell(row, name) for name in contracts)] for row in rows]
     notes = [
         "auto is the version of the contract that the release was made from.",
@@ -205,13 +196,13 @@ def verdict_table(rows: Sequence[Row], contracts: Sequence[str]) -> Table:
 
 
 def own_cells(row: Row) -> list[str]:
-    """Tell the version of a release, and where it keeps how many methods."""
+    """Return the version of a release, and where it keeps how many methods."""
     own = row.own
     if row.surface is None:
         return ["", ""]
     doors = row.surface["doors"].items()
-    told = ", ".join(f"{door} ({len(each['methods'])}{_deprecated(each['methods'])})" for door, each in doors)
-    return ["" if own is None else own.version, told]
+    resources = ", ".join(f"{door} ({len(each['methods'])}{_deprecated(each['methods'])})" for door, each in doors)
+    return ["" if own is None else own.version, resources]
 
 
 def _deprecated(methods: Mapping[str, Mapping[str, str | None]]) -> str:
@@ -219,18 +210,14 @@ def _deprecated(methods: Mapping[str, Mapping[str, str | None]]) -> str:
 
 
 def cell(row: Row, contract: str) -> str:
-    """Tell the verdict on a release and a contract in a few words."""
+    """Return the verdict on a release and a contract in a few words."""
     result = row.results.get(contract)
     if result is None:
         return "NOT RUN"
-    by_operation = {verdict: operations(result, verdict) for verdict in (MISHANDLED, UNEXERCISED)}
-    parts = []
-    if wrong := by_operation[MISHANDLED]:
-        variants = {each.variant.strict for each in result.broken.values()}
-        kind = " by strict clients" if variants == {True} else ""
-        parts.append(f"{WRONG}: {', '.join(wrong)}{kind}")
-    if silent := by_operation[UNEXERCISED]:
-        parts.append(f"{SILENT}: {', '.join(silent)}")
+    wrong, silent = operations(result, MISHANDLED), operations(result, UNEXERCISED)
+    strict = {each.variant.strict for each in result.broken.values()} == {True}
+    parts = [f"{WRONG}: {', '.join(wrong)}{' by strict clients' * strict}"] if wrong else []
+    parts += [f"{SILENT}: {', '.join(silent)}"] if silent else []
     return "; ".join(parts) or HANDLED
 
 
@@ -240,18 +227,8 @@ def operations(result: Result, verdict: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def change_table(found: Sequence[ReleaseChange]) -> Table:
-    """Give a row for each change."""
-    made = [[each.release, each.seen, each.text] for each in found]
-    notes = [
-        "says: the package says so of itself: its methods, their parameters, its models.",
-        "does: it was seen in calls against the release's own contract, or outside it.",
-    ]
-    return Table("What changed from one release to the next", ("since", "seen", "what"), made, notes)
-
-
 def findings(rows: Sequence[Row]) -> Iterator[Finding]:
-    """Give what is wrong; what a release makes of another version's contract is told, and fails nothing.
+    """Return what is wrong; what a release makes of another version's contract is told, and fails nothing.
 
     One cause in several releases is one finding.
     """

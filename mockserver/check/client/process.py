@@ -61,7 +61,7 @@ class Driver:
                 self._process.kill()
 
     def describe(self) -> Json:
-        """Give what the client says of itself; a StartError where there is none."""
+        """Return what the client says of itself; a StartError where there is none."""
         try:
             return self.ask({"do": "describe"})
         except Lost as lost:
@@ -69,7 +69,7 @@ class Driver:
             raise StartError("the client cannot be used", where=str(self.python), why=str(lost), fix=fix) from lost
 
     def ask(self, order: Mapping[str, Json]) -> Json:
-        """Give an order, and what comes back; Lost where nothing does, and the process is begun anew."""
+        """Return an order, and what comes back; Lost where nothing does, and the process is begun anew."""
         process, self._asked = self._process, time.monotonic()
         try:
             if process.stdin is None or process.stdout is None:
@@ -84,14 +84,14 @@ class Driver:
         if line.startswith(("{", "[")):
             return json.loads(line)
         process.kill()
-        _, said = process.communicate()
+        _, output = process.communicate()
         self._process = self._start()
-        last = [each for each in said.splitlines() if each.strip()][-1:]
+        last = [each for each in output.splitlines() if each.strip()][-1:]
         raise Lost(f"its process ended, or did not answer in {PATIENCE:g} s" + "".join(f": {each}" for each in last))
 
 
 def clean_environ(variables: Sequence[str] = ()) -> dict[str, str]:
-    """Give the variables of this process without those that would configure a client or send it elsewhere."""
+    """Return the variables of this process without those that would configure a client or send it elsewhere."""
     unwanted = ("MOCKSERVER_", *variables)
     return {
         name: value

@@ -58,7 +58,7 @@ def client_report(result: Result) -> Report:
 
 
 def findings(result: Result) -> Iterator[Finding]:
-    """Give what was mishandled, and what was never exercised."""
+    """Return what was mishandled, and what was never exercised."""
     for each in result.broken.values():
         seen = f"(first seen with {each.case.kind} {each.case.name!r}, {each.variant} client)"
         yield replace(
@@ -72,7 +72,7 @@ def findings(result: Result) -> Iterator[Finding]:
 
 
 def unexercised(result: Result) -> Iterator[Finding]:
-    """Say loudly what could not be judged; that nothing could is an error, a method that is not there a warning."""
+    """Yield what could not be judged; that nothing could is an error, a method that is not there a warning."""
     nothing = all(not each.exercised for each in result.tallies.values())
     if nothing:
         why = "the client has no method for any operation of the contract"
@@ -85,13 +85,13 @@ def unexercised(result: Result) -> Iterator[Finding]:
 
 
 def by_place(result: Result) -> dict[ClientMethod, list[tuple[str, CaseCount]]]:
-    """Give the tallies of each operation."""
+    """Return the tallies of each operation."""
     pairs = groupby(result.tallies.items(), lambda pair: pair[0][0])
     return {place: [(kind, count) for (_, kind), count in group] for place, group in pairs}
 
 
 def reproduction(broken: Failure, result: Result) -> Reproduction | None:
-    """Say how to see it again: what to stub on a served mock, and the call; None where that is too long to show."""
+    """Describe how to see it again: what to stub on a served mock, and the call; None where that is too long."""
     case, place = broken.case, broken.place
     stub = json.dumps({"operation": case.operation.id, "answers": list(case.answers)}, ensure_ascii=False)
     if len(stub) > _LONGEST_STUB or any("edges" in str(each.get("example")) for each in case.answers):
@@ -137,7 +137,7 @@ def _call(broken: Failure, text: str) -> str:
 
 
 def cell(count: CaseCount | None) -> str:
-    """Tell the verdict on a kind of answer; "" where the operation has no such kind."""
+    """Return the verdict on a kind of answer; "" where the operation has no such kind."""
     if count is None:
         return ""
     verdict = verdict_of(count)
@@ -147,7 +147,7 @@ def cell(count: CaseCount | None) -> str:
 
 
 def verdict_table(result: Result) -> Table:
-    """Give a row for each operation and a column for each kind of answer."""
+    """Return a row for each operation and a column for each kind of answer."""
     rows = []
     for place, tallies in by_place(result).items():
         found = dict(tallies)
@@ -157,17 +157,17 @@ def verdict_table(result: Result) -> Table:
 
 
 def deprecations(result: Result) -> Iterator[str]:
-    """Tell what the client warned of at its calls."""
-    told: dict[tuple[str, str], list[str]] = {}
+    """Describe what the client warned of at its calls."""
+    warned: dict[tuple[str, str], list[str]] = {}
     for place, texts in result.warnings.items():
         for text in sorted(texts):
-            told.setdefault((place.door, text), []).append(place.operation)
-    for (door, text), operations in told.items():
+            warned.setdefault((place.door, text), []).append(place.operation)
+    for (door, text), operations in warned.items():
         yield f"{door} warns at {len(operations)} of its operations: {text}"
 
 
 def looked_table(looked: Mapping[Looked, str]) -> Table:
-    """Give a row for each answer outside the contract, and those alike in one."""
+    """Return a row for each answer outside the contract, and those alike in one."""
     rows: dict[tuple[str, str, str], list[FieldSpot]] = {}
     for (what, spot), (loose, strict) in gathered(looked).items():
         rows.setdefault((what, loose, strict), []).append(spot)
@@ -192,7 +192,7 @@ OddAnswer = tuple[str, FieldSpot]
 
 
 def gathered(looked: Mapping[Looked, str]) -> dict[OddAnswer, tuple[str, str]]:
-    """Give for each answer what a loose client and what a strict one makes of it, async ones where they differ."""
+    """Return for each answer what a loose client and what a strict one makes of it, async ones where they differ."""
     found: dict[OddAnswer, dict[tuple[bool, bool], str]] = {}
     for (place, case, variant), text in looked.items():
         what, _, field = case.partition(" /")

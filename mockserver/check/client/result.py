@@ -84,7 +84,7 @@ HANDLED, MISHANDLED, UNEXERCISED = "handled", "mishandled", "never exercised"
 
 
 def verdict_of(count: CaseCount) -> str:
-    """Give the verdict on a kind of answer."""
+    """Return the verdict on a kind of answer."""
     if not count.exercised:
         return UNEXERCISED
     return MISHANDLED if count.wrong else HANDLED

@@ -60,7 +60,7 @@ LONGEST_BODY = 10_000_000
 
 
 def own_version(release: str, api: Api) -> str:
-    """Give the newest version of the contract that is not newer than a release; of an odd release, the newest."""
+    """Return the newest version of the contract that is not newer than a release; of an odd release, the newest."""
     try:
         own = tuple(int(part) for part in release.split(".")[:2])
     except ValueError:
@@ -69,7 +69,7 @@ def own_version(release: str, api: Api) -> str:
 
 
 def contract_for(name: str, release: str, api: Api) -> Contract:
-    """Give the contract that a release is held to: by "auto" that of its own version."""
+    """Return the contract that a release is held to: by "auto" that of its own version."""
     return read_contracts(own_version(release, api) if name == AUTO else name, api)[0]
 
 
@@ -124,8 +124,8 @@ class Player:
                 return
             error: Json = {"name": "Lost", "bases": [], "message": str(lost), "places": []}
             outcomes = [CallOutcome(None, {**error, "status": None, "body": None}, (), (), 0.0)]
-        for scope, each, told in zip(scopes, batch, outcomes, strict=True):
-            self._take(*each, told, self.mock.exchanges(scope))
+        for scope, each, outcome in zip(scopes, batch, outcomes, strict=True):
+            self._take(*each, outcome, self.mock.exchanges(scope))
 
     def _order(self, scope: str, place: ClientMethod, case: ClientCase, variant: ClientVariant) -> Json:
         return {
@@ -143,19 +143,19 @@ class Player:
         place: ClientMethod,
         case: ClientCase,
         variant: ClientVariant,
-        told: CallOutcome,
+        outcome: CallOutcome,
         exchanges: Sequence[Exchange],
     ) -> None:
         """Judge what came of a case, or look at it."""
         self.result.calls += 1
         self.result.requests += len(exchanges)
-        self.result.warnings.setdefault(place, set()).update(told.warnings)
+        self.result.warnings.setdefault(place, set()).update(outcome.warnings)
         if case.kind == "outside":
-            count = attempts_of(told, exchanges) if case.way != "pages" else 1
-            self.result.looked[Looked(place, case.name, variant)] = seen_text(case, told, exchanges, count)
+            count = attempts_of(outcome, exchanges) if case.way != "pages" else 1
+            self.result.looked[Looked(place, case.name, variant)] = seen_text(case, outcome, exchanges, count)
         else:
             door = self.result.surface["doors"][place.door]
-            self._keep(place, case, variant, judge(case, told, exchanges, door), came=bool(exchanges))
+            self._keep(place, case, variant, judge(case, outcome, exchanges, door), came=bool(exchanges))
 
     def _keep(
         self, place: ClientMethod, case: ClientCase, variant: ClientVariant, found: Sequence[Finding], *, came: bool
@@ -209,7 +209,7 @@ def play(
 
 
 def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation]:
-    """Give the operations of a contract that are named, all where none is; a UsageError for one that no version has."""
+    """Return the operations of a contract that are named, else all; a UsageError for one that no version has."""
     known = {each.id for one in (contract, *read_contracts(AUTO, api)) for each in one.operations}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"there is no operation {unknown[0]!r}", fix=f"there are {', '.join(sorted(known))}")
@@ -217,7 +217,7 @@ def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation
 
 
 def body_pointer(operation: Operation) -> str:
-    """Give the place of the schema of an operation's success."""
+    """Return the place of the schema of an operation's success."""
     media = success_media(operation)
     return "" if media is None or media.schema is None else media.schema.pointer
 
@@ -232,7 +232,7 @@ Cases = Iterator[tuple[ClientCase, ClientVariant]]
 
 
 def played(side: ClientOperation, choice: Choice, *, patient: bool, new: bool) -> Cases:
-    """Give what is played for an operation, and to which of the clients.
+    """Return what is played for an operation, and to which of the clients.
 
     Whether a client is strict has a part in what it makes of a success, and in nothing else. `patient` plays what
     takes its time, too; `new` what breaks one field of an answer, where no operation before had the same.
@@ -266,12 +266,12 @@ def _to_loose(cases: Iterator[ClientCase]) -> Cases:
 
 
 def _in_turn(cases: Iterator[ClientCase]) -> Cases:
-    """Give the cases to a strict client and to a loose one in turn."""
+    """Return the cases to a strict client and to a loose one in turn."""
     return ((case, LOOSE if number % 2 else STRICT) for number, case in enumerate(cases))
 
 
 def _to_all(cases: Iterator[ClientCase]) -> Cases:
-    """Give each case to both clients that wait, and to one of the two others in turn."""
+    """Return each case to both clients that wait, and to one of the two others in turn."""
     for number, case in enumerate(cases):
         yield from ((case, variant) for variant in (LOOSE, STRICT, ClientVariant(True, number % 2 == 1)))
 

@@ -33,7 +33,7 @@ _STUB_USED = "stub-used"
 
 
 def teller(reports: Sequence[str], *, coverage: bool = False) -> Callable[[Ran], bool]:
-    """Give what tells of a run in these reports, and says whether something was wrong; a UsageError for no report.
+    """Return what tells of a run in these reports, and says whether something was wrong; a UsageError for no report.
 
     With `coverage` they tell how much of the contracts was exercised, too; without a report, stderr tells the totals.
     """
@@ -83,7 +83,7 @@ def program_report(ran: Ran) -> Report:
 
 
 def _row(name: str, calls: Sequence[Call], findings: Sequence[Finding], counter: bytes) -> list[str]:
-    """Give the verdicts on one operation."""
+    """Return the verdicts on one operation."""
     if not calls:
         return [name, "0", UNEXERCISED.upper(), UNEXERCISED.upper(), UNSEEN]
     wrong = {each.rule for each in findings if each.operation == name and each.level == "error"}
@@ -99,7 +99,7 @@ def _row(name: str, calls: Sequence[Call], findings: Sequence[Finding], counter:
 
 
 def is_asked(exchange: Exchange) -> bool:
-    """Say whether an answer asks its client to try again."""
+    """Return whether an answer asks its client to try again."""
     word = Headers(exchange.answer_headers).text(b"x-should-retry")
     return is_retried(exchange.status) if word is None else word == "true"
 
@@ -158,7 +158,7 @@ def _finding(rule: str, text: str, exchange: Exchange, expected: float, received
 
 
 def wait_of(exchange: Exchange) -> float | None:
-    """Give how long an answer makes its client wait, in seconds; None where it says nothing that is heeded."""
+    """Return how long an answer makes its client wait, in seconds; None where it says nothing that is heeded."""
     headers = Headers(exchange.answer_headers)
     millis, seconds = headers.text(b"retry-after-ms"), headers.text(b"retry-after")
     found: float | None = None
@@ -178,7 +178,7 @@ def _moment(exchange: Exchange) -> float:
 
 
 def _reproduction(ran: Ran, exchange: Exchange) -> Reproduction:
-    """Say how to send it again."""
+    """Describe how to send it again."""
     kept = [field for field in exchange.headers if field[0] in (b"authorization", b"content-type")]
     request = Request(exchange.method, exchange.path, exchange.query, Headers(kept), exchange.body)
     return reproduction("http://127.0.0.1:4010", [request], part_of(ran.api).key_variable)

@@ -75,8 +75,8 @@ def method_refused(asked: ProtocolCase) -> Iterator[Finding]:
         yield wrong(message, "/response/status", 405, asked.answer.status, asked.operation.place)
 
 
-@protocol_check("allow-told")
-def allow_told(asked: ProtocolCase) -> Iterator[Finding]:
+@protocol_check("allow-header")
+def allow_header(asked: ProtocolCase) -> Iterator[Finding]:
     """A 405 says in Allow which methods the path takes."""
     if asked.kind != "other method" or asked.answer.status != 405:
         return

@@ -59,13 +59,18 @@ def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> 
         text = FORMATS[target.format](report, files)
         if target.file is None:
             click.echo(text, nl=False)
-            continue
-        try:
-            target.file.parent.mkdir(parents=True, exist_ok=True)
-            target.file.write_text(text, "utf-8")
-        except OSError as error:
-            raise StartError("a report cannot be written", where=str(target.file), why=str(error)) from error
+        else:
+            write_file(target.file, text)
     sys.exit(1 if report.errors else 0)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a report to a file; a StartError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise StartError("a report cannot be written", where=str(path), why=str(error)) from error
 
 
 class Progress:

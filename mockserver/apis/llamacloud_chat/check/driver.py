@@ -41,11 +41,11 @@ class ChatDriver:
         self.need("create", "get_summary")
 
     def operation(self, name: str) -> Operation:
-        """Give an operation by what it does; any other where it is missing."""
+        """Return an operation by what it does; any other where it is missing."""
         return self.plays.get(name, next(iter(self.plays.values())))[1]
 
     def can(self, *plays: str) -> bool:
-        """Say whether operations are there."""
+        """Return whether operations are there."""
         return all(play in self.plays for play in plays)
 
     def need(self, *plays: str) -> None:
@@ -90,20 +90,38 @@ class ChatDriver:
             raise LackingError("create gave no id")
         return str(made["session_id"])
 
+    def change(self, session_id: str, message: str) -> Interaction:
+        """Change a session by a call that sets its title, or by a turn where there is none."""
+        if self.can("set_title"):
+            return self.call("set_title", session_id, {"first_message": message})
+        return turn(self, session_id, message)
+
+    def summary(self, session_id: str, name: str) -> Json:
+        """Return a field of the summary of a session."""
+        return self.value("get_summary", session_id).get(name)
+
+    def listed_ids(self, query: Sequence[tuple[str, str]] = ()) -> list[Json]:
+        """Return the ids of the list, in its order."""
+        return [item.get("session_id") for page in self.all_listed(query) for item in page if isinstance(item, dict)]
+
+    def project(self) -> tuple[str, str]:
+        """Return the query parameter of a project that no other call had."""
+        return "project_id", f"182bd5e5-6e1a-4fe4-a799-{self.chance.getrandbits(48):012x}"
+
     def text(self) -> str:
-        """Give a message that no other call had."""
+        """Return a message that no other call had."""
         return f"{MESSAGE} ({self.chance.randrange(10**9)})"
 
     def all_listed(self, query: Sequence[tuple[str, str]] = (), most: int = 50) -> list[list[Json]]:
-        """Give the pages of the list, each as its items; at most so many."""
+        """Return the pages of the list, each as its items; at most so many."""
         pages: list[list[Json]] = []
         token: str | None = None
         for _ in range(most):
             more = [("page_token", token)] if token else []
-            told = self.value("list", query=[*query, *more])
-            items = told.get("items")
+            page = self.value("list", query=[*query, *more])
+            items = page.get("items")
             pages.append(items if isinstance(items, list) else [])
-            token = told.get("next_page_token")
+            token = page.get("next_page_token")
             if not token:
                 break
             if not isinstance(token, str):
@@ -111,7 +129,7 @@ class ChatDriver:
         return pages
 
     def listed(self, session_id: str) -> Json:
-        """Give a session as the list has it, looked for from its beginning; None where it is not there."""
+        """Return a session as the list has it, looked for from its beginning; None where it is not there."""
         for page in self.all_listed([("page_size", "100")]):
             for item in page:
                 if isinstance(item, dict) and item.get("session_id") == session_id:
@@ -150,7 +168,7 @@ def state_check(name: str, operation: str) -> Callable[[LookAtState], LookAtStat
 
 
 def readings(chat: ChatDriver, session_id: str) -> Iterator[tuple[str, Json]]:
-    """Give a session as each operation that reads has it."""
+    """Return a session as each operation that reads has it."""
     for play in READERS:
         if not chat.can(play):
             continue
@@ -162,7 +180,7 @@ def readings(chat: ChatDriver, session_id: str) -> Iterator[tuple[str, Json]]:
 
 
 def differing(chat: ChatDriver, session_id: str, expected: dict[str, Json]) -> Iterator[Finding]:
-    """Tell where a reader has another value of a field than expected."""
+    """Find where a reader has another value of a field than expected."""
     for play, value in readings(chat, session_id):
         if not isinstance(value, dict):
             yield wrong(f"{play} does not know the session", f"/response/{play}", "the session", value)
@@ -178,14 +196,14 @@ def turn(chat: ChatDriver, session_id: str, prompt: str = MESSAGE) -> Interactio
     return chat.call("stream", session_id, {"index_ids": [INDEX], "prompt": prompt})
 
 
-def unit(told: str) -> float:
-    """Give the least by which a time in ISO 8601 can move, in seconds: it is told in so many digits."""
-    fraction = re.search(r":[0-9]{2}\.([0-9]+)", told)
+def unit(page: str) -> float:
+    """Return the least by which a time in ISO 8601 can move, in seconds: it is told in so many digits."""
+    fraction = re.search(r":[0-9]{2}\.([0-9]+)", page)
     return 10.0 ** -len(fraction[1]) if fraction else 1.0
 
 
 def path_values(operations: Sequence[HeldOperation], send: SendCase, operation: Operation) -> Mapping[str, str]:
-    """Give the id of a session that was just created, where one can be."""
+    """Return the id of a session that was just created, where one can be."""
     for contract, create in operations:
         if "session_id" in operation.names and ROUTES.get((create.method, create.path)) == "create":
             value = send(contract, Case("a session", create, {}, (), {})).value

@@ -104,9 +104,9 @@ def _numbered(body: bytes) -> bytes:
     return b"".join(b"id: %d\n%s\n\n" % pair for pair in enumerate(body.split(b"\n\n")[:-1]))
 
 
-def _joined(told: list[Json]) -> list[Json]:
+def _joined(turn: list[Json]) -> list[Json]:
     made: list[Json] = []
-    for event in told:
+    for event in turn:
         if made and made[-1]["type"] == event["type"] and event["type"].endswith("_delta"):
             made[-1] = {**event, "content": made[-1]["content"] + event["content"]}
         else:
@@ -150,7 +150,7 @@ ODD: Sequence[Mutant] = mutants(
     ("times-with-zone", "times tell their zone", times(lambda time: time + "+00:00")),
     ("times-zulu", "times tell their zone by a letter", times(lambda time: time[:23] + "Z")),
     ("times-in-seconds", "times are told in whole seconds", times(lambda time: time[:19])),
-    ("comments", "streams have comments and pauses", events(lambda told: [b": why\n\n", b"retry: 3000\n\n", *told])),
+    ("comments", "streams have comments and pauses", events(lambda turn: [b": why\n\n", b"retry: 3000\n\n", *turn])),
     ("crlf", "lines of a stream end with two characters", _stream(lambda body: body.replace(b"\n", b"\r\n"))),
     ("numbered", "events have numbers", _stream(_numbered)),
     ("no-pieces", "turns have no pieces", _no("_delta")),

@@ -14,8 +14,8 @@ EVENTS: dict[str, Check] = {}
 WHOLE = ("text", "thinking")
 
 
-def _typed(seen: Interaction) -> list[tuple[str, Json, Event]]:
-    """Give the events that say their type."""
+def typed(seen: Interaction) -> list[tuple[str, Json, Event]]:
+    """Return the events that have a type: it, their data, and the event."""
     return [
         (str(event.data["type"]), event.data, event)
         for event in events_of(seen)
@@ -24,8 +24,8 @@ def _typed(seen: Interaction) -> list[tuple[str, Json, Event]]:
 
 
 def _is_chat(seen: Interaction) -> bool:
-    """Say whether the events are those of a chat's turn."""
-    return any(kind == "stop" or kind.endswith("_delta") for kind, _, _ in _typed(seen))
+    """Return whether the events are those of a chat's turn."""
+    return any(kind == "stop" or kind.endswith("_delta") for kind, _, _ in typed(seen))
 
 
 @check("stream-event-name", EVENTS)
@@ -33,7 +33,7 @@ def stream_event_name(seen: Interaction) -> Iterator[Finding]:
     """Pieces are events named delta, all others are named message."""
     if not _is_chat(seen):
         return
-    for kind, _, event in _typed(seen):
+    for kind, _, event in typed(seen):
         expected = "delta" if kind.endswith("_delta") else "message"
         if event.name != expected:
             yield wrong(
@@ -48,7 +48,7 @@ def stream_stop(seen: Interaction) -> Iterator[Finding]:
         return
     if parse(seen.answer.body)[1]:
         return
-    kinds = [kind for kind, _, _ in _typed(seen)]
+    kinds = [kind for kind, _, _ in typed(seen)]
     if not (_is_chat(seen) or "stop" in json.dumps(seen.media.item_schema.rooted(), default=str)):
         return
     if kinds.count("stop") != 1 or kinds[-1] != "stop":
@@ -59,13 +59,13 @@ def stream_stop(seen: Interaction) -> Iterator[Finding]:
 def stream_order(seen: Interaction) -> Iterator[Finding]:
     """A result follows its call, with the same id and name, and no call is left without one."""
     calls: dict[str, str] = {}
-    for kind, data, _ in _typed(seen):
+    for kind, data, _ in typed(seen):
         key, name = str(data.get("call_id")), str(data.get("name"))
         if kind == "tool_call":
             calls[key] = name
         elif kind == "tool_result" and calls.pop(key, None) != name:
             yield wrong("a result has no call before it", "/response/body/tool_result/call_id", list(calls), key)
-    failed = any(kind == "stop" and data.get("is_error") for kind, data, _ in _typed(seen))
+    failed = any(kind == "stop" and data.get("is_error") for kind, data, _ in typed(seen))
     if calls and not failed:
         yield wrong("a call has no result", "/response/body/tool_call/call_id", "a result", sorted(calls))
 
@@ -74,7 +74,7 @@ def stream_order(seen: Interaction) -> Iterator[Finding]:
 def stream_adds_up(seen: Interaction) -> Iterator[Finding]:
     """The pieces of a text add up to the text after them."""
     pieces = dict.fromkeys(WHOLE, "")
-    for kind, data, _ in _typed(seen):
+    for kind, data, _ in typed(seen):
         whole = kind.removesuffix("_delta")
         if whole not in pieces:
             continue

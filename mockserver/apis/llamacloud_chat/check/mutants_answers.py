@@ -128,20 +128,20 @@ def _renamed(old: str, new: str) -> Wrap:
     return each_event(lambda event: block_of(event).replace(f"event: {old}".encode(), f"event: {new}".encode()))
 
 
-def _swapped(told: list[Json]) -> list[Json]:
-    made = list(told)
+def _swapped(turn: list[Json]) -> list[Json]:
+    made = list(turn)
     for index in range(len(made) - 1):
         if made[index]["type"] == "tool_call" and made[index + 1]["type"] == "tool_result":
             made[index], made[index + 1] = made[index + 1], made[index]
     return made
 
 
-def _without_first_pieces(told: list[Json]) -> list[Json]:
-    return [e for i, e in enumerate(told) if e["type"] != "text_delta" or told[i - 1]["type"] == "text_delta"]
+def _without_first_pieces(turn: list[Json]) -> list[Json]:
+    return [e for i, e in enumerate(turn) if e["type"] != "text_delta" or turn[i - 1]["type"] == "text_delta"]
 
 
 STREAMS: Sequence[Mutant] = (
-    Mutant("no-stop", "a turn has no stop", events(lambda told: told[:-1]), "stream-stop"),
+    Mutant("no-stop", "a turn has no stop", events(lambda turn: turn[:-1]), "stream-stop"),
     *mutants(
         "stream-event-name",
         ("all-messages", "pieces are named message", _renamed("delta", "message")),
@@ -149,18 +149,18 @@ STREAMS: Sequence[Mutant] = (
     ),
     *mutants(
         "stream-framing",
-        ("done", "a turn ends with [DONE]", events(lambda told: [*told, b"data: [DONE]\n\n"])),
+        ("done", "a turn ends with [DONE]", events(lambda turn: [*turn, b"data: [DONE]\n\n"])),
         (
             "lines-broken",
             "the data of an event stand in two lines",
-            events(lambda told: [*told[:-1], block_of(told[-1]).replace(b',"', b',\ndata: "')]),
+            events(lambda turn: [*turn[:-1], block_of(turn[-1]).replace(b',"', b',\ndata: "')]),
         ),
         ("unended", "the last event has no end", answers(lambda r, _: with_body(r, r.body[:-1]), "stream")),
-        ("bare-json", "events are lines of JSON", events(lambda told: [json.dumps(told).encode()])),
+        ("bare-json", "events are lines of JSON", events(lambda turn: [json.dumps(turn).encode()])),
     ),
     *mutants(
         "stream-event-schema",
-        ("delta-without-content", "a piece has no content", events(lambda told: [{"type": "text_delta"}, *told])),
+        ("delta-without-content", "a piece has no content", events(lambda turn: [{"type": "text_delta"}, *turn])),
         (
             "usage-text",
             "the usage of a stop is a text",
@@ -180,13 +180,13 @@ STREAMS: Sequence[Mutant] = (
     ),
     *mutants(
         "",
-        ("two-stops", "a turn has two stops", events(lambda told: [*told, told[-1]])),
-        ("stop-first", "a turn begins with its stop", events(lambda told: [told[-1], *told[:-1]])),
-        ("event-untold", "a turn has an event of no known type", events(lambda told: [{"type": "ping"}, *told])),
+        ("two-stops", "a turn has two stops", events(lambda turn: [*turn, turn[-1]])),
+        ("stop-first", "a turn begins with its stop", events(lambda turn: [turn[-1], *turn[:-1]])),
+        ("event-untold", "a turn has an event of no known type", events(lambda turn: [{"type": "ping"}, *turn])),
         (
             "stop-without-error",
             "a stop does not say whether there was an error",
-            events(lambda told: [*told[:-1], {k: v for k, v in told[-1].items() if k != "error"}]),
+            events(lambda turn: [*turn[:-1], {k: v for k, v in turn[-1].items() if k != "error"}]),
         ),
         (
             "stream-cut",

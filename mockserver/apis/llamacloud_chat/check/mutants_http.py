@@ -152,7 +152,7 @@ HEADERS: Sequence[Mutant] = (
     ),
     Mutant("no-challenge", "a 401 does not say how", _header("www-authenticate", None, status=401), "required-headers"),
     *mutants(
-        "allow-told",
+        "allow-header",
         ("no-allow", "a 405 does not say Allow", _header("allow", None, status=405)),
         ("wrong-allow", "Allow names the wrong methods", _header("allow", "PATCH", status=405)),
         ("allow-lower", "Allow writes the methods in lower case", _header("allow", "get, post", status=405)),

@@ -49,7 +49,7 @@ def unkept(*plays: str) -> Wrap:
 
 
 def stale(*plays: str) -> Wrap:
-    """Let some operations return each session as they returned it first."""
+    """Make some operations return each session as they returned it first."""
     return remembering(lambda response, request, first: first.setdefault(request.path, response), *plays)
 
 
@@ -86,7 +86,7 @@ def _update_by_reading(ask: Callable[..., Json], request: Request) -> None:
 
 
 def undead(play: str) -> Wrap:
-    """Let an operation answer for deleted sessions as it did before."""
+    """Make an operation answer for deleted sessions as it did before."""
 
     def step(handler: Handler, request: Request, known: Remembered) -> Response:
         response = flat(handler(request))
@@ -165,7 +165,7 @@ def _clipped(body: Json) -> Json:
 
 
 def _bound(body: Json) -> Json:
-    """Let a turn be on the indexes of its session, whatever it asks for."""
+    """Make a turn be on the indexes of its session, whatever it asks for."""
     return {**body, "index_ids": ["idx-check-1"]} if body.get("index_ids") == ["idx-check-2"] else body
 
 
@@ -208,15 +208,15 @@ def history(edit: Callable[[list[Json]], list[Json]]) -> Wrap:
 
 def history_without(kind: str) -> Wrap:
     """Leave the events of a type out of the history."""
-    return history(lambda told: [event for event in told if event["type"] != kind])
+    return history(lambda turn: [event for event in turn if event["type"] != kind])
 
 
-def _first_turn(told: list[Json]) -> list[Json]:
-    return told[: next((index + 1 for index, event in enumerate(told) if event["type"] == "stop"), len(told))]
+def _first_turn(turn: list[Json]) -> list[Json]:
+    return turn[: next((index + 1 for index, event in enumerate(turn) if event["type"] == "stop"), len(turn))]
 
 
 def title_once() -> Wrap:
-    """Let a session keep its first title."""
+    """Make a session keep its first title."""
 
     def change(response: Response, _: Request, first: Remembered) -> Response:
         def kept(session: Json) -> Json:
@@ -241,7 +241,7 @@ def one_turn() -> Wrap:
 
 
 def retitled() -> Wrap:
-    """Let readers return a title of the last turn."""
+    """Make readers return a title of the last turn."""
 
     def change(response: Response, request: Request, last: Remembered) -> Response:
         if is_call(request, "stream"):
@@ -339,7 +339,7 @@ STATES: Sequence[Mutant] = (
         "delete-takes-two", "delete takes another session with it", also(_delete_another, "delete"), "others-untouched"
     ),
     *mutants(
-        "run-is-told",
+        "run-reported",
         ("run-untold", "a run is never told", fields(*READERS, job_metadata=None)),
         ("run-otherwise", "a run is told with other tokens", sessions(_other_run, *READERS)),
     ),
@@ -347,11 +347,11 @@ STATES: Sequence[Mutant] = (
         "history-is-kept",
         ("user-unheard", "the history has not what the user said", history_without("user_input")),
         ("last-turn-lost", "the history has only the first turn", history(_first_turn)),
-        ("history-reversed", "the history is backwards", history(lambda told: told[::-1])),
+        ("history-reversed", "the history is backwards", history(lambda turn: turn[::-1])),
         (
             "text-otherwise",
             "the history has another text",
-            history(lambda told: [e | {"content": e["content"] + "."} if e["type"] == "text" else e for e in told]),
+            history(lambda turn: [e | {"content": e["content"] + "."} if e["type"] == "text" else e for e in turn]),
         ),
         ("stops-lost", "the history has no stops", history_without("stop")),
     ),

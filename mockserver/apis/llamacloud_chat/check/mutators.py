@@ -41,7 +41,7 @@ def session_of(request: Request) -> str:
 
 
 def around(step: Answerer, *plays: str) -> Wrap:
-    """Let a step answer some operations."""
+    """Answer some operations with a step."""
 
     def wrap(handler: Handler) -> Handler:
         memory: dict[Any, Any] = {}
@@ -149,7 +149,7 @@ def taken(*plays: str, body: Json = None) -> Wrap:
 
 
 def delivered(delivery: Delivery, *plays: str, when: Callable[[Request], bool] = lambda _: True) -> Wrap:
-    """Let answers leave in another way: late, or cut."""
+    """Make answers leave in another way: late, or cut."""
 
     def step(handler: Handler, request: Request, _: Remembered) -> Response:
         response = handler(request)
@@ -170,7 +170,7 @@ def events(change: Callable[[list[Json]], Sequence[Json | bytes]]) -> Wrap:
 
 def each_event(change: Callable[[Json], Json | bytes]) -> Wrap:
     """Change each event of a turn; None leaves it out."""
-    return events(lambda told: [made for made in map(change, told) if made is not None])
+    return events(lambda turn: [made for made in map(change, turn) if made is not None])
 
 
 def block_of(event: Json | bytes) -> bytes:

@@ -43,8 +43,8 @@ def arranged(found: Sequence[Json]) -> list[Json]:
     for whole in ("thinking", "text"):
         pieces = [each for each in found if each["type"] == f"{whole}_delta"]
         if pieces:
-            said = "".join(each["content"] for each in pieces)
-            made += [*pieces, {"type": whole, "content": said}]
+            text = "".join(each["content"] for each in pieces)
+            made += [*pieces, {"type": whole, "content": text}]
         made += [each for each in found if each["type"] == whole]
     calls = [each for each in found if each["type"] == "tool_call"]
     for each in (each for each in found if each["type"] == "tool_result"):

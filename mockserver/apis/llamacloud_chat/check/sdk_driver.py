@@ -10,7 +10,7 @@ strict) and the way:
 - events: read a stream line by line, as upstream's guide shows it.
 
 An outcome holds what the caller got, or the exception; the warnings; the waits between attempts, which are noted and
-not waited for; and the seconds that it took. A model is told field by field, as its attributes read.
+not waited for; and the seconds that it took. A model is written field by field, as its attributes read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import time
 import typing
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any
 
 llama_cloud: Any = importlib.import_module("llama_cloud")
@@ -41,7 +41,7 @@ waits: list[float] = []
 
 
 def stop_waiting() -> None:
-    """Let nothing in this process wait by sleeping; note how long it would have."""
+    """Stop this process from waiting by sleeping; note how long it would have."""
     really = asyncio.sleep
 
     def noted(seconds: float) -> None:
@@ -95,7 +95,7 @@ def describe_door(resource: Any, twin: Any) -> dict[str, Any]:
 
 
 def named(models: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    """Give models by their names; of different ones with one name, the later by module and name."""
+    """Return models by their names; of different ones with one name, the later by module and name."""
     made: dict[str, Any] = {}
     for model, fields in models.items():
         name = model.__name__
@@ -104,14 +104,14 @@ def named(models: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 
 
 def parameters(function: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give the parameters of a method that belong to its operation."""
+    """Return the parameters of a method that belong to its operation."""
     for name, each in inspect.signature(function).parameters.items():
         if name not in OURS:
             yield name, {"required": each.default is each.empty, "type": str(each.annotation)}
 
 
 def given(function: Any) -> Any:
-    """Give the type that a method returns; None where it does not say."""
+    """Return the type that a method returns; None where it does not say."""
     try:
         return typing.get_type_hints(inspect.unwrap(function)).get("return")
     except Exception:  # whatever stands in another's annotations
@@ -119,12 +119,12 @@ def given(function: Any) -> Any:
 
 
 def is_model(annotation: Any) -> bool:
-    """Say whether a type is a model."""
+    """Return whether a type is a model."""
     return inspect.isclass(annotation) and issubclass(annotation, llama_cloud.BaseModel)
 
 
 def inside(annotation: Any) -> Iterator[Any]:
-    """Give a type and all that it is made of; of a union that is told apart by a tag, the members."""
+    """Return a type and all that it is made of; of a union that is told apart by a tag, the members."""
     yield annotation
     if typing.get_origin(annotation) is not typing.Literal:
         for each in typing.get_args(annotation):
@@ -191,7 +191,7 @@ class Clients:
 
 
 async def settled(value: Any) -> Any:
-    """Give a value, waited for where it must be."""
+    """Return a value, waited for where it must be."""
     return await value if inspect.isawaitable(value) else value
 
 
@@ -204,23 +204,26 @@ async def perform(client: Any, call: dict[str, Any], outcome: dict[str, Any]) ->
         return await settled(response.parse())
     if way in ("streamed", "events"):
         manager = getattr(target.with_streaming_response, method)(**arguments)
-        if call["asynchronous"]:
-            async with manager as response:
-                if way == "streamed":
-                    return await settled(response.parse())
-                async for line in response.iter_lines():
-                    hear(line, outcome)
-        else:
-            with manager as response:
-                if way == "streamed":
-                    return response.parse()
-                for line in response.iter_lines():
-                    hear(line, outcome)
+        async with contextlib.AsyncExitStack() as stack:
+            enter = stack.enter_async_context if call["asynchronous"] else stack.enter_context
+            response = await settled(enter(manager))
+            if way == "streamed":
+                return await settled(response.parse())
+            async for line in each_of(response.iter_lines()):
+                hear(line, outcome)
         return outcome["value"]
-    if way == "pages":
-        listed = getattr(target, method)(**arguments)
-        return [item async for item in listed] if call["asynchronous"] else list(listed)
-    return await settled(getattr(target, method)(**arguments))
+    result = getattr(target, method)(**arguments)
+    return [item async for item in each_of(result)] if way == "pages" else await settled(result)
+
+
+async def each_of(values: Any) -> AsyncIterator[Any]:
+    """Go through an iterable of either kind."""
+    if isinstance(values, AsyncIterable):
+        async for each in values:
+            yield each
+    else:
+        for each in values:
+            yield each
 
 
 def hear(line: str, outcome: dict[str, Any]) -> None:
@@ -231,32 +234,32 @@ def hear(line: str, outcome: dict[str, Any]) -> None:
         outcome["value"].append(json.loads(line[6:]))
 
 
-def told(value: Any) -> Any:
-    """Tell a value: a model, an object, a list, a scalar, or what is none of them by its class."""
+def as_json(value: Any) -> Any:
+    """Return a value as JSON: a model, an object, a list, a scalar, or what is none of them by its class."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [told(each) for each in value]
+        return [as_json(each) for each in value]
     if isinstance(value, dict):
-        return {"object": {str(key): told(each) for key, each in value.items()}}
+        return {"object": {str(key): as_json(each) for key, each in value.items()}}
     if isinstance(value, llama_cloud.BaseModel):
-        return told_model(value)
+        return model_json(value)
     return {"other": type(value).__name__, "text": repr(value)[:200]}
 
 
-def told_model(value: Any) -> dict[str, Any]:
-    """Tell a model: the fields that were sent, those beyond its declaration, and what reads as a value unsent."""
+def model_json(value: Any) -> dict[str, Any]:
+    """Return a model as JSON: the fields that were sent, undeclared ones, and those that have a value unsent."""
     declared = type(value).model_fields
     fields, unsent, missing = {}, {}, []
     for name, field in declared.items():
         here = getattr(value, name, None)
         if name in value.model_fields_set:
-            fields[field.alias or name] = told(here)
+            fields[field.alias or name] = as_json(here)
         elif here is not None:
-            unsent[field.alias or name] = told(here)
+            unsent[field.alias or name] = as_json(here)
         elif field.is_required():
             missing.append(field.alias or name)
-    extra = {name: told(getattr(value, name, None)) for name in value.model_extra or () if name not in declared}
+    extra = {name: as_json(getattr(value, name, None)) for name in value.model_extra or () if name not in declared}
     return {"model": type(value).__name__, "fields": fields, "extra": extra, "unsent": unsent, "missing": missing}
 
 
@@ -268,12 +271,12 @@ def failure(error: BaseException) -> dict[str, Any]:
         "message": str(getattr(error, "message", error))[:2000],
         "places": places(error.__cause__),
         "status": getattr(error, "status_code", None),
-        "body": told(getattr(error, "body", None)),
+        "body": as_json(getattr(error, "body", None)),
     }
 
 
 def places(cause: Any) -> list[list[str]]:
-    """Give the first places that a validation stumbled over, each with what it said; none for another exception."""
+    """Return the first places that a validation stumbled over, each with what it said; none for another exception."""
     try:
         return [["/".join(map(str, each["loc"])), str(each["msg"])] for each in cause.errors()[:3]]
     except (AttributeError, LookupError, TypeError):
@@ -293,7 +296,7 @@ async def answer(clients: Clients, call: dict[str, Any]) -> dict[str, Any]:
         except Exception as error:  # whatever the caller would get
             outcome["error"] = failure(error)
     outcome["seconds"] = time.perf_counter() - began
-    outcome["value"] = told(outcome["value"])
+    outcome["value"] = as_json(outcome["value"])
     outcome["warnings"] = sorted({f"{each.category.__name__}: {each.message}" for each in warned})
     outcome["waits"] = list(waits)
     return outcome

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from mockserver.apis.llamacloud_chat.check.sdk_types import PACKAGE, Field, Module, Schemas, Sources, last_name, unknown
+from mockserver.apis.llamacloud_chat.check.sdk_types import (
+    PACKAGE,
+    Field,
+    Module,
+    Schemas,
+    Sources,
+    keyword_of,
+    last_name,
+    record,
+    unknown,
+)
 from mockserver.check.changes.operations import CALLS, Description
 from mockserver.contract.resolved import UNKNOWN
 from mockserver.errors import ContractError, UsageError
@@ -24,7 +34,7 @@ _NONE = ("None", "NoneType")
 
 
 def read_package(place: Path, name: str) -> Description:
-    """Give what an installed release says of itself, from a site-packages folder, an environment or a wheel.
+    """Return what an installed release says of itself, from a site-packages folder, an environment or a wheel.
 
     `name` is what it is called in reports. A UsageError says that there is no such package, a ContractError which
     part of it is not understood.
@@ -49,7 +59,7 @@ def read_package(place: Path, name: str) -> Description:
 
 
 def find_root(place: Path) -> Traversable:
-    """Give the folder of the package in a site-packages folder, an environment, a wheel, or itself."""
+    """Return the folder of the package in a site-packages folder, an environment, a wheel, or itself."""
     if place.is_file() and zipfile.is_zipfile(place):
         found: list[Traversable] = [zipfile.Path(place) / PACKAGE]
     else:
@@ -66,14 +76,14 @@ def find_root(place: Path) -> Traversable:
 
 
 def read_version(sources: Sources) -> str:
-    """Give the version that a package states."""
+    """Return the version that a package states."""
     module = sources.module("_version")
     value = module.aliases.get("__version__") if module is not None else None
     return str(value.value) if isinstance(value, ast.Constant) else "unknown"
 
 
 def _module(sources: Sources, resource: str) -> Module | None:
-    """Give the module of a resource, which is in a folder of its own where it holds others."""
+    """Return the module of a resource, which is in a folder of its own where it holds others."""
     last = resource.rpartition(".")[2]
     return sources.module(f"resources.{resource}.{last}") or sources.module(f"resources.{resource}")
 
@@ -93,29 +103,24 @@ class ClientCall:
         """The name of the method."""
         return self.function.name
 
-    def said(self, key: str) -> ast.expr | None:
-        """Give what the request says by a keyword, by itself or among its options."""
-        for each in (self.request, _keyword(self.request, "options")):
-            found = _keyword(each, key) if isinstance(each, ast.Call) else None
-            if found is not None:
-                return found
-        return None
+    def argument(self, key: str) -> ast.expr | None:
+        """Return what the request passes by a keyword, by itself or among its options."""
+        return keyword_of(self.request, key) or keyword_of(keyword_of(self.request, "options"), key)
 
 
 def _calls(module: Module) -> Iterator[ClientCall]:
-    """Give the methods of the resource that is not asynchronous."""
-    for each in module.classes.values():
-        if "SyncAPIResource" in map(last_name, each.bases):
-            for node in each.body:
-                request = _request(node) if isinstance(node, ast.FunctionDef) else None
-                if isinstance(node, ast.FunctionDef) and request is not None:
-                    yield _call(module, node, request)
+    """Return the methods of the resource that is not asynchronous."""
+    resources = (each for each in module.classes.values() if "SyncAPIResource" in map(last_name, each.bases))
+    for node in (node for each in resources for node in each.body if isinstance(node, ast.FunctionDef)):
+        request = _request(node)
+        if request is not None:
+            yield _call(module, node, request)
 
 
 def _request(function: ast.FunctionDef) -> ast.Call | None:
-    """Give the call by which a method sends its request."""
+    """Return the call by which a method sends its request."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VERBS:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and last_name(node.func) in VERBS:
             return node
     return None
 
@@ -128,17 +133,13 @@ def _call(module: Module, function: ast.FunctionDef, request: ast.Call) -> Clien
             where=f"{PACKAGE}/{module.name.replace('.', '/')}.py, line {function.lineno}",
             why=f"the request is {ast.unparse(request)[:80]}",
         )
-    method = _keyword(request, "method")
-    verb = str(method.value) if isinstance(method, ast.Constant) else VERBS[_attribute(request)]
+    method = keyword_of(request, "method")
+    verb = str(method.value) if isinstance(method, ast.Constant) else VERBS[last_name(request.func)]
     return ClientCall(module, function, request, verb.lower(), path)
 
 
-def _attribute(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
-
-
 def _path(node: ast.expr) -> str | None:
-    """Give the template of a path: a text, an f-string, or a call that fills in a template."""
+    """Return the template of a path: a text, an f-string, or a call that fills in a template."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.Call) and last_name(node.func) == "path_template" and node.args:
@@ -149,11 +150,6 @@ def _path(node: ast.expr) -> str | None:
             for each in node.values
         )
     return None
-
-
-def _keyword(call: ast.expr | None, key: str) -> ast.expr | None:
-    keywords = call.keywords if isinstance(call, ast.Call) else []
-    return next((each.value for each in keywords if each.arg == key), None)
 
 
 def _operation(call: ClientCall, schemas: Schemas) -> Json:
@@ -185,25 +181,23 @@ def _query_parameters(call: ClientCall, schemas: Schemas) -> Iterator[Json]:
 
 
 def _body(call: ClientCall, schemas: Schemas) -> Json:
-    """Give the body that a method sends; None where it sends none."""
-    node = call.said("body")
+    """Return the body that a method sends; None where it sends none."""
+    node = call.argument("body")
     if node is None:
         return None
     fields = _sent(call, "body", schemas)
     if fields is None:
         return {"content": {"application/json": {"schema": unknown(node)}}}
-    needed = [each.name for each in fields if each.required]
-    schema: Json = {"type": "object", "properties": {each.name: each.schema for each in fields}}
-    schema |= {"required": needed} if needed else {}
-    return {"required": bool(needed), "content": {"application/json": {"schema": schema}}}
+    schema = record(fields)
+    return {"required": "required" in schema, "content": {"application/json": {"schema": schema}}}
 
 
 def _sent(call: ClientCall, key: str, schemas: Schemas) -> list[Field] | None:
-    """Give what a method sends in its query or body: the names as they are written, the types as they are declared.
+    """Return what a method sends in its query or body: the names as they are written, the types as they are declared.
 
     None where it sends none, or sends it in a way that is not understood.
     """
-    node = call.said(key)
+    node = call.argument(key)
     types = None
     if isinstance(node, ast.Call) and last_name(node.func) == "maybe_transform" and len(node.args) == 2:
         node, types = node.args
@@ -215,7 +209,7 @@ def _sent(call: ClientCall, key: str, schemas: Schemas) -> list[Field] | None:
 
 
 def _declared(call: ClientCall, types: ast.expr | None, schemas: Schemas) -> dict[str, Field]:
-    """Give the fields of the class that declares what a method sends: `chat_create_params.ChatCreateParams`."""
+    """Return the fields of the class that declares what a method sends: `chat_create_params.ChatCreateParams`."""
     module = call.module
     if isinstance(types, ast.Attribute):
         source, name = module.imports.get(last_name(types.value), ("", ""))
@@ -230,21 +224,21 @@ def _declared(call: ClientCall, types: ast.expr | None, schemas: Schemas) -> dic
 
 
 def _arguments(call: ClientCall, schemas: Schemas) -> dict[str, Field]:
-    """Give the arguments of a method, which must be given where they have no default."""
-    told = call.function.args
-    plain = [*told.posonlyargs, *told.args]
-    optional = {each.arg for each in plain[len(plain) - len(told.defaults) :]}
-    optional |= {each.arg for each, value in zip(told.kwonlyargs, told.kw_defaults, strict=True) if value is not None}
+    """Return the arguments of a method, which must be given where they have no default."""
+    given = call.function.args
+    plain = [*given.posonlyargs, *given.args]
+    optional = {each.arg for each in plain[len(plain) - len(given.defaults) :]}
+    optional |= {each.arg for each, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value is not None}
     return {
         each.arg: Field(each.arg, schemas.of(each.annotation, call.module, {}), each.arg not in optional)
-        for each in (*plain, *told.kwonlyargs)
+        for each in (*plain, *given.kwonlyargs)
         if each.arg != "self"
     }
 
 
 def _reply(call: ClientCall, schemas: Schemas) -> Json:
-    """Give what a success brings: a model, a page of them, nothing, or what the method does not say."""
-    node = call.said("page") or call.said("cast_to")
+    """Return what a success brings: a model, a page of them, nothing, or what the method does not say."""
+    node = call.argument("page") or call.argument("cast_to")
     if isinstance(node, ast.Call) and last_name(node.func) == "cast" and len(node.args) == 2:
         node = node.args[1]
     if last_name(node) in _NONE:

@@ -1,7 +1,7 @@
 """The types of a client's package as JSON Schema, read in its source files; nothing of it is imported."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources.abc import Traversable
@@ -99,7 +99,7 @@ class Sources:
         self._read: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
-        """Give a module by its dotted name from the package on; None where there is none.
+        """Return a module by its dotted name from the package on; None where there is none.
 
         A ContractError names the file that is not Python.
         """
@@ -123,7 +123,7 @@ class Sources:
         return None
 
     def find(self, module: Module, name: str) -> tuple[Module, ast.ClassDef | ast.expr] | None:
-        """Give what a name in a module stands for, and the module in which that is; imports are followed."""
+        """Return what a name in a module stands for, and the module in which that is; imports are followed."""
         seen = set()
         while (module.name, name) not in seen:
             seen.add((module.name, name))
@@ -147,7 +147,7 @@ class Schemas:
         self.components: dict[str, Json] = {}
 
     def of(self, node: ast.expr | None, module: Module, known: KnownTypes) -> Json:
-        """Give the schema of a type as it is written in a module; what is not understood is marked as unknown."""
+        """Return the schema of a type as it is written in a module; what is not understood is marked as unknown."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             node = ast.parse(node.value, mode="eval").body
         if isinstance(node, ast.Constant) and node.value is None:
@@ -165,19 +165,17 @@ class Schemas:
         if found is None:
             return unknown(node)
         owner, definition = found
-        return (
-            self._component(owner, definition)
-            if isinstance(definition, ast.ClassDef)
-            else self.of(definition, owner, known)
-        )
+        if isinstance(definition, ast.ClassDef):
+            return self._component(owner, definition)
+        return self.of(definition, owner, known)
 
     def _subscript(self, node: ast.Subscript, module: Module, known: KnownTypes) -> Json:
         name, arguments = last_name(node.value), _arguments(node)
         if name in WRAPPERS:
             made = self.of(arguments[0], module, known)
-            told = _told(arguments[1:], "discriminator")
-            if isinstance(told, str) and "anyOf" in made:
-                return {**made, "discriminator": {"propertyName": told}}
+            key = _option(arguments[1:], "discriminator")
+            if isinstance(key, str) and "anyOf" in made:
+                return {**made, "discriminator": {"propertyName": key}}
             return made
         if name == "Literal":
             return {"enum": [ast.literal_eval(each) for each in arguments]}
@@ -195,18 +193,14 @@ class Schemas:
         return self._generic(found[0], found[1], [self.of(each, module, known) for each in arguments])
 
     def _union(self, nodes: list[ast.expr], module: Module, known: KnownTypes) -> Json:
-        """Give a union; what stands for an argument that is not given is no member of it."""
+        """Return a union; what stands for an argument that is not given is no member of it."""
         members = [self.of(each, module, known) for each in nodes if last_name(each) not in LEFT_OUT]
         return members[0] if len(members) == 1 else {"anyOf": members}
 
     def _generic(self, module: Module, definition: ast.ClassDef, arguments: list[Json]) -> Json:
-        """Give the schema of a class with its type variables set."""
-        names = [
-            last_name(each)
-            for base in definition.bases
-            if isinstance(base, ast.Subscript) and last_name(base.value) == "Generic"
-            for each in _arguments(base)
-        ]
+        """Return the schema of a class with its type variables set."""
+        generic = (each for each in definition.bases if isinstance(each, ast.Subscript))
+        names = [last_name(each) for base in generic if last_name(base.value) == "Generic" for each in _arguments(base)]
         return self._object(module, definition, dict(zip(names, arguments, strict=False)))
 
     def _component(self, module: Module, definition: ast.ClassDef) -> Json:
@@ -217,58 +211,60 @@ class Schemas:
         return {"$ref": "#" + join("/components/schemas", name)}
 
     def _object(self, module: Module, definition: ast.ClassDef, known: KnownTypes) -> Json:
-        if not self._is_record(module, definition):
+        if not self._is_one_of(module, definition, {"TypedDict", *MODELS}):
             return {UNKNOWN: definition.name}
-        fields = self.fields(module, definition, known)
-        made: dict[str, Json] = {"type": "object", "properties": {each.name: each.schema for each in fields.values()}}
-        needed = [each.name for each in fields.values() if each.required]
         text = ast.get_docstring(definition)
-        return made | ({"required": needed} if needed else {}) | ({"description": text} if text else {})
+        made = record(self.fields(module, definition, known).values())
+        return made | ({"description": text} if text else {})
 
-    def _is_record(self, module: Module, definition: ast.ClassDef) -> bool:
-        """Say whether a class is a model or a typed dictionary, or stands on one."""
-        names = [last_name(each.value if isinstance(each, ast.Subscript) else each) for each in definition.bases]
-        return bool({"TypedDict", *MODELS} & set(names)) or any(
-            self._is_record(owner, base) for owner, base in self._bases(module, definition)
+    def _is_one_of(self, module: Module, definition: ast.ClassDef, names: Set[str]) -> bool:
+        """Return whether a class has one of these among its bases and theirs."""
+        return any(each in names for each in _base_names(definition)) or any(
+            self._is_one_of(owner, base, names) for owner, base in self._bases(module, definition)
         )
 
     def _bases(self, module: Module, definition: ast.ClassDef) -> Iterator[tuple[Module, ast.ClassDef]]:
-        for base in definition.bases:
-            name = last_name(base.value if isinstance(base, ast.Subscript) else base)
+        for name in _base_names(definition):
             found = None if name in MODELS else self.sources.find(module, name)
             if found is not None and isinstance(found[1], ast.ClassDef):
                 yield found[0], found[1]
 
     def fields(self, module: Module, definition: ast.ClassDef, known: KnownTypes) -> dict[str, Field]:
-        """Give the fields of a class, those of the classes that it stands on first, by their names in Python."""
+        """Return the fields of a class, those of the classes that it stands on first, by their names in Python."""
         found: dict[str, Field] = {}
         for owner, base in reversed(list(self._bases(module, definition))):
             found |= self.fields(owner, base, known)
         total = not any(each.arg == "total" and _is_false(each.value) for each in definition.keywords)
-        is_dictionary = self._is_dictionary(module, definition)
+        is_dictionary = self._is_one_of(module, definition, {"TypedDict"})
         for node, text in _annotated(definition):
             name = node.target.id if isinstance(node.target, ast.Name) else ""
             schema = self.of(node.annotation, module, known)
-            alias = _told([node.annotation], "alias") or _told([node.value] if node.value else [], "alias")
+            alias = _option([node.annotation], "alias") or _option([node.value] if node.value else [], "alias")
             needed = _is_required(node, total=total) if is_dictionary else _has_no_default(node)
             if text:
                 schema = {**schema, "description": text}
             found[name] = Field(str(alias or name), schema, needed)
         return found
 
-    def _is_dictionary(self, module: Module, definition: ast.ClassDef) -> bool:
-        return any(last_name(each) == "TypedDict" for each in definition.bases) or any(
-            self._is_dictionary(owner, base) for owner, base in self._bases(module, definition)
-        )
+
+def record(fields: Collection[Field]) -> Json:
+    """Return the schema of an object with these fields."""
+    needed = [each.name for each in fields if each.required]
+    made: Json = {"type": "object", "properties": {each.name: each.schema for each in fields}}
+    return made | ({"required": needed} if needed else {})
+
+
+def _base_names(definition: ast.ClassDef) -> list[str]:
+    return [last_name(each.value if isinstance(each, ast.Subscript) else each) for each in definition.bases]
 
 
 def unknown(node: ast.expr | None) -> Json:
-    """Give the schema of what is not understood; nothing is compared with it."""
+    """Return the schema of what is not understood; nothing is compared with it."""
     return {UNKNOWN: "" if node is None else ast.unparse(node)}
 
 
 def last_name(node: ast.expr | None) -> str:
-    """Give the last part of a dotted name; "" for anything else."""
+    """Return the last part of a dotted name; "" for anything else."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
@@ -278,19 +274,25 @@ def _arguments(node: ast.Subscript) -> list[ast.expr]:
     return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
-def _told(nodes: list[ast.expr], key: str) -> Json:
-    """Give what PropertyInfo or FieldInfo says by a keyword, wherever it stands in some nodes."""
+def _option(nodes: list[ast.expr], key: str) -> Json:
+    """Return what PropertyInfo or FieldInfo says by a keyword, wherever it stands in some nodes."""
     for node in nodes:
         for each in ast.walk(node):
             if isinstance(each, ast.Call) and last_name(each.func) in ("PropertyInfo", "FieldInfo"):
-                for keyword in each.keywords:
-                    if keyword.arg == key and isinstance(keyword.value, ast.Constant):
-                        return keyword.value.value
+                value = keyword_of(each, key)
+                if isinstance(value, ast.Constant):
+                    return value.value
     return None
 
 
+def keyword_of(call: ast.expr | None, key: str) -> ast.expr | None:
+    """Return the argument that a call passes by a keyword; None where it passes none."""
+    keywords = call.keywords if isinstance(call, ast.Call) else []
+    return next((each.value for each in keywords if each.arg == key), None)
+
+
 def _annotated(definition: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str]]:
-    """Give the fields as they are written, each with the text that stands below it."""
+    """Return the fields as they are written, each with the text that stands below it."""
     for index, node in enumerate(definition.body):
         name = node.target.id if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else "_"
         if not isinstance(node, ast.AnnAssign) or name.startswith("_") or name == "model_config":
@@ -302,13 +304,13 @@ def _annotated(definition: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str]]:
 
 
 def _is_required(node: ast.AnnAssign, *, total: bool) -> bool:
-    """Say whether a key of a typed dictionary must be there."""
+    """Return whether a key of a typed dictionary must be there."""
     names = {last_name(each.value) for each in ast.walk(node.annotation) if isinstance(each, ast.Subscript)}
     return "Required" in names or (total and "NotRequired" not in names)
 
 
 def _has_no_default(node: ast.AnnAssign) -> bool:
-    """Say whether a field of a model has to be there."""
+    """Return whether a field of a model has to be there."""
     if isinstance(node.value, ast.Call) and last_name(node.value.func) == "FieldInfo":
         return not node.value.args and "default" not in {each.arg for each in node.value.keywords}
     return node.value is None

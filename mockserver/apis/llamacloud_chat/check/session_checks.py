@@ -16,8 +16,9 @@ from mockserver.apis.llamacloud_chat.check.driver import (
     turn,
     unit,
 )
+from mockserver.apis.llamacloud_chat.check.event_checks import typed
 from mockserver.check.part import LackingError
-from mockserver.check.provider.checks import events_of, wrong
+from mockserver.check.provider.checks import wrong
 from mockserver.contract.schema import join
 from mockserver.messages import Finding
 
@@ -49,10 +50,9 @@ def access_as_asked(chat: ChatDriver) -> Iterator[Finding]:
         raise LackingError("create takes no shared_access")
     for wanted in ("query", "read_only"):
         made = chat.value("create", body={"shared_access": wanted})
-        if made.get("shared_access") != wanted:
-            yield wrong(
-                "another access than was asked for", "/response/body/shared_access", wanted, made.get("shared_access")
-            )
+        got = made.get("shared_access")
+        if got != wanted:
+            yield wrong("another access than was asked for", "/response/body/shared_access", wanted, got)
 
 
 @state_check("ids-are-new", "create")
@@ -69,11 +69,11 @@ def title_is_kept(chat: ChatDriver) -> Iterator[Finding]:
     """A title that was set shows in every operation that reads; set again, the new one does."""
     session_id = chat.create()
     for _ in range(2):
-        told = chat.value("set_title", session_id, {"first_message": chat.text()})
-        if not isinstance(told.get("generated_title"), str):
-            yield wrong("no title was made", "/response/body/generated_title", "a title", told.get("generated_title"))
+        got = chat.value("set_title", session_id, {"first_message": chat.text()})
+        if not isinstance(got.get("generated_title"), str):
+            yield wrong("no title was made", "/response/body/generated_title", "a title", got.get("generated_title"))
             return
-        yield from differing(chat, session_id, {"generated_title": told["generated_title"]})
+        yield from differing(chat, session_id, {"generated_title": got["generated_title"]})
 
 
 @state_check("title-follows-message", "set_title")
@@ -97,10 +97,10 @@ def title_changes_only_the_title(chat: ChatDriver) -> Iterator[Finding]:
     """A title changes neither indexes nor the run of its session."""
     session_id = chat.create(INDEX)
     before = chat.value("get_summary", session_id)
-    told = chat.value("set_title", session_id, {"first_message": chat.text()})
+    got = chat.value("set_title", session_id, {"first_message": chat.text()})
     for name in ("index_ids", "job_metadata", "shared_access"):
-        if name in told and name in before and told[name] != before[name]:
-            yield wrong(f"a title changed {name}", join("/response/body", name), before[name], told[name])
+        if name in got and name in before and got[name] != before[name]:
+            yield wrong(f"a title changed {name}", join("/response/body", name), before[name], got[name])
 
 
 @state_check("first-turn-titles", "stream")
@@ -110,7 +110,7 @@ def first_turn_titles(chat: ChatDriver) -> Iterator[Finding]:
         raise LackingError("titles are set by a call")
     session_id = chat.create(INDEX)
     turn(chat, session_id, chat.text())
-    first = chat.value("get_summary", session_id).get("generated_title")
+    first = chat.summary(session_id, "generated_title")
     if not isinstance(first, str):
         yield wrong("the first turn gave no title", "/response/get_summary/generated_title", "a title", first)
         return
@@ -122,38 +122,24 @@ def first_turn_titles(chat: ChatDriver) -> Iterator[Finding]:
 def time_moves(chat: ChatDriver) -> Iterator[Finding]:
     """The time of the last update is a time in ISO 8601, and moves with each change, not with a reading."""
     session_id = chat.create(INDEX)
-    change = "set_title" if chat.can("set_title") else "stream"
+    name, where = "last_updated_at", "/response/get_summary/last_updated_at"
     times = []
     for _ in range(2):
-        told = chat.value("get_summary", session_id)
-        again = chat.value("get_summary", session_id)
-        if told.get("last_updated_at") != again.get("last_updated_at"):
-            yield wrong(
-                "a reading moved the time",
-                "/response/get_summary/last_updated_at",
-                told.get("last_updated_at"),
-                again.get("last_updated_at"),
-            )
-        times.append(str(told.get("last_updated_at")))
+        first, again = chat.summary(session_id, name), chat.summary(session_id, name)
+        if first != again:
+            yield wrong("a reading moved the time", where, first, again)
+        times.append(str(first))
         if len(times) == 1:
             time.sleep(unit(times[0]))
-        if change == "set_title":
-            chat.call("set_title", session_id, {"first_message": chat.text()})
-        else:
-            turn(chat, session_id, chat.text())
+        chat.change(session_id, chat.text())
     for each in times:
         try:
             datetime.fromisoformat(each)
         except ValueError:
-            yield wrong("the time is none in ISO 8601", "/response/get_summary/last_updated_at", "a time", each)
+            yield wrong("the time is none in ISO 8601", where, "a time", each)
             return
     if not times[0] < times[1]:
-        yield wrong(
-            "a change did not move the time",
-            "/response/get_summary/last_updated_at",
-            f"later than {times[0]}",
-            times[1],
-        )
+        yield wrong("a change did not move the time", where, f"later than {times[0]}", times[1])
 
 
 @state_check("deleted-is-gone", "delete")
@@ -190,25 +176,23 @@ def others_untouched(chat: ChatDriver) -> Iterator[Finding]:
             yield wrong(f"{play} tells the untouched session otherwise", join("/response", play), before[play], value)
 
 
-@state_check("run-is-told", "stream")
-def run_is_told(chat: ChatDriver) -> Iterator[Finding]:
+@state_check("run-reported", "stream")
+def run_reported(chat: ChatDriver) -> Iterator[Finding]:
     """After a turn, the session tells its run as the turn's stop did."""
     session_id = chat.create(INDEX)
     seen = turn(chat, session_id)
-    stops = [
-        event.data for event in events_of(seen) if isinstance(event.data, dict) and event.data.get("type") == "stop"
-    ]
-    told = chat.value("get_summary", session_id).get("job_metadata")
-    if not isinstance(told, dict):
-        yield wrong("a run is not told", "/response/get_summary/job_metadata", "the run", told)
+    stops = [data for kind, data, _ in typed(seen) if kind == "stop"]
+    got = chat.summary(session_id, "job_metadata")
+    if not isinstance(got, dict):
+        yield wrong("a run is not told", "/response/get_summary/job_metadata", "the run", got)
         return
     if stops and isinstance(stops[-1].get("usage"), dict):
         stop = stops[-1]
         expected = {**stop["usage"], "is_error": stop.get("is_error"), "error": stop.get("error")}
         for name, wanted in expected.items():
-            if told.get(name) != wanted:
+            if got.get(name) != wanted:
                 where = join("/response/get_summary/job_metadata", name)
-                yield wrong(f"the run is told with another {name} than its stop had", where, wanted, told.get(name))
+                yield wrong(f"the run is told with another {name} than its stop had", where, wanted, got.get(name))
 
 
 @state_check("history-is-kept", "retrieve")
@@ -218,21 +202,19 @@ def history_is_kept(chat: ChatDriver) -> Iterator[Finding]:
     if chat.value("retrieve", session_id).get("events") != []:
         yield wrong("a new session has a history", "/response/retrieve/events", [], "events")
     prompts = [chat.text(), "Ünïcödé ✓ 漢字 🎉 " + "x" * 900]
-    texts = []
-    for prompt in prompts:
-        events = [event.data for event in events_of(turn(chat, session_id, prompt)) if isinstance(event.data, dict)]
-        texts.append([event.get("content") for event in events if event.get("type") == "text"])
+    turns = [typed(turn(chat, session_id, prompt)) for prompt in prompts]
+    streamed = [data.get("content") for events in turns for kind, data, _ in events if kind == "text"]
     kept = chat.value("retrieve", session_id).get("events")
     kept = kept if isinstance(kept, list) else []
-    said = [event.get("content") for event in kept if event.get("type") == "user_input"]
-    if said != prompts:
-        yield wrong("the history has not what the user said", "/response/retrieve/events/user_input", prompts, said)
-    told = [event.get("content") for event in kept if event.get("type") == "text"]
-    streamed = [text for each in texts for text in each]
-    if streamed and told != streamed:
-        yield wrong("the history has another text than was streamed", "/response/retrieve/events/text", streamed, told)
+    inputs, got = (
+        [event.get("content") for event in kept if event.get("type") == kind] for kind in ("user_input", "text")
+    )
+    if inputs != prompts:
+        yield wrong("the history has not what the user said", "/response/retrieve/events/user_input", prompts, inputs)
+    if streamed and got != streamed:
+        yield wrong("the history has another text than was streamed", "/response/retrieve/events/text", streamed, got)
     stops = sum(event.get("type") == "stop" for event in kept)
-    if any(texts) and stops != len(prompts):
+    if streamed and stops != len(prompts):
         yield wrong("the history has not one stop for each turn", "/response/retrieve/events/stop", len(prompts), stops)
 
 
@@ -242,14 +224,12 @@ def indexes_are_locked(chat: ChatDriver) -> Iterator[Finding]:
     session_id = chat.create(INDEX)
     if not turn(chat, session_id).is_success:
         raise LackingError("a turn cannot be played")
-    body = {"index_ids": [OTHER], "prompt": MESSAGE}
-    refused = chat.call("stream", session_id, body, may_be_refused=True)
-    if refused.is_success:
-        yield wrong("a turn on other indexes was taken", "/request/body/index_ids", "a refusal", refused.answer.status)
-    body = {"index_ids": [INDEX], "prompt": MESSAGE}
-    again = chat.call("stream", session_id, body, may_be_refused=True)
-    if not again.is_success:
-        yield wrong(
-            "a turn on the session's own indexes was refused", "/request/body/index_ids", 200, again.answer.status
-        )
+    for index, problem, wanted in (
+        (OTHER, "a turn on other indexes was taken", "a refusal"),
+        (INDEX, "a turn on the session's own indexes was refused", 200),
+    ):
+        body = {"index_ids": [index], "prompt": MESSAGE}
+        seen = chat.call("stream", session_id, body, may_be_refused=True)
+        if seen.is_success is (index == OTHER):
+            yield wrong(problem, "/request/body/index_ids", wanted, seen.answer.status)
     yield from differing(chat, session_id, {"index_ids": [INDEX]})
