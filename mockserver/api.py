@@ -146,6 +146,10 @@ class Api:
     title: str
     contracts: Mapping[str, Path] = field(default_factory=dict)
     """Its contracts by version, the newest first."""
+    redacted_names: frozenset[str] = frozenset()
+    """Names of headers, query parameters and fields whose values are hidden, beyond the usual ones."""
+    shown_names: frozenset[str] = frozenset()
+    """Names whose values are not hidden, although they look secret."""
     fixtures: Path | None = None
     """The folder of its canned answers."""
     settings: type[Any] | None = None

@@ -23,11 +23,12 @@ from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.router import NO_MATCH, Match, Router
 from mockserver.endpoint import Endpoint, Keys
 from mockserver.errors import ContractError, StoreError, UsageError
-from mockserver.journal.exchange import Entry, Exchange
+from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import Recorder
 from mockserver.messages import DEFAULT_SCOPE, HEADER, PREFIX, Json, Request, Response, placed
+from mockserver.redact import Redactor
 from mockserver.request.validate import RequestValidator
-from mockserver.settings import Settings
+from mockserver.settings import Settings, words_of
 from mockserver.sse import PLAIN
 from mockserver.store.base import Part, Record, Store
 from mockserver.store.open import open_store
@@ -77,10 +78,11 @@ class Mock:
         """How many records it started with."""
         self.now = now_of(settings.clock)
         """Returns the time in nanoseconds since 1970."""
+        self.redactor = self._redactor()
         self._recorder = Recorder(
             self.store if settings.journal_size else None,
             settings.journal,
-            b"" if self.api is None else self.api.client.retry_count,
+            Reading(b"" if self.api is None else self.api.client.retry_count, self.redactor),
         )
         self._keep, self._longest = self._recorder.keeping(), settings.journal_body
         self.served = self._read()
@@ -123,8 +125,16 @@ class Mock:
             _router(contracts, None if api is None else api.client.version),
             answers,
             {each: Endpoint(each, validators[each], answers, stubs, keys) for each in operations},
-            Renderer(contracts[0], style),
+            Renderer(contracts[0], style, self.redactor),
             stubs,
+        )
+
+    def _redactor(self) -> Redactor:
+        """Return what hides secrets, by the names of the pack and of the settings."""
+        api, chosen = self.api, self.settings
+        return Redactor.of(
+            [*(() if api is None else api.redacted_names), *words_of(chosen.redacted_names)],
+            [*(() if api is None else api.shown_names), *words_of(chosen.shown_names)],
         )
 
     def exchanges(self, scope: str) -> list[Exchange]:

@@ -180,11 +180,6 @@ Handler: TypeAlias = Callable[[Request], Response]
 """The central type: a plain synchronous function from request to response."""
 
 
-SECRETS = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"api-key"))
-"""The header fields whose values are never recorded."""
-
-HIDDEN = b"[redacted]"
-
 MOST_SETS = 500
 """How many sets of fields a table holds; it is emptied when full."""
 
@@ -201,8 +196,6 @@ class Known(NamedTuple):
     """The content-length; 0 if it is missing or not a number."""
     key: bytes
     """The bearer key; empty if there is none."""
-    redacted: RawHeaders
-    """The fields without secrets."""
 
 
 def known(headers: Headers) -> Known:
@@ -214,7 +207,6 @@ def known(headers: Headers) -> Known:
             len(b"".join(map(b"".join, raw))),
             int(length[:20]) if length.isdigit() else 0,
             _key(headers),
-            tuple(redacted(raw)),
         )
     return found
 
@@ -281,18 +273,6 @@ def same_key(key: bytes, right: bytes) -> bool:
 def _key(headers: Headers) -> bytes:
     scheme, _, key = (headers.get(b"authorization") or b"").partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""
-
-
-def redacted(headers: RawHeaders) -> RawHeaders:
-    """Return header fields without secrets; the scheme of a key stays."""
-    return [field if field[0] not in SECRETS else (field[0], _hidden(field[1])) for field in headers]
-
-
-def _hidden(value: bytes) -> bytes:
-    if value.startswith(b"Bearer "):  # as official clients write it
-        return b"Bearer [redacted]"
-    scheme, space, _ = value.partition(b" ")
-    return scheme + b" " + HIDDEN if space and scheme.lower() in (b"bearer", b"basic") else HIDDEN
 
 
 Refused: TypeAlias = tuple[int, str]

@@ -50,6 +50,8 @@ class Settings:
         MOST_EXCHANGES, "Exchanges that are recorded for each scope; 0 for none.", range=(0, 1_000_000)
     )
     journal_body: int = option(LONGEST_BODY, "Bytes of each body that are recorded.", range=(0, 10_000_000))
+    redacted_names: str | None = option(None, "More names whose values are hidden, separated by commas.")
+    shown_names: str | None = option(None, "Names whose values are never hidden, separated by commas.")
     control: bool = option(True, "Whether the control routes under /__mock__/ are served.")
     control_remote: bool = option(False, "Whether they are served to other machines, too.")
     workers: int = option(1, "How many processes serve, on one shared store.", range=(1, None))
@@ -68,6 +70,11 @@ class Settings:
 def options_of(settings: type[Any]) -> list[Field[Any]]:
     """Return the fields of a settings class that are options."""
     return [each for each in fields(settings) if "help" in each.metadata]
+
+
+def words_of(text: str | None) -> list[str]:
+    """Read a list of words that are separated by commas."""
+    return [word for word in map(str.strip, (text or "").split(",")) if word]
 
 
 def read_value(option: Field[Any], text: str) -> Any:

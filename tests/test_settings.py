@@ -39,6 +39,8 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "journal": ("my/journal.jsonl", Path("my/journal.jsonl"), '"my/journal.jsonl"'),
     "journal_size": ("8", 8, "8"),
     "journal_body": ("9", 9, "9"),
+    "redacted_names": ("pin, x-mine", "pin, x-mine", '"pin, x-mine"'),
+    "shown_names": ("x-api-key", "x-api-key", '"x-api-key"'),
     "control": ("false", False, "false"),
     "control_remote": ("true", True, "true"),
     "workers": ("2", 2, "2"),

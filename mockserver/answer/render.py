@@ -15,6 +15,7 @@ from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json, Request, Response, header_value
+from mockserver.redact import DEFAULT, Redactor
 from mockserver.sse import PLAIN, StreamStyle, parse
 
 SHARED: Mapping[int, str] = {
@@ -69,8 +70,8 @@ class ResponseSpec:
 class Renderer:
     """Validates drafts and writes them out. What answers of one kind share is made once."""
 
-    def __init__(self, newest: Contract, style: StreamStyle = PLAIN) -> None:
-        self._newest, self._style = newest, style
+    def __init__(self, newest: Contract, style: StreamStyle = PLAIN, redactor: Redactor = DEFAULT) -> None:
+        self._newest, self._style, self._redactor = newest, style, redactor
         self._specs: dict[tuple[Operation | None, int, str | None, str], ResponseSpec] = {}
 
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
@@ -83,6 +84,8 @@ class Renderer:
             is_right = False
         if not is_right:
             draft, spec = self._checked(operation, draft, spec)
+        if draft.findings:
+            draft = structs.replace(draft, findings=self._redactor.findings(draft.findings, request))
         headers, body, stream = [*spec.headers, *draft.headers], b"", draft.stream
         if stream is None:
             try:

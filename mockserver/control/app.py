@@ -26,6 +26,7 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         access_log=settings.access_log,
+        redactor=mock.redactor,
     )
 
 

@@ -2,16 +2,13 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mockserver.clock import timestamp_of
 from mockserver.contract.router import Match
 from mockserver.matching import Parts, parts_of
 from mockserver.messages import (
-    HIDDEN,
-    SECRETS,
     Finding,
     Headers,
     Json,
@@ -19,9 +16,8 @@ from mockserver.messages import (
     Request,
     Response,
     Value,
-    known,
-    redacted,
 )
+from mockserver.redact import DEFAULT, Redactor
 
 _TOLD = ("where", "rule", "message", "fault", "expected", "received", "contract")
 """The fields of a finding in a journal."""
@@ -109,38 +105,48 @@ class Entry(Value, frozen=True):
     sizes: tuple[int, int] | None = None
     """The sizes of the bodies before they were cut; None if they were not."""
 
-    def exchange(self, number: int, retry_count: bytes) -> Exchange:
-        """Convert it to an exchange; `retry_count` is the header field that counts the retries of a call."""
+    def exchange(self, number: int, reading: "Reading") -> Exchange:
+        """Convert it to an exchange, without its secrets."""
         request, response, operation = self.request, self.response, self.match.operation
         answer, findings, fields = response.body, response.findings, response.headers
         size, answer_size = self.sizes or (len(request.body), len(answer))
+        redactor = reading.redactor
         if self.stub:  # the mock itself sets no secrets
-            fields = redacted(fields)
-        if findings:  # an error body may quote the request
-            answer, findings = veiled(request.headers.raw, answer, findings)
+            fields = redactor.headers(fields)
         return Exchange(
             number=number,
             at=timestamp_of(self.at),
             scope=request.scope,
             method=request.method,
             path=request.path,
-            query=request.query,
-            headers=known(request.headers).redacted,
-            body=request.body,
+            query=redactor.query(request.query),
+            headers=redactor.headers(request.headers.raw),
+            body=redactor.body(request.body, request.headers.get(b"content-type", b"")),
             size=size,
             operation="" if operation is None else operation.id,
             contract=self.contract if operation is None else operation.contract,
             values=self.match.path,
             status=response.status,
             answer_headers=fields,
-            answer=answer,
+            answer=redactor.answer(request, answer, quotes=bool(findings)),
             answer_size=answer_size,
             source=response.source,
-            findings=findings,
+            findings=redactor.findings(findings, request),
             stub=self.stub,
             faults=self.faults,
-            attempt=attempt_of(request.headers, retry_count),
+            attempt=attempt_of(request.headers, reading.retry_count),
         )
+
+
+class Reading(NamedTuple):
+    """How journal entries are read."""
+
+    retry_count: bytes = b""
+    """The header field that counts the retries of a call."""
+    redactor: Redactor = DEFAULT
+
+
+PLAIN_READING = Reading()
 
 
 def attempt_of(headers: Headers, retry_count: bytes) -> int:
@@ -149,51 +155,20 @@ def attempt_of(headers: Headers, retry_count: bytes) -> int:
     return int(text) if text.isdigit() and len(text) < 4 else 0
 
 
-def encode(entry: Entry, retry_count: bytes) -> bytes:
+def encode(entry: Entry, reading: Reading) -> bytes:
     """Serialize a journal entry for a store that processes share."""
-    return json.dumps(as_json(entry.exchange(0, retry_count)), separators=(",", ":")).encode()
+    return json.dumps(as_json(entry.exchange(0, reading)), separators=(",", ":")).encode()
 
 
-def decode(number: int, entry: Any, retry_count: bytes) -> Exchange:
+def decode(number: int, entry: Any, reading: Reading) -> Exchange:
     """Deserialize a journal entry."""
     if isinstance(entry, Entry):
-        return entry.exchange(number, retry_count)
+        return entry.exchange(number, reading)
     return from_json(json.loads(entry))._replace(number=number)
 
 
 Call = list[Exchange]
 """The attempts of one call, in order."""
-
-
-def veiled(headers: RawHeaders, body: bytes, findings: tuple[Finding, ...]) -> tuple[bytes, tuple[Finding, ...]]:
-    """Remove the request's secrets from an error body and findings that may quote them.
-
-    A user's contract may declare a cookie, for instance, and reject its value.
-    """
-    for secret in set(_secrets(headers)):
-        body = body.replace(_quoted(secret), _quoted(HIDDEN.decode()))
-    return body, tuple(map(_veiled, findings))
-
-
-def _veiled(finding: Finding) -> Finding:
-    secret = finding.where.lower().startswith(_SECRET_PLACES)
-    return replace(finding, received=HIDDEN.decode()) if secret else finding
-
-
-_SECRET_PLACES = ("/cookie/", *(f"/header/{name.decode()}" for name in SECRETS))
-
-
-def _secrets(headers: RawHeaders) -> Iterator[str]:
-    for name, value in headers:
-        if name in SECRETS:
-            text = value.decode("latin-1")
-            yield text
-            yield from (part.strip().partition("=")[2] for part in text.split(";"))
-
-
-def _quoted(text: str) -> bytes:
-    """Write the input that an error body quotes."""
-    return b'"input":' + json.dumps(text, ensure_ascii=False).encode()
 
 
 def calls_of(exchanges: Sequence[Exchange]) -> list[Call]:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from msgspec import structs
 
 from mockserver.errors import JournalError
-from mockserver.journal.exchange import Entry, Exchange, as_json, decode, encode, veiled
+from mockserver.journal.exchange import PLAIN_READING, Entry, Exchange, Reading, as_json, decode, encode
 from mockserver.messages import Response, Stream
 from mockserver.store.base import Store
 
@@ -24,8 +24,8 @@ Keep: TypeAlias = Callable[[str, Entry], int]
 class Recorder:
     """Records exchanges in a store and in a file; either may be missing."""
 
-    def __init__(self, store: Store | None, file: Path | None, retry_count: bytes = b"") -> None:
-        self._store, self._retry_count = store, retry_count
+    def __init__(self, store: Store | None, file: Path | None, reading: Reading = PLAIN_READING) -> None:
+        self._store, self._reading = store, reading
         self._numbers = count(1)
         self._file = None if file is None else JournalFile(file)
 
@@ -40,15 +40,15 @@ class Recorder:
         if store is None:
             number = next(self._numbers)
         else:
-            number = store.append(scope, encode(entry, self._retry_count) if store.shared_log else entry)
+            number = store.append(scope, encode(entry, self._reading) if store.shared_log else entry)
         if self._file is not None:
-            self._file.write(decode(number, entry, self._retry_count))
+            self._file.write(decode(number, entry, self._reading))
         return number
 
     def exchanges(self, scope: str) -> list[Exchange]:
         """Return the journal of a scope, the oldest exchange first."""
         entries = () if self._store is None else self._store.entries(scope)
-        return [decode(number, entry, self._retry_count) for number, entry in entries]
+        return [decode(number, entry, self._reading) for number, entry in entries]
 
     def shortened(self, entry: Entry, longest: int) -> Entry:
         """Return an entry with its stream written out and its bodies cut to `longest` bytes."""
@@ -56,10 +56,9 @@ class Recorder:
         if response.stream is not None:
             response = _written_out(response, response.stream)
         sizes = len(request.body), len(response.body)
-        findings = response.findings
-        if findings:  # an error body may quote secrets: search all of it before it is cut
-            body, findings = veiled(request.headers.raw, response.body, findings)
-            response = structs.replace(response, body=body, findings=findings)
+        if response.findings:  # an error body may quote secrets: search all of it before it is cut
+            body = self._reading.redactor.answer(request, response.body, quotes=True)
+            response = structs.replace(response, body=body)
         request = structs.replace(request, body=cut(request.body, longest))
         response = structs.replace(response, body=cut(response.body, longest))
         return structs.replace(entry, request=request, response=response, sizes=sizes)

@@ -70,16 +70,18 @@ class RequestValidator:
         """Return the call that a request makes, or its rejection with all errors: parameters first, then the body."""
         declared = self._operation.body
         sent = body = _UNSENT
+        right = False
         if declared is not None and (raw := request.body):
             sent = body = _read_body(request)
             if isinstance(body, Rejection):
                 return self._placed(body)
-            if self.plain and not request.query and _is_plain(raw) and declared.schema.is_valid(body):
+            right = declared.schema.is_valid(body) and (_is_plain(raw) or not any(_lone_surrogates(body, ())))
+            if right and self.plain and not request.query:
                 return Call(request, self._operation, path, _NO_QUERY, body)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
         details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
-        if declared is not None and not _plainly_right(declared, body, request.body):
+        if declared is not None and not right:
             taken, more = self._take_body(declared, body, len(request.body))
             if not more and body is not _UNSENT:
                 lax += _forbidden(declared.schema, body, ("body",))
@@ -191,13 +193,6 @@ def readings(text: str) -> Iterator[Json]:
         yield float(text)
     if text in ("true", "false"):
         yield text == "true"
-
-
-def _plainly_right(declared: Body, body: Json, raw: bytes) -> bool:
-    """Return whether a body is quickly seen to be valid: the schema holds and no text is half a surrogate pair."""
-    if body is _UNSENT or not declared.schema.is_valid(body):
-        return False
-    return _is_plain(raw) or not any(_lone_surrogates(body, ()))
 
 
 def _is_plain(raw: bytes) -> bool:

@@ -29,6 +29,7 @@ from mockserver.messages import (
     too_big,
     too_long,
 )
+from mockserver.redact import DEFAULT, Redactor
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -90,10 +91,11 @@ class App:
         max_body: int = 1_048_576,
         body_timeout: float = 10.0,
         access_log: bool = False,
+        redactor: Redactor = DEFAULT,
     ) -> None:
         self._mock, self._control = mock, control
         self._max_body, self._body_timeout = max_body, body_timeout
-        self._cors, self._access_log = cors, access_log
+        self._cors, self._access_log, self._redactor = cors, access_log, redactor
         self._table = HeaderTable()
         self._crossing: Application | None = None
         self._pool = ThreadPoolExecutor(mock.threads, "mockserver") if mock.threads else None
@@ -135,7 +137,7 @@ class App:
                 gone.cancel()
             await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
-            _log_access(method, path, query, response, time.perf_counter() - started)
+            _log_access(method, path, self._redactor.query(query), response, time.perf_counter() - started)
 
     async def _beside(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
         """Hand a request to the control routes or to CORS, if it is for them; return whether it was."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Exchange, as_json, attempt_of, calls_of, from_json
 from mockserver.journal.har import as_har
-from mockserver.messages import HIDDEN, Finding, Headers, Request, redacted
+from mockserver.messages import Finding, Headers, Request
+from mockserver.redact import DEFAULT
 from mockserver.settings import Settings
 from tests.exchanges import COUNTER, exchange, exchanges, journal
 from tests.strategies import own_document, write_document
@@ -124,18 +125,18 @@ def test_no_stubbed_secret_is_remembered(name: str) -> None:
         (b"Bearer x", b"Bearer [redacted]"),
         (b"basic x y", b"basic [redacted]"),
         (b"Bearer ", b"Bearer [redacted]"),
-        (b"Bearer", HIDDEN),
-        (b"Token x", HIDDEN),
-        (b"x", HIDDEN),
-        (b"", HIDDEN),
+        (b"Bearer", b"[redacted]"),
+        (b"Token x", b"[redacted]"),
+        (b"x", b"[redacted]"),
+        (b"", b"[redacted]"),
     ],
 )
 def test_of_a_key_its_scheme_stays(value: bytes, kept: bytes) -> None:
-    assert redacted([(b"a", value), (b"authorization", value), (b"authorization", b"z")]) == [
+    assert DEFAULT.headers([(b"a", value), (b"authorization", value), (b"authorization", b"z")]) == (
         (b"a", value),
         (b"authorization", kept),
-        (b"authorization", HIDDEN),
-    ]
+        (b"authorization", b"[redacted]"),
+    )
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mockserver.contract.router import NO_MATCH, Match
-from mockserver.journal.exchange import Entry, Exchange
+from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import Recorder
 from mockserver.messages import Headers, Request, Response
 from mockserver.store.memory import MemoryStore
@@ -65,7 +65,7 @@ def listed(exchange: Exchange) -> Exchange:
 def test_what_is_read_of_a_shared_journal_is_what_is_read_of_one_in_memory(
     shared: SharedSqliteStore, kept: list[Entry]
 ) -> None:
-    recorders = [Recorder(store, None, COUNTER) for store in (MemoryStore(), shared)]
+    recorders = [Recorder(store, None, Reading(COUNTER)) for store in (MemoryStore(), shared)]
     shared.clear_entries("a")
     for recorder in recorders:
         keep = recorder.keeping()

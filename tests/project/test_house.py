@@ -20,6 +20,7 @@ PACKAGE = ROOT / "mockserver"
 
 FLOORS = (
     ("errors", "messages", "clock", "data", "delivery", "sse", "settings"),
+    ("redact",),
     ("contract",),
     ("matching", "server", "store"),
     ("api",),

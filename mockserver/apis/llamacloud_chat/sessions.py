@@ -14,6 +14,7 @@ from mockserver.clock import Now, timestamp_of
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
 from mockserver.errors import StoreError
 from mockserver.messages import Finding, Json
+from mockserver.settings import words_of
 from mockserver.sse import PLAIN, Step, StreamStyle, paced
 from mockserver.store.base import Change, Part, Record, Store
 
@@ -82,7 +83,7 @@ class ChatContext:
             strict=settings.unknown_sessions == "404",
             locked_status=int(settings.locked_status),
             style=context.style,
-            missing=frozenset(filter(None, map(str.strip, (settings.missing_indexes or "").split(",")))),
+            missing=frozenset(words_of(settings.missing_indexes)),
         )
 
 

@@ -38,7 +38,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "born": (int,),
 }
 
-_PUBLIC_NAMES = {"updated_at": "last_updated_at", "title": "generated_title"}
+_SHOWN_NAMES = {"updated_at": "last_updated_at", "title": "generated_title"}
 """The contract's names of fields, where they differ."""
 
 _OLD_FIELDS = (
@@ -99,7 +99,7 @@ def malformed(record: Record) -> str:
         value = data[name]
         is_number = type(value) is int and value >= 0
         if not isinstance(value, types) or (types == (int,) and not is_number):
-            return f"it is no session: its {_PUBLIC_NAMES.get(name, name)} cannot be {value!r}"
+            return f"it is no session: its {_SHOWN_NAMES.get(name, name)} cannot be {value!r}"
     return ""
 
 

@@ -24,7 +24,8 @@ from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_js
 from mockserver.contract.resolved import UNIONS, View, Views, key_of, kinds, type_of, values
 from mockserver.contract.schema import Schema, join, lookup, resolve
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import HIDDEN, Headers, Json
+from mockserver.messages import Headers, Json
+from mockserver.redact import HIDDEN
 from mockserver.request.validate import readings
 from mockserver.sse import parse
 
@@ -177,7 +178,7 @@ class _Look:
     def parameter(self, pointer: str, texts: Sequence[str]) -> None:
         """Look at what was sent for a parameter; of a secret, only that something was."""
         schema = join(pointer, "schema")
-        if HIDDEN.decode() in texts[-1]:
+        if HIDDEN in texts[-1]:
             self.hit("parameter", "parameter-sent", pointer)
             return
         read = list(_read(texts, is_list=takes_list(self._it.views, self._it.views.of(schema))))
