@@ -83,10 +83,22 @@ class ClientOperation(NamedTuple):
     """Makes event streams in which each of some events stands once."""
 
 
+def case(side: ClientOperation, kind: CaseKind, name: str, *answers: Mapping[str, Any], **more: Any) -> ClientCase:
+    """Make a call with the usual arguments in the usual way, but for what is named."""
+    usually = {"arguments": usual(side), "way": usual_way(side.operation), "answers": answers}
+    return ClientCase(kind, name, side.operation, **{**usually, **more})
+
+
 def success_media(operation: Operation) -> Media | None:
     """Return the JSON that an operation answers with on success; None where that has no JSON body."""
     reply = operation.reply(operation.success)
     return next((media for media in reply.media if is_json(media.type)), None) if reply is not None else None
+
+
+def success_schema(operation: Operation) -> Schema | None:
+    """Return the schema of the JSON that an operation answers with on success; None where there is none."""
+    media = success_media(operation)
+    return None if media is None else media.schema
 
 
 def stream_media(operation: Operation) -> Media | None:
@@ -98,8 +110,8 @@ def stream_media(operation: Operation) -> Media | None:
 @lru_cache(maxsize=256)
 def is_listing(operation: Operation) -> bool:
     """Return whether an operation lists by pages, as upstream's do."""
-    media, names = success_media(operation), {each.name for each in operation.parameters}
-    value = full(media.schema) if media is not None and media.schema is not None else None
+    schema, names = success_schema(operation), {each.name for each in operation.parameters}
+    value = full(schema) if schema is not None else None
     return isinstance(value, dict) and {"items", "next_page_token"} <= value.keys() and "page_token" in names
 
 
@@ -150,7 +162,7 @@ def _is_free(parameter: Parameter) -> bool:
 
 
 def _values(parameter: Parameter) -> list[Json]:
-    """Return the edges of a parameter, as a user of the client would write them."""
+    """Return the boundary values of a parameter, as a user of the client would write them."""
     if parameter.location == "path" and _is_free(parameter):
         return list(IDS)
     found = alternatives(*view_of(parameter.schema))
@@ -160,7 +172,7 @@ def _values(parameter: Parameter) -> list[Json]:
 
 def requests(side: ClientOperation) -> Iterator[ClientCase]:
     """Call with every edge of every argument."""
-    operation, way = side.operation, usual_way(side.operation)
+    operation = side.operation
     edges_of: dict[str, list[Json]] = {}
     for each in operation.parameters:
         if each.name in side.names and each.location in ("path", "query"):
@@ -168,9 +180,9 @@ def requests(side: ClientOperation) -> Iterator[ClientCase]:
     body = _object_schema(operation)
     if body is not None:
         edges_of |= {k: v for k, v in fields(*view_of(body)).items() if k in side.names}
-    yield ClientCase("request", "what must be given", operation, usual(side), way=way)
+    yield case(side, "request", "what must be given")
     for number, row in enumerate(packed(edges_of), 1):
-        yield ClientCase("request", f"edges {number}", operation, row, way=way)
+        yield case(side, "request", f"edges {number}", arguments=row)
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------
@@ -179,35 +191,32 @@ def requests(side: ClientOperation) -> Iterator[ClientCase]:
 def answers(side: ClientOperation, drawn: int, seed: int) -> Iterator[ClientCase]:
     """Answer with success, at every edge."""
     operation, media = side.operation, success_media(side.operation)
-    given = usual(side)
+    is_stream = stream_media(operation) is not None
     if media is None or media.schema is None:
-        if stream_media(operation) is None:
-            yield ClientCase("answer", "no content", operation, given, ({"status": operation.success},))
+        if not is_stream:
+            yield case(side, "answer", "no content", {"status": operation.success})
         return
     for edge in edges(media.schema, drawn, seed):
-        yield ClientCase("answer", edge.name, operation, given, ({"body": edge.value},))
-    if stream_media(operation) is None:
+        yield case(side, "answer", edge.name, {"body": edge.value}, way="plain")
+    if not is_stream:
         for way in ("raw", "streamed"):
-            yield ClientCase("answer", way, operation, given, ({"body": full(media.schema)},), way)
+            yield case(side, "answer", way, {"body": full(media.schema)}, way=way)
         for name in media.examples:
-            yield ClientCase("answer", f"example {name}", operation, given, ({"example": name},))
+            yield case(side, "answer", f"example {name}", {"example": name})
 
 
 def pages(side: ClientOperation) -> Iterator[ClientCase]:
     """Go through lists of several pages, which end in every way that there is."""
-    media = success_media(side.operation)
-    if media is None or media.schema is None or not is_listing(side.operation):
+    schema = success_schema(side.operation)
+    if schema is None or not is_listing(side.operation):
         return
-    page = full(media.schema)
-    items = page["items"]
+    items = full(schema)["items"]
     given = {**usual(side), **({"page_size": 2} if "page_size" in side.names else {})}
+    first = [{"items": items, "next_page_token": "t1"}, {"items": items[:1], "next_page_token": TOKEN}]
     for name, end in FINAL:
-        bodies = [{"items": items, "next_page_token": "t1"}, {"items": items[:1], "next_page_token": TOKEN}]
-        bodies.append({"items": items, **end})
-        stubbed = [{"body": body} for body in bodies]
-        yield ClientCase("page", name, side.operation, given, stubbed, "pages", pages=len(stubbed))
-    empty: list[Mapping[str, Json]] = [{"body": {"items": []}}]
-    yield ClientCase("page", "none at all", side.operation, given, empty, "pages")
+        bodies = [{"body": body} for body in (*first, {"items": items, **end})]
+        yield case(side, "page", name, *bodies, arguments=given, way="pages", pages=len(bodies))
+    yield case(side, "page", "none at all", {"body": {"items": []}}, arguments=given, way="pages")
 
 
 # -- streams ---------------------------------------------------------------------------------------------------------
@@ -215,15 +224,11 @@ def pages(side: ClientOperation) -> Iterator[ClientCase]:
 
 def events(side: ClientOperation, drawn: int, seed: int) -> Iterator[ClientCase]:
     """Answer with streams in which every event stands at its edges."""
-    media = stream_media(side.operation)
-    if media is None:
-        return
-    given = usual(side)
-    for name in scripts(side.operation, side.turns):
-        yield ClientCase("event", name, side.operation, given, ({"example": name},), "events")
-    for number in range(1, drawn + 1):
-        stubbed = {"dynamic": True, "seed": seed + number}
-        yield ClientCase("event", f"drawn {number}", side.operation, given, (stubbed,), "events")
+    if stream_media(side.operation) is not None:
+        for name in scripts(side.operation, side.turns):
+            yield case(side, "event", name, {"example": name})
+        for number in range(1, drawn + 1):
+            yield case(side, "event", f"drawn {number}", {"dynamic": True, "seed": seed + number})
 
 
 @lru_cache(maxsize=64)

@@ -112,12 +112,9 @@ def _differs(case: ClientCase, given: Mapping[str, Json], exchange: Exchange) ->
     """Compare a request with what was said; what is null or empty in a query may as well be left out."""
     parts, places = exchange.parts, {each.name: each.location for each in case.operation.parameters}
     for part, sent in (("path", parts.path), ("query", parts.query)):
-        wanted = {
-            name: _spelled(value) for name, value in given.items() if places.get(name) == part and value is not None
-        }
-        for name in [*wanted, *(name for name in sent if name not in wanted)]:
-            if (wanted.get(name) or None) != (sent.get(name) or None):
-                yield _unfaithful(join("/request", part, name), wanted.get(name), sent.get(name))
+        wanted = {name: _spelled(value) for name, value in given.items() if places.get(name) == part}
+        filled = {name: value for name, value in sent.items() if value}
+        yield from _unlike({name: text for name, text in wanted.items() if text}, filled, join("/request", part))
     body = {name: value for name, value in given.items() if name not in places}
     if case.operation.body is None:
         if parts.body is not None:
@@ -127,7 +124,7 @@ def _differs(case: ClientCase, given: Mapping[str, Json], exchange: Exchange) ->
 
 
 def _spelled(value: Json) -> str:
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, bool) else "" if value is None else str(value)
 
 
 def _unlike(wanted: Json, sent: Json, where: str) -> Iterator[Finding]:
@@ -226,7 +223,7 @@ def _given(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange]
 
 
 def _wanted(case: ClientCase, exchanges: Sequence[Exchange]) -> Json:
-    """Return what the user must get: what the journal says was answered."""
+    """Return what the user must get: what the journal recorded as the answer."""
     if case.way == "events":
         return [event.data for event in parse(exchanges[-1].answer)[0]]
     if case.way == "pages":
@@ -306,7 +303,7 @@ def _of_model(
 
 
 def _short(value: Json) -> Json:
-    """Return a value as it can be shown."""
+    """Return a value, cut where it is too long to show."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return value if len(text) <= 400 else text[:400] + "..."
 
@@ -355,7 +352,7 @@ UNSENT = object()
 
 
 def value_at(value: Json, pointer: str) -> Json:
-    """Return what stands at a place of a value as the driver tells it; None where nothing does."""
+    """Return what a value as the driver writes it holds at a JSON pointer; None for nothing."""
     for token in pointer.split("/")[1:]:
         if isinstance(value, list):
             value = value[int(token)] if int(token) < len(value) else None

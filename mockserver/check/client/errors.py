@@ -9,11 +9,11 @@ from typing import Any
 from mockserver.check.client.cases import (
     ClientCase,
     ClientOperation,
+    case,
     is_listing,
     stream_media,
-    success_media,
+    success_schema,
     usual,
-    usual_way,
 )
 from mockserver.check.client.values import edges, full
 from mockserver.contract.openapi import Operation, is_json
@@ -46,6 +46,9 @@ HEEDED = 60.0
 """Up to how many seconds the client waits because the server says so."""
 
 SOON: Mapping[str, Any] = {"retry_after_ms": 1}
+AT_ONCE = [(0.001, 0.001)]
+"""The wait before an attempt that the server asks for so."""
+
 HASTE = 0.05
 """The patience of a client that shall run out of it, in seconds."""
 
@@ -56,12 +59,12 @@ def exception_of(status: int) -> str:
 
 
 def is_retried(status: int) -> bool:
-    """Return whether a status is tried again where its answer does not say."""
+    """Return whether a status is tried again where its headers do not decide."""
     return status in (408, 409, 429) or status >= 500
 
 
 def backoff(count: int) -> list[tuple[float, float]]:
-    """Return the waits of so many further attempts, where the server says nothing of them."""
+    """Return the shortest and longest wait before each further attempt, where the server sets none."""
     most = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(count)]
     return [(each * (1 - JITTER), each) for each in most]
 
@@ -85,9 +88,7 @@ def error_bodies(side: ClientOperation) -> Iterator[ClientCase]:
 
 def _error(side: ClientOperation, name: str, status: int, **more: Any) -> ClientCase:
     answer = {"status": status, "times": "always", **({"should_retry": False} if is_retried(status) else {}), **more}
-    return ClientCase(
-        "error", name, side.operation, usual(side), (answer,), usual_way(side.operation), exception_of(status)
-    )
+    return case(side, "error", name, answer, raises=exception_of(status))
 
 
 def _error_schema(operation: Operation, status: int) -> Schema | None:
@@ -97,50 +98,44 @@ def _error_schema(operation: Operation, status: int) -> Schema | None:
 def lasting(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer for ever with each status that is tried again."""
     for status in sorted(each for each in side.operation.exact if is_retried(each)):
-        answer = {"status": status, **SOON, "times": "always"}
-        more: dict[str, Any] = {"attempts": 1 + RETRIES, "waits": [(0.001, 0.001)] * RETRIES}
-        yield _retry(side, f"{status}, for ever", answer, raises=exception_of(status), **more)
+        answer = {"status": status, **SOON}
+        yield _lasting(side, f"{status}, for ever", answer, exception_of(status), waits=AT_ONCE * RETRIES)
 
 
 def retries(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer once with what is tried again, and never."""
-    operation, soon = side.operation, [(0.001, 0.001)]
+    operation = side.operation
     for status in sorted(each for each in operation.exact if is_retried(each)):
-        yield _retry(side, f"{status}, then success", {"status": status, **SOON}, attempts=2, waits=soon)
+        yield case(side, "retry", f"{status}, then success", {"status": status, **SOON}, attempts=2, waits=AT_ONCE)
     twice = (stubbed(operation, 429, **SOON), stubbed(operation, 503, **SOON))
-    yield _retry(side, "429, then 503, then success", *twice, attempts=3, waits=soon * 2)
-    answer = {"faults": "close", "times": "always"}
-    waits = backoff(RETRIES)
-    yield _retry(side, "no connection", answer, raises=UNREACHED, attempts=1 + RETRIES, waits=waits)
-    yield _retry(side, "a reset, then success", {"faults": "reset"}, attempts=2, waits=backoff(1))
+    yield case(side, "retry", "429, then 503, then success", *twice, attempts=3, waits=AT_ONCE * 2)
+    yield _lasting(side, "no connection", {"faults": "close"}, UNREACHED)
+    yield case(side, "retry", "a reset, then success", {"faults": "reset"}, attempts=2, waits=backoff(1))
 
 
 def words(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer with every word on whether and when to try again."""
-    operation, again = side.operation, 1 + RETRIES
-    answer = stubbed(operation, 503, times="always")
-    yield _retry(side, "no word", answer, raises=FAILED, attempts=again, waits=backoff(RETRIES))
+    operation = side.operation
+    yield _lasting(side, "no word", stubbed(operation, 503), FAILED)
     for name, headers, wait in _words():
-        yield _retry(side, name, stubbed(operation, 429, **headers), attempts=2, waits=[wait])
-    answer = stubbed(operation, 400, should_retry=True, times="always", **SOON)
-    yield _retry(
-        side, "x-should-retry: true", answer, raises=NAMED[400], attempts=again, waits=[(0.001, 0.001)] * RETRIES
-    )
+        yield case(side, "retry", name, stubbed(operation, 429, **headers), attempts=2, waits=[wait])
+    answer = stubbed(operation, 400, should_retry=True, **SOON)
+    yield _lasting(side, "x-should-retry: true", answer, NAMED[400], waits=AT_ONCE * RETRIES)
 
 
 def late(side: ClientOperation) -> Iterator[ClientCase]:
     """Answer too late, every time; this waits, so that it is played for one operation."""
-    answer = {"delay": 20 * HASTE, "times": "always"}
-    more: dict[str, Any] = {"attempts": 1 + RETRIES, "waits": backoff(RETRIES), "timeout": HASTE}
-    yield _retry(side, "too late", answer, raises=TOO_LATE, **more)
+    yield _lasting(side, "too late", {"delay": 20 * HASTE}, TOO_LATE, timeout=HASTE)
 
 
-def _retry(side: ClientOperation, name: str, *answers: Mapping[str, Any], raises: str = "", **more: Any) -> ClientCase:
-    return ClientCase("retry", name, side.operation, usual(side), answers, usual_way(side.operation), raises, **more)
+def _lasting(side: ClientOperation, name: str, answer: Mapping[str, Any], raises: str, **more: Any) -> ClientCase:
+    """Answer every attempt in the same way; by default the client chooses how long it waits."""
+    more = {"attempts": 1 + RETRIES, "waits": backoff(RETRIES), **more}
+    return case(side, "retry", name, {**answer, "times": "always"}, raises=raises, **more)
 
 
 def _words() -> Iterator[tuple[str, Mapping[str, Any], tuple[float, float]]]:
-    """Return each word on when to try again: its name, how it is stubbed, how long it makes the client wait."""
+    """Yield each header that says when to try again: its name, its stub, and the shortest and longest wait."""
     for seconds in (2, 1.5, HEEDED):
         yield f"Retry-After: {seconds:g}", {"retry_after": f"{seconds:g}"}, (seconds, seconds)
     date = formatdate(time.time() + 30, usegmt=True)
@@ -163,32 +158,27 @@ def stubbed(operation: Operation, status: int, **more: Any) -> Mapping[str, Any]
 
 def outside(side: ClientOperation, *, slowly: bool = False, bodies: bool = True) -> Iterator[ClientCase]:
     """Answer as no contract allows; `slowly` plays what takes its time, `bodies` what breaks one field, too."""
-    operation, given, way = side.operation, usual(side), usual_way(side.operation)
-    media = success_media(operation)
-
-    def case(name: str, *answers: Mapping[str, Any], **more: Any) -> ClientCase:
-        return ClientCase(
-            "outside", name, operation, more.pop("given", given), answers, more.pop("way", way), "", 1, **more
-        )
-
+    operation, given, schema = side.operation, usual(side), success_schema(side.operation)
     if stream_media(operation) is not None:
-        yield from (case(name, *answers, **more) for name, answers, more in _streams())
-    elif media is not None and media.schema is not None:
-        for name, look, body in _bodies(media.schema) if bodies else ():
-            yield case(name, {"body": body, "invalid": True}, look=look)
+        for name, answer, more in _streams():
+            yield case(side, "outside", name, answer, **more)
+    elif schema is not None:
+        for name, look, body in _bodies(schema) if bodies else ():
+            yield case(side, "outside", name, {"body": body, "invalid": True}, look=look)
         for fault in _FAULTS:
-            yield case(_describe(fault), {"faults": fault})
-        yield case("204 without a body", {"status": 204, "invalid": True})
+            yield case(side, "outside", _describe(fault), {"faults": fault})
+        yield case(side, "outside", "204 without a body", {"status": 204, "invalid": True})
         if slowly:
-            yield case("slow-body", {"faults": {"slow-body": 5_000}})
+            yield case(side, "outside", "slow-body", {"faults": {"slow-body": 5_000}})
     if is_listing(operation):
-        empty = {"body": {"items": [], "next_page_token": "t1"}}
-        yield case("an empty page with a token", empty, {"body": {"items": []}}, way="pages")
-    for name, answer in _refusals():
-        yield case(name, answer)
+        empty: Json = {"items": []}
+        pages = [{"body": {**empty, "next_page_token": "t1"}}, {"body": empty}]
+        yield case(side, "outside", "an empty page with a token", *pages, way="pages")
+    for name, answer in _REFUSALS.items():
+        yield case(side, "outside", name, {**answer, "invalid": True})
     name = next((name for name in operation.names if name in given), "")
     for text in ("", "..") if name and operation.method == "GET" else ():
-        yield case(f"the id {text!r}", given={**given, name: text})
+        yield case(side, "outside", f"the id {text!r}", arguments={**given, name: text})
 
 
 _FAULTS: Sequence[Json] = (
@@ -204,29 +194,29 @@ def _describe(fault: Json) -> str:
     return f"{name} {option}"
 
 
-def _refusals() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return errors that are none of the contract's, by status or by body."""
-    never = {"should_retry": False}
-    yield "418", {"status": 418, "body": {"detail": "I am a teapot"}, "invalid": True}
-    yield "299", {"status": 299, "invalid": True}
-    yield "500 with an empty body", {"status": 500, "faults": "empty-body", "invalid": True, **never}
-    yield "500 as text/html", {"status": 500, "faults": "wrong-content-type", "invalid": True, **never}
-    yield "404 with a list", {"status": 404, "body": [1], "invalid": True}
-    yield "422 in malformed JSON", {"status": 422, "faults": "malformed-json", "invalid": True}
+_REFUSALS: Mapping[str, Mapping[str, Any]] = {
+    "418": {"status": 418, "body": {"detail": "I am a teapot"}},
+    "299": {"status": 299},
+    "500 with an empty body": {"status": 500, "faults": "empty-body", "should_retry": False},
+    "500 as text/html": {"status": 500, "faults": "wrong-content-type", "should_retry": False},
+    "404 with a list": {"status": 404, "body": [1]},
+    "422 in malformed JSON": {"status": 422, "faults": "malformed-json"},
+}
+"""Errors that are none of the contract's, by status or by body."""
 
 
-def _streams() -> Iterator[tuple[str, Sequence[Mapping[str, Any]], dict[str, Any]]]:
-    yield "unknown-event", [{"faults": "unknown-event"}], {}
+def _streams() -> Iterator[tuple[str, Mapping[str, Any], dict[str, Any]]]:
+    yield "unknown-event", {"faults": "unknown-event"}, {}
     for how in ("close", "reset", "end"):
-        yield f"cut-stream by {how}", [{"faults": {"cut-stream": {"after": 2, "how": how}}}], {}
-    yield "stall-stream", [{"faults": {"stall-stream": {"after": 2, "seconds": 5}}}], {"timeout": 2 * HASTE}
+        yield f"cut-stream by {how}", {"faults": {"cut-stream": {"after": 2, "how": how}}}, {}
+    yield "stall-stream", {"faults": {"stall-stream": {"after": 2, "seconds": 5}}}, {"timeout": 2 * HASTE}
     for fault in ("malformed-json", "wrong-charset", "wrong-content-type", "empty-body"):
-        yield fault, [{"faults": fault}], {}
-    yield "events, by the plain call", [{}], {"way": "plain"}
+        yield fault, {"faults": fault}, {}
+    yield "events, by the plain call", {}, {"way": "plain"}
 
 
 def _bodies(schema: Schema) -> Iterator[tuple[str, str, Json]]:
-    """Return bodies that break their schema: what is wrong, where to look, the body."""
+    """Yield bodies that break their schema: what is wrong, where to look, the body."""
     roots: Sequence[Json] = (None, [1], "text", 17, {})
     for root in roots:
         if not schema.is_valid(root):
@@ -243,16 +233,17 @@ def _bodies(schema: Schema) -> Iterator[tuple[str, str, Json]]:
             if not schema.is_valid(body):
                 yield f"{name} {where}/{key}".rstrip("/"), f"{where}/{key}".rstrip("/"), body
     if isinstance(value.get("events"), list):
-        for name, event in _odd_events():
+        for name, event in _ODD_EVENTS.items():
             yield f"an event {name}", "/events/0", {**value, "events": [event]}
 
 
-def _odd_events() -> Iterator[tuple[str, Json]]:
-    yield "of an unknown type", {"type": "surprise", "content": "This event is in no contract."}
-    yield "of an unknown type with nothing known in it", {"type": "surprise", "weather": "fine"}
-    yield "without a type", {"content": "Whose is it?"}
-    yield "with a null for a type", {"type": None, "content": "Whose is it?"}
-    yield "that is a text", "text"
+_ODD_EVENTS: Mapping[str, Json] = {
+    "of an unknown type": {"type": "surprise", "content": "This event is in no contract."},
+    "of an unknown type with nothing known in it": {"type": "surprise", "weather": "fine"},
+    "without a type": {"content": "Whose is it?"},
+    "with a null for a type": {"type": None, "content": "Whose is it?"},
+    "that is a text": "text",
+}
 
 
 def _damages(value: Json, required: Sequence[str]) -> Iterator[tuple[str, str, Json]]:

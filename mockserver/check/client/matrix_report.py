@@ -131,7 +131,7 @@ def _warnings(old: Mapping[ClientMethod, set[str]], new: Mapping[ClientMethod, s
 
 
 def _looked(old: Mapping[OddAnswer, tuple[str, str]], new: Mapping[OddAnswer, tuple[str, str]]) -> Iterator[str]:
-    """Describe what becomes of answers outside the contract, where that is another; alike ones together."""
+    """Describe what changed in how clients read answers outside the contract, equal changes together."""
     found: dict[tuple[str, str, str, str], list[ClientMethod]] = {}
     for (what, spot), texts in new.items():
         earlier = old.get((what, spot), texts)
@@ -228,7 +228,7 @@ def operations(result: Result, verdict: str) -> list[str]:
 
 
 def findings(rows: Sequence[Row]) -> Iterator[Finding]:
-    """Return what is wrong; what a release makes of another version's contract is told, and fails nothing.
+    """Yield what is wrong; what a release makes of another version's contract is a warning.
 
     One cause in several releases is one finding.
     """

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,7 @@ PATIENCE = 60.0
 """Seconds that one call may take before the client is said to hang."""
 
 
-class Lost(Exception):  # noqa: N818  # it is what happens to a client, and is told as such
+class Lost(Exception):  # noqa: N818  # it is what happens to a client, and is reported as such
     """The client's process ended, or did not answer."""
 
 
@@ -27,10 +26,7 @@ class Driver:
 
     def __init__(self, python: Path, sdk: Sdk) -> None:
         self.python, self._sdk = python, sdk
-        self._asked: float | None = None
-        self._over = threading.Event()
         self._process = self._start()
-        threading.Thread(target=self._watch, daemon=True).start()
 
     def _start(self) -> "subprocess.Popen[str]":
         try:
@@ -49,16 +45,8 @@ class Driver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
         self._process.kill()
         self._process.communicate()
-
-    def _watch(self) -> None:
-        """End the process once it does not answer any more."""
-        while not self._over.wait(1.0):
-            asked = self._asked
-            if asked is not None and time.monotonic() - asked > PATIENCE:
-                self._process.kill()
 
     def describe(self) -> Json:
         """Return what the client says of itself; a StartError where there is none."""
@@ -69,8 +57,11 @@ class Driver:
             raise StartError("the client cannot be used", where=str(self.python), why=str(lost), fix=fix) from lost
 
     def ask(self, order: Mapping[str, Json]) -> Json:
-        """Return an order, and what comes back; Lost where nothing does, and the process is begun anew."""
-        process, self._asked = self._process, time.monotonic()
+        """Send an order, and return what comes back; Lost where nothing does, and the process is begun anew."""
+        process = self._process
+        timer = threading.Timer(PATIENCE, process.kill)  # ends one that does not answer any more
+        timer.daemon = True
+        timer.start()
         try:
             if process.stdin is None or process.stdout is None:
                 raise Lost("it has no pipes")
@@ -80,7 +71,7 @@ class Driver:
         except OSError as error:
             line = f"{error}"
         finally:
-            self._asked = None
+            timer.cancel()
         if line.startswith(("{", "[")):
             return json.loads(line)
         process.kill()

@@ -58,7 +58,7 @@ def client_report(result: Result) -> Report:
 
 
 def findings(result: Result) -> Iterator[Finding]:
-    """Return what was mishandled, and what was never exercised."""
+    """Yield what was mishandled, and what was never exercised."""
     for each in result.broken.values():
         seen = f"(first seen with {each.case.kind} {each.case.name!r}, {each.variant} client)"
         yield replace(
@@ -72,7 +72,7 @@ def findings(result: Result) -> Iterator[Finding]:
 
 
 def unexercised(result: Result) -> Iterator[Finding]:
-    """Yield what could not be judged; that nothing could is an error, a method that is not there a warning."""
+    """Yield what could not be judged: an error where nothing could, a warning for each missing method."""
     nothing = all(not each.exercised for each in result.tallies.values())
     if nothing:
         why = "the client has no method for any operation of the contract"
@@ -85,13 +85,13 @@ def unexercised(result: Result) -> Iterator[Finding]:
 
 
 def by_place(result: Result) -> dict[ClientMethod, list[tuple[str, CaseCount]]]:
-    """Return the tallies of each operation."""
+    """Group the counts by operation."""
     pairs = groupby(result.tallies.items(), lambda pair: pair[0][0])
     return {place: [(kind, count) for (_, kind), count in group] for place, group in pairs}
 
 
 def reproduction(broken: Failure, result: Result) -> Reproduction | None:
-    """Describe how to see it again: what to stub on a served mock, and the call; None where that is too long."""
+    """Describe how to reproduce it: what to stub on a served mock, and the call; None where that is too long."""
     case, place = broken.case, broken.place
     stub = json.dumps({"operation": case.operation.id, "answers": list(case.answers)}, ensure_ascii=False)
     if len(stub) > _LONGEST_STUB or any("edges" in str(each.get("example")) for each in case.answers):
@@ -167,7 +167,7 @@ def deprecations(result: Result) -> Iterator[str]:
 
 
 def looked_table(looked: Mapping[Looked, str]) -> Table:
-    """Return a row for each answer outside the contract, and those alike in one."""
+    """Return a row for each answer outside the contract; equal ones share a row."""
     rows: dict[tuple[str, str, str], list[FieldSpot]] = {}
     for (what, spot), (loose, strict) in gathered(looked).items():
         rows.setdefault((what, loose, strict), []).append(spot)

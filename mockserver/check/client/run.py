@@ -23,7 +23,7 @@ from mockserver.check.client.cases import (
     pages,
     requests,
     scripts,
-    success_media,
+    success_schema,
 )
 from mockserver.check.client.checks import CallOutcome, attempts_of, judge, seen_text
 from mockserver.check.client.errors import error_bodies, errors, lasting, late, outside, retries, words
@@ -43,7 +43,7 @@ from mockserver.contract.openapi import Contract, Operation
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import Finding, Json
+from mockserver.messages import Json
 from mockserver.settings import Settings
 from mockserver.testing.pytest_fixtures import LiveServer
 
@@ -125,7 +125,7 @@ class Player:
             error: Json = {"name": "Lost", "bases": [], "message": str(lost), "places": []}
             outcomes = [CallOutcome(None, {**error, "status": None, "body": None}, (), (), 0.0)]
         for scope, each, outcome in zip(scopes, batch, outcomes, strict=True):
-            self._take(*each, outcome, self.mock.exchanges(scope))
+            self._take(each, outcome, self.mock.exchanges(scope))
 
     def _order(self, scope: str, place: ClientMethod, case: ClientCase, variant: ClientVariant) -> Json:
         return {
@@ -138,41 +138,33 @@ class Player:
             **variant._asdict(),
         }
 
-    def _take(
-        self,
-        place: ClientMethod,
-        case: ClientCase,
-        variant: ClientVariant,
-        outcome: CallOutcome,
-        exchanges: Sequence[Exchange],
-    ) -> None:
-        """Judge what came of a case, or look at it."""
+    def _take(self, planned: Planned, outcome: CallOutcome, exchanges: Sequence[Exchange]) -> None:
+        """Judge what came of a case; of one outside the contract, only note it."""
+        place, case, variant = planned
         self.result.calls += 1
         self.result.requests += len(exchanges)
         self.result.warnings.setdefault(place, set()).update(outcome.warnings)
         if case.kind == "outside":
             count = attempts_of(outcome, exchanges) if case.way != "pages" else 1
             self.result.looked[Looked(place, case.name, variant)] = seen_text(case, outcome, exchanges, count)
-        else:
-            door = self.result.surface["doors"][place.door]
-            self._keep(place, case, variant, judge(case, outcome, exchanges, door), came=bool(exchanges))
-
-    def _keep(
-        self, place: ClientMethod, case: ClientCase, variant: ClientVariant, found: Sequence[Finding], *, came: bool
-    ) -> None:
-        count = self.result.tallies.setdefault((place, case.kind), CaseCount())
-        count.cases += 1
-        count.exercised += came
-        count.wrong += bool(found)
+            return
+        found = judge(case, outcome, exchanges, self.result.surface["doors"][place.door])
+        count_of = self.result.tallies.setdefault((place, case.kind), CaseCount())
+        count_of.cases += 1
+        count_of.exercised += bool(exchanges)
+        count_of.wrong += bool(found)
         for finding in found:
-            where = "/".join("*" if part.isdigit() else part for part in finding.where.split("/"))
-            cause = (finding.rule, *place, where, case.kind if finding.rule == "exercised" else "")
-            before = self.result.broken.get(cause)
-            if before is None:
-                self.result.broken[cause] = Failure(finding, place, case, variant)
-            else:
-                again = replace(before.finding, count=before.finding.count + 1)
-                self.result.broken[cause] = before._replace(finding=again)
+            self._keep(Failure(finding, place, case, variant))
+
+    def _keep(self, failure: Failure) -> None:
+        """Keep the first failure of each cause, and count the others."""
+        finding, kind = failure.finding, failure.case.kind
+        where = "/".join("*" if part.isdigit() else part for part in finding.where.split("/"))
+        cause = (finding.rule, *failure.place, where, kind if finding.rule == "exercised" else "")
+        before = self.result.broken.setdefault(cause, failure)
+        if before is not failure:
+            again = replace(before.finding, count=before.finding.count + 1)
+            self.result.broken[cause] = before._replace(finding=again)
 
 
 def play(
@@ -217,9 +209,9 @@ def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation
 
 
 def body_pointer(operation: Operation) -> str:
-    """Return the place of the schema of an operation's success."""
-    media = success_media(operation)
-    return "" if media is None or media.schema is None else media.schema.pointer
+    """Return the JSON pointer of the schema of an operation's success; "" where there is none."""
+    schema = success_schema(operation)
+    return "" if schema is None else schema.pointer
 
 
 def lacking(result: Result, place: ClientMethod, operation: Operation) -> None:
@@ -232,7 +224,7 @@ Cases = Iterator[tuple[ClientCase, ClientVariant]]
 
 
 def played(side: ClientOperation, choice: Choice, *, patient: bool, new: bool) -> Cases:
-    """Return what is played for an operation, and to which of the clients.
+    """Yield what is played for an operation, and to which client.
 
     Whether a client is strict has a part in what it makes of a success, and in nothing else. `patient` plays what
     takes its time, too; `new` what breaks one field of an answer, where no operation before had the same.
@@ -266,12 +258,12 @@ def _to_loose(cases: Iterator[ClientCase]) -> Cases:
 
 
 def _in_turn(cases: Iterator[ClientCase]) -> Cases:
-    """Return the cases to a strict client and to a loose one in turn."""
+    """Play each case to a strict client or to a loose one, in turn."""
     return ((case, LOOSE if number % 2 else STRICT) for number, case in enumerate(cases))
 
 
 def _to_all(cases: Iterator[ClientCase]) -> Cases:
-    """Return each case to both clients that wait, and to one of the two others in turn."""
+    """Play each case to both sync clients, and to one of the two async ones in turn."""
     for number, case in enumerate(cases):
         yield from ((case, variant) for variant in (LOOSE, STRICT, ClientVariant(True, number % 2 == 1)))
 

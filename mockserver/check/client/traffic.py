@@ -33,7 +33,7 @@ _STUB_USED = "stub-used"
 
 
 def teller(reports: Sequence[str], *, coverage: bool = False) -> Callable[[Ran], bool]:
-    """Return what tells of a run in these reports, and says whether something was wrong; a UsageError for no report.
+    """Return a function that reports a run, and returns whether anything was wrong; a UsageError for an unknown format.
 
     With `coverage` they tell how much of the contracts was exercised, too; without a report, stderr tells the totals.
     """
@@ -158,7 +158,7 @@ def _finding(rule: str, text: str, exchange: Exchange, expected: float, received
 
 
 def wait_of(exchange: Exchange) -> float | None:
-    """Return how long an answer makes its client wait, in seconds; None where it says nothing that is heeded."""
+    """Return how long an answer makes its client wait, in seconds; None where it sets no wait that clients obey."""
     headers = Headers(exchange.answer_headers)
     millis, seconds = headers.text(b"retry-after-ms"), headers.text(b"retry-after")
     found: float | None = None
@@ -178,7 +178,7 @@ def _moment(exchange: Exchange) -> float:
 
 
 def _reproduction(ran: Ran, exchange: Exchange) -> Reproduction:
-    """Describe how to send it again."""
+    """Describe how to send a request again."""
     kept = [field for field in exchange.headers if field[0] in (b"authorization", b"content-type")]
     request = Request(exchange.method, exchange.path, exchange.query, Headers(kept), exchange.body)
     return reproduction("http://127.0.0.1:4010", [request], part_of(ran.api).key_variable)

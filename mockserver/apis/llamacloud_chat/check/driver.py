@@ -45,7 +45,7 @@ class ChatDriver:
         return self.plays.get(name, next(iter(self.plays.values())))[1]
 
     def can(self, *plays: str) -> bool:
-        """Return whether operations are there."""
+        """Return whether the server has these operations."""
         return all(play in self.plays for play in plays)
 
     def need(self, *plays: str) -> None:
@@ -168,7 +168,7 @@ def state_check(name: str, operation: str) -> Callable[[LookAtState], LookAtStat
 
 
 def readings(chat: ChatDriver, session_id: str) -> Iterator[tuple[str, Json]]:
-    """Return a session as each operation that reads has it."""
+    """Yield a session as each operation that reads returns it."""
     for play in READERS:
         if not chat.can(play):
             continue
@@ -180,7 +180,7 @@ def readings(chat: ChatDriver, session_id: str) -> Iterator[tuple[str, Json]]:
 
 
 def differing(chat: ChatDriver, session_id: str, expected: dict[str, Json]) -> Iterator[Finding]:
-    """Find where a reader has another value of a field than expected."""
+    """Yield a finding for each reader that returns another value of a field than expected."""
     for play, value in readings(chat, session_id):
         if not isinstance(value, dict):
             yield wrong(f"{play} does not know the session", f"/response/{play}", "the session", value)
@@ -197,7 +197,7 @@ def turn(chat: ChatDriver, session_id: str, prompt: str = MESSAGE) -> Interactio
 
 
 def unit(page: str) -> float:
-    """Return the least by which a time in ISO 8601 can move, in seconds: it is told in so many digits."""
+    """Return the least by which a time in ISO 8601 can move, in seconds, by the number of its digits."""
     fraction = re.search(r":[0-9]{2}\.([0-9]+)", page)
     return 10.0 ** -len(fraction[1]) if fraction else 1.0
 

@@ -15,7 +15,7 @@ WHOLE = ("text", "thinking")
 
 
 def typed(seen: Interaction) -> list[tuple[str, Json, Event]]:
-    """Return the events that have a type: it, their data, and the event."""
+    """Return the type, the data and the event of each event that has a type."""
     return [
         (str(event.data["type"]), event.data, event)
         for event in events_of(seen)
@@ -24,7 +24,7 @@ def typed(seen: Interaction) -> list[tuple[str, Json, Event]]:
 
 
 def _is_chat(seen: Interaction) -> bool:
-    """Return whether the events are those of a chat's turn."""
+    """Return whether the events are a turn of a chat."""
     return any(kind == "stop" or kind.endswith("_delta") for kind, _, _ in typed(seen))
 
 

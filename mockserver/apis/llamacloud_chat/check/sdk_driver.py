@@ -41,7 +41,7 @@ waits: list[float] = []
 
 
 def stop_waiting() -> None:
-    """Stop this process from waiting by sleeping; note how long it would have."""
+    """Replace every sleep of this process by a note of how long it would have taken."""
     really = asyncio.sleep
 
     def noted(seconds: float) -> None:
@@ -104,14 +104,14 @@ def named(models: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 
 
 def parameters(function: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return the parameters of a method that belong to its operation."""
+    """Yield the parameters of a method that belong to its operation."""
     for name, each in inspect.signature(function).parameters.items():
         if name not in OURS:
             yield name, {"required": each.default is each.empty, "type": str(each.annotation)}
 
 
 def given(function: Any) -> Any:
-    """Return the type that a method returns; None where it does not say."""
+    """Return the type that a method is annotated to return; None where it is not."""
     try:
         return typing.get_type_hints(inspect.unwrap(function)).get("return")
     except Exception:  # whatever stands in another's annotations
@@ -124,7 +124,7 @@ def is_model(annotation: Any) -> bool:
 
 
 def inside(annotation: Any) -> Iterator[Any]:
-    """Return a type and all that it is made of; of a union that is told apart by a tag, the members."""
+    """Yield a type and all that it is made of; of a union that is told apart by a tag, the members."""
     yield annotation
     if typing.get_origin(annotation) is not typing.Literal:
         for each in typing.get_args(annotation):

@@ -109,7 +109,7 @@ class ClientCall:
 
 
 def _calls(module: Module) -> Iterator[ClientCall]:
-    """Return the methods of the resource that is not asynchronous."""
+    """Yield the methods of the synchronous resource."""
     resources = (each for each in module.classes.values() if "SyncAPIResource" in map(last_name, each.bases))
     for node in (node for each in resources for node in each.body if isinstance(node, ast.FunctionDef)):
         request = _request(node)
@@ -237,7 +237,7 @@ def _arguments(call: ClientCall, schemas: Schemas) -> dict[str, Field]:
 
 
 def _reply(call: ClientCall, schemas: Schemas) -> Json:
-    """Return what a success brings: a model, a page of them, nothing, or what the method does not say."""
+    """Return the response of a success: a model, a page of them, nothing, or an unknown type."""
     node = call.argument("page") or call.argument("cast_to")
     if isinstance(node, ast.Call) and last_name(node.func) == "cast" and len(node.args) == 2:
         node = node.args[1]

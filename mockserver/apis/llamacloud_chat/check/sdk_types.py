@@ -275,7 +275,7 @@ def _arguments(node: ast.Subscript) -> list[ast.expr]:
 
 
 def _option(nodes: list[ast.expr], key: str) -> Json:
-    """Return what PropertyInfo or FieldInfo says by a keyword, wherever it stands in some nodes."""
+    """Return the argument that PropertyInfo or FieldInfo has by a keyword, anywhere in some nodes."""
     for node in nodes:
         for each in ast.walk(node):
             if isinstance(each, ast.Call) and last_name(each.func) in ("PropertyInfo", "FieldInfo"):
@@ -292,7 +292,7 @@ def keyword_of(call: ast.expr | None, key: str) -> ast.expr | None:
 
 
 def _annotated(definition: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str]]:
-    """Return the fields as they are written, each with the text that stands below it."""
+    """Yield the fields as they are written, each with the docstring below it."""
     for index, node in enumerate(definition.body):
         name = node.target.id if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else "_"
         if not isinstance(node, ast.AnnAssign) or name.startswith("_") or name == "model_config":
@@ -304,13 +304,13 @@ def _annotated(definition: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str]]:
 
 
 def _is_required(node: ast.AnnAssign, *, total: bool) -> bool:
-    """Return whether a key of a typed dictionary must be there."""
+    """Return whether a key of a typed dictionary is required."""
     names = {last_name(each.value) for each in ast.walk(node.annotation) if isinstance(each, ast.Subscript)}
     return "Required" in names or (total and "NotRequired" not in names)
 
 
 def _has_no_default(node: ast.AnnAssign) -> bool:
-    """Return whether a field of a model has to be there."""
+    """Return whether a field of a model is required."""
     if isinstance(node.value, ast.Call) and last_name(node.value.func) == "FieldInfo":
         return not node.value.args and "default" not in {each.arg for each in node.value.keywords}
     return node.value is None
