@@ -1,5 +1,6 @@
 """The commands."""
 
+import io
 import os
 import sys
 import threading
@@ -462,6 +463,9 @@ def _defaults(args: Sequence[str]) -> dict[str, Any]:
 
 def start() -> None:
     """Run the command line; an error is printed to stderr and sets the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal can write every character
+            stream.reconfigure(errors="backslashreplace")
     try:
         said = _defaults(sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}

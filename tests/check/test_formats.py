@@ -1,8 +1,11 @@
 """Reports are read back by others: by the documented schema, by readers of JUnit XML and SARIF, by CI systems."""
 
 import json
+import os
 import re
 import string
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from sarif_pydantic import Sarif
 from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.report.formats import FORMATS
 from mockserver.check.report.locate import NO_FILES, Files, spot
-from mockserver.check.report.model import Report, Table, gathered
+from mockserver.check.report.model import Report, Table, gathered, visible
 from mockserver.check.report.options import deliver, read_target
 from mockserver.contract.schema import join, lookup
 from mockserver.errors import StartError, UsageError
@@ -73,9 +76,14 @@ def test_json_holds_the_documented_schema(report: Report) -> None:
 def test_junit_is_read_back_with_a_failure_for_each_error(report: Report) -> None:
     text = FORMATS["junit"](report, Files(API))
     (suite,) = JUnitXml.fromstring(text.encode())
-    assert (suite.tests, suite.failures) == (len(report.passed) + len(report.findings), len(report.errors))
+    failed = {(each.operation, each.rule) for each in report.errors}
     failures = [case for case in suite if any(isinstance(each, Failure) for each in case.result)]
-    assert len(failures) == len(report.errors)
+    assert (suite.failures, len(failures), suite.tests) == (len(failed), len(failed), len(list(suite)))
+    assert {visible(name) for name in report.passed} <= {case.name for case in suite}
+    for each in report.errors:
+        assert any(
+            case.name == (f"{each.operation}: {each.rule}" if each.operation else each.rule) for case in failures
+        )
 
 
 @given(report=reports)
@@ -89,7 +97,10 @@ def test_sarif_is_read_back_with_a_result_for_each_problem(report: Report) -> No
         rules = json.loads(text)["runs"][0]["tool"]["driver"]["rules"]
         assert rules[result["ruleIndex"]]["id"] == problem.rule
         assert ("locations" in result) is bool(problem.contract)
-        assert ("physicalLocation" in result.get("locations", [{}])[0]) is (problem.contract == PLACE)
+        place = result.get("locations", [{}])[0].get("physicalLocation")
+        assert (place is not None) is (problem.contract == PLACE)
+        if place is not None:
+            assert place["artifactLocation"] == {"uri": "schemas/llamacloud-chat/2.17.yaml"}
 
 
 @given(report=reports)
@@ -148,8 +159,8 @@ def test_the_line_of_every_place_of_a_contract_is_that_of_its_key(era: str) -> N
 def test_a_place_of_ones_own_contract_is_found_and_one_of_none_is_none(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("a:\n  - b: 1\n  - c: 2\n", "utf-8")
-    assert spot("own#/a/1/c", Files(None, own)) == (str(own), 3)
-    assert spot("own#/a/7/c", Files(None, own)) == (str(own), 1)
+    assert spot("own#/a/1/c", Files(None, own)) == (str(own), 3, own)
+    assert spot("own#/a/7/c", Files(None, own)) == (str(own), 1, own)
     assert spot("own#/a", NO_FILES) is None
 
 
@@ -173,6 +184,9 @@ def test_reports_go_where_they_are_wanted_and_the_exit_code_says_whether_all_is_
         assert json.loads(capsys.readouterr().out)["clean"] is (code == 0)
         assert Sarif.model_validate_json((tmp_path / "deep" / "er.sarif").read_text("utf-8"))
     with pytest.raises(SystemExit):
+        deliver(wrong, [f"junit={tmp_path}/x.xml"])
+    assert capsys.readouterr() == ("", "check: 1 problem\n")
+    with pytest.raises(SystemExit):
         deliver(clean, [])
     assert capsys.readouterr().out.startswith("check: x\n")
 
@@ -183,3 +197,73 @@ def test_a_report_that_cannot_be_meant_or_written_is_told(tmp_path: Path) -> Non
             read_target(text)
     with pytest.raises(StartError, match="cannot be written"):
         deliver(Report("check", "x"), [f"json={tmp_path}"])
+
+
+# -- hostile answers -------------------------------------------------------------------------------------------------
+
+HOSTILE = (
+    "\ud800 \udfff \ufffe \uffff \x00 \x1b[31mred\x1b[0m \x9b2J \u202e \u2028\n::set-output name=a::b\n##[error]x\r\n"
+    "]]>&<b>`|</details>\n```\n# heading %0A \u00e9 \U0001f600 \u2705"
+)
+
+
+def hostile() -> Report:
+    """Return a report in which every text is one that a server may have written."""
+    again = Reproduction("curl x", "print(1)")
+    finding = Finding(
+        f"/{HOSTILE}", "rule", HOSTILE, "server", HOSTILE, [HOSTILE], HOSTILE, "create", reproduction=again
+    )
+    note = Finding("/a", "rule", HOSTILE, "server", operation="retrieve", level="note")
+    table = Table("table", ("a",), [(HOSTILE,)], (HOSTILE,))
+    return Report("check", HOSTILE, (finding, note), {"x": HOSTILE}, (table,), {"rule": HOSTILE}, (f"get: {HOSTILE}",))
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_no_answer_of_a_server_breaks_a_report(name: str) -> None:
+    text = FORMATS[name](hostile(), Files(API))
+    assert text.encode("utf-8").decode("utf-8") == text
+    if name == "json":
+        Draft202012Validator(SCHEMA).validate(json.loads(text))
+        assert json.loads(text)["problems"][0]["message"] == HOSTILE.replace("\ud800", "\\ud800").replace(
+            "\udfff", "\\udfff"
+        )
+    elif name == "sarif":
+        assert len(Sarif.model_validate_json(text).runs[0].results or ()) == 2
+    elif name == "junit":
+        (suite,) = JUnitXml.fromstring(text.encode())
+        assert [case.name for case in suite][1:] == ["create: rule", "retrieve: rule"]
+        assert (suite.tests, suite.failures) == (3, 1)
+    if name in ("terminal", "github", "markdown"):
+        assert not set(text) & set("\x1b\x9b\u202e\u2028\x00\r")
+    if name in ("terminal", "github"):
+        lines = [line.strip() for line in text.splitlines()]
+        assert not [line for line in lines if line.startswith(("::set", "##["))]
+
+
+def test_a_report_is_written_on_a_terminal_that_cannot_hold_its_characters() -> None:
+    code = "import sys, mockserver.cli as cli; sys.argv = ['mockserver', '--version']; sys.exit = lambda *_: None\n"
+    code += "try:\n    cli.start()\nexcept SystemExit:\n    pass\nprint('\\u2705 \\u202e')"
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert b"\\u2705 \\u202e" in done.stdout
+
+
+def test_the_address_of_a_file_is_that_of_a_file_which_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "my contract #1.json"
+    own.write_text('{\n "paths": {}\n}', "utf-8")
+    report = Report("check", "x", (problem("/a", contract=f"{own}#/paths"), problem("/b", contract=PLACE)))
+
+    def addresses() -> list[Any]:
+        (run,) = json.loads(FORMATS["sarif"](report, Files(API, own)))["runs"]
+        assert ("originalUriBaseIds" in run) is ("MOCKSERVER" in json.dumps(run["results"]))
+        return [each["locations"][0]["physicalLocation"] for each in run["results"]]
+
+    first, second = addresses()
+    assert first == {"artifactLocation": {"uri": own.as_uri()}, "region": {"startLine": 2}}
+    assert second["artifactLocation"] == {"uri": "schemas/llamacloud-chat/2.17.yaml"}
+    monkeypatch.chdir(tmp_path)
+    first, second = addresses()
+    assert first["artifactLocation"] == {"uri": "my%20contract%20%231.json"}
+    assert second["artifactLocation"] == {"uri": "schemas/llamacloud-chat/2.17.yaml", "uriBaseId": "MOCKSERVER"}

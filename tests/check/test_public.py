@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, TypeAlias
+from urllib.parse import quote
 
 import pytest
 from msgspec import structs
@@ -17,6 +19,8 @@ from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.conftest import app_of
 from tests.strategies import ROOT
+
+Form: TypeAlias = Literal["terminal", "markdown", "json", "junit", "sarif", "github"]
 
 HEAVY = ("httpx", "hypothesis", "click", "yaml", "mockserver.engine", "mockserver.apis")
 PAGES = ("checking", "clients", "drift")
@@ -47,6 +51,24 @@ def test_what_is_wrong_is_found_with_its_reproduction_and_can_be_rendered() -> N
     assert report.findings[0].reproduction is not None
     assert "no-server-error" in render(report)
     assert json.loads(render(report, "json"))["clean"] is False
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "json", "junit", "sarif", "github"])
+def test_a_key_that_the_server_echoes_is_in_no_report(form: Form) -> None:
+    key = "sk-5ecret+of/mine="
+
+    def echoes(request: Request) -> Response:
+        sent = request.headers.get(b"authorization", b"")
+        body = json.dumps({"detail": sent.decode(), "quoted": quote(sent)}).encode()
+        fields = [(b"content-type", b"application/json"), (b"x-echo", sent), (b"content-length", b"%d" % len(body))]
+        return Response(599, fields, body)
+
+    report = check_server(echoes, contract="2.17", key=key, examples=0, operations=["get_summary", "list"])
+    assert report.findings
+    text = render(report, form)
+    assert key not in text
+    assert quote(key) not in text
+    assert json.dumps(key)[1:-1] not in text
 
 
 def test_without_a_pack_only_the_checks_that_hold_for_every_api_are_made() -> None:

@@ -3,11 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import click
@@ -17,13 +17,14 @@ from mockserver.check.coverage.report import RecordingTarget, joined
 from mockserver.check.part import HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
-from mockserver.check.report.model import Report
+from mockserver.check.report.model import Report, mapped
 from mockserver.check.report.options import Progress, api_option, deliver, report_option
 from mockserver.check.target import Target, at_url, of_app, of_handler
 from mockserver.contract.openapi import Contract
 from mockserver.control.access import is_loopback
 from mockserver.errors import UsageError
 from mockserver.messages import Headers, Json, Request
+from mockserver.redact import hider
 
 PATIENCE = 10.0
 """Seconds that an answer may take by default."""
@@ -131,7 +132,17 @@ def check_any(
         )
         asked = RecordingTarget(target) if coverage else target
         report = check_target(asked, placed(contracts), options, tell)
+        hide = hider(secrets_of(server, key))
+        report = report if hide is None else mapped(report, hide)
         return joined(report, asked.coverage(contracts)) if isinstance(asked, RecordingTarget) else report
+
+
+def secrets_of(server: Any, key: str | None) -> Iterator[str]:
+    """Yield what a report must not show, although the server may repeat it: the key, and the password of its URL."""
+    if key and key != "any-key":
+        yield key
+    if isinstance(server, str) and (password := urlsplit(server).password):
+        yield from (password, unquote(password))
 
 
 def target_of(server: Any, patience: float) -> AbstractContextManager[Target]:

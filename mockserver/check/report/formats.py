@@ -2,14 +2,26 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from mockserver.check.report.locate import NO_FILES, Files, spot
-from mockserver.check.report.model import Report, Table, as_json, finding_json, format_value
+from mockserver.check.report.locate import NO_FILES, Files, Spot, spot
+from mockserver.check.report.model import (
+    Report,
+    Table,
+    as_json,
+    encodable,
+    finding_json,
+    format_value,
+    in_line,
+    mapped,
+    visible,
+)
+from mockserver.data import data_dir
 from mockserver.messages import Finding, Json
 
 Writer: TypeAlias = Callable[[Report, Files], str]
@@ -17,14 +29,22 @@ Writer: TypeAlias = Callable[[Report, Files], str]
 
 
 def as_terminal(report: Report, _: Files = NO_FILES) -> str:
-    """Write a report for the terminal: figures, tables, findings, verdict."""
+    """Write a report for the terminal: figures, tables, findings, verdict.
+
+    No text of a server begins a line, since some CI systems take commands from lines of a log.
+    """
+    again = [each.reproduction for each in report.findings]
+    report = mapped(report, in_line)
     lines = [f"{report.command}: {report.subject}"]
     if report.figures:
         lines.append("  " + ", ".join(f"{name} {plain(value)}" for name, value in report.figures.items()))
     for table in report.tables:
         lines += ["", *_text_table(table)]
-    for number, finding in enumerate(report.findings, 1):
+    for number, (finding, reproduction) in enumerate(zip(report.findings, again, strict=True), 1):
         lines += ["", *_text_finding(number, finding)]
+        if reproduction is not None:
+            lines.append("   again:")
+            lines += [f"     {visible(line)}" for line in reproduction.curl.splitlines()]
     lines += ["", f"{report.command}: {verdict_text(report)}"]
     return "\n".join(lines) + "\n"
 
@@ -56,9 +76,6 @@ def _text_finding(number: int, finding: Finding) -> Iterator[str]:
         "seen in": f"{finding.count} cases" if finding.count > 1 else "",
     }
     yield from (f"   {name}: {text}" for name, text in details.items() if text)
-    if finding.reproduction is not None:
-        yield "   again:"
-        yield from (f"     {line}" for line in finding.reproduction.curl.splitlines())
 
 
 def _text_table(table: Table) -> Iterator[str]:
@@ -74,6 +91,7 @@ def _text_table(table: Table) -> Iterator[str]:
 
 def as_markdown(report: Report, _: Files = NO_FILES) -> str:
     """Write a report in Markdown, for the summary of a CI run."""
+    report = mapped(report, visible)
     verdict = f"{'❌' if report.errors else '✅'} {verdict_text(report)}"
     lines = [f"## {report.command}: {_cell(report.subject)}", "", verdict]
     if report.figures:
@@ -122,42 +140,52 @@ def _cell(text: str) -> str:
 
 def as_json_text(report: Report, _: Files = NO_FILES) -> str:
     """Write a report as JSON."""
-    return json.dumps(as_json(report), indent=2, ensure_ascii=False, default=str) + "\n"
+    return json.dumps(mapped(as_json(report), encodable), indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def as_junit(report: Report, _: Files = NO_FILES) -> str:
-    """Write a report as JUnit XML: what was found right is a test that passed, a problem one that failed."""
+    """Write a report as JUnit XML: what was found right is a test that passed, a problem one that failed.
+
+    A rule has the same name for an operation whether it passed or failed.
+    """
+    report = mapped(report, visible)
     suites = Element("testsuites")
-    failed = report.errors
-    tests = len(report.passed) + len(report.findings)
-    counts = {"tests": str(tests), "failures": str(len(failed)), "errors": "0", "skipped": "0"}
+    cases: dict[str, list[Finding]] = {name: [] for name in report.passed}
+    for each in report.findings:
+        cases.setdefault(f"{each.operation}: {each.rule}" if each.operation else each.rule, []).append(each)
+    failed = sum(any(each.level == "error" for each in found) for found in cases.values())
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0", "skipped": "0"}
     suite = SubElement(suites, "testsuite", {"name": f"mockserver {report.command}", **counts})
     properties = SubElement(suite, "properties")
     for name, value in {"subject": report.subject, **report.figures}.items():
-        SubElement(properties, "property", {"name": name, "value": _clean(plain(value))})
-    for name in report.passed:
-        SubElement(suite, "testcase", {"classname": report.command, "name": _clean(name)})
-    for each in report.findings:
-        name = " ".join(filter(None, (each.rule, each.operation, each.where)))
-        case = SubElement(suite, "testcase", {"classname": report.command, "name": _clean(name)})
-        text = _clean("\n".join(_text_finding(1, each)))
-        if each.level == "error":
-            SubElement(case, "failure", {"message": _clean(each.message), "type": each.rule}).text = text
-        else:
-            SubElement(case, "system-out").text = text
+        SubElement(properties, "property", {"name": name, "value": plain(value)})
+    for name, found in cases.items():
+        _junit_case(SubElement(suite, "testcase", {"classname": report.command, "name": name}), found)
     indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
 
 
-def _clean(text: str) -> str:
-    """Leave out what XML cannot hold."""
-    return "".join(
-        char if char in "\t\n\r" or (char >= " " and not 0xD800 <= ord(char) < 0xE000) else "�" for char in text
-    )
+def _junit_case(case: Element, found: Sequence[Finding]) -> None:
+    """Write what was found of one rule and operation into its test."""
+    errors = [each for each in found if each.level == "error"]
+    others = [each for each in found if each.level != "error"]
+    if errors:
+        first = errors[0]
+        message = first.message + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
+        SubElement(case, "failure", {"message": message, "type": first.rule}).text = _texts(errors)
+    if others:
+        SubElement(case, "system-out").text = _texts(others)
+
+
+def _texts(found: Sequence[Finding]) -> str:
+    again = ["\n   again:\n" + each.reproduction.curl if each.reproduction else "" for each in found]
+    texts = ("\n".join(_text_finding(number, each)) for number, each in enumerate(found, 1))
+    return "\n".join(map("".join, zip(texts, again, strict=True)))
 
 
 def as_sarif(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as SARIF 2.1.0, with the places in the contract's file."""
+    report = mapped(report, encodable)
     ids = list(dict.fromkeys([*report.rules, *(each.rule for each in report.findings)]))
     driver = {
         "name": "mockserver",
@@ -165,10 +193,15 @@ def as_sarif(report: Report, files: Files = NO_FILES) -> str:
         "rules": [{"id": each, "shortDescription": {"text": report.rules.get(each, each)}} for each in ids],
     }
     results = [_sarif_result(each, ids.index(each.rule), files) for each in report.findings]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    run: Json = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    if f'"{PACKED}"' in json.dumps(results):
+        run["originalUriBaseIds"] = {PACKED: {"uri": data_dir().as_uri() + "/"}}
     document = {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
 
+
+PACKED = "MOCKSERVER"
+"""The base of addresses of the contracts that come with an API pack."""
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -188,8 +221,7 @@ def _sarif_result(finding: Finding, index: int, files: Files) -> Json:
     found = spot(finding.contract, files) if finding.contract else None
     location: Json = {}
     if found is not None:
-        uri = {"uri": Path(found.file).as_posix()}
-        location["physicalLocation"] = {"artifactLocation": uri, "region": {"startLine": found.line}}
+        location["physicalLocation"] = {"artifactLocation": _artifact(found), "region": {"startLine": found.line}}
     if finding.contract:
         location["logicalLocations"] = [{"fullyQualifiedName": finding.contract}]
     if location:
@@ -197,10 +229,20 @@ def _sarif_result(finding: Finding, index: int, files: Files) -> Json:
     return made
 
 
+def _artifact(found: Spot) -> Json:
+    """Return the address of a file: below the folder of the run if it is there, else where it lies."""
+    path, here = found.path.resolve(), Path.cwd()
+    if path.is_relative_to(here):
+        return {"uri": quote(path.relative_to(here).as_posix())}
+    if path.is_relative_to(data_dir()):
+        return {"uri": quote(path.relative_to(data_dir()).as_posix()), "uriBaseId": PACKED}
+    return {"uri": path.as_uri()}
+
+
 def as_annotations(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as the workflow commands that CI systems show beside the code."""
     lines = []
-    for each in report.findings:
+    for each in mapped(report, visible).findings:
         kind = "notice" if each.level == "note" else each.level
         found = spot(each.contract, files) if each.contract else None
         fields = {"file": found.file, "line": str(found.line)} if found is not None else {}

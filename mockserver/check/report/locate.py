@@ -26,16 +26,18 @@ def files_of(contract: str | None, api: Api | None) -> Files:
 
 
 class Spot(NamedTuple):
-    """A line of a file, from 1 on; `file` is relative to the project where it is one of ours."""
+    """A line of a file, from 1 on; `file` is how it is shown, relative to the project if it is one of ours."""
 
     file: str
     line: int
+    path: Path
 
 
 def spot(place: str, files: Files) -> Spot | None:
     """Return the spot of `<contract>#<pointer>`; None where there is no such file."""
-    name, _, pointer = place.partition("#")
     path, shown = files.own, str(files.own)
+    own = f"{shown}#"
+    name, _, pointer = (shown, "", place.removeprefix(own)) if place.startswith(own) else place.partition("#")
     if files.api is not None and name in files.api.contracts:
         path = files.api.contracts[name]
         shown = path.relative_to(data_dir()).as_posix() if path.is_relative_to(data_dir()) else str(path)
@@ -44,7 +46,7 @@ def spot(place: str, files: Files) -> Spot | None:
     lines = _lines(path)
     while pointer and pointer not in lines:
         pointer = pointer.rpartition("/")[0]
-    return Spot(shown, lines.get(pointer, 1))
+    return Spot(shown, lines.get(pointer, 1), path)
 
 
 @lru_cache(maxsize=8)

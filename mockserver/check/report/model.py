@@ -1,16 +1,46 @@
 """What a check found, as one record that every command makes and every format writes."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from mockserver.messages import Finding, Json
+from mockserver.messages import Finding, Json, Reproduction
 
 
 def format_value(value: Json, most: int = 60) -> str:
     """Write a value in a line, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+"""Characters that steer a terminal, reorder a line, or that a format cannot hold."""
+
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Write characters that cannot be seen or held by a format as escapes: \\x1b, \\ud800."""
+    return _UNSEEN.sub(_escape, text)
+
+
+def encodable(text: str) -> str:
+    """Write lone halves of surrogate pairs, which UTF-8 cannot hold, as escapes."""
+    return _LONE.sub(_escape, text)
+
+
+def in_line(text: str) -> str:
+    """Write a text visibly and in one line, so that it cannot pass for a line of its own."""
+    return visible(text).replace("\n", "\\n")
+
+
+def _escape(found: "re.Match[str]") -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 FORMAT = 1
@@ -50,6 +80,21 @@ class Report:
     def errors(self) -> tuple[Finding, ...]:
         """The findings that fail a run."""
         return tuple(each for each in self.findings if each.level == "error")
+
+
+def mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a report, or any part of one, with each of its texts changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {mapped(key, change): mapped(each, change) for key, each in value.items()}
+    if isinstance(value, Reproduction):
+        return Reproduction(*(change(each) for each in value))
+    if isinstance(value, list | tuple):
+        return type(value)(mapped(each, change) for each in value)
+    if isinstance(value, Report | Table | Finding):
+        return replace(value, **{each.name: mapped(getattr(value, each.name), change) for each in fields(value)})
+    return value
 
 
 def gathered(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from mockserver.api import NONE, complete, default_name, names
-from mockserver.check.report.formats import FORMATS
+from mockserver.check.report.formats import FORMATS, verdict_text
 from mockserver.check.report.locate import NO_FILES, Files
 from mockserver.check.report.model import Report
 from mockserver.errors import StartError, UsageError
@@ -55,12 +55,15 @@ def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> 
 
     `files` are those of the contracts, for the places in them. A StartError where a file cannot be written.
     """
-    for target in [read_target(text) for text in reports] or [ReportTarget("terminal", None)]:
+    targets = [read_target(text) for text in reports] or [ReportTarget("terminal", None)]
+    for target in targets:
         text = FORMATS[target.format](report, files)
         if target.file is None:
             click.echo(text, nl=False)
         else:
             write_file(target.file, text)
+    if all(target.file is not None for target in targets):
+        click.echo(f"{report.command}: {verdict_text(report)}", err=True)
     sys.exit(1 if report.errors else 0)
 
 
