@@ -1,17 +1,18 @@
 """What a client sent and what its user got, judged by what the contract and the documented policy ask of them."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mockserver.check.client.cases import ClientCase
 from mockserver.check.client.errors import ANY_STATUS, NAMED, UNREACHED
+from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import is_same
 from mockserver.contract.schema import join, lookup
 from mockserver.journal.exchange import Exchange, calls_of
-from mockserver.messages import Blame, Finding, Json
+from mockserver.messages import Finding, Json
 from mockserver.sse import parse
 
 RULES: Mapping[str, str] = {
@@ -32,17 +33,9 @@ RULES: Mapping[str, str] = {
 """The rules by which a client is judged."""
 
 
-def fault(
-    rule: str,
-    where: str,
-    message: str,
-    expected: Json = None,
-    received: Json = None,
-    contract: str = "",
-    side: Blame = "client",
-) -> Finding:
+def fault(rule: str, where: str, message: str, expected: Json = None, received: Json = None) -> Finding:
     """Make a finding of one case; `where` is a JSON pointer into what was sent or what was got."""
-    return Finding(where, rule, message, side, expected, received, contract)
+    return Finding(where, rule, message, "client", expected, received)
 
 
 class CallOutcome(NamedTuple):
@@ -66,7 +59,7 @@ def judge(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange],
     """Return what is wrong with a call."""
     ours = [finding for each in exchanges for finding in each.findings if finding.fault != "client"]
     if ours:
-        return [fault("mock-right", "", ours[0].message, side="mock")]
+        return [Finding("", "mock-right", ours[0].message, "mock")]
     right = [each for each in exchanges if each.operation == case.operation.id]
     if not right:
         came = f"{exchanges[0].method} {exchanges[0].path}" if exchanges else "nothing"
@@ -250,15 +243,7 @@ def differences(
         return list(_of_model(sent, got, models, where, allowed))
     if isinstance(got, dict) and "object" in got and isinstance(sent, dict):
         wrong = [(where, sent, got["object"], "answer-class: it is no model, but a dict")] if allowed else []
-        return [
-            *wrong,
-            *_of_fields(
-                sent,
-                got["object"],
-                where,
-                lambda key: differences(sent[key], got["object"][key], models, join(where, key)),
-            ),
-        ]
+        return [*wrong, *_of_fields(sent, got["object"], models, where, {})]
     if isinstance(got, list) and isinstance(sent, list):
         if len(sent) != len(got):
             return [(where, len(sent), len(got), "answer-kept: the list has another length")]
@@ -270,11 +255,13 @@ def differences(
 
 
 def _of_fields(
-    sent: Mapping[str, Json], got: Mapping[str, Json], where: str, below: Callable[[str], list[FieldDifference]]
+    sent: Mapping[str, Json], got: Mapping[str, Json], models: Models, where: str, fields: Mapping[str, Json]
 ) -> Iterator[FieldDifference]:
+    """Compare objects field by field; `fields` describes those of the model."""
     for key in sent:
         if key in got:
-            yield from below(key)
+            meant = fields.get(key, {}).get("models", ())
+            yield from differences(sent[key], got[key], models, join(where, key), meant)
         else:
             yield join(where, key), sent[key], None, "answer-kept: it is lost"
     for key in got:
@@ -292,14 +279,9 @@ def _of_model(
         literals = fields.get(key, {}).get("literals")
         if literals and isinstance(value, str) and value not in literals:
             yield join(where, key), value, name, f"answer-class: it becomes {name}, which is for {literals}"
-    outcome = {**got["fields"], **got["extra"], **got["unsent"]}
-    outcome = {key: value for key, value in outcome.items() if key in sent or value is not None}
-
-    def below(key: str) -> list[FieldDifference]:
-        meant = fields.get(key, {}).get("models", ())
-        return differences(sent[key], outcome[key], models, join(where, key), meant)
-
-    yield from _of_fields(sent, outcome, where, below)
+    read = {**got["fields"], **got["extra"], **got["unsent"]}
+    read = {key: value for key, value in read.items() if key in sent or value is not None}
+    yield from _of_fields(sent, read, models, where, fields)
 
 
 def _short(value: Json) -> Json:
@@ -308,7 +290,8 @@ def _short(value: Json) -> Json:
     return value if len(text) <= 400 else text[:400] + "..."
 
 
-_SHOWN = 60
+_LONGEST = 180
+"""How many characters of a model are shown."""
 
 
 def seen_text(case: ClientCase, outcome: CallOutcome, exchanges: Sequence[Exchange], attempts: int) -> str:
@@ -369,10 +352,11 @@ def describe_value(value: Json) -> str:
     if isinstance(value, dict) and "model" in value:
         parts = [f"{key}={describe_value(each)}" for key, each in {**value["fields"], **value["extra"]}.items()]
         parts += [f"{key} lacking" for key in value["missing"]]
-        return _cut(f"{value['model']}({', '.join(parts)})", 3 * _SHOWN)
+        text = f"{value['model']}({', '.join(parts)})"
+        return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     if isinstance(value, dict):
-        return _cut(json.dumps(value.get("object", value), ensure_ascii=False), _SHOWN)
-    return _cut(json.dumps(value, ensure_ascii=False), _SHOWN).replace("null", "None")
+        return format_value(value.get("object", value))
+    return format_value(value).replace("null", "None")
 
 
 def describe_kind(value: Json) -> str:
@@ -383,8 +367,4 @@ def describe_kind(value: Json) -> str:
         return "its model" if "model" in value else str(value.get("other", "a dict"))
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return _cut(json.dumps(value, ensure_ascii=False), _SHOWN)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return format_value(value)
