@@ -33,12 +33,18 @@ def _refused(play: str, is_wrong: Callable[[Request], bool]) -> Wrap:
     return instead(lambda request: answer if is_call(request, play) and is_wrong(request) else None)
 
 
+def _fails(play: str, when: Callable[[Request], bool]) -> Wrap:
+    return failing(lambda request: is_call(request, play) and when(request))
+
+
 def _has_ten_indexes(request: Request) -> bool:
     indexes = body_of(request).get("index_ids")
     return isinstance(indexes, list) and len(indexes) == 10
 
 
+_TURN = {"index_ids": ["a"], "prompt": "x"}
 _DOWN = plain(500, {"detail": "x"})
+_BAD_GATEWAY = plain(502, {"detail": "x"})
 
 STATUSES: Sequence[Mutant] = (
     *mutants(
@@ -55,11 +61,7 @@ STATUSES: Sequence[Mutant] = (
     *mutants(
         "refuses-invalid",
         ("title-takes-all", "a wrong title request is taken", taken("set_title", body={"first_message": "x"})),
-        (
-            "stream-takes-all",
-            "a wrong turn request is taken",
-            taken("stream", body={"index_ids": ["a"], "prompt": "x"}),
-        ),
+        ("stream-takes-all", "a wrong turn request is taken", taken("stream", body=_TURN)),
         ("create-takes-all", "a wrong create request is taken", taken("create")),
         ("queries-unread", "wrong ids in the query are taken", taken("get_summary", "retrieve")),
         ("list-takes-all", "a wrong page size is taken", taken("list")),
@@ -85,13 +87,9 @@ STATUSES: Sequence[Mutant] = (
         (
             "unicode-500",
             "what is not ASCII makes it fail",
-            failing(lambda r: not r.body.isascii() and is_call(r, "set_title") and is_json(r)),
+            _fails("set_title", lambda r: is_json(r) and not r.body.isascii()),
         ),
-        (
-            "null-500",
-            "null for a list makes it fail",
-            failing(lambda r: is_call(r, "create") and b'"index_ids":null' in r.body),
-        ),
+        ("null-500", "null for a list makes it fail", _fails("create", lambda r: b'"index_ids":null' in r.body)),
     ),
     *mutants(
         "",
@@ -100,26 +98,22 @@ STATUSES: Sequence[Mutant] = (
         ("refusal-404", "a wrong title request is refused with 404", _status(404, "set_title", status=422)),
         ("list-503", "the list always fails", failing(lambda r: is_call(r, "list"), 503)),
         ("empty-500", "an empty message makes it fail", failing(lambda r: body_of(r).get("first_message") == "")),
-        (
-            "question-500",
-            "a question mark makes it fail",
-            failing(lambda r: is_call(r, "set_title") and b"?" in r.body),
-        ),
+        ("question-500", "a question mark makes it fail", _fails("set_title", lambda r: b"?" in r.body)),
         ("project-500", "a project id makes it fail", failing(lambda r: is_call(r) and "project_id=1" in r.query)),
         ("quote-500", "a quote in an id makes it fail", failing(lambda r: is_call(r) and "%22" in r.path)),
         ("deep-500", "deep nesting makes it fail", failing(lambda r: r.body.startswith(b"[[[[[["))),
         ("seventh-500", "every seventh title fails", now_and_then(7, lambda _: _DOWN, "set_title")),
-        (
-            "twentieth-502",
-            "every twentieth summary fails",
-            now_and_then(20, lambda _: structs.replace(_DOWN, status=502), "get_summary"),
-        ),
+        ("twentieth-502", "every twentieth summary fails", now_and_then(20, lambda _: _BAD_GATEWAY, "get_summary")),
     ),
 )
 
 
 def _header(name: str, value: str | None, *plays: str, status: int | None = None) -> Wrap:
     return answers(lambda response, _: with_header(response, name, value), *plays, status=status, heads=True)
+
+
+def _typed(kind: str | None, play: str) -> Wrap:
+    return _header("content-type", kind, play)
 
 
 def _head(status: int, kind: bytes) -> Wrap:
@@ -133,18 +127,14 @@ def _body(edit: Callable[[bytes], bytes], *plays: str) -> Wrap:
 HEADERS: Sequence[Mutant] = (
     *mutants(
         "media-type",
-        ("html", "JSON is said to be HTML", _header("content-type", "text/html", "get_summary")),
-        ("untyped", "a body has no content type", _header("content-type", None, "get_summary")),
-        (
-            "problem-json",
-            "JSON is said to be of another type of JSON",
-            _header("content-type", "application/problem+json", "set_title"),
-        ),
+        ("html", "JSON is said to be HTML", _typed("text/html", "get_summary")),
+        ("untyped", "a body has no content type", _typed(None, "get_summary")),
+        ("problem-json", "JSON is said to be of another type of JSON", _typed("application/problem+json", "set_title")),
     ),
     Mutant(
         "latin-1-said",
         "UTF-8 is said to be Latin-1",
-        _header("content-type", "application/json; charset=iso-8859-1", "set_title"),
+        _typed("application/json; charset=iso-8859-1", "set_title"),
         "charset",
     ),
     Mutant(
@@ -235,7 +225,7 @@ BODIES: Sequence[Mutant] = (
 )
 
 
-HANG = Delivery(delay=3_600.0)
+HANG, CLOSED = Delivery(delay=3_600.0), Delivery(end="close", unanswered=True)
 TIMES: Sequence[Mutant] = (
     *mutants(
         "in-time",
@@ -245,7 +235,7 @@ TIMES: Sequence[Mutant] = (
     ),
     *mutants(
         "",
-        ("closes", "a summary closes the connection", delivered(Delivery(end="close", unanswered=True), "get_summary")),
+        ("closes", "a summary closes the connection", delivered(CLOSED, "get_summary")),
         ("resets", "a delete resets the connection", delivered(Delivery(end="reset", unanswered=True), "delete")),
         ("truncates", "a title breaks off", delivered(Delivery(end="close"), "set_title")),
     ),
