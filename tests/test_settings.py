@@ -53,6 +53,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "watch": ("true", True, "true"),
     "access_log": ("true", True, "true"),
     "title_length": ("7", 7, "7"),
+    "title_rule": ("verbatim", "verbatim", '"verbatim"'),
     "unknown_sessions": ("404", "404", '"404"'),
     "locked_status": ("409", "409", "409"),
     "missing_indexes": ("idx-a, idx-b", "idx-a, idx-b", '"idx-a, idx-b"'),

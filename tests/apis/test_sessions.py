@@ -142,18 +142,10 @@ def test_the_documented_message_gets_the_documented_title() -> None:
 @example("👩‍👩‍👧‍👦" * 20)
 @example("\n\t\x00")
 @example("{{ 7 * 7 }}")
-def test_any_text_is_titled_by_its_beginning(message: str) -> None:
+def test_any_text_is_titled_by_the_rule(message: str) -> None:
     made = value(title(MOCK, message))
-    assert made["generated_title"] == message[:TITLE_LENGTH] + "..."
+    assert made["generated_title"] == title_of(message, TITLE_LENGTH)
     assert judge("2.6").errors("/components/schemas/ChatSessionSummary", made) == []
-
-
-@given(st.text(max_size=40), st.integers(1, 60))
-def test_a_title_is_a_beginning_and_three_dots(message: str, length: int) -> None:
-    made = title_of(message, length)
-    assert made.endswith("...")
-    assert message.startswith(made[:-3])
-    assert len(made[:-3]) == min(length, len(message))
 
 
 @pytest.mark.parametrize("length", [1, 33, 34, 35, 5000])
@@ -164,6 +156,18 @@ def test_the_length_of_titles_can_be_set(length: int) -> None:
     client = Client(mock)
     client.turn("ses-other", MESSAGE * 10)
     assert client.summary("ses-other")["generated_title"] == (MESSAGE * 10)[:length] + "..."
+
+
+@each_version
+def test_white_space_of_titles_is_collapsed_unless_the_rule_is_verbatim(version: str) -> None:
+    message = " What\n\twere  the "
+    for rule, made in (("collapsed", "What were the..."), ("verbatim", message + "...")):
+        client = Client(Mock(settings(title_rule=rule)), version)
+        if version == "2.6":
+            client.title("ses-a", message)
+        else:
+            client.turn("ses-a", message)
+        assert client.summary("ses-a")["generated_title"] == made
 
 
 def test_the_default_length_keeps_the_documented_message_whole() -> None:

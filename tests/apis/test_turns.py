@@ -348,3 +348,12 @@ def test_whatever_is_given_as_a_script_is_read_or_refused(value: Json) -> None:
         assert [step.event for step in script(value, CHAT)] == [each["event"] for each in value]
     else:
         assert len(refused) == 2
+
+
+@pytest.mark.parametrize("long", ["word " * 3000, "x" * 15_000, "  \n" * 5000])
+def test_long_prompts_and_index_ids_are_quoted_in_part(long: str) -> None:
+    usual, made = turn_of(MESSAGE), turn_of(long, [long] * 5)
+    assert len(made) < 5 * len(usual) + 200
+    assert all(len(text) < 3000 for text in map(str, made) if "tool_call" not in text)
+    called = [event["arguments"]["index_id"] for event in made if event["type"] == "tool_call"]
+    assert called == [long] * 5  # a call names its index in full

@@ -204,7 +204,7 @@ def test_what_is_wrong_does_not_disturb_a_line_that_is_completed(tmp_path: Path)
 
 
 def test_the_pack_in_force_says_which_options_are_completed(tmp_path: Path) -> None:
-    assert completed("", "mockserver serve --title", tmp_path) == ["--title-length"]
+    assert completed("", "mockserver serve --title", tmp_path) == ["--title-length", "--title-rule"]
     assert completed("", "mockserver serve --api none --title", tmp_path) == []
 
 

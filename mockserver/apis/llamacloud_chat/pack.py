@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 from mockserver.answer.generate import moment, words
 from mockserver.api import Api, Client, Hints, StateRules
 from mockserver.apis.llamacloud_chat import sessions, simulation, state, turns
+from mockserver.apis.llamacloud_chat.sessions import TitleRule
 from mockserver.apis.llamacloud_chat.turns import identifier
 from mockserver.clock import timestamp
 from mockserver.data import data_dir
@@ -38,6 +39,9 @@ class ChatSettings:
     """The options of the chat API."""
 
     title_length: int = option(TITLE_LENGTH, "Characters of the message that a title keeps.", range=(1, None))
+    title_rule: TitleRule = option(
+        "collapsed", "Whether a title's white space is collapsed, or verbatim.", choices=get_args(TitleRule)
+    )
     unknown_sessions: Unknown = option(
         "adopt", "How a session id that create never issued is answered.", choices=get_args(Unknown)
     )

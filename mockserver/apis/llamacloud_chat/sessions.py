@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mockserver.api import Call, Draft, PlayContext, RejectedError
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
+from mockserver.apis.llamacloud_chat.titles import cut
 from mockserver.apis.llamacloud_chat.turns import composed, ended, identifier, stopped
 from mockserver.clock import Now, timestamp_of
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
@@ -26,6 +27,10 @@ LONGEST_PAGE = 1_000
 
 SHARED_ACCESS = "read_only"
 """The default of what a share link permits (inferred; docs/upstream.md, "Versions")."""
+
+
+TitleRule: TypeAlias = Literal["collapsed", "verbatim"]
+"""Whether white space becomes single spaces in a title."""
 
 
 class Traits(NamedTuple):
@@ -63,6 +68,7 @@ class ChatContext:
     chance: Callable[..., Random]
     """Returns the random source for a scope and further parts."""
     title_length: int
+    title_rule: TitleRule = "collapsed"
     strict: bool = False
     """Whether an id that create never issued is unknown; else the session is made on first use."""
     locked_status: int = 400
@@ -80,6 +86,7 @@ class ChatContext:
             Timestamps(context.now).text,
             context.chance,
             settings.title_length,
+            title_rule=settings.title_rule,
             strict=settings.unknown_sessions == "404",
             locked_status=int(settings.locked_status),
             style=context.style,
@@ -87,11 +94,16 @@ class ChatContext:
         )
 
 
-def title_of(message: str, length: int) -> str:
-    """Make a title: the first `length` characters of the message and three dots, cut or not.
+def title_of(message: str, length: int, rule: TitleRule = "collapsed") -> str:
+    """Make a title: at most `length` code points of the message and three dots, cut or not.
 
     Source: docs/upstream.md, "Title rule".
     """
+    if rule == "collapsed":
+        message = " ".join(message.split(None, length)[:length])
+    around = message[length - 1 : length + 1]
+    if not around.isascii() or around == "\r\n":
+        length = cut(message, length)
     return message[:length] + "..."
 
 
@@ -125,7 +137,7 @@ def create(chat: ChatContext, call: Call) -> Draft:
 
 def set_title(chat: ChatContext, call: Call) -> Draft:
     """Set a session's title from its first message."""
-    title = title_of(call.body["first_message"], chat.title_length)
+    title = title_of(call.body["first_message"], chat.title_length, chat.title_rule)
     return _answer(chat, call, _changed(chat, call, title, _titled))
 
 
@@ -178,7 +190,7 @@ def stream(chat: ChatContext, call: Call) -> Draft:
     """Play one turn: plan all of it, begin it in the history, send it, and complete it in the history."""
     traits = chat.traits[call.operation]
     prompt, asked = call.body["prompt"], call.body["index_ids"]
-    title = None if traits.title_call else title_of(prompt, chat.title_length)
+    title = None if traits.title_call else title_of(prompt, chat.title_length, chat.title_rule)
 
     def begin(chat: ChatContext, asked: Sequence[str], old: Record) -> Change:
         data = old.data

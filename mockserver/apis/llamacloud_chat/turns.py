@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from random import Random
 
 from mockserver.messages import Json
@@ -31,6 +32,12 @@ _ANSWERS = (
     "{passages} That is what {index} says about “{topic}”.",
     "I looked in {index}. {passages}",
 )
+LONGEST_QUOTE = 120
+"""How many characters of a prompt or an index id a made turn quotes."""
+
+LONGEST_LOOK = 2_000
+"""How many characters of a prompt are searched for its topic."""
+
 _BROKEN_OFF = "The connection was closed before the turn was complete."
 
 
@@ -80,9 +87,8 @@ def composed(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
 
     The deltas add up to the texts that they precede. Source of the order: docs/upstream.md, "Stream".
     """
-    words = [word for word in _WORDS.findall(prompt) if word.lower() not in _STOPWORDS]
-    topic = " ".join(words[:6]) or prompt.strip()[:60] or "this"
-    told = {"topic": topic, "index": " and ".join(index_ids[:3])}
+    topic = _topic(prompt)
+    told = {"topic": topic, "index": " and ".join(map(_quoted, index_ids[:3]))}
     thought = rng.choice(_THOUGHTS).format(**told)
     events = [*_pieces("thinking_delta", thought, rng), {"type": "thinking", "content": thought}]
     passages = []
@@ -99,17 +105,27 @@ def composed(prompt: str, index_ids: Sequence[str], rng: Random) -> list[Json]:
     return [*events, *_pieces("text_delta", text, rng), {"type": "text", "content": text}]
 
 
+def _topic(prompt: str) -> str:
+    """Return the first words of a prompt that carry meaning, or its start if there are none."""
+    found = (match[0] for match in _WORDS.finditer(prompt[:LONGEST_LOOK]))
+    words = islice((word for word in found if word.lower() not in _STOPWORDS), 6)
+    return _quoted(" ".join(words)) or prompt.strip()[:60] or "this"
+
+
+def _quoted(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 3] + "..."
+
+
 def _passage(topic: str, rng: Random) -> str:
     return rng.choice(_PASSAGES).format(topic=topic, number=rng.randint(2, 40), year=rng.randint(2019, 2025))
 
 
 def _pieces(kind: str, text: str, rng: Random) -> Iterator[Json]:
     """Cut a text into the deltas that precede it, one to four words each."""
-    words = _PIECES.findall(text)
-    while words:
-        size = rng.randint(1, 4)
-        yield {"type": kind, "content": "".join(words[:size])}
-        del words[:size]
+    words = iter(_PIECES.findall(text))
+    for word in words:
+        piece = word + "".join(islice(words, rng.randint(1, 4) - 1))
+        yield {"type": kind, "content": piece}
 
 
 def stopped(events: Sequence[Json], prompt: str, rng: Random, error: str | None = None) -> Json:
