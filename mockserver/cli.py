@@ -297,14 +297,18 @@ def serve(**options: Any) -> None:
 
             threading.Thread(target=watch, args=(mock, say, stop), daemon=True).start()
 
-    timeout = settings.shutdown_timeout
+    how: dict[str, Any] = {
+        "shutdown_timeout": settings.shutdown_timeout,
+        "head_timeout": settings.head_timeout,
+        "on_ready": ready,
+    }
     try:
         if settings.workers > 1:
             mock.store.close()
             make = partial(make_app, replace(settings, seed=mock.seed, state=None))
-            serve_many(make, listener, settings.workers, shutdown_timeout=timeout, on_ready=ready)
+            serve_many(make, listener, settings.workers, **how)
         else:
-            serve_app(make_app(settings, mock), listener, shutdown_timeout=timeout, on_ready=ready)
+            serve_app(make_app(settings, mock), listener, **how)
     finally:
         stop.set()
 

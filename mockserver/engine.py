@@ -21,6 +21,7 @@ from mockserver.api import Call, Draft, PlayContext
 from mockserver.clock import now_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.router import NO_MATCH, Match, Router
+from mockserver.contract.schema import lookup
 from mockserver.endpoint import Endpoint, Keys
 from mockserver.errors import ContractError, StoreError, UsageError
 from mockserver.journal.exchange import Entry, Exchange, Reading
@@ -161,6 +162,16 @@ class Mock:
     def waits(self) -> bool:
         """Return whether the next answer is likely to wait for the store."""
         return self.store.waits
+
+    def declared_headers(self) -> set[str]:
+        """Return the names of the header fields that the answers of the contracts in force declare."""
+        return {
+            name.lower()
+            for contract in self.served.contracts
+            for operation in contract.operations
+            for reply in operation.replies.values()
+            for name in lookup(contract.document, reply.pointer).get("headers", {})
+        }
 
     def document(self, name: str | None = None) -> Json:
         """Return the document of a contract in force, by default the newest."""

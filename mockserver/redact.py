@@ -73,10 +73,10 @@ class Redactor:
 
     def headers(self, raw: RawHeaders) -> RawHeaders:
         """Return header fields without secrets; the scheme of a key stays."""
-        return tuple(
+        return [
             (name, _hidden_field(value)) if self.is_secret(name.decode("latin-1")) else (name, value)
             for name, value in raw
-        )
+        ]
 
     def query(self, query: str) -> str:
         """Return a query, or a form's body, without secrets."""

@@ -146,6 +146,23 @@ def test_a_request_that_never_ends_does_not_keep_the_server(tmp_path: Path) -> N
         assert "Traceback" not in err
 
 
+def test_a_stream_that_a_stopping_server_cuts_is_not_taken_for_whole(tmp_path: Path) -> None:
+    body = b'{"prompt": "slow", "index_ids": ["idx-a"]}'
+    head = f"POST /api/v1/chat/ses-a/messages/stream HTTP/1.1\r\nhost: x\r\nauthorization: {KEY}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    with serving(tmp_path, "--shutdown-timeout", "1", "--stream-rate", "2") as served:
+        host, port = served.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(head.encode() + body)
+            received = b""
+            while b"data: " not in received:
+                received += connection.recv(65_536)
+            code, out, err = served.end()
+            received += b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert b"\r\n0\r\n\r\n" not in received, "the last chunk of a whole body"
+        assert (code, out, err) == (0, "", "")
+
+
 def test_settings_come_from_pyproject_and_environment(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.mockserver]\ncontract = "2.8"\nseed = 4\n', "utf-8")
     with serving(tmp_path, MOCKSERVER_ANSWERS="documented") as served:

@@ -186,6 +186,8 @@ def _rare_headers(
         headers.append((b"cache-control", b"no-cache"))
     if draft.findings:
         headers = _with_finding(draft.findings[0], spec, headers)
+    if draft.status == 500 and draft.source == "mock":  # a defect: trying again does not help
+        headers.append((b"x-should-retry", b"false"))
     if match.withdrawn is not None and match.operation is not None:
         text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
         headers.append((b"x-mock-withdrawn", text.encode()))

@@ -3,7 +3,7 @@
 from mockserver.engine import Mock
 from mockserver.messages import PREFIX
 from mockserver.server.asgi import App, Application, Receive, Scope, Send
-from mockserver.settings import Settings
+from mockserver.settings import Settings, words_of
 
 
 def start_mock(settings: Settings) -> Mock:
@@ -23,6 +23,8 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
         mock,
         control=Control(mock),
         cors=settings.cors,
+        origins=words_of(settings.cors_origin),
+        declared=mock.declared_headers,
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         access_log=settings.access_log,

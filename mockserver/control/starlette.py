@@ -1,5 +1,6 @@
 """The control routes over HTTP, under `/__mock__/`, and `/openapi.json`, by Starlette."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -53,7 +54,7 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
                 raise HTTPException(403, f"The control routes are refused: {why}.")
         route = routes["GET" if request.method == "HEAD" else request.method]
         scope, named = _scope_of(request)
-        content = await _content(request, route.longest)
+        content = await _content(request, route.longest, mock.settings.body_timeout)
         asked = ControlRequest(
             mock=mock,
             scope=scope,
@@ -95,12 +96,15 @@ def _scope_of(request: Request) -> tuple[str, bool]:
     return str(name), True
 
 
-async def _content(request: Request, longest: int) -> bytes:
-    """Read a body, up to a limit."""
-    parts, size = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > longest:
-            raise HTTPException(413, f"The body is longer than {longest} bytes.")
+async def _content(request: Request, longest: int, patience: float) -> bytes:
+    """Read a body, up to a limit; each part of it must arrive within `patience` seconds."""
+    parts, size, stream = [], 0, aiter(request.stream())
+    try:
+        while (part := await asyncio.wait_for(anext(stream, None), patience)) is not None:
+            parts.append(part)
+            size += len(part)
+            if size > longest:
+                raise HTTPException(413, f"The body is longer than {longest} bytes.")
+    except TimeoutError:
+        raise HTTPException(408, "The body did not arrive in time.", {"connection": "close"}) from None
     return b"".join(parts)

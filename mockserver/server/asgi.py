@@ -4,13 +4,14 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import coroutine
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.delivery import KEEP_ALIVE, RAW_SEND, hang_up, pieces
+from mockserver.delivery import KEEP_ALIVE, RAW_SEND, connection_of, hang_up, pieces
 from mockserver.messages import (
     CONTROL,
     LONGEST_TARGET,
@@ -47,10 +48,10 @@ LEAST_PAUSE = 0.01
 """The shortest time between two comments, in seconds."""
 
 EXPOSED = (
-    "preference-applied retry-after x-mock-contract x-mock-fault x-mock-message x-mock-pointer x-mock-source "
-    "x-mock-withdrawn".split()
+    "preference-applied retry-after retry-after-ms x-mock-contract x-mock-fault x-mock-message x-mock-pointer "
+    "x-mock-source x-mock-withdrawn x-should-retry".split()
 )
-"""The header fields that scripts on other origins may read."""
+"""The header fields that scripts on other origins may read, beside those that the contract declares."""
 
 _OWN = (CONTROL, PREFIX, OPENAPI)
 """The path prefixes that may name a control route."""
@@ -92,10 +93,13 @@ class App:
         body_timeout: float = 10.0,
         access_log: bool = False,
         redactor: Redactor = DEFAULT,
+        origins: Sequence[str] = (),
+        declared: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._mock, self._control = mock, control
         self._max_body, self._body_timeout = max_body, body_timeout
         self._cors, self._access_log, self._redactor = cors, access_log, redactor
+        self._origins, self._declared = origins, declared
         self._table = HeaderTable()
         self._crossing: Application | None = None
         self._pool = ThreadPoolExecutor(mock.threads, "mockserver") if mock.threads else None
@@ -132,10 +136,9 @@ class App:
         else:
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             if response.stream is not None:
-                gone = _leaving(receive)
-                await self._send_stream(response.stream, gone, send)
-                gone.cancel()
-            await send({"type": "http.response.body", "body": response.body})
+                await self._send_whole(response.stream, scope, receive, send)
+            else:
+                await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
             _log_access(method, path, self._redactor.query(query), response, time.perf_counter() - started)
 
@@ -177,6 +180,22 @@ class App:
                     await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
+
+    async def _send_whole(self, stream: Stream, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a stream to its end, and end the answer.
+
+        If the server stops before that, the connection is cut, so that no client takes the stream for whole.
+        """
+        gone = _leaving(receive)
+        whole = await self._send_stream(stream, gone, send)
+        connection = None if whole or gone.done() else connection_of(scope.get(RAW_SEND, send))
+        if connection is None:
+            gone.cancel()
+            await send({"type": "http.response.body", "body": b""})
+            return
+        connection.close()
+        with suppress(asyncio.CancelledError):  # the loop ends
+            await gone
 
     async def _send_stream(self, stream: Stream, gone: "asyncio.Future[None]", send: Send) -> bool:
         """Send each chunk of a stream when it is due; return whether the client stayed to the end."""
@@ -262,10 +281,11 @@ class App:
             any_ = ["*"]
             self._crossing = CORSMiddleware(
                 self,
-                allow_origins=any_,
+                allow_origins=self._origins or any_,
+                allow_credentials=bool(self._origins),
                 allow_methods=any_,
                 allow_headers=any_,
-                expose_headers=EXPOSED,
+                expose_headers=sorted({*EXPOSED, *self._declared()}),
             )
         scope[RAW_SEND] = send
         await self._crossing(scope, receive, send)

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mockserver.errors import BindError, MockserverError
+from mockserver.server.connection import FullWatch, HeadWatch, Protocol
 
 if TYPE_CHECKING:
     from uvicorn.config import HTTPProtocolType
 
 BACKLOG = 2048
+
+HEAD_TIMEOUT = 10.0
+"""Seconds that the head of a request may take to arrive."""
 
 WORKER_PATIENCE = 30
 """Seconds after which a worker that does not answer its parent is restarted."""
@@ -65,15 +70,20 @@ def make_server(
     *,
     shutdown_timeout: int = 3,
     on_ready: Callable[[], None] = lambda: None,
-    http: "HTTPProtocolType" = "auto",
+    http: "HTTPProtocolType | None" = None,
+    head_timeout: float = HEAD_TIMEOUT,
 ) -> "PromptServer":
-    """Make a uvicorn server that reports when it is ready, and logs only its own failures."""
+    """Make a uvicorn server that reports when it is ready, and logs only its own failures.
+
+    `http` names another protocol of uvicorn's than ours.
+    """
     import uvicorn
 
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").addFilter(_is_failure)
     config = uvicorn.Config(
         app,
-        http=http,
+        http=http or Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -84,7 +94,12 @@ def make_server(
         backlog=BACKLOG,
         timeout_graceful_shutdown=shutdown_timeout,
     )
-    return PromptServer(config, on_ready)
+    return PromptServer(config, on_ready, head_timeout)
+
+
+def _is_failure(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of answers that were not done when the server stopped: they are cut on purpose."""
+    return not str(record.msg).startswith(("Cancel ", "ASGI callable returned without completing response"))
 
 
 def end_quietly() -> None:
@@ -99,11 +114,19 @@ def spare_collector() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
-def serve(app: Any, listener: socket.socket, *, shutdown_timeout: int, on_ready: Callable[[], None]) -> None:
+def serve(
+    app: Any,
+    listener: socket.socket,
+    *,
+    shutdown_timeout: int,
+    on_ready: Callable[[], None],
+    head_timeout: float = HEAD_TIMEOUT,
+) -> None:
     """Serve until SIGTERM or SIGINT, give open answers `shutdown_timeout` seconds to end, and exit with 0."""
     end_quietly()
     spare_collector()
-    make_server(app, shutdown_timeout=shutdown_timeout, on_ready=on_ready).run(sockets=[listener])
+    server = make_server(app, shutdown_timeout=shutdown_timeout, on_ready=on_ready, head_timeout=head_timeout)
+    server.run(sockets=[listener])
 
 
 def serve_many(
@@ -113,6 +136,7 @@ def serve_many(
     *,
     shutdown_timeout: int,
     on_ready: Callable[[], None],
+    head_timeout: float = HEAD_TIMEOUT,
 ) -> None:
     """Serve from several processes on one socket until SIGTERM or SIGINT; a process that dies is restarted.
 
@@ -120,7 +144,7 @@ def serve_many(
     """
     from uvicorn.supervisors import Multiprocess
 
-    server = make_server(_Worker(make_app), shutdown_timeout=shutdown_timeout)
+    server = make_server(_Worker(make_app), shutdown_timeout=shutdown_timeout, head_timeout=head_timeout)
     server.config.factory, server.config.workers = True, workers
     server.config.timeout_worker_healthcheck = WORKER_PATIENCE
 
@@ -199,13 +223,16 @@ def running(
     app: Any,
     host: str = "127.0.0.1",
     port: int = 0,
-    http: "HTTPProtocolType" = "auto",
+    http: "HTTPProtocolType | None" = None,
     shutdown_timeout: int = 3,
+    head_timeout: float = HEAD_TIMEOUT,
 ) -> Iterator[str]:
     """Serve from a thread during the block; yields the base URL."""
     ready = threading.Event()
     listener = bind(host, port)
-    server = make_server(app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http)
+    server = make_server(
+        app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http, head_timeout=head_timeout
+    )
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
@@ -222,6 +249,9 @@ def running(
 TICK = 0.1
 """Seconds between a server's checks of whether it should stop."""
 
+LOOK = 5
+"""Every how many ticks it looks for connections that wait too long."""
+
 LOOKS = 20
 """How often a stopping server checks whether its connections are closed, a millisecond apart."""
 
@@ -232,9 +262,9 @@ LAST_LOOKS = 1_000
 class PromptServer(uvicorn.Server):
     """Serves like uvicorn, but stops at once: uvicorn's own loop checks only every 0.1 s whether it should."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], head_timeout: float = 10.0) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self.head_timeout = on_ready, head_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
 
@@ -247,8 +277,13 @@ class PromptServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until stopped."""
         tick = 0
+        heads, full = HeadWatch(self.head_timeout), FullWatch()
         while self._stopped is not None and not await self.on_tick(tick):
             tick = (tick + 1) % 864_000
+            if tick % LOOK == 0:
+                now, connections = time.monotonic(), self.server_state.connections
+                heads.look(list(connections), now)
+                full.look(len(connections), now)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), TICK)
 

@@ -132,11 +132,11 @@ def test_no_stubbed_secret_is_remembered(name: str) -> None:
     ],
 )
 def test_of_a_key_its_scheme_stays(value: bytes, kept: bytes) -> None:
-    assert DEFAULT.headers([(b"a", value), (b"authorization", value), (b"authorization", b"z")]) == (
+    assert DEFAULT.headers([(b"a", value), (b"authorization", value), (b"authorization", b"z")]) == [
         (b"a", value),
         (b"authorization", kept),
         (b"authorization", b"[redacted]"),
-    )
+    ]
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_an_exchange_is_remembered_as_it_was() -> None:
         contract="2.6",
         values={"session_id": "s"},
         status=422,
-        answer_headers=((b"content-type", b"application/json"),),
+        answer_headers=[(b"content-type", b"application/json")],
         answer=b"[]",
         answer_size=2,
         source="canned",

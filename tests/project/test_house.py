@@ -142,9 +142,10 @@ def test_nothing_imports_the_command() -> None:
     ("name", "places"),
     [
         ("socket", {"server.uvicorn", "delivery"}),
-        ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "delivery"}),
-        ("time", {"server.asgi", "clock", "store.sqlite", "server.transport"}),
-        ("uvicorn", {"server.uvicorn"}),
+        ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "delivery", "control.starlette"}),
+        ("time", {"server.asgi", "server.uvicorn", "clock", "store.sqlite", "server.transport"}),
+        ("uvicorn", {"server.uvicorn", "server.connection"}),
+        ("httptools", {"server.connection"}),
         ("starlette", {"server.asgi", "control.starlette"}),
         ("httpx", {"control.client", "testing.server", "server.transport"}),
         ("pytest", {"pytest_plugin"}),

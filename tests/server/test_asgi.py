@@ -397,7 +397,28 @@ def test_a_browser_can_read_an_answer_and_what_the_mock_says_of_it() -> None:
     exposed = {name.strip().lower() for name in (answer.header("access-control-expose-headers") or "").split(",")}
     said = {name for name, _ in (*answer.headers, *title(ORIGIN).headers) if name.startswith("x-mock-")}
     assert said <= exposed
-    assert {"x-mock-withdrawn", "preference-applied"} <= exposed
+    assert {"x-mock-withdrawn", "preference-applied", "retry-after-ms", "x-should-retry"} <= exposed
+
+
+def test_a_browser_can_read_the_fields_that_the_contract_declares(tmp_path: Path) -> None:
+    document = own_document()
+    document["paths"]["/notes/{note_id}"]["get"]["responses"]["200"]["headers"] = {
+        "X-Total": {"schema": {"type": "integer"}}
+    }
+    own = app_of(Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0)))
+    answer = call(own, "GET", "/notes/n1", headers=[ORIGIN])
+    assert "x-total" in (answer.header("access-control-expose-headers") or "").split(", ")
+
+
+def test_named_origins_are_answered_with_credentials_and_no_others() -> None:
+    named = app_of(Mock(Settings(seed=0, cors_origin="http://other.test, http://b.test")))
+    headers = [AUTH, JSON, ("origin", "http://b.test")]
+    answer = call(named, "POST", TITLE, headers=headers, body=GOOD)
+    assert answer.header("access-control-allow-origin") == "http://b.test"
+    assert answer.header("access-control-allow-credentials") == "true"
+    stranger = call(named, "POST", TITLE, headers=[AUTH, JSON, ("origin", "http://evil.test")], body=GOOD)
+    assert stranger.header("access-control-allow-origin") is None
+    assert title(AUTH, ORIGIN).header("access-control-allow-credentials") is None, "by default every origin, without"
 
 
 def test_a_preflight_that_is_none_is_answered_as_any_options() -> None:
