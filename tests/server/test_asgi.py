@@ -402,9 +402,7 @@ def test_a_browser_can_read_an_answer_and_what_the_mock_says_of_it() -> None:
 
 def test_a_browser_can_read_the_fields_that_the_contract_declares(tmp_path: Path) -> None:
     document = own_document()
-    document["paths"]["/notes/{note_id}"]["get"]["responses"]["200"]["headers"] = {
-        "X-Total": {"schema": {"type": "integer"}}
-    }
+    document["components"]["responses"]["Note"]["headers"] = {"X-Total": {"schema": {"type": "integer"}}}
     own = app_of(Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0)))
     answer = call(own, "GET", "/notes/n1", headers=[ORIGIN])
     assert "x-total" in (answer.header("access-control-expose-headers") or "").split(", ")
