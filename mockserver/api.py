@@ -262,8 +262,11 @@ def choose(name: str | None, contract: str | None = None) -> Api | None:
     return pack if contract is None or contract == AUTO or contract in pack.contracts else None
 
 
-def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
-    """Read the contracts that a name selects, newest first: auto, a version of the pack's, or a file."""
+def read_contracts(name: str, api: Api | None, *, partly: bool = False) -> tuple[Contract, ...]:
+    """Read the contracts that a name selects, newest first: auto, a version of the pack's, or a file.
+
+    `partly` reads a file as far as it goes: operations that cannot be served are left out.
+    """
     versions = {} if api is None else api.contracts
     if name == AUTO and versions:
         return tuple(bundled(version, path) for version, path in versions.items())
@@ -271,7 +274,7 @@ def read_contracts(name: str, api: Api | None) -> tuple[Contract, ...]:
         return (bundled(name, versions[name]),)
     path = Path(name)
     if path.is_file():
-        return (read_file(path),)
+        return (read_file(path, partly=partly),)
     raise _no_contract(name, api)
 
 

@@ -120,6 +120,9 @@ class Stream(NamedTuple):
     """What `close` returns if nothing fails."""
 
 
+_INDEX = re.compile(r"/\d+(?=/|$)")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong, from the validation of a request to a SARIF report.
@@ -143,8 +146,11 @@ class Finding:
 
     @property
     def cause(self) -> tuple[str, str, str, str]:
-        """Findings with the same key are the same."""
-        return self.rule, self.fault, self.operation, self.where
+        """Findings with the same key are the same; the items of a list in a body are not told apart."""
+        where = self.where
+        if where.startswith(("/response/body", "/request/body")):
+            where = _INDEX.sub("/*", where)
+        return self.rule, self.fault, self.operation, where
 
 
 class Delivery(NamedTuple):

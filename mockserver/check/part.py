@@ -94,6 +94,8 @@ class CheckPart:
     """The environment variable that holds the key."""
     checks: "Mapping[str, Check]" = field(default_factory=dict)
     """Checks of single answers, beside those that hold for every API."""
+    is_fastapi: bool = False
+    """Whether the service is known to be built on FastAPI: its refusals name places, and it reads content types."""
     state: Mapping[str, StateCheck] = field(default_factory=dict)
     """Checks of state, which make calls of their own."""
     driver: Callable[[DriverContext], Any] | None = None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,6 +29,8 @@ class Parameter(Value, frozen=True):
     location: str
     required: bool
     schema: Schema
+    examples: tuple[Json, ...] = ()
+    """The examples beside the schema, not checked against it."""
 
 
 class Body(Value, frozen=True):
@@ -35,6 +38,7 @@ class Body(Value, frozen=True):
 
     required: bool
     schema: Schema
+    type: str = "application/json"
 
 
 class Media(Value, frozen=True):
@@ -112,17 +116,22 @@ class Contract(Value, frozen=True, eq=False):
     """The replies under components/responses, by name. Answers that belong to no operation are declared here."""
     file: str
     bundled: bool = False
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """The operations that could not be read, each with the reason: only where a document is read as far as it goes."""
 
 
-def read_file(path: Path, *, name: str = "", bundled: bool = False) -> Contract:
-    """Read the contract of a file. For a user's own, a ContractError names the place that cannot be served."""
+def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool = False) -> Contract:
+    """Read the contract of a file. For a user's own, a ContractError names the place that cannot be served.
+
+    `partly` reads it as far as it goes: an operation that cannot be served is left out, with the reason.
+    """
     document = load_document(path) if bundled else load_document(path, deepest=DEEPEST)
-    return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled)
+    return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled, partly=partly)
 
 
-def read_contract(document: Json, *, name: str, file: str, bundled: bool = False) -> Contract:
+def read_contract(document: Json, *, name: str, file: str, bundled: bool = False, partly: bool = False) -> Contract:
     """Make a Contract of a parsed document. The tests check the examples of bundled ones, so this does not."""
-    reader = _Reader(document, name, file, bundled)
+    reader = _Reader(document, name, file, bundled, partly)
     try:
         return reader.contract()
     except ContractError as error:
@@ -152,8 +161,9 @@ def taken_methods(methods: Iterable[str]) -> frozenset[str]:
 class _Reader:
     """Reads one document. Every error names its place in the document."""
 
-    def __init__(self, document: Json, name: str, file: str, bundled: bool) -> None:
-        self.document, self.name, self.file, self.bundled = document, name, file, bundled
+    def __init__(self, document: Json, name: str, file: str, bundled: bool, partly: bool) -> None:
+        self.document, self.name, self.file, self.bundled, self.partly = document, name, file, bundled, partly
+        self.left_out: dict[str, str] = {}
         self.checked: set[str] = set()
         self.schemas: dict[str, Schema] = {}
         """Schemas by pointer: places that refer to the same schema share it and its validator."""
@@ -176,18 +186,14 @@ class _Reader:
             )
         if not isinstance(document.get("paths"), dict) or not document["paths"]:
             raise ContractError("the document has no paths", where="#/paths", fix="describe an operation")
-        for key in document.get("components", {}).get("schemas", {}):
+        for key in () if self.partly else document.get("components", {}).get("schemas", {}):
             check_schema(document, join("/components/schemas", key), self.checked)
         operations = tuple(self.operations())
         if not operations:
-            raise ContractError("the document has no operations", where="#/paths", fix="describe one")
-        seen: set[str] = set()
-        for operation in operations:
-            if operation.id in seen:
-                raise ContractError(f"the operationId {operation.id!r} stands twice", where="#" + operation.pointer)
-            seen.add(operation.id)
+            why = "; ".join(f"{name}: {each}" for name, each in self.left_out.items())
+            raise ContractError("the document has no operations", where="#/paths", why=why, fix="describe one")
         info = document.get("info", {})
-        names = document.get("components", {}).get("responses", {})
+        names = () if self.partly else document.get("components", {}).get("responses", {})
         shared = {key: self.reply(key, join("/components/responses", key)) for key in names}
         return Contract(
             self.name,
@@ -197,29 +203,55 @@ class _Reader:
             MappingProxyType(shared),
             self.file,
             self.bundled,
+            MappingProxyType(self.left_out),
         )
 
     def operations(self) -> Iterator[Operation]:
         alike: dict[str, str] = {}
+        seen: set[str] = set()
         for path, item in self.document["paths"].items():
-            pointer = self.at = join("/paths", path)
-            other = alike.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), path)
-            if other != path:
-                raise ContractError(f"the paths {other!r} and {path!r} are the same", where="#" + pointer)
-            if not isinstance(item, dict) or "$ref" in item:
-                raise ContractError("a path must be described in place", where="#" + pointer)
-            self.check_template(path, pointer)
-            for key in item:
-                if key not in PATH_KEYS and not key.startswith("x-"):
-                    raise ContractError(
-                        f"a path has no {key!r}",
-                        where="#" + join(pointer, key),
-                        why=f"its methods are {', '.join(METHODS)}",
-                        fix="correct it, or begin the name of your own with x-",
-                    )
-            for method in METHODS:
-                if method in item:
-                    yield self.operation(path, method, item)
+            with self.tolerated(path):
+                self.check_path(path, item, alike)
+                for method in METHODS:
+                    if method not in item:
+                        continue
+                    with self.tolerated(str(item[method].get("operationId", f"{method} {path}"))):
+                        operation = self.operation(path, method, item)
+                        if operation.id in seen:
+                            raise ContractError(
+                                f"the operationId {operation.id!r} stands twice", where="#" + operation.pointer
+                            )
+                        seen.add(operation.id)
+                        yield operation
+
+    @contextmanager
+    def tolerated(self, name: str) -> Iterator[None]:
+        """Leave out what cannot be served, if the document is read as far as it goes."""
+        try:
+            yield
+        except Exception as error:
+            if not self.partly:
+                raise
+            unforeseen = "it does not have the form that OpenAPI gives it"
+            self.left_out[name] = error.what if isinstance(error, ContractError) else unforeseen
+            self.checked.clear()  # what was checked before the error is not wholly right
+
+    def check_path(self, path: str, item: Json, alike: dict[str, str]) -> None:
+        pointer = self.at = join("/paths", path)
+        other = alike.setdefault(re.sub(r"\{[^{}]*\}", "{}", path), path)
+        if other != path:
+            raise ContractError(f"the paths {other!r} and {path!r} are the same", where="#" + pointer)
+        if not isinstance(item, dict) or "$ref" in item:
+            raise ContractError("a path must be described in place", where="#" + pointer)
+        self.check_template(path, pointer)
+        for key in item:
+            if key not in PATH_KEYS and not key.startswith("x-"):
+                raise ContractError(
+                    f"a path has no {key!r}",
+                    where="#" + join(pointer, key),
+                    why=f"its methods are {', '.join(METHODS)}",
+                    fix="correct it, or begin the name of your own with x-",
+                )
 
     def check_template(self, path: str, pointer: str) -> None:
         bad = [part for part in path.split("/") if "{" in part and not re.fullmatch(r"\{[^{}]+\}", part)]
@@ -292,7 +324,10 @@ class _Reader:
             )
         name = node["name"].lower() if location == "header" else node["name"]
         required = bool(node.get("required", False))
-        return Parameter(name, location, required, self.schema(join(pointer, "schema")))
+        named = node.get("examples")
+        examples = [each.get("value") for each in named.values() if isinstance(each, dict)] if named else []
+        examples += [node["example"]] if "example" in node else []
+        return Parameter(name, location, required, self.schema(join(pointer, "schema")), tuple(examples))
 
     def body(self, pointer: str) -> Body:
         pointer, node = resolve(self.document, pointer)
@@ -301,7 +336,7 @@ class _Reader:
                 place = join(pointer, "content", media_type, "schema")
                 if "schema" not in media:
                     raise ContractError("a request body needs a schema", where="#" + place)
-                return Body(bool(node.get("required", False)), self.schema(place))
+                return Body(bool(node.get("required", False)), self.schema(place), media_type)
         raise ContractError(
             "the request body cannot be served",
             where="#" + join(pointer, "content"),
@@ -349,7 +384,7 @@ class _Reader:
         return Media(media_type, schema, MappingProxyType(examples), item)
 
     def check_example(self, schema: Schema | None, name: str, value: Json, pointer: str) -> None:
-        if self.bundled or schema is None or schema.is_valid(value):
+        if self.bundled or self.partly or schema is None or schema.is_valid(value):
             return
         finding = schema.explain(value)[0]
         raise ContractError(

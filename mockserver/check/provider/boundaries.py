@@ -1,15 +1,18 @@
 """The boundaries of a schema, one at a time and always the same: lengths, counts, types, presence, formats, members."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
 from mockserver.answer.generate import generate
-from mockserver.check.provider.cases import UNSENT, Case
+from mockserver.check.provider.cases import BOM, UNSENT, Case
+from mockserver.check.provider.sides import seen_from
+from mockserver.check.provider.values import base_body, text_of, usual
 from mockserver.contract.openapi import Operation, Parameter
-from mockserver.contract.resolved import View, Views, first, keywords, kinds, required, said, view_of
-from mockserver.contract.schema import Schema, lookup, resolve
+from mockserver.contract.resolved import View, Views, first, is_same, keywords, kinds, required, said, view_of
+from mockserver.contract.schema import Schema, join, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -30,6 +33,7 @@ TEXTS = (
     "line\nbreak\ttab",
     'quote " and \\ backslash',
     "a\u2028b\u2029c",
+    "a\0b",
     "null",
     "0",
     "../../etc",
@@ -62,40 +66,68 @@ class Variant(NamedTuple):
 def boundaries(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
     """Yield a case for each boundary of each part of a request; `path` holds values that are there."""
     yield from examples(operation, path)
-    base = base_body(operation)
+    base = usual(operation, path)
     for parameter in operation.parameters:
         if parameter.location == "query":
-            yield from _of_parameter(operation, path, base, parameter)
-    for variant in _texts():
-        for parameter in operation.parameters:
-            if parameter.location == "path" and variant.value not in ("", ".", ".."):
-                yield Case(
-                    f"{parameter.name}: {variant.name}", operation, {**path, parameter.name: variant.value}, (), base
-                )
+            yield from _of_query(base, parameter)
+        elif parameter.location == "path":
+            for text in path_texts(parameter, path[parameter.name]):
+                changed = {**path, parameter.name: text}
+                yield base._replace(name=f"{parameter.name}: text {text[:40]!r}", path=changed)
     if operation.body is not None:
         for body in body_variants(operation):
-            yield Case(f"body: {body.name}", operation, path, (), body.value)
+            yield base._replace(name=f"body: {body.name}", body=body.value)
+        yield base._replace(name="a byte order mark before the body", body=BOM + base.sent)
 
 
 def examples(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
-    """Yield the documented examples of an operation's body, and a minimal request."""
-    yield Case("the usual", operation, path, (), base_body(operation))
+    """Yield the usual request, the documented examples of an operation's body, and a minimal request."""
+    base = usual(operation, path)
+    yield base
     body = operation.body
     if body is None:
         return
-    yield Case("no body", operation, path, (), UNSENT, None)
-    place = body.schema.pointer
+    yield base._replace(name="no body", body=UNSENT, content_type=None)
     document = body.schema.document
-    for pointer in (f"{operation.pointer}/requestBody/content/application~1json", place):
+    for pointer in (join(operation.pointer, "requestBody", "content", body.type), body.schema.pointer):
         try:
             node = lookup(document, pointer)
         except KeyError:
             continue
         if isinstance(node, dict):
             for name, example in (node.get("examples") or {}).items() if isinstance(node.get("examples"), dict) else ():
-                yield Case(f"example {name}", operation, path, (), resolve_example(document, example))
+                yield base._replace(name=f"example {name}", body=resolve_example(document, example))
             if "example" in node:
-                yield Case("example", operation, path, (), node["example"])
+                yield base._replace(name="example", body=node["example"])
+
+
+def path_texts(parameter: Parameter, base: str) -> list[str]:
+    """Return texts of every shape for a parameter of the path: its boundaries, and other ways to write a value of it.
+
+    A value is neither empty nor a dot segment, which mean another path.
+    """
+    found = [text_of(each.value) for each in variants(*view_of(parameter.schema), parameter.name)]
+    found += [base.upper(), base.lower(), base.swapcase(), f" {base} ", f"{base}/{base}", *SHAPES]
+    return [text for text in dict.fromkeys(found) if text not in ("", ".", "..") and len(text) <= MOST_IN_PATH]
+
+
+MOST_IN_PATH = 1_000
+"""Longest value of the path: servers limit how long a whole target may be."""
+
+SHAPES = (
+    "MiXed-Case_9.z~",
+    "007",
+    "+1",
+    "1.0",
+    _UUID.upper(),
+    "E\u0301te\u0301",
+    unicodedata.normalize("NFC", "E\u0301te\u0301"),
+    "a%20b+c",
+    "a;b=c,d@e:f&g?h#i",
+    "Ii\u0130\u0131\u00df",
+    "x" * 300,
+)
+"""Identifiers that servers are known to change: case, digits, signs, ways to write a letter, encodings, lengths."""
 
 
 def resolve_example(document: Json, example: Json) -> Json:
@@ -105,30 +137,16 @@ def resolve_example(document: Json, example: Json) -> Json:
     return example.get("value") if isinstance(example, dict) else example
 
 
-@lru_cache(maxsize=256)
-def base_body(operation: Operation) -> Json:
-    """Return a plain valid body, UNSENT if an operation takes none; a ContractError if none can be made."""
-    body = operation.body
-    if body is None:
-        return UNSENT
-    for seed in range(50):
-        made = generate(body.schema, Random(seed))
-        if made is not None and body.schema.is_valid(made):
-            return made
-    raise ContractError("no valid body can be made", where="#" + body.schema.pointer, fix="give it an example")
-
-
-def _of_parameter(operation: Operation, path: Mapping[str, str], base: Json, parameter: Parameter) -> Iterator[Case]:
+def _of_query(base: Case, parameter: Parameter) -> Iterator[Case]:
     name = parameter.name
+    others = tuple(pair for pair in base.query if pair[0] != name)
     if parameter.required:
-        yield Case(f"{name}: left out", operation, path, (), base)
+        yield base._replace(name=f"{name}: left out", query=others)
     for variant in variants(*view_of(parameter.schema), name):
-        if variant.value is None or isinstance(variant.value, dict | list):
-            continue
-        text = variant.value if isinstance(variant.value, str) else str(variant.value)
-        text = text.lower() if isinstance(variant.value, bool) else text
-        yield Case(f"{name}: {variant.name}", operation, path, ((name, text),), base)
-    yield Case("an unknown parameter", operation, path, (("surprise", "1"),), base)
+        if variant.value is not None and not isinstance(variant.value, dict | list):
+            pair = (name, text_of(variant.value))
+            yield base._replace(name=f"{name}: {variant.name}", query=(*others, pair))
+    yield base._replace(name="an unknown parameter", query=(("surprise", "1"), *base.query))
 
 
 @lru_cache(maxsize=256)
@@ -155,7 +173,7 @@ def variants(views: Views, view: View, name: str, base: Json = None, depth: int 
 
 def _of_kind(views: Views, view: View, kind: str, name: str, base: Json, depth: int) -> Iterator[Variant]:
     if kind == "string":
-        yield from _of_text(view)
+        yield from _of_text(views, view)
     elif kind in ("integer", "number"):
         yield from _of_number(view)
     elif kind == "boolean":
@@ -167,28 +185,56 @@ def _of_kind(views: Views, view: View, kind: str, name: str, base: Json, depth: 
         yield from _of_object(views, view, base, depth)
 
 
-def _of_text(view: View) -> Iterator[Variant]:
+def _of_text(views: Views, view: View) -> Iterator[Variant]:
     low, high = said(view, "minLength", 0), said(view, "maxLength")
+    fill = _fill(views, view, max(low, 1) if high is None else high)
     for length in sorted({low - 1, low, low + 1} | ({high - 1, high, high + 1} if high is not None else {LONG})):
         if 0 <= length <= 100_000:
-            yield Variant(f"{length} characters", "a" * length)
+            name = f"{length} characters{_limit(view, length, 'minLength', 'maxLength')}"
+            yield Variant(name, (fill * (length // len(fill) + 1))[:length] if len(fill) == 1 else _cut(fill, length))
             if length in (high, (high or 0) + 1):
-                yield Variant(f"{length} characters beyond ASCII", "é" * length)
-                yield Variant(f"{length} characters beyond the first plane", "🎉" * length)
+                yield Variant(f"{name} beyond ASCII", "é" * length)
+                yield Variant(f"{name} beyond the first plane", "🎉" * length)
     form = said(view, "format", "")
     yield from (Variant(f"{form} {what}", text) for what, text in _FORMATS.get(form, ()))
     yield from _texts()
+
+
+def _fill(views: Views, view: View, length: int) -> str:
+    """Return what texts of any length are made of: a letter that the schema allows, or else a whole valid text."""
+    if not first(view, "pattern") and not first(view, "format"):
+        return "a"
+    schema = Schema(views.document, view.pointer, "")
+    letters = (each for each in "aA0-" if schema.is_valid(each * min(length, 100_000)))
+    made = _made(views, view)
+    return next(letters, made if isinstance(made, str) and made else "a")
+
+
+def _cut(text: str, length: int) -> str:
+    """Bring a text to a length by its last letter."""
+    return text[:length] + text[-1] * (length - len(text))
+
+
+def _limit(view: View, value: float, *keys: str) -> str:
+    """Name the limits that a value is at or just beyond."""
+    found = [f"{key} {each.value}" for key in keys for each in keywords(view, key) if abs(each.value - value) <= 1]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def _texts() -> Iterator[Variant]:
     return (Variant(f"text {text!r}", text) for text in TEXTS)
 
 
+LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
 def _of_number(view: View) -> Iterator[Variant]:
-    keys = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-    limits = {each.value for key in keys for each in keywords(view, key)}
-    values = {-1, 0, 1, 2**31, 2**53} | {limit + step for limit in limits for step in (-1, 0, 1)}
-    yield from (Variant(f"{value}", value) for value in sorted(values))
+    step = said(view, "multipleOf", 1)
+    limits = {each.value for key in LIMITS for each in keywords(view, key)}
+    values = {-1, 0, 1, 2**31, 2**53} | {limit + move for limit in limits for move in (-step, 0, step)}
+    if step != 1:
+        values |= {step, step * 3, step * 3 + step / 2}
+    yield from (Variant(f"{value}{_limit(view, value, *LIMITS)}", value) for value in sorted(values))
     yield from (Variant(f"{text!r}", text) for text in ("abc", "1.5", "", "1e3", "٣"))
 
 
@@ -198,16 +244,37 @@ def _of_list(views: Views, view: View, name: str, depth: int) -> Iterator[Varian
     low, high = said(view, "minItems", 0), said(view, "maxItems")
     for size in sorted({low - 1, low, low + 1} | ({high, high + 1} if high is not None else {MOST})):
         if 0 <= size <= 10_000:
-            made = [f"{item}{index}" if isinstance(item, str) else item for index in range(size)]
-            yield Variant(f"{name or 'list'} of {size}", made)
+            what = f"{name or 'list'} of {size}{_limit(view, size, 'minItems', 'maxItems')}"
+            yield Variant(what, _items(views, items, item, size, unique=said(view, "uniqueItems", False)))
     if first(view, "items") and depth < DEEPEST:
         for variant in variants(views, items, name, None, depth + 1):
             yield Variant(f"{name or 'list'} with {variant.name}", [variant.value])
     yield Variant(f"{name or 'list'} with the same twice", [item, item])
 
 
-def _made(views: Views, view: View) -> Json:
-    return generate(Schema(views.document, view.pointer, ""), Random(0))
+_CHECKED = ("pattern", "format", "enum", "const", "maxLength")
+
+
+def _items(views: Views, items: View, item: Json, size: int, *, unique: bool) -> list[Json]:
+    """Return so many valid items: numbered texts, or others that differ where they must."""
+    if isinstance(item, str) and not any(first(items, key) for key in _CHECKED):
+        return [f"{item}{index}" for index in range(size)]
+    if not unique:
+        return [item] * size
+    made: list[Json] = []
+    for seed in range(10 * min(size, 200)):
+        each = _made(views, items, seed)
+        if len(made) < size and not any(is_same(each, other) for other in made):
+            made.append(each)
+    return made
+
+
+def _made(views: Views, view: View, seed: int = 0) -> Json:
+    """Make a value; None where none can be made."""
+    try:
+        return generate(seen_from(Schema(views.document, view.pointer, ""), "made"), Random(seed))
+    except ContractError:
+        return None
 
 
 def _of_object(views: Views, view: View, base: Json, depth: int) -> Iterator[Variant]:
@@ -221,3 +288,13 @@ def _of_object(views: Views, view: View, base: Json, depth: int) -> Iterator[Var
         for variant in variants(views, below, key, whole.get(key), depth + 1):
             yield Variant(f"{key}: {variant.name}", {**whole, key: variant.value})
     yield Variant("only what is required", {key: whole[key] for key in required(view) if key in whole})
+    for key in ("minProperties", "maxProperties"):
+        for limit in (each.value for each in keywords(view, key) if each.value <= 1_000):
+            yield from (_sized(whole, size, f"{size} fields ({key} {limit})") for size in (limit - 1, limit, limit + 1))
+
+
+def _sized(whole: dict[str, Json], size: int, name: str) -> Variant:
+    """Bring an object to a number of fields: more of the kind that it has, or fewer."""
+    like = next(iter(whole.values()), "x")
+    more = {f"field{index}": like for index in range(size - len(whole))}
+    return Variant(name, dict([*whole.items(), *more.items()][: max(size, 0)]))

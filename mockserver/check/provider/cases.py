@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import islice, product
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from mockserver.api import Call
+from mockserver.check.provider.sides import asked, seen_from
 from mockserver.contract.openapi import Operation, Parameter
-from mockserver.contract.schema import join
+from mockserver.contract.resolved import view_of
+from mockserver.contract.schema import Schema, join
 from mockserver.messages import Headers, Request
 from mockserver.request.validate import RequestValidator, readings
 
@@ -21,6 +24,12 @@ UNSENT: Any = object()
 
 JSON_TYPE = "application/json"
 
+USUAL_TYPE = ""
+"""Stands for the content type that the contract gives the body."""
+
+BOM = b"\xef\xbb\xbf"
+"""A byte order mark, which a reader of JSON may ignore or refuse (RFC 8259, 8.1)."""
+
 
 class Case(NamedTuple):
     """One request of an operation; `query` in order, `body` any JSON, bytes as they are, or UNSENT."""
@@ -30,8 +39,15 @@ class Case(NamedTuple):
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]] = ()
     body: Any = UNSENT
-    content_type: str | None = JSON_TYPE
+    content_type: str | None = USUAL_TYPE
     headers: Sequence[tuple[str, str]] = ()
+
+    @property
+    def sent_type(self) -> str | None:
+        """The content type that is sent with a body."""
+        if self.content_type != USUAL_TYPE:
+            return self.content_type
+        return JSON_TYPE if self.operation.body is None else self.operation.body.type
 
     @property
     def sent(self) -> bytes:
@@ -48,6 +64,8 @@ class Expectation(NamedTuple):
 
     expected: ExpectedOutcome
     places: tuple[tuple[str | int, ...], ...] = ()
+    why: str = ""
+    """The part and the constraint that it breaks, in words."""
 
 
 def target_of(operation: Operation, path: Mapping[str, str]) -> str:
@@ -62,22 +80,22 @@ def request_of(case: Case, key: str | None) -> Request:
     if key is not None and b"authorization" not in names:
         headers.append((b"authorization", b"Bearer " + key.encode()))
     body = case.sent
-    if case.body is not UNSENT and case.content_type is not None:
-        headers.append((b"content-type", case.content_type.encode()))
+    if case.body is not UNSENT and case.sent_type is not None:
+        headers.append((b"content-type", case.sent_type.encode()))
     query = urlencode(list(case.query), quote_via=quote, errors="surrogatepass")
     return Request(case.operation.method, target_of(case.operation, case.path), query, Headers(headers), body)
 
 
 @lru_cache(maxsize=256)
 def _judge(operation: Operation) -> RequestValidator:
-    return RequestValidator(operation)
+    return RequestValidator(asked(operation))
 
 
 def expectation_of(case: Case) -> Expectation:
     """Return the outcome that a request must have.
 
     What its schemas allow must be taken. What they forbid must be refused, unless the service's framework is known to
-    read it all the same: "yes" for a boolean, say.
+    read it all the same ("yes" for a boolean, say), or it sends what only answers have.
     """
     sent = None if case.body is UNSENT else case.sent
     return _verdict(
@@ -85,7 +103,8 @@ def expectation_of(case: Case) -> Expectation:
         tuple(case.path.items()),
         tuple(case.query),
         sent,
-        case.content_type,
+        case.sent_type,
+        tuple(case.headers),
         isinstance(case.body, bytes),
     )
 
@@ -97,21 +116,28 @@ def _verdict(
     query: tuple[tuple[str, str], ...],
     sent: bytes | None,
     content_type: str | None,
+    headers: tuple[tuple[str, str], ...],
     raw: bool,
 ) -> Expectation:
     """The same; the cases of the boundaries come again in every run."""
     body = UNSENT if sent is None else sent if raw else json.loads(sent)
-    case = Case("", operation, dict(path), query, body, content_type)
+    case = Case("", operation, dict(path), query, body, content_type, headers)
     judged = _judge(operation).validate(request_of(case, None), case.path)
     strict = _holds(case)
     if isinstance(judged, Call):
         return Expectation("valid" if strict else "either")
-    if strict:
+    if strict or (raw and (sent or b"").startswith(BOM)):
         return Expectation("either")
     detail = judged.value.get("detail")
     if judged.status != 422 or not isinstance(detail, list):
-        return Expectation("malformed")
-    return Expectation("invalid", tuple(tuple(each["loc"]) for each in detail))
+        return Expectation("malformed", why="the body cannot be read as JSON")
+    return Expectation("invalid", tuple(tuple(each["loc"]) for each in detail), _why(detail[0]))
+
+
+def _why(detail: Mapping[str, Any]) -> str:
+    """Describe what is wrong with a request: the part, and the constraint that it breaks."""
+    place, *parts = map(str, detail["loc"])
+    return f"{' '.join([place, '.'.join(parts)]).strip()}: {detail['msg']}"
 
 
 def _holds(case: Case) -> bool:
@@ -120,10 +146,22 @@ def _holds(case: Case) -> bool:
 
 
 def _parameter_is_right(case: Case, parameter: Parameter) -> bool:
-    sent = {"path": case.path, "query": dict(case.query)}.get(parameter.location)
-    if sent is None or parameter.name not in sent:
-        return not parameter.required
-    return parameter_holds(parameter, sent[parameter.name])
+    texts = _sent_texts(case, parameter)
+    return parameter_holds(parameter, *texts) if texts else not parameter.required
+
+
+def _sent_texts(case: Case, parameter: Parameter) -> list[str]:
+    """Return the texts that a case sends for a parameter."""
+    if parameter.location == "path":
+        return [case.path[parameter.name]] if parameter.name in case.path else []
+    if parameter.location == "query":
+        return [text for name, text in case.query if name == parameter.name]
+    headers = [(name.lower(), text) for name, text in case.headers]
+    if parameter.location == "header":
+        return [text for name, text in headers if name == parameter.name]
+    cookies = "; ".join(text for name, text in headers if name == "cookie")
+    pairs = [each.strip().partition("=") for each in cookies.split(";")]
+    return [text for name, _, text in pairs if name == parameter.name]
 
 
 def _body_is_right(case: Case) -> bool:
@@ -132,12 +170,25 @@ def _body_is_right(case: Case) -> bool:
         return True
     if case.body is UNSENT:
         return not body.required
-    return not isinstance(case.body, bytes) and case.content_type == JSON_TYPE and body.schema.is_valid(case.body)
+    is_readable = not isinstance(case.body, bytes) and case.sent_type == body.type
+    return is_readable and seen_from(body.schema, "strict request").is_valid(case.body)
 
 
-def parameter_holds(parameter: Parameter, text: str) -> bool:
-    """Return whether a text is a value of a parameter: as it is, or read as the number or the truth that it spells."""
-    return any(parameter.schema.is_valid(value) for value in readings(text))
+def parameter_holds(parameter: Parameter, *texts: str) -> bool:
+    """Return whether texts are a value of a parameter: the last as it is or as what it spells, or all as a list."""
+    schema = parameter.schema
+    if re.fullmatch(r"-?[0-9]+\.0+", texts[-1]) and not _takes_fractions(schema):
+        return schema.is_valid(texts[-1])
+    if any(schema.is_valid(value) for value in readings(texts[-1])):
+        return True
+    return any(map(schema.is_valid, islice(map(list, product(*map(readings, texts))), 64)))
+
+
+@lru_cache(maxsize=1_024)
+def _takes_fractions(schema: Schema) -> bool:
+    """Return whether 1.0 is a way to write a value: of a number it is, of an integer it may be refused."""
+    views, view = view_of(schema)
+    return any(leaf.types is None or "number" in leaf.types for leaf in views.leaves(view))
 
 
 def pointer_of(loc: Sequence[str | int]) -> str:

@@ -2,14 +2,20 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote, unquote, unquote_plus
+from uuid import UUID
 
-from mockserver.check.provider.cases import Case, Expectation, pointer_of
+from mockserver.check.provider.cases import BOM, Case, Expectation, pointer_of
+from mockserver.check.provider.sides import seen_from
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
+from mockserver.contract.resolved import required, view_of
 from mockserver.contract.schema import Schema, join
 from mockserver.messages import Blame, Finding, Json, Level, Request
 from mockserver.sse import Event, parse
@@ -31,6 +37,12 @@ class Interaction(NamedTuple):
     contract: Contract
     patience: float
     """Seconds that an answer may take."""
+    keeps_state: bool = True
+    """Whether the server plays the API: what it answers has to do with what was asked."""
+    names_places: bool = True
+    """Whether the places in a refusal are known to be those of the request."""
+    usual_path: Mapping[str, str] = MappingProxyType({})
+    """The values of the path by which its operation is usually asked."""
 
     @property
     def operation(self) -> Operation:
@@ -86,39 +98,47 @@ class Check(NamedTuple):
     name: str
     sentence: str
     look: Look
-    claims: bool = False
-    """Whether it holds only for a server that keeps sessions."""
+    applies: Callable[[Interaction], bool]
+    """Whether it has anything to say of an answer: where it never has, it is not reported as passed."""
 
 
 CHECKS: dict[str, Check] = {}
 """The checks of an answer's shape, by name, in the order in which they run."""
 
 
-def check(name: str, into: dict[str, Check] = CHECKS, *, claims: bool = False) -> Callable[[Look], Look]:
+def is_elsewhere(seen: Interaction) -> bool:
+    """Return whether a request may not have come to its operation: servers split, or refuse, some texts in a path."""
+    return seen.answer.status in (400, 404) and any(set("/\\\0") & set(text) for text in seen.case.path.values())
+
+
+def always(_: Interaction) -> bool:
+    """Return True: for checks that look at every answer."""
+    return True
+
+
+def check(
+    name: str, into: dict[str, Check] = CHECKS, *, applies: Callable[[Interaction], bool] = always
+) -> Callable[[Look], Look]:
     """Make a function a check; the first line of its docstring is its sentence."""
 
     def add(look: Look) -> Look:
-        into[name] = Check(name, (look.__doc__ or "").strip().splitlines()[0], look, claims)
+        into[name] = Check(name, (look.__doc__ or "").strip().splitlines()[0], look, applies)
         return look
 
     return add
 
 
-def run_checks(
-    seen: Interaction, more: Mapping[str, Check] = {}, *, keeps_state: bool = True
-) -> Iterator[tuple[Check, Finding]]:
-    """Look at an answer by every check, `more` of an API's own; where nothing came back, only that is reported.
+def run_checks(seen: Interaction, more: Mapping[str, Check] = {}) -> Iterator[tuple[Check, list[Finding]]]:
+    """Look at an answer by every check that applies, `more` of an API's own; where nothing came back, only for that.
 
     What the HTTP client would not send says nothing of the server.
     """
     if seen.answer.failure == "unsent":
         return
     for each in (*CHECKS.values(), *more.values()):
-        if each.claims and not keeps_state:
-            continue
-        for finding in each.look(seen):
-            yield each, finding
-        if seen.answer.failure and each.name == "framing":
+        if each.applies(seen):
+            yield each, list(each.look(seen))
+        if each.name == "framing" and (seen.answer.failure or is_elsewhere(seen)):
             return
 
 
@@ -158,25 +178,29 @@ def status_declared(seen: Interaction) -> Iterator[Finding]:
     if seen.reply is None and seen.answer.status < 500:
         declared = ", ".join(seen.operation.replies)
         message = f"the status {seen.answer.status} is not declared"
+        if seen.verdict.expected == "valid" and seen.answer.status >= 400:
+            message += f", and the request is valid ({seen.case.name})"
         place = _replies(seen.operation)
-        if seen.answer.status >= 400 and not any(status >= 400 for status in seen.operation.exact):
+        if seen.answer.status >= 400 and not _declares_refusals(seen.operation):
             message += ", as is no refusal at all"
             yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
         else:
             yield wrong(message, "/response/status", declared, seen.answer.status, place)
 
 
+def _declares_refusals(operation: Operation) -> bool:
+    return any(name[0] in "45" for name in operation.replies)
+
+
 def _replies(operation: Operation) -> str:
     return f"{operation.place}/responses"
 
 
-@check("media-type")
+@check("media-type", applies=lambda seen: seen.request.method != "HEAD" and _has_media(seen))
 def media_type(seen: Interaction) -> Iterator[Finding]:
     """The content type is one that the contract declares for the status."""
     reply = seen.reply
-    if reply is None or not reply.media or seen.request.method == "HEAD":
-        return
-    if seen.media is None:
+    if reply is not None and seen.media is None:
         declared = ", ".join(media.type for media in reply.media)
         received = seen.answer.headers.text(b"content-type")
         message = f"the content type {received!r} is not declared for {seen.answer.status}"
@@ -185,7 +209,11 @@ def media_type(seen: Interaction) -> Iterator[Finding]:
         )
 
 
-@check("charset")
+def _has_media(seen: Interaction) -> bool:
+    return seen.reply is not None and bool(seen.reply.media)
+
+
+@check("charset", applies=lambda seen: bool(seen.answer.body))
 def charset(seen: Interaction) -> Iterator[Finding]:
     """A text is in the character set that it says, and JSON is in UTF-8."""
     kind = seen.answer.headers.text(b"content-type") or ""
@@ -199,24 +227,33 @@ def charset(seen: Interaction) -> Iterator[Finding]:
             yield wrong(f"the body is not in UTF-8: {error.reason}", "/response/body", "UTF-8", error.start)
 
 
-@check("no-body")
+def _has_no_body(seen: Interaction) -> bool:
+    is_bare = seen.reply is not None and not seen.reply.media
+    return is_bare or seen.request.method == "HEAD" or seen.answer.status in BODILESS
+
+
+@check("no-body", applies=_has_no_body)
 def no_body(seen: Interaction) -> Iterator[Finding]:
-    """Where none is declared, and where HTTP has none, there is no body."""
-    status, reply = seen.answer.status, seen.reply
+    """Where HTTP has no body there is none; where the contract declares none, one is noted."""
+    status = seen.answer.status
     declared = seen.answer.headers.text(b"content-length")
     if seen.request.method == "HEAD":
         declared = None  # that of GET's
-    elif status not in BODILESS and (reply is None or reply.media):
-        return
     if seen.answer.body or declared not in (None, "0"):
         received = seen.answer.body[:100].decode("utf-8", "replace") or f"a length of {declared}"
-        yield wrong(f"the answer {status} has a body", "/response/body", "no body", received)
+        level: Level = "error" if seen.request.method == "HEAD" or status in BODILESS else "note"
+        yield wrong(f"the answer {status} has a body", "/response/body", "no body", received, level=level)
 
 
-@check("body-parses")
+def _says_json(seen: Interaction) -> bool:
+    return is_json(seen.answer.media_type) and seen.request.method != "HEAD"
+
+
+@check("body-parses", applies=_says_json)
 def body_parses(seen: Interaction) -> Iterator[Finding]:
     """A body that is said to be JSON is JSON, and says each field once."""
-    if not is_json(seen.answer.media_type) or seen.request.method == "HEAD":
+    if seen.answer.body.startswith(BOM):
+        yield wrong("the body begins with a byte order mark", "/response/body", "JSON (RFC 8259, 8.1)", "EF BB BF")
         return
     try:
         json.loads(seen.answer.body, object_pairs_hook=_once, parse_constant=_no_constant)
@@ -236,62 +273,106 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is no value of JSON")
 
 
-@check("body-schema")
+def _has_schema(seen: Interaction) -> bool:
+    media = seen.media
+    return media is not None and media.schema is not None and is_json(media.type) and seen.value is not UNDECODED
+
+
+@check("body-schema", applies=_has_schema)
 def body_schema(seen: Interaction) -> Iterator[Finding]:
     """A body holds the schema that the contract gives it."""
-    media = seen.media
-    if media is None or media.schema is None or media.type == EVENT_STREAM or not is_json(media.type):
+    media, value = seen.media, seen.value
+    if media is None or media.schema is None:
         return
-    value = seen.value
-    if value is not UNDECODED and not media.schema.is_valid(value):
-        yield from _explained(media.schema, value, "/response/body")
+    schema = seen_from(media.schema, "answer")
+    if not schema.is_valid(value):
+        yield from _explained(schema, value, "/response/body")
 
 
 def _explained(schema: Schema, value: Json, where: str) -> Iterator[Finding]:
-    yield from (replace(each, fault="server") for each in schema.explain(value, where=where))
+    for each in schema.explain(value, where=where):
+        missing = _MISSING.match(each.message) if each.rule == "required" else None
+        place = each.where if missing is None else join(each.where, missing[1])
+        yield replace(each, where=place, fault="server")
 
 
-@check("accepts-valid")
+_MISSING = re.compile(r"'(.+)' is a required property")
+
+
+FORM = (400, 405, 406, 411, 413, 414, 415, 422)
+"""The refusals that blame the form of a request; others say that it cannot be served now, here, or to this caller."""
+
+
+def declares(operation: Operation, status: int) -> bool:
+    """Return whether a contract declares a status itself or by its range, as documented and not only inferred."""
+    reply = operation.exact.get(status) or operation.replies.get(f"{status // 100}XX")
+    return reply is not None and reply.evidence == "documented"
+
+
+@check("accepts-valid", applies=lambda seen: seen.verdict.expected == "valid" and seen.answer.status < 500)
 def accepts_valid(seen: Interaction) -> Iterator[Finding]:
-    """A request that the contract allows is taken."""
-    if seen.verdict.expected != "valid" or seen.is_success or seen.answer.status >= 500:
+    """A request that the contract allows is taken, or refused for a declared reason that is not its form."""
+    status, operation = seen.answer.status, seen.operation
+    if seen.is_success or is_excused(seen) or _is_told(seen):
         return
-    if seen.answer.status == 404 and seen.operation.names:  # what the path names may not be there
-        return
-    message = f"a valid request was refused with {seen.answer.status} ({seen.case.name})"
+    message = f"a valid request was refused with {status} ({seen.case.name})"
     told = seen.answer.body[:300].decode("utf-8", "replace")
-    yield wrong(message, "/response/status", f"{seen.operation.success}", told, seen.operation.place)
+    yield wrong(message, "/response/status", f"{operation.success}", told, operation.place)
 
 
-@check("refuses-invalid")
+def _is_told(seen: Interaction) -> bool:
+    """Return whether the status is not declared, which another check tells as an error."""
+    return seen.reply is None and (seen.answer.status < 400 or _declares_refusals(seen.operation))
+
+
+def is_excused(seen: Interaction) -> bool:
+    """Return whether a valid request need not succeed: what it names may not be there, or the contract says so."""
+    status = seen.answer.status
+    if status == 404 and seen.operation.names:
+        return True
+    return status not in FORM and (300 <= status < 500) and declares(seen.operation, status)
+
+
+def _is_refused(seen: Interaction) -> bool:
+    return seen.verdict.expected == "invalid" and 400 <= seen.answer.status < 500
+
+
+@check("refuses-invalid", applies=lambda seen: seen.verdict.expected in ("invalid", "malformed"))
 def refuses_invalid(seen: Interaction) -> Iterator[Finding]:
     """A request that the contract forbids is refused."""
-    if seen.verdict.expected not in ("invalid", "malformed") or not 200 <= seen.answer.status < 400:
+    if not 200 <= seen.answer.status < 400:
         return
     where = pointer_of(seen.verdict.places[0]) if seen.verdict.places else "/request/body"
-    message = f"an invalid request was taken ({seen.case.name})"
+    message = f"an invalid request was taken: {seen.verdict.why} ({seen.case.name})"
     yield wrong(message, where, "a refusal", seen.answer.status, seen.operation.place)
 
 
-@check("refusal-declared")
+@check("refusal-declared", applies=_is_refused)
 def refusal_declared(seen: Interaction) -> Iterator[Finding]:
     """An invalid request is refused with the status that the contract declares for it."""
-    if seen.verdict.expected != "invalid" or not 400 <= seen.answer.status < 500:
+    operation, status = seen.operation, seen.answer.status
+    declared = [each for each in (422, 400) if declares(operation, each)]
+    declared = declared or [each for each in (422, 400) if operation.reply(each) is not None][:1]
+    if not declared or status in declared or declares(operation, status) or _is_told(seen):
         return
-    declared = next((status for status in (422, 400) if seen.operation.reply(status) is not None), None)
-    if declared is not None and seen.answer.status != declared:
-        message = f"an invalid request was refused with {seen.answer.status} ({seen.case.name})"
-        yield wrong(message, "/response/status", declared, seen.answer.status, seen.operation.place)
+    message = f"an invalid request was refused with {status}: {seen.verdict.why} ({seen.case.name})"
+    yield wrong(message, "/response/status", declared[0], status, operation.place)
 
 
-@check("refusal-place")
+def _may_name_places(seen: Interaction) -> bool:
+    media = seen.media
+    is_refused = seen.verdict.expected == "invalid" and seen.answer.status == 422
+    return is_refused and media is not None and media.schema is not None and _has_places(media.schema)
+
+
+@check("refusal-place", applies=_may_name_places)
 def refusal_place(seen: Interaction) -> Iterator[Finding]:
     """A refusal names the place that is wrong, where its form has room for it."""
-    if seen.verdict.expected != "invalid" or seen.answer.status != 422:
-        return
-    value, media = seen.value, seen.media
-    if media is None or media.schema is None or not _has_places(media.schema):
-        return
+    yield from (each if seen.names_places else replace(each, level="note") for each in _misplaced(seen))
+
+
+def _misplaced(seen: Interaction) -> Iterator[Finding]:
+    value = seen.value
     entries = value.get("detail") if isinstance(value, dict) else None
     if not isinstance(entries, list) or not all(isinstance(each, dict) and "loc" in each for each in entries):
         if not isinstance(value, dict) or "detail" not in value:
@@ -309,33 +390,75 @@ def refusal_place(seen: Interaction) -> Iterator[Finding]:
 
 @lru_cache(maxsize=256)
 def _has_places(schema: Schema) -> bool:
-    """Return whether the form of a refusal has room for places; the whole document is looked through, so only once."""
-    return '"loc"' in json.dumps(schema.rooted())
+    """Return whether a refusal has FastAPI's form: entries of a detail that say place, message and type."""
+    views, view = view_of(schema)
+    detail = views.fields(view).get("detail")
+    if detail is None:
+        return False
+    entries = [views.below(leaf, "items") for leaf in views.leaves(detail)]
+    return any({"loc", "msg", "type"} <= required(each).keys() for each in entries)
 
 
 def _same_place(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Return whether two places are the same, or one stands above the other; numbers in text are not told apart."""
-    shorter = min(len(one), len(other))
-    if shorter < 1 or (one[:1] != other[:1]):
+    """Return whether two places are the same, or one stands above the other; numbers in text are not told apart.
+
+    `one` may name the branches of unions on its way, as FastAPI does, which are no part of the value.
+    """
+    if min(len(one), len(other)) < 1 or (one[:1] != other[:1]):
         return False
     if other[:1] == ("body",) and len(other) == 2 and isinstance(other[1], int):  # a place in text that is no JSON
         return True
-    return one[:shorter] == other[:shorter] and (shorter > 1 or len(one) == len(other) == 1)
+    shorter = min(len(one), len(other))
+    if shorter == 1:
+        return len(one) == len(other)
+    if one[:shorter] == other[:shorter]:
+        return True
+    rest = iter(one)
+    return len(one) > len(other) and all(part in rest for part in other)
 
 
-@check("echoes-path", claims=True)
+def _tells_path(seen: Interaction) -> bool:
+    is_told = seen.is_success and is_json(seen.answer.media_type) and bool(seen.case.path)
+    value = seen.value if is_told else None
+    return isinstance(value, dict) and any(name in value for name in seen.case.path)
+
+
+@check("echoes-path", applies=_tells_path)
 def echoes_path(seen: Interaction) -> Iterator[Finding]:
-    """An answer that tells a value of the path tells the one that was asked for."""
-    if not seen.is_success or not is_json(seen.answer.media_type):
-        return
+    """An answer that tells a value of the path tells the one that was asked for, letter by letter."""
     value = seen.value
     for name, sent in seen.case.path.items():
-        if isinstance(value, dict) and isinstance(value.get(name), str) and value[name] != sent:
+        told = value.get(name)
+        if not isinstance(told, str) or told == sent or _is_uuid(told, sent):
+            continue
+        if seen.keeps_state or (told != seen.usual_path.get(name) and _is_changed(told, sent)):
             message = f"{name} is another than the one that was asked for"
-            yield wrong(message, join("/response/body", name), sent, value[name])
+            yield wrong(message, join("/response/body", name), sent, told)
 
 
-@check("required-headers")
+def _is_uuid(told: str, sent: str) -> bool:
+    """Return whether two texts are the same UUID, which may be written in several ways."""
+    try:
+        return UUID(told) == UUID(sent)
+    except ValueError:
+        return False
+
+
+LEAST_CUT = 8
+"""How many characters of an id must be left of it to say that it was cut."""
+
+
+def _is_changed(told: str, sent: str) -> bool:
+    """Return whether a text is visibly made of another: in another case or form, decoded once more, trimmed, cut."""
+    forms = {_folded(each) for each in (sent, unquote(sent), unquote_plus(sent), quote(sent, safe=""))}
+    return _folded(told) in forms or (len(told) >= LEAST_CUT and sent.startswith(told))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+@check("required-headers", applies=lambda seen: seen.reply is not None and bool(seen.reply.required_headers))
 def required_headers(seen: Interaction) -> Iterator[Finding]:
     """The header fields that the contract requires are there, and hold their schemas."""
     reply = seen.reply
@@ -369,20 +492,19 @@ def is_stream(seen: Interaction) -> bool:
     return seen.answer.media_type == EVENT_STREAM and seen.is_success and not seen.answer.failure
 
 
-@check("stream-framing")
+@check("stream-framing", applies=is_stream)
 def stream_framing(seen: Interaction) -> Iterator[Finding]:
     """A stream is framed as server-sent events, with one line of JSON for each."""
-    if is_stream(seen):
-        _, problem = parse(seen.answer.body)
-        if problem:
-            yield wrong(f"the stream is not framed: {problem}", "/response/body", "server-sent events")
+    _, problem = parse(seen.answer.body)
+    if problem:
+        yield wrong(f"the stream is not framed: {problem}", "/response/body", "server-sent events")
 
 
-@check("stream-event-schema")
+@check("stream-event-schema", applies=is_stream)
 def stream_event_schema(seen: Interaction) -> Iterator[Finding]:
     """Each event of a stream holds the schema of its events."""
     media = seen.media
-    if not is_stream(seen) or media is None or media.item_schema is None:
+    if media is None or media.item_schema is None:
         return
     for index, event in enumerate(events_of(seen)):
         if not media.item_schema.is_valid(event.data):

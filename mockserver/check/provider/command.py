@@ -3,18 +3,18 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import click
 
-from mockserver.api import AUTO, Api, choose, read_contracts
+from mockserver.api import AUTO, Api, choose, default, read_contracts
 from mockserver.check.coverage.report import RecordingTarget, joined
-from mockserver.check.part import HeldOperation, part_of
+from mockserver.check.part import CheckPart, HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.model import Report, mapped
@@ -25,6 +25,9 @@ from mockserver.control.access import is_loopback
 from mockserver.errors import UsageError
 from mockserver.messages import Headers, Json, Request
 from mockserver.redact import hider
+
+ANY_KEY = "any-key"
+"""What is sent where no key is known."""
 
 PATIENCE = 10.0
 """Seconds that an answer may take by default."""
@@ -55,6 +58,14 @@ class ServerInfo(NamedTuple):
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--timeout", "patience", type=float, default=PATIENCE, show_default=True, help="Seconds for one answer.")
 @click.option("--operation", "operations", multiple=True, help="Only cases of this operation; may be repeated.")
+@click.option(
+    "--path-value",
+    "path_values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _, __, pairs: [read_path_value(each) for each in pairs],
+    help="A value for a parameter of paths, by NAME or OPERATION.NAME; may be repeated.",
+)
 @click.option("--read-only", is_flag=True, help="Ask only for what changes nothing.")
 @click.option("--state/--no-state", default=None, help="Whether the server keeps sessions.  [default: found out]")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first problem.")
@@ -90,6 +101,16 @@ def command(
     deliver(report, reports, files_of(contract, choose(api, contract)))
 
 
+def read_path_value(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE; a UsageError says what is wrong with it."""
+    name, equals, value = text.partition("=")
+    if not name or not equals or value in ("", ".", ".."):
+        what = f"{text!r} is no value of a path"
+        why = "a path has neither empty nor dot segments" if name and equals else ""
+        raise UsageError(what, where="--path-value", why=why, fix="write NAME=VALUE, or OPERATION.NAME=VALUE")
+    return name, value
+
+
 def check_any(
     server: Any,
     api: str | None,
@@ -110,7 +131,8 @@ def check_any(
     part = part_of(pack)
     if isinstance(server, str):
         server = checked_url(server, allow_remote)
-        key = key or read_key(key_env or part.key_variable, server)
+        key_env = key_env or key_variable(part, server)
+        key = key or read_key(key_env, server)
     with ExitStack() as stack:
         target = stack.enter_context(target_of(server, patience))
         found = ServerInfo(ask_health(target))
@@ -119,10 +141,12 @@ def check_any(
             target.headers.append((b"x-mock-scope", scope.encode()))
             stack.callback(_drop, target, scope)
         contracts = contracts_of(contract, found, pack)
-        refuse_unknown(operations, contracts)
+        refuse_unknown(operations, contracts, more.get("path_values", ()))
         keeps_state = found.plays if state is None else state
         options = Options(
-            key=key or "any-key",
+            key=key or ANY_KEY,
+            is_known_key=key not in (None, ANY_KEY) and not found.is_mock,
+            left_out=left_out(contracts, operations),
             key_env=key_env,
             part=part,
             state=keeps_state,
@@ -132,17 +156,15 @@ def check_any(
         )
         asked = RecordingTarget(target) if coverage else target
         report = check_target(asked, placed(contracts), options, tell)
-        hide = hider(secrets_of(server, key))
+        hide = hider([key] if key and key != ANY_KEY else [])
         report = report if hide is None else mapped(report, hide)
         return joined(report, asked.coverage(contracts)) if isinstance(asked, RecordingTarget) else report
 
 
-def secrets_of(server: Any, key: str | None) -> Iterator[str]:
-    """Yield what a report must not show, although the server may repeat it: the key, and the password of its URL."""
-    if key and key != "any-key":
-        yield key
-    if isinstance(server, str) and (password := urlsplit(server).password):
-        yield from (password, unquote(password))
+def left_out(contracts: Sequence[Contract], names: Sequence[str]) -> dict[str, str]:
+    """Return the operations that cannot be asked, each with the reason; of those that are named, if any are."""
+    found = {name: why for each in contracts for name, why in each.left_out.items()}
+    return {name: f"it cannot be asked: {why}" for name, why in found.items() if not names or name in names}
 
 
 def target_of(server: Any, patience: float) -> AbstractContextManager[Target]:
@@ -158,7 +180,15 @@ def checked_url(url: str, allow_remote: bool) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is no URL of a server", fix="write http://127.0.0.1:4010")
-    if not allow_remote and not (parts.hostname == "localhost" or is_loopback(parts.hostname)):
+    if odd := [name for name in ("query", "fragment", "username") if getattr(parts, name)]:
+        what = {"query": "a query", "fragment": "a fragment", "username": "a user"}[odd[0]]
+        raise UsageError(
+            f"the URL of a server has {what}, which would not be sent",
+            where=f"{parts.scheme}://{parts.hostname}",
+            why="a check makes the path, the query and the header fields of every request itself",
+            fix="leave it out; a key is taken from the variable that --api-key-env names",
+        )
+    if not allow_remote and not is_local(url):
         raise UsageError(
             f"{parts.hostname} is not this machine",
             why="a check sends thousands of requests, and makes and deletes sessions",
@@ -167,12 +197,24 @@ def checked_url(url: str, allow_remote: bool) -> str:
     return url.rstrip("/")
 
 
+def is_local(url: str) -> bool:
+    """Return whether a URL is of this machine."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or is_loopback(host)
+
+
+def key_variable(part: CheckPart, url: str) -> str:
+    """Return the variable that holds the key: the API's own, or for a local server another's if only that is set."""
+    own, usual = part.key_variable, part_of(default()).key_variable
+    return usual if own not in os.environ and usual in os.environ and is_local(url) else own
+
+
 def read_key(name: str, url: str) -> str:
     """Return the key that a variable holds; a UsageError where there is none, and the server is another machine's."""
     value = os.environ.get(name)
-    if value is None and not is_loopback(urlsplit(url).hostname or "") and urlsplit(url).hostname != "localhost":
+    if value is None and not is_local(url):
         raise UsageError(f"there is no key in {name}", fix=f"export {name}, or name another with --api-key-env")
-    return value or "any-key"
+    return value or ANY_KEY
 
 
 def ask_health(target: Target) -> Json:
@@ -197,16 +239,23 @@ def contracts_of(name: str, found: ServerInfo, api: Api | None) -> Sequence[Cont
         if not set(served) <= api.contracts.keys():
             raise UsageError(f"the mock serves the contract {served[0]!r}", fix="name its file: --contract FILE")
         name = str(served[0]) if len(served) == 1 else name
-    return read_contracts(name, api)
+    return read_contracts(name, api, partly=True)
 
 
-def refuse_unknown(names: Sequence[str], contracts: Sequence[Contract]) -> None:
-    """Refuse the name of an operation that none of the contracts has, by a UsageError."""
-    known = sorted({each.id for contract in contracts for each in contract.operations})
+def refuse_unknown(
+    names: Sequence[str], contracts: Sequence[Contract], path_values: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Refuse the name of an operation, or of a parameter of a path, that no contract has, by a UsageError."""
+    known = sorted({name for each in contracts for name in (*(o.id for o in each.operations), *each.left_out)})
     if unknown := [name for name in names if name not in known]:
         raise UsageError(
             f"there is no operation {unknown[0]!r}", where="--operation", fix=f"there are {', '.join(known)}"
         )
+    operations = [each for contract in contracts for each in contract.operations]
+    parts = {text for each in operations for name in each.names for text in (name, f"{each.id}.{name}")}
+    if strange := [name for name, _ in path_values if name not in parts]:
+        there = ", ".join(sorted({name for each in operations for name in each.names})) or "none"
+        raise UsageError(f"no path has a parameter {strange[0]!r}", where="--path-value", fix=f"there are {there}")
 
 
 def placed(contracts: Sequence[Contract]) -> list[HeldOperation]:

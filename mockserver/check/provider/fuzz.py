@@ -10,16 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky, FlakyFailure
 
 from mockserver.answer.generate import generate
-from mockserver.check.provider.boundaries import body_variants, variants
-from mockserver.check.provider.cases import UNSENT, Case
+from mockserver.check.provider.boundaries import body_variants, path_texts, variants
+from mockserver.check.provider.cases import Case
+from mockserver.check.provider.sides import seen_from
+from mockserver.check.provider.values import base_body, usual
 from mockserver.contract.openapi import Operation
 from mockserver.contract.resolved import view_of
+from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
 
 MOST_CAUSES = 10
 """How many different problems are shrunk for one operation."""
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+IN_PATH = TEXT.filter(lambda text: text not in ("", ".", ".."))
 
 
 class _FoundError(Exception):
@@ -111,14 +117,20 @@ def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[C
         ]
         for each in parameters
     }
+    base = usual(operation, path)
+    shapes = {each.name: path_texts(each, path[each.name]) for each in operation.parameters if each.location == "path"}
 
     @st.composite
     def draw(make: Any) -> Case:
-        body: Json = UNSENT
-        if operation.body is not None:
-            body = make(_bodies(operation, boundary))
-        query = [(name, make(st.sampled_from(odd[name]) | TEXT)) for name in make(_some(sorted(odd)))]
-        return Case("drawn", operation, path, tuple(query), body)
+        body = base.body if operation.body is None else make(_bodies(operation, boundary))
+        names = make(_some(sorted(odd)))
+        query = [pair for pair in base.query if pair[0] not in names]
+        query += [(name, make(st.sampled_from(odd[name]) | TEXT)) for name in names]
+        where = dict(path)
+        if shapes and make(st.integers(0, 4)) == 4:
+            name = make(st.sampled_from(sorted(shapes)))
+            where[name] = make(st.sampled_from(shapes[name]) | IN_PATH)
+        return base._replace(name="drawn", path=where, query=tuple(query), body=body)
 
     return draw()
 
@@ -132,12 +144,15 @@ def _some(names: list[str]) -> "st.SearchStrategy[list[str]]":
 
 def _bodies(operation: Operation, boundary: list[Json]) -> "st.SearchStrategy[Json]":
     """Draw bodies: made from the schema, a boundary, or one with a field that is something else."""
-    schema = operation.body.schema if operation.body is not None else None
+    schema = seen_from(operation.body.schema, "made") if operation.body is not None else None
 
     @st.composite
     def made(make: Any) -> Json:
         chance: Random = make(st.randoms(use_true_random=False))
-        return generate(schema, chance) if schema is not None else None
+        try:
+            return generate(schema, chance) if schema is not None else None
+        except ContractError:  # no value can be made for a part of it that may be left out
+            return base_body(operation)
 
     @st.composite
     def changed(make: Any) -> Json:

@@ -1,16 +1,18 @@
 """The rules of requests that are wrong by themselves, which are asked once for each operation."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from msgspec import structs
 
-from mockserver.check.provider.boundaries import base_body
-from mockserver.check.provider.cases import Case, request_of
-from mockserver.check.provider.checks import CHECKS, Check, wrong
+from mockserver.check.provider.cases import request_of
+from mockserver.check.provider.checks import CHECKS, Check, declares, wrong
+from mockserver.check.provider.values import usual
 from mockserver.check.target import Answer
-from mockserver.contract.openapi import Contract, Operation, taken_methods
-from mockserver.messages import Finding, Headers, Request
+from mockserver.contract.openapi import Contract, Operation
+from mockserver.contract.schema import join, resolve
+from mockserver.messages import Finding, Headers, Level, Request
 
 
 class ProtocolCase(NamedTuple):
@@ -23,42 +25,65 @@ class ProtocolCase(NamedTuple):
     contract: Contract
     other: Answer | None = None
     """The answer that this one is compared with."""
+    reads_types: bool = False
+    """Whether the service is known to refuse what is said to be of another type."""
 
 
 LookAtProtocol: TypeAlias = Callable[[ProtocolCase], Iterator[Finding]]
 
-PROTOCOL: dict[str, tuple[str, LookAtProtocol]] = {}
-"""The rules of protocol_cases: name -> sentence, and what looks."""
+
+class ProtocolCheck(NamedTuple):
+    """A rule of protocol cases: its sentence, what looks, and the kinds of cases that it is about."""
+
+    sentence: str
+    look: LookAtProtocol
+    kinds: tuple[str, ...]
 
 
-def protocol_check(name: str) -> Callable[[LookAtProtocol], LookAtProtocol]:
-    """Make a function a rule of protocol_cases."""
+PROTOCOL: dict[str, ProtocolCheck] = {}
+"""The rules of protocol_cases, by name."""
+
+
+def protocol_check(name: str, *kinds: str) -> Callable[[LookAtProtocol], LookAtProtocol]:
+    """Make a function a rule of protocol cases of some kinds; it looks only where something came back."""
 
     def add(look: LookAtProtocol) -> LookAtProtocol:
-        PROTOCOL[name] = ((look.__doc__ or "").strip().splitlines()[0], look)
+        PROTOCOL[name] = ProtocolCheck((look.__doc__ or "").strip().splitlines()[0], look, kinds)
         return look
 
     return add
 
 
-@protocol_check("key-enforced")
+def run_protocol(asked: ProtocolCase) -> Iterator[tuple[str, list[Finding]]]:
+    """Look at an answer by every rule that is about its kind."""
+    if not asked.answer.failure:
+        for name, each in PROTOCOL.items():
+            if asked.kind in each.kinds:
+                yield name, list(each.look(asked))
+
+
+UNSERVED = (405, 501)
+"""What a server answers to a method that it does not take here, or nowhere (RFC 9110, 15.5.6 and 15.6.2)."""
+
+
+WRONG_KEY = b"Bearer wrong-key-0123456789abcdef"
+"""A key that is well formed, and that nobody has."""
+
+
+@protocol_check("key-enforced", "no key", "wrong key")
 def key_enforced(asked: ProtocolCase) -> Iterator[Finding]:
-    """A request without a key is refused with 401, which says how to bring one."""
-    if asked.kind != "no key" or asked.answer.failure:
+    """A request without a right key is refused with 401, which says how to bring one."""
+    status = asked.answer.status
+    if status == 401:
+        told = ", ".join(asked.answer.headers.all(b"www-authenticate"))
+        if _says_nothing_of_headers(asked) and not re.search(r"(^|,)\s*bearer(\s|,|$)", told, re.IGNORECASE):
+            message = "a 401 does not say how to bring a key"
+            yield wrong(message, "/response/header/www-authenticate", "Bearer", told or None)
         return
-    if asked.answer.status != 401:
-        yield wrong(
-            "a request without a key was not refused",
-            "/response/status",
-            401,
-            asked.answer.status,
-            asked.operation.place,
-        )
-    elif _says_nothing_of_headers(asked) and not (
-        (asked.answer.headers.text(b"www-authenticate") or "").lower().startswith("bearer")
-    ):
-        received = asked.answer.headers.text(b"www-authenticate")
-        yield wrong("a 401 does not say how to bring a key", "/response/header/www-authenticate", "Bearer", received)
+    if status == 403 and (declares(asked.operation, 403) or asked.kind == "wrong key"):
+        return
+    what = "without a key" if asked.kind == "no key" else "with a wrong key"
+    yield wrong(f"a request {what} was not refused", "/response/status", 401, status, asked.operation.place)
 
 
 def _says_nothing_of_headers(asked: ProtocolCase) -> bool:
@@ -67,38 +92,36 @@ def _says_nothing_of_headers(asked: ProtocolCase) -> bool:
     return reply is None or "www-authenticate" not in reply.required_headers
 
 
-@protocol_check("method-refused")
+@protocol_check("method-refused", "other method")
 def method_refused(asked: ProtocolCase) -> Iterator[Finding]:
     """A method that a path does not take is refused with 405."""
-    if asked.kind == "other method" and not asked.answer.failure and asked.answer.status != 405:
+    if asked.answer.status not in UNSERVED:
         message = f"{asked.request.method} was not refused"
         yield wrong(message, "/response/status", 405, asked.answer.status, asked.operation.place)
 
 
-@protocol_check("allow-header")
-def allow_header(asked: ProtocolCase) -> Iterator[Finding]:
+@protocol_check("allow-header", "other method")
+def allow_told(asked: ProtocolCase) -> Iterator[Finding]:
     """A 405 says in Allow which methods the path takes."""
-    if asked.kind != "other method" or asked.answer.status != 405:
+    if asked.answer.status != 405:
         return
     told = {each.strip() for each in (asked.answer.headers.text(b"allow") or "").split(",") if each.strip()}
     declared = {each.method for each in asked.contract.operations if each.path == asked.operation.path}
-    if not declared <= told <= taken_methods(declared):
+    if not declared <= told <= {*asked.operation.allow.split(", ")}:
         yield wrong("Allow is not right", "/response/header/allow", sorted(declared), sorted(told))
 
 
-@protocol_check("unknown-path")
+@protocol_check("unknown-path", "unknown path")
 def unknown_path(asked: ProtocolCase) -> Iterator[Finding]:
     """A path that no operation has is refused with 404."""
-    if asked.kind == "unknown path" and not asked.answer.failure and asked.answer.status != 404:
+    if asked.answer.status != 404:
         yield wrong("an unknown path was not refused", "/response/status", 404, asked.answer.status)
 
 
-@protocol_check("head-as-get")
+@protocol_check("head-as-get", "head")
 def head_as_get(asked: ProtocolCase) -> Iterator[Finding]:
-    """HEAD answers as GET does, without the body."""
-    if asked.kind != "head" or asked.other is None or asked.answer.status == 405:
-        return
-    if asked.answer.failure or asked.other.failure:
+    """HEAD answers as GET does, without the body, or is refused with 405 where it is not declared."""
+    if asked.other is None or asked.answer.status in UNSERVED or asked.other.failure:
         return
     if asked.answer.status != asked.other.status:
         yield wrong("HEAD has another status than GET", "/response/status", asked.other.status, asked.answer.status)
@@ -109,18 +132,25 @@ def head_as_get(asked: ProtocolCase) -> Iterator[Finding]:
         yield wrong("HEAD has another content type than GET", "/response/header/content-type", expected, told)
 
 
-@protocol_check("malformed-refused")
+@protocol_check("malformed-refused", "malformed", "other type")
 def malformed_refused(asked: ProtocolCase) -> Iterator[Finding]:
-    """What is no JSON, no UTF-8 or of another type is refused."""
-    if asked.kind == "malformed" and not asked.answer.failure and not 400 <= asked.answer.status < 500:
-        yield wrong("what cannot be read was not refused", "/response/status", "4xx", asked.answer.status)
+    """What is no JSON or no UTF-8 is refused, and what is of another type by a service that is known to look at it."""
+    status = asked.answer.status
+    if 400 <= status < 500:
+        return
+    if asked.kind == "malformed":
+        yield wrong("what cannot be read was not refused", "/response/status", "4xx", status)
+    else:
+        kind = asked.request.headers.text(b"content-type")
+        level: Level = "error" if asked.reads_types else "note"
+        yield wrong(f"a body of the type {kind} was taken", "/request/header/content-type", "4xx", status, level=level)
 
 
 def sentences(more: Mapping[str, Check]) -> Mapping[str, str]:
     """Return every check of shape with its sentence, `more` of an API's own."""
     return {
         **{each.name: each.sentence for each in (*CHECKS.values(), *more.values())},
-        **{name: told for name, (told, _) in PROTOCOL.items()},
+        **{name: each.sentence for name, each in PROTOCOL.items()},
     }
 
 
@@ -143,25 +173,42 @@ MALFORMED: tuple[bytes, ...] = (
 
 
 def protocol_cases(
-    operation: Operation, path: Mapping[str, str], key: str | None
+    operation: Operation, path: Mapping[str, str], key: str | None, *, is_known_key: bool, first_of_path: bool
 ) -> Iterator[tuple[str, Request, Request | None]]:
-    """Yield each kind and request, and one that its answer is compared with, if any."""
-    usual = request_of(Case("the usual", operation, path, (), base_body(operation)), key)
+    """Yield each kind and request, and one that its answer is compared with, if any.
+
+    A wrong key is sent where the right one is known; what is about a path is sent by its first operation.
+    """
+    case = usual(operation, path)
+    plain = request_of(case, key)
     if operation.secured and key is not None:
-        for value in (None, b"", b"Bearer", b"Basic eDp5"):
-            yield "no key", _with_key(usual, value), None
-    for method in OTHER_METHODS:
-        if method not in operation.allow:
-            yield "other method", structs.replace(usual, method=method), None
-    yield "unknown path", structs.replace(usual, path=usual.path + "/unknown/path"), None
+        values = (None, b"", b"Bearer", b"Basic eDp5")
+        yield from (("no key", _with_key(plain, value), None) for value in values)
+        if is_known_key:
+            yield "wrong key", _with_key(plain, WRONG_KEY), None
+    if first_of_path:
+        others = (method for method in OTHER_METHODS if method not in operation.allow)
+        yield from (("other method", structs.replace(plain, method=method), None) for method in others)
+        yield "unknown path", structs.replace(plain, path=plain.path + "/unknown/path"), None
     if operation.method == "GET":
-        yield "head", structs.replace(usual, method="HEAD"), usual
+        yield "head", structs.replace(plain, method="HEAD"), plain
     if operation.body is not None:
-        for body in MALFORMED:
-            yield "malformed", structs.replace(usual, body=body), None
-        if operation.body.required:
-            for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded"):
-                yield "malformed", request_of(Case("another type", operation, path, (), usual.body, kind), key), None
+        yield from (("malformed", structs.replace(plain, body=body), None) for body in MALFORMED)
+    if operation.body is not None and operation.body.required:
+        for kind in sorted(OTHER_TYPES - declared_types(operation)):
+            yield "other type", request_of(case._replace(content_type=kind), key), None
+
+
+OTHER_TYPES = frozenset(("text/plain", "application/xml", "application/x-www-form-urlencoded"))
+
+
+def declared_types(operation: Operation) -> frozenset[str]:
+    """Return the content types that an operation takes; all the others where it takes any."""
+    if operation.body is None:
+        return frozenset()
+    _, node = resolve(operation.body.schema.document, join(operation.pointer, "requestBody"))
+    found = {name.partition(";")[0].strip().lower() for name in node.get("content", {})}
+    return OTHER_TYPES | found if "*/*" in found else frozenset(found)
 
 
 def _with_key(request: Request, value: bytes | None) -> Request:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -12,8 +13,18 @@ from mockserver.check.provider.boundaries import boundaries
 from mockserver.check.provider.cases import Case, Expectation, expectation_of, request_of
 from mockserver.check.provider.checks import Interaction, run_checks, wrong
 from mockserver.check.provider.fuzz import fuzz
-from mockserver.check.provider.protocol import PROTOCOL, ProtocolCase, protocol_cases, sentences
-from mockserver.check.report.model import Report, gathered
+from mockserver.check.provider.paths import PathValues
+from mockserver.check.provider.protocol import (
+    PROTOCOL,
+    UNSERVED,
+    ProtocolCase,
+    protocol_cases,
+    run_protocol,
+    sentences,
+)
+from mockserver.check.provider.reach import REACH, SERVED, Reach, is_taken, nothing_reached, one_cause_each
+from mockserver.check.provider.values import usual
+from mockserver.check.report.model import Report, Skipped, gathered
 from mockserver.check.report.reproduce import reproduction
 from mockserver.check.target import Target
 from mockserver.contract.openapi import Contract, Operation
@@ -45,6 +56,12 @@ class Options:
     """Whether to stop at the first problem."""
     operations: Collection[str] = ()
     """Only these operations get cases of their own, all where there are none; sequences call every one."""
+    path_values: Sequence[tuple[str, str]] = ()
+    """Values for parameters of paths, by NAME or OPERATION.NAME."""
+    is_known_key: bool = False
+    """Whether `key` is one that the server is known to ask for, so that another must be refused."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """The operations that cannot be asked, each with the reason."""
 
 
 class _EnoughError(Exception):
@@ -61,9 +78,20 @@ class Run:
     tell: Callable[[str], None] = lambda _: None
     findings: list[Finding] = field(default_factory=list)
     cases: int = 0
+    reach: Reach = field(default_factory=Reach)
+    paths: PathValues = field(init=False)
     lacking: dict[str, str] = field(default_factory=dict)
+    """The checks of state that could not be made, each with the reason."""
+    end: str = ""
+    """Why the run ended before it was complete."""
     began: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Make what finds values for paths, which sends requests of its own."""
+        options = self.options
+        read_only, told = options.read_only, options.path_values
+        self.paths = PathValues(self.operations, self.send, options.part, told, read_only=read_only)
 
     @property
     def causes(self) -> set[tuple[str, str, str, str]]:
@@ -82,14 +110,24 @@ class Run:
 
     def judged(self, seen: Interaction) -> list[Finding]:
         """Return what is wrong with the shape of an answer."""
-        found = run_checks(seen, self.options.part.checks, keeps_state=self.options.state)
-        return [self.finding(check.name, seen.operation, each, [seen.request]) for check, each in found]
+        options, operation = self.options, seen.operation
+        seen = seen._replace(
+            keeps_state=options.state,
+            names_places=options.part.is_fastapi,
+            usual_path=self.paths.known(operation),
+        )
+        self.reach.note(seen)
+        found = []
+        for check, wrongs in run_checks(seen, options.part.checks):
+            self.reach.looked.add((operation.id, check.name))
+            found += [self.finding(check.name, operation, each, [seen.request]) for each in wrongs]
+        return found
 
     def look(self, seen: Interaction) -> bool:
         """Count an answer, keep what is wrong with its shape, and say whether anything is."""
         found = self.judged(seen)
         self.keep(found)
-        return bool(found)
+        return any(each.level == "error" for each in found)
 
     def finding(self, check: str, operation: Operation, found: Finding, requests: Sequence[Request]) -> Finding:
         """Add to a finding which check made it, of which operation, and how to see it again."""
@@ -113,9 +151,9 @@ class Run:
             self.findings += found
             self.tell(self.describe())
         if self.options.at_first and any(each.level == "error" for each in self.findings):
-            raise _EnoughError
+            raise _EnoughError("it stopped at the first problem")
         if self.options.seconds and self.spent() > self.options.seconds:
-            raise _EnoughError
+            raise _EnoughError("the time was over")
 
     def describe(self) -> str:
         """Describe how far the run has come."""
@@ -132,23 +170,71 @@ class Run:
 
 READS = ("GET", "HEAD")
 
+LEAST_TAKEN = 50
+"""How many answers of success are looked at, so that a fault that shows one time in ten is hardly missed."""
+
 
 def check_target(
     target: Target, operations: Sequence[HeldOperation], options: Options, tell: Callable[[str], None] = lambda _: None
 ) -> Report:
-    """Check a server, and report; the same seed gives the same run."""
+    """Check a server, and report; the same seed gives the same run. What an interrupt leaves is reported, too."""
     chosen = [each for each in operations if not options.read_only or each[1].method in READS]
     run = Run(target, chosen, options, tell)
     try:
-        for phase in (_boundaries, _protocol, _state, _fuzz):
-            phase(run)
-    except _EnoughError:
-        pass
-    return _report(run, target.base)
+        _boundaries(run)
+        _protocol(run)
+        _state(run)
+        _fuzz(run)
+    except _EnoughError as error:
+        run.end = str(error)
+    except KeyboardInterrupt:
+        run.end = INTERRUPTED
+    return _report(run)
 
 
-def _report(run: Run, subject: str) -> Report:
-    findings = gathered(run.findings)
+INTERRUPTED = "it was interrupted"
+
+
+def _report(run: Run) -> Report:
+    options, reach = run.options, run.reach
+    operations = [operation for _, operation in run.asked]
+    state = options.part.state if options.state else {}
+    shape = {**sentences(options.part.checks), **REACH}
+    unreached = reach.unreached(operations, run.end)
+    absent = reach.missing(operations, run.paths, keeps_state=options.state) if not run.end else ()
+    missing = [run.finding(SERVED, operation, found, [seen.request]) for operation, found, seen in absent]
+    findings = gathered(one_cause_each(run.findings, missing, reach.looked, PROTOCOL))
+    skipped = [Skipped(name, why, is_operation=True) for name, why in {**options.left_out, **unreached}.items()]
+    skipped += [Skipped(name, why) for name, why in run.lacking.items()]
+    if not findings and operations and len(unreached) == len(operations):
+        findings = (nothing_reached(unreached),)
+    broken = {(each.operation, each.rule) for each in run.findings}
+    seen = {(operation, rule) for operation, rule in reach.looked if operation not in unreached}
+    passed = [f"{operation}: {rule}" for operation, rule in _in_order(seen - broken, operations, shape)]
+    looked_at = [name for name in state if name in reach.state]
+    passed += [name for name in looked_at if name not in {each.rule for each in findings}]
+    rules = {**shape, **{name: each.sentence for name, each in state.items()}}
+    return Report(
+        "check",
+        run.target.base,
+        findings,
+        _figures(run),
+        (),
+        rules,
+        tuple(passed),
+        tuple(skipped),
+        run.end == INTERRUPTED,
+    )
+
+
+def _in_order(
+    pairs: set[tuple[str, str]], operations: Sequence[Operation], rules: Collection[str]
+) -> list[tuple[str, str]]:
+    """Sort pairs of operation and rule as the contract and the pages have them."""
+    return [(each.id, rule) for each in operations for rule in rules if (each.id, rule) in pairs]
+
+
+def _figures(run: Run) -> dict[str, Any]:
     spent = run.spent()
     figures: dict[str, Any] = {
         "cases": run.cases,
@@ -162,80 +248,104 @@ def _report(run: Run, subject: str) -> Report:
         for name, why in run.lacking.items():
             by_reason.setdefault(why, []).append(name)
         figures["not looked at"] = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
-    state = run.options.part.state if run.options.state else {}
-    shape = sentences(run.options.part.checks)
-    broken = {(each.operation, each.rule) for each in findings}
-    passed = [
-        f"{operation.id}: {name}" for _, operation in run.asked for name in shape if (operation.id, name) not in broken
-    ]
-    passed += [name for name in state if name not in run.lacking and name not in {each.rule for each in findings}]
-    rules = {**shape, **{name: each.sentence for name, each in state.items()}}
-    return Report("check", subject, findings, figures, (), rules, tuple(passed))
+    return figures
 
 
-def path_values(run: Run, operation: Operation) -> Mapping[str, str]:
-    """Return values for the path of an operation: of a record that is there, where the pack can make one."""
-    values = dict.fromkeys(operation.names, "check-1")
-    if run.options.read_only:
-        return values
-    return {**values, **run.options.part.path_values(run.operations, run.send, operation)}
+@contextmanager
+def _askable(run: Run, operation: Operation) -> Iterator[None]:
+    """Leave out an operation for which no valid request can be made; the others are checked all the same."""
+    try:
+        yield
+    except ContractError as error:
+        run.reach.unaskable.setdefault(operation.id, f"it cannot be asked: {error.what}; {error.fix or error.why}")
 
 
 def _boundaries(run: Run) -> None:
-    """Send the examples and every boundary, one at a time."""
+    """Send the examples and every boundary, one at a time; then the usual request until it was often taken."""
     for contract, operation in run.asked:
-        path = path_values(run, operation)
-        try:
+        with _askable(run, operation):
+            _find_path(run, contract, operation)
+            path = run.paths.of(operation)
             for case in boundaries(operation, path):
                 run.look(run.send(contract, case))
-        except ContractError as error:
-            run.lacking[operation.id] = error.what
+            again = usual(operation, path, "the usual, once more")
+            for _ in range(LEAST_TAKEN - run.reach.taken[operation.id] if operation.method != "DELETE" else 0):
+                if not run.reach.taken[operation.id]:
+                    break
+                run.look(run.send(contract, again))
+
+
+def _find_path(run: Run, contract: Contract, operation: Operation) -> None:
+    """Try values for a path until the server takes one."""
+    for values in run.paths.tried(operation) if operation.names else ():
+        seen = run.send(contract, usual(operation, values))
+        run.look(seen)
+        if is_taken(seen):
+            run.paths.take(operation, values)
+            return
 
 
 def _protocol(run: Run) -> None:
     """Send what is wrong by itself: no key, other methods, unknown paths, bytes that are no JSON."""
+    seen: set[str] = set()
     for contract, operation in run.asked:
-        path = path_values(run, operation)
-        for kind, request, other in protocol_cases(operation, path, run.options.key):
-            if run.options.read_only and request.method not in (*READS, "OPTIONS"):
-                continue
-            compared = run.target.ask(other) if other is not None else None
-            answer = run.target.ask(request)
-            if answer.failure == "unsent":
-                continue
-            asked = ProtocolCase(kind, request, answer, operation, contract, compared)
-            found = [
-                run.finding(name, operation, each, [request])
-                for name, (_, look) in PROTOCOL.items()
-                for each in look(asked)
-            ]
-            run.keep([*found, *_shape_of_protocol(run, asked)])
+        first = operation.path not in seen
+        seen.add(operation.path)
+        known = run.options.is_known_key
+        with _askable(run, operation):
+            cases = protocol_cases(
+                operation, run.paths.of(operation), run.options.key, is_known_key=known, first_of_path=first
+            )
+            for kind, request, other in cases:
+                _ask_protocol(run, contract, operation, kind, request, other)
+
+
+def _ask_protocol(
+    run: Run, contract: Contract, operation: Operation, kind: str, request: Request, other: Request | None
+) -> None:
+    if run.options.read_only and request.method not in (*READS, "OPTIONS"):
+        return
+    compared = run.target.ask(other) if other is not None else None
+    answer = run.target.ask(request)
+    if answer.failure == "unsent":
+        return
+    asked = ProtocolCase(kind, request, answer, operation, contract, compared, run.options.part.is_fastapi)
+    found = []
+    for name, wrongs in run_protocol(asked):
+        run.reach.looked.add((operation.id, name))
+        found += [run.finding(name, operation, each, [request]) for each in wrongs]
+    run.keep([*found, *_shape_of_protocol(run, asked)])
 
 
 def _shape_of_protocol(run: Run, asked: ProtocolCase) -> Iterator[Finding]:
     """Look at the shape of an answer: an error has its declared form, too."""
+    if asked.kind == "head" and asked.answer.status in UNSERVED:
+        return
     if asked.kind in ("unknown path", "other method"):
-        if asked.answer.status >= 500 or asked.answer.failure:
+        is_failed = asked.answer.status >= 500 and asked.answer.status not in UNSERVED
+        if is_failed or asked.answer.failure:
             found = wrong(f"the server failed: {asked.answer.failure or asked.answer.status}", "/response/status")
             yield run.finding("no-server-error", asked.operation, found, [asked.request])
         return
     case = Case(asked.kind, asked.operation, {})
     seen = Interaction(case, asked.request, Expectation("either"), asked.answer, asked.contract, run.options.patience)
-    for check, found in run_checks(seen, run.options.part.checks, keeps_state=run.options.state):
-        yield run.finding(check.name, asked.operation, found, [asked.request])
+    for check, wrongs in run_checks(seen, run.options.part.checks):
+        run.reach.looked.add((asked.operation.id, check.name))
+        for found in wrongs:
+            yield run.finding(check.name, asked.operation, found, [asked.request])
 
 
 def _fuzz(run: Run) -> None:
     """Send drawn requests; what is found is shrunk to the least that shows it."""
     count = max(1, run.options.examples // max(1, len(run.asked)))
     for number, (contract, operation) in enumerate(run.asked):
-        path = path_values(run, operation)
 
         def examine(case: Case, contract: Contract = contract) -> list[Finding]:
             run.keep([])
             return run.judged(run.send(contract, case))
 
-        fuzz(operation, path, count, run.options.seed + number, examine, run)
+        with _askable(run, operation):
+            fuzz(operation, run.paths.of(operation), count, run.options.seed + number, examine, run)
 
 
 def _state(run: Run) -> None:
@@ -267,4 +377,5 @@ def _check_state(run: Run, check: StateCheck, chance: Random) -> None:
     found = [run.finding(check.name, operation, each, driver.trail) for each in check.look(driver)]
     if driver.misshapen:
         raise LackingError("the shape of an answer is wrong")
+    run.reach.state.add(check.name)
     run.keep(found, 0)

@@ -45,6 +45,8 @@ def as_terminal(report: Report, _: Files = NO_FILES) -> str:
         if reproduction is not None:
             lines.append("   again:")
             lines += [f"     {visible(line)}" for line in reproduction.curl.splitlines()]
+    if report.unreached:
+        lines += ["", "not reached:", *(f"  {each.name}: {each.why}" for each in report.skipped if each.is_operation)]
     lines += ["", f"{report.command}: {verdict_text(report)}"]
     return "\n".join(lines) + "\n"
 
@@ -54,7 +56,12 @@ def verdict_text(report: Report) -> str:
     count = len(report.errors)
     others = len(report.findings) - count
     verdict = "nothing wrong" if not count else f"{count} problem{'s' * (count != 1)}"
-    return verdict + (f", {others} to note" if others else "")
+    if not count and report.unreached:
+        verdict += " in what was reached"
+    verdict += f", {others} to note" if others else ""
+    if report.unreached:
+        verdict += f", {len(report.unreached)} not reached"
+    return verdict + (" (interrupted)" if report.interrupted else "")
 
 
 def plain(value: Json) -> str:
@@ -92,12 +99,16 @@ def _text_table(table: Table) -> Iterator[str]:
 def as_markdown(report: Report, _: Files = NO_FILES) -> str:
     """Write a report in Markdown, for the summary of a CI run."""
     report = mapped(report, visible)
-    verdict = f"{'❌' if report.errors else '✅'} {verdict_text(report)}"
+    mark = "❌" if report.errors else "⚠️" if report.unreached or report.interrupted else "✅"
+    verdict = f"{mark} {verdict_text(report)}"
     lines = [f"## {report.command}: {_cell(report.subject)}", "", verdict]
     if report.figures:
         lines += ["", ", ".join(f"{name} **{_cell(plain(value))}**" for name, value in report.figures.items())]
     for table in report.tables:
         lines += ["", f"### {table.title}", "", *markdown_table(table)]
+    if report.skipped:
+        rows = [(each.name, each.why) for each in report.skipped]
+        lines += ["", "### Not looked at", "", *markdown_table(Table("", ("what", "why"), rows))]
     if report.findings:
         lines += ["", "### Problems", ""]
         columns = ("rule", "whose fault", "operation", "where", "what", "cases")
@@ -154,13 +165,17 @@ def as_junit(report: Report, _: Files = NO_FILES) -> str:
     for each in report.findings:
         cases.setdefault(f"{each.operation}: {each.rule}" if each.operation else each.rule, []).append(each)
     failed = sum(any(each.level == "error" for each in found) for found in cases.values())
-    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    tests, skipped = len(cases) + len(report.skipped), len(report.skipped)
+    counts = {"tests": str(tests), "failures": str(failed), "errors": "0", "skipped": str(skipped)}
     suite = SubElement(suites, "testsuite", {"name": f"mockserver {report.command}", **counts})
     properties = SubElement(suite, "properties")
     for name, value in {"subject": report.subject, **report.figures}.items():
         SubElement(properties, "property", {"name": name, "value": plain(value)})
     for name, found in cases.items():
         _junit_case(SubElement(suite, "testcase", {"classname": report.command, "name": name}), found)
+    for each in report.skipped:
+        case = SubElement(suite, "testcase", {"classname": report.command, "name": each.name})
+        SubElement(case, "skipped", {"message": each.why})
     indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
 
@@ -196,6 +211,11 @@ def as_sarif(report: Report, files: Files = NO_FILES) -> str:
     run: Json = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     if f'"{PACKED}"' in json.dumps(results):
         run["originalUriBaseIds"] = {PACKED: {"uri": data_dir().as_uri() + "/"}}
+    if report.skipped or report.interrupted:
+        notes = [f"{each.name} was not looked at: {each.why}" for each in report.skipped]
+        notifications = [{"level": "warning", "message": {"text": text}} for text in notes]
+        succeeded = not report.interrupted
+        run["invocations"] = [{"executionSuccessful": succeeded, "toolExecutionNotifications": notifications}]
     document = {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
 
@@ -242,7 +262,8 @@ def _artifact(found: Spot) -> Json:
 def as_annotations(report: Report, files: Files = NO_FILES) -> str:
     """Write a report as the workflow commands that CI systems show beside the code."""
     lines = []
-    for each in mapped(report, visible).findings:
+    report = mapped(report, visible)
+    for each in report.findings:
         kind = "notice" if each.level == "note" else each.level
         found = spot(each.contract, files) if each.contract else None
         fields = {"file": found.file, "line": str(found.line)} if found is not None else {}
@@ -250,6 +271,8 @@ def as_annotations(report: Report, files: Files = NO_FILES) -> str:
         pairs = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in fields.items())
         text = f"{each.where}: {each.message}" if each.where else each.message
         lines.append(f"::{kind} {pairs}::{_escaped(text)}")
+    for skipped in (each for each in report.skipped if each.is_operation):
+        lines.append(f"::warning title=not reached {_escaped(skipped.name, ',:')}::{_escaped(skipped.why)}")
     return "".join(line + "\n" for line in lines)
 
 

@@ -58,6 +58,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was not looked at, and why: an operation that was never reached, or a rule."""
+
+    name: str
+    why: str
+    is_operation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that a command found; `figures` are names and values in the order in which they are told."""
 
@@ -70,6 +79,15 @@ class Report:
     """The rules that were looked at, each with its sentence."""
     passed: tuple[str, ...] = ()
     """What was looked at and found right, by name: an operation and a rule, say."""
+    skipped: tuple[Skipped, ...] = ()
+    """What was not looked at, which is never said to be right."""
+    interrupted: bool = False
+    """Whether the run was ended from outside before it was complete."""
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """The operations that were never reached."""
+        return tuple(each.name for each in self.skipped if each.is_operation)
 
     @property
     def clean(self) -> bool:
@@ -92,7 +110,7 @@ def mapped(value: Any, change: Callable[[str], str]) -> Any:
         return Reproduction(*(change(each) for each in value))
     if isinstance(value, list | tuple):
         return type(value)(mapped(each, change) for each in value)
-    if isinstance(value, Report | Table | Finding):
+    if isinstance(value, Report | Table | Finding | Skipped):
         return replace(value, **{each.name: mapped(getattr(value, each.name), change) for each in fields(value)})
     return value
 
@@ -121,6 +139,8 @@ def as_json(report: Report) -> Json:
         ],
         "rules": dict(report.rules),
         "passed": list(report.passed),
+        "skipped": [{"name": each.name, "why": each.why} for each in report.skipped],
+        "interrupted": report.interrupted,
     }
 
 

@@ -13,6 +13,9 @@ from mockserver.check.report.locate import NO_FILES, Files
 from mockserver.check.report.model import Report
 from mockserver.errors import StartError, UsageError
 
+INTERRUPTED = 130
+"""The exit code of a run that was ended by Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+
 
 class ReportTarget(NamedTuple):
     """A format of a report, and the file it goes to; no file is stdout."""
@@ -64,7 +67,7 @@ def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> 
             write_file(target.file, text)
     if all(target.file is not None for target in targets):
         click.echo(f"{report.command}: {verdict_text(report)}", err=True)
-    sys.exit(1 if report.errors else 0)
+    sys.exit(INTERRUPTED if report.interrupted else 1 if report.errors else 0)
 
 
 def write_file(path: Path, text: str) -> None:

@@ -28,7 +28,7 @@ def _is_chat(seen: Interaction) -> bool:
     return any(kind == "stop" or kind.endswith("_delta") for kind, _, _ in typed(seen))
 
 
-@check("stream-event-name", EVENTS)
+@check("stream-event-name", EVENTS, applies=is_stream)
 def stream_event_name(seen: Interaction) -> Iterator[Finding]:
     """Pieces are events named delta, all others are named message."""
     if not _is_chat(seen):
@@ -41,7 +41,7 @@ def stream_event_name(seen: Interaction) -> Iterator[Finding]:
             )
 
 
-@check("stream-stop", EVENTS)
+@check("stream-stop", EVENTS, applies=is_stream)
 def stream_stop(seen: Interaction) -> Iterator[Finding]:
     """A turn ends with its stop, and has no other."""
     if not is_stream(seen) or seen.media is None or seen.media.item_schema is None or not seen.answer.body:
@@ -55,7 +55,7 @@ def stream_stop(seen: Interaction) -> Iterator[Finding]:
         yield wrong("the turn does not end with its one stop", "/response/body/stop", "one stop, the last", kinds[-3:])
 
 
-@check("stream-order", EVENTS)
+@check("stream-order", EVENTS, applies=is_stream)
 def stream_order(seen: Interaction) -> Iterator[Finding]:
     """A result follows its call, with the same id and name, and no call is left without one."""
     calls: dict[str, str] = {}
@@ -70,7 +70,7 @@ def stream_order(seen: Interaction) -> Iterator[Finding]:
         yield wrong("a call has no result", "/response/body/tool_call/call_id", "a result", sorted(calls))
 
 
-@check("stream-adds-up", EVENTS)
+@check("stream-adds-up", EVENTS, applies=is_stream)
 def stream_adds_up(seen: Interaction) -> Iterator[Finding]:
     """The pieces of a text add up to the text after them."""
     pieces = dict.fromkeys(WHOLE, "")

@@ -75,6 +75,7 @@ SDK = Sdk(
 PART = CheckPart(
     key_variable="LLAMA_CLOUD_API_KEY",
     checks=EVENTS,
+    is_fastapi=True,
     state=STATE,
     driver=ChatDriver,
     operations=frozenset(ROUTES),

@@ -1,0 +1,155 @@
+"""What a schema asks of one side: readOnly fields belong to answers alone, writeOnly ones to requests alone."""
+
+import copy
+from collections.abc import Iterator
+from functools import lru_cache
+from random import Random
+from typing import Literal, TypeAlias
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+from msgspec import structs
+
+from mockserver.contract.openapi import Operation
+from mockserver.contract.schema import Schema, lookup
+from mockserver.errors import ContractError
+from mockserver.messages import Json
+
+OneSide: TypeAlias = Literal["request", "strict request", "answer", "made"]
+"""A request without the fields that need not be sent; one that must not send them; an answer; what is made."""
+
+MARKS = {"request": "readOnly", "strict request": "readOnly", "made": "readOnly", "answer": "writeOnly"}
+
+MOST_DOCUMENTS = 32
+"""How many documents are kept as one side sees them."""
+
+_made: dict[tuple[int, str], tuple[Json, Json]] = {}
+
+
+@lru_cache(maxsize=1_024)
+def seen_from(schema: Schema, side: OneSide) -> Schema:
+    """Return a schema as one side sees it, at the same place of a changed copy of its document."""
+    document = _document(schema.document, side)
+    return schema if document is schema.document else Schema(document, schema.pointer, schema.name)
+
+
+@lru_cache(maxsize=256)
+def asked(operation: Operation) -> Operation:
+    """Return an operation whose body does not require what only answers have."""
+    body = operation.body
+    schema = None if body is None else seen_from(body.schema, "request")
+    if body is None or schema is body.schema:
+        return operation
+    return structs.replace(operation, body=structs.replace(body, schema=schema))
+
+
+def _document(document: Json, side: OneSide) -> Json:
+    key = id(document), side
+    if key not in _made:
+        if len(_made) >= MOST_DOCUMENTS:
+            _made.clear()
+        _made[key] = document, _changed(document, side)
+    return _made[key][1]
+
+
+def _changed(document: Json, side: OneSide) -> Json:
+    """Return a copy of a document with what a side changes; the document itself where that is nothing."""
+    mark = MARKS[side]
+    marked = [node for node in _objects(document) if node.get(mark) is True]
+    patterns = [node for node in _objects(document) if _needs_sample(node)] if side == "made" else []
+    if not marked and not patterns:
+        return document
+    made = copy.deepcopy(document)
+    for node in list(_objects(made)) if marked else ():
+        _change(made, node, mark, instead=side in ("request", "answer"))
+    for node in list(_objects(made)) if patterns else ():
+        if _needs_sample(node) and (text := _sample(node)) is not None:
+            node["examples"] = [text]
+    return made
+
+
+def _objects(node: Json) -> Iterator[dict[str, Json]]:
+    """List all objects in a document."""
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, dict):
+            yield each
+            stack += each.values()
+        elif isinstance(each, list):
+            stack += each
+
+
+def _change(document: Json, node: dict[str, Json], mark: str, *, instead: bool) -> None:
+    """Require no field of the other side; `instead` of its schema stands whether it may be there at all."""
+    names = _marked(document, node, mark, set())
+    for each in (node, *_parts(node)):
+        if isinstance(each.get("required"), list):
+            each["required"] = [name for name in each["required"] if name not in names]
+    own = node.get("properties")
+    for name in names & own.keys() if isinstance(own, dict) else ():
+        node["properties"] = {**node["properties"], name: instead}
+
+
+def _parts(node: dict[str, Json]) -> list[dict[str, Json]]:
+    parts = node.get("allOf")
+    return [each for each in parts if isinstance(each, dict)] if isinstance(parts, list) else []
+
+
+def _marked(document: Json, node: dict[str, Json], mark: str, seen: set[int]) -> set[str]:
+    """Return the names of the fields that a schema, or a part of it, marks."""
+    if id(node) in seen:
+        return set()
+    seen.add(id(node))
+    own = node.get("properties")
+    names = {name for name, each in own.items() if _has(document, each, mark)} if isinstance(own, dict) else set()
+    below = [*_parts(node), *([found] if (found := _target(document, node)) is not None else [])]
+    return names.union(*(_marked(document, each, mark, seen) for each in below))
+
+
+def _target(document: Json, node: dict[str, Json]) -> dict[str, Json] | None:
+    reference = node.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    try:
+        found = lookup(document, reference[1:])
+    except KeyError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _has(document: Json, node: Json, mark: str) -> bool:
+    """Return whether a schema has a mark, or what it refers to."""
+    for _ in range(10):
+        if not isinstance(node, dict):
+            return False
+        if node.get(mark) is True:
+            return True
+        node = _target(document, node)
+    return False
+
+
+def _needs_sample(node: dict[str, Json]) -> bool:
+    """Return whether no text can be made for a schema: it has a pattern, and no example."""
+    known = {"examples", "example", "default", "const", "enum", "format"}
+    return isinstance(node.get("pattern"), str) and not known & node.keys()
+
+
+def _sample(node: dict[str, Json]) -> str | None:
+    """Return a text that has a pattern, and the lengths beside it; None where none is found."""
+    schema = Schema({"type": "string", **{key: node[key] for key in _TEXTS if key in node}}, "", "")
+    quiet = settings(
+        max_examples=200,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        return str(find(st.from_regex(node["pattern"]), schema.is_valid, settings=quiet, random=Random(0)))
+    except (HypothesisException, ContractError, ValueError, TypeError, RecursionError):  # no pattern of Python's
+        return None
+
+
+_TEXTS = ("pattern", "minLength", "maxLength")
