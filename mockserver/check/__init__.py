@@ -3,7 +3,7 @@
 Each gives a `Report`; `render` writes it as the commands do. Only `check_server` needs the extra `check`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,13 +28,15 @@ def check_server(
     read_only: bool = False,
     fail_fast: bool = False,
     allow_remote: bool = False,
+    path_values: Mapping[str, str] | None = None,
 ) -> Report:
     """Send requests of every kind to a server, and look at every answer, as `mockserver check` does.
 
     `target` is a URL, an ASGI application, or a `Handler`: a function from `mockserver.messages.Request` to
     `Response`; the last two are asked in this process. `api` names the API pack ("none" for none), `contract` one of
     its versions, "auto", or a file. `key` is sent with each request; without it, the one in the environment variable
-    of the API. `state` says whether the server keeps state, which is found out where it is None. Times are in seconds.
+    of the API. `path_values` are values for parameters of paths, by name or by "OPERATION.NAME". `state` says whether
+    the server keeps state, which is found out where it is None. Times are in seconds.
     The other options are those of the command, docs/checking.md. A UsageError says what cannot be meant, a StartError
     that nothing answers at the URL.
     """
@@ -54,6 +56,7 @@ def check_server(
         operations=operations,
         read_only=read_only,
         at_first=fail_fast,
+        path_values=tuple((path_values or {}).items()),
     )
 
 

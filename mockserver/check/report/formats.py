@@ -107,8 +107,8 @@ def as_markdown(report: Report, _: Files = NO_FILES) -> str:
     for table in report.tables:
         lines += ["", f"### {table.title}", "", *markdown_table(table)]
     if report.skipped:
-        rows = [(each.name, each.why) for each in report.skipped]
-        lines += ["", "### Not looked at", "", *markdown_table(Table("", ("what", "why"), rows))]
+        skipped = [(each.name, each.why) for each in report.skipped]
+        lines += ["", "### Not looked at", "", *markdown_table(Table("", ("what", "why"), skipped))]
     if report.findings:
         lines += ["", "### Problems", ""]
         columns = ("rule", "whose fault", "operation", "where", "what", "cases")
@@ -165,17 +165,17 @@ def as_junit(report: Report, _: Files = NO_FILES) -> str:
     for each in report.findings:
         cases.setdefault(f"{each.operation}: {each.rule}" if each.operation else each.rule, []).append(each)
     failed = sum(any(each.level == "error" for each in found) for found in cases.values())
-    tests, skipped = len(cases) + len(report.skipped), len(report.skipped)
-    counts = {"tests": str(tests), "failures": str(failed), "errors": "0", "skipped": str(skipped)}
+    tests, unseen = len(cases) + len(report.skipped), len(report.skipped)
+    counts = {"tests": str(tests), "failures": str(failed), "errors": "0", "skipped": str(unseen)}
     suite = SubElement(suites, "testsuite", {"name": f"mockserver {report.command}", **counts})
     properties = SubElement(suite, "properties")
     for name, value in {"subject": report.subject, **report.figures}.items():
         SubElement(properties, "property", {"name": name, "value": plain(value)})
     for name, found in cases.items():
         _junit_case(SubElement(suite, "testcase", {"classname": report.command, "name": name}), found)
-    for each in report.skipped:
-        case = SubElement(suite, "testcase", {"classname": report.command, "name": each.name})
-        SubElement(case, "skipped", {"message": each.why})
+    for skipped in report.skipped:
+        case = SubElement(suite, "testcase", {"classname": report.command, "name": skipped.name})
+        SubElement(case, "skipped", {"message": skipped.why})
     indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
 
