@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mockserver.api import AUTO, choose, describe
 from mockserver.engine import Mock
@@ -13,19 +14,50 @@ from mockserver.settings import Settings
 if TYPE_CHECKING:
     from watchfiles import Change
 
+MOST_LINKS = 40
+"""How many links a path may lead over, one after the other."""
 
-def watched(settings: Settings) -> list[Path]:
-    """List the folders whose files are read at start."""
+
+def sources(settings: Settings) -> list[Path]:
+    """List the files and folders that are read at start."""
     api = choose(settings.api, settings.contract)
     if api is not None and (settings.contract == AUTO or settings.contract in api.contracts):
-        folders = sorted({path.parent for path in api.contracts.values()})
+        found = sorted({path.parent for path in api.contracts.values()})
     else:
-        folders = [Path(settings.contract).resolve().parent]
+        found = [Path(settings.contract)]
     if api is not None and api.fixtures is not None:
-        folders.append(api.fixtures)
-    if settings.fixtures is not None:
-        folders.append(settings.fixtures.resolve())
-    return folders
+        found.append(api.fixtures)
+    return found if settings.fixtures is None else [*found, settings.fixtures]
+
+
+class Places(NamedTuple):
+    """Where changes are looked for: folders, and the files and links in them that lead to what is read."""
+
+    folders: frozenset[Path]
+    steps: frozenset[Path]
+
+
+def places(paths: Iterable[Path]) -> Places:
+    """Find what to watch. Where a path leads over links, as in a mounted ConfigMap, each of them may be swapped."""
+    folders, steps = set[Path](), set[Path]()
+    for path in paths:
+        for step in _steps(path.absolute()):
+            steps.add(step)
+            folders.add(step.parent)
+        with suppress(OSError, RuntimeError):  # links in a circle
+            folders.add(path.resolve() if path.is_dir() else path.resolve().parent)
+    return Places(frozenset(folders), frozenset(steps))
+
+
+def _steps(path: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield a path, and every link that it leads over."""
+    yield path
+    for each in (path, *path.parents):
+        if each.is_symlink() and depth < MOST_LINKS:
+            yield each
+            target = each.parent / each.readlink()
+            yield from _steps(target / path.relative_to(each), depth + 1)
+            return
 
 
 def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounce: int = 200) -> None:
@@ -35,22 +67,30 @@ def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounc
     """
     from watchfiles import watch as changes
 
-    own = Path(mock.settings.contract).resolve()
-    folders = watched(mock.settings)
+    while not stop.is_set():
+        before = places(sources(mock.settings))
 
-    def concerns(_: object, path: str) -> bool:
-        return Path(path) == own or Path(path).suffix in (".json", ".yaml", ".yml")
+        def concerns(_: object, path: str, before: Places = before) -> bool:
+            changed = Path(path)
+            return changed in before.steps or changed.suffix in (".json", ".yaml", ".yml") or changed.is_symlink()
 
-    for changed in changes(*folders, watch_filter=concerns, stop_event=stop, debounce=debounce):
-        files = ", ".join(_describe(changed))
-        try:
-            mock.reload()
-        except MockserverError as error:
-            say(f"not reloaded, what was served stays in force: {files}\n{error}")
-        except Exception as error:
-            say(f"not reloaded, what was served stays in force: {files}\n{type(error).__name__}: {error}")
-        else:
-            say(f"reloaded: {files}; {describe(mock.served.contracts)}")
+        for changed in changes(*before.folders, watch_filter=concerns, stop_event=stop, debounce=debounce):
+            text = _reload(mock, ", ".join(_describe(changed)))
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                say(text)
+            if places(sources(mock.settings)) != before:  # links lead elsewhere now
+                break
+
+
+def _reload(mock: Mock, files: str) -> str:
+    """Reload, and describe the outcome."""
+    try:
+        mock.reload()
+    except MockserverError as error:
+        return f"not reloaded, what was served stays in force: {files}\n{error}"
+    except Exception as error:
+        return f"not reloaded, what was served stays in force: {files}\n{type(error).__name__}: {error}"
+    return f"reloaded: {files}; {describe(mock.served.contracts)}"
 
 
 def _describe(changed: "Iterable[tuple[Change, str]]") -> Iterator[str]:

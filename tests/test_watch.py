@@ -17,7 +17,7 @@ from mockserver.data import data_dir
 from mockserver.engine import Mock
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.watch import watch, watched
+from mockserver.watch import places, sources, watch
 from tests.conftest import app_of, settings
 from tests.strategies import contract_of, own_document, write_document
 from tests.talk import TITLE, ask, header, value
@@ -156,11 +156,61 @@ def test_files_of_other_kinds_are_not_news(own: tuple[Path, Path]) -> None:
 
 
 def test_the_folders_of_all_that_is_read_are_watched(tmp_path: Path) -> None:
-    bundled = [data_dir() / "schemas" / NAME, data_dir() / "fixtures" / NAME]
-    assert watched(Settings()) == watched(Settings(contract="2.6")) == bundled
-    own = str(tmp_path / "own.yaml")
-    assert watched(Settings(contract=own, fixtures=tmp_path / "answers")) == [tmp_path, tmp_path / "answers"]
-    assert watched(Settings(contract=own, api=NAME)) == [tmp_path, data_dir() / "fixtures" / NAME]
+    bundled = places(sources(Settings())).folders
+    assert bundled >= {data_dir() / "schemas" / NAME, data_dir() / "fixtures" / NAME}
+    assert places(sources(Settings(contract="2.6"))).folders == bundled
+    own, answers = str(write_document(tmp_path, own_document())), tmp_path / "answers"
+    answers.mkdir()
+    assert places(sources(Settings(contract=own, fixtures=answers))).folders == {tmp_path, answers}
+    assert data_dir() / "fixtures" / NAME in places(sources(Settings(contract=own, api=NAME))).folders
+
+
+def swapped(folder: Path, to: str) -> None:
+    """Let the link `..data` lead to another folder at once, as Kubernetes does."""
+    (folder / "..tmp").symlink_to(to)
+    (folder / "..tmp").replace(folder / "..data")
+
+
+def test_a_swapped_link_is_followed_again_and_again(tmp_path: Path) -> None:
+    document = own_document()
+    for number in range(3):
+        (tmp_path / f"..{number}").mkdir()
+        document["info"]["title"] = f"Notes {number}"
+        write_document(tmp_path / f"..{number}", document)
+    (tmp_path / "..data").symlink_to("..0")
+    (tmp_path / "notes.json").symlink_to("..data/notes.json")
+    mock = Mock(Settings(contract=str(tmp_path / "notes.json"), seed=0))
+    with watching(mock) as said:
+        for number in (1, 2):
+            change(said, lambda to=f"..{number}": swapped(tmp_path, to), "reloaded: ")  # type: ignore[misc]
+            assert mock.document()["info"]["title"] == f"Notes {number}"
+
+
+def test_links_in_a_circle_end_no_watch(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert tmp_path in places([tmp_path / "a"]).folders
+
+
+def test_a_watch_goes_on_after_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    document = own_document()
+    path = write_document(tmp_path, document)
+    mock = Mock(Settings(contract=str(path), seed=0))
+    said: Queue[str] = Queue()
+
+    def say(text: str) -> None:
+        said.put(text)
+        raise BrokenPipeError
+
+    stop = threading.Event()
+    thread = threading.Thread(target=watch, args=(mock, say, stop, 50), daemon=True)
+    thread.start()
+    for number in range(2):
+        document["info"]["title"] = f"Notes {number}"
+        change(said, lambda: replace(path, json.dumps(document)), "reloaded: ")
+        assert mock.document()["info"]["title"] == f"Notes {number}"
+    stop.set()
+    thread.join(PATIENCE)
 
 
 def test_a_reload_keeps_the_seed_that_was_drawn() -> None:

@@ -57,7 +57,7 @@ def where(url: str) -> Server:
     return Server(host, int(port))
 
 
-@pytest.fixture(scope="module", params=["h11", "httptools"])
+@pytest.fixture(scope="module", params=["h11", None])
 def listening(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Serve a mock with each of the two HTTP implementations."""
     mock = Mock(Settings(seed=0, max_body=MAX_BODY))
