@@ -51,16 +51,35 @@ class Answer(NamedTuple):
 class Target:
     """Asks one server; `base` is what stands before every path."""
 
-    def __init__(self, client: "httpx.Client", base: str, patience: float) -> None:
-        self._client, self.base, self.patience = client, base.rstrip("/"), patience
+    def __init__(self, client: "httpx.Client", base: str, patience: float, fresh: "httpx.Client | None" = None) -> None:
+        """Make a target of a client, and of one that opens a connection for each request."""
+        self._client, self._fresh = client, fresh
+        self.base, self.patience = base.rstrip("/"), patience
         parts = urlsplit(self.base)
         self._origin, self._prefix = (parts.scheme, parts.hostname or "", parts.port), parts.path
         self.headers: list[tuple[bytes, bytes]] = []
         """What is sent with every request: the scope on a mock."""
 
     def ask(self, request: Request) -> Answer:
-        """Send a request as it is, and give what came back, read to its end or for as long as patience lasts."""
+        """Send a request as it is, and give what came back, read to its end or for as long as patience lasts.
+
+        A server may close an idle connection at any moment (RFC 9112, 9.3.1): where nothing came back on a connection
+        that was used before, the request is sent once more on one of its own.
+        """
+        opened: list[str] = []
+        answer = self._send(self._client, request, opened)
+        is_closed = answer.failure in ("connection", "protocol") and not answer.status and not opened
+        if is_closed and self._fresh is not None:
+            return self._send(self._fresh, request, opened)
+        return answer
+
+    def _send(self, client: "httpx.Client", request: Request, opened: list[str]) -> Answer:
+        """Send a request; `opened` is told of a connection that is opened for it."""
         import httpx
+
+        def trace(event: str, _: object) -> None:
+            if event.startswith("connection.connect"):
+                opened.append(event)
 
         scheme, host, port = self._origin
         raw = (self._prefix + request.path + (f"?{request.query}" if request.query else "")).encode(
@@ -68,13 +87,14 @@ class Target:
         )
         url = httpx.URL(scheme=scheme, host=host, port=port, raw_path=raw)
         fields = [*request.headers.raw, *self.headers]
-        asked = self._client.build_request(request.method, url, headers=fields, content=request.body or None)
+        more = {"trace": trace}
+        asked = client.build_request(request.method, url, headers=fields, content=request.body or None, extensions=more)
         if request.method in ("POST", "PUT", "PATCH") and not request.body:
             asked.headers["content-length"] = "0"
         began = time.perf_counter()
         status, headers, body = 0, Headers(), b""
         try:
-            response = self._client.send(asked, stream=True)
+            response = client.send(asked, stream=True)
             try:
                 status, headers = response.status_code, _lowered(response.headers)
                 for part in response.iter_raw():
@@ -91,6 +111,8 @@ class Target:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+        if self._fresh is not None:
+            self._fresh.close()
 
 
 def _lowered(headers: "httpx.Headers") -> Headers:
@@ -115,8 +137,11 @@ def at_url(url: str, patience: float) -> Iterator[Target]:
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     # A deadline is kept for the whole answer, too; nothing of the environment changes what is sent.
     verify = not url.startswith("http:")
-    client = httpx.Client(timeout=patience, limits=limits, trust_env=False, verify=verify, headers=SENT)
-    target = Target(client, url, patience)
+    client, fresh = (
+        httpx.Client(timeout=patience, limits=each, trust_env=False, verify=verify, headers=SENT)
+        for each in (limits, httpx.Limits(max_keepalive_connections=0))
+    )
+    target = Target(client, url, patience, fresh)
     try:
         answer = target.ask(Request("GET", "/"))
         if answer.failure == "connection":

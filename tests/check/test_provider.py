@@ -1,5 +1,6 @@
 """The check of a server finds nothing in a right one, whatever it is, and what it finds can be seen again."""
 
+import ast
 import json
 import os
 import re
@@ -184,8 +185,8 @@ def test_a_drawn_case_is_shrunk_to_the_least_that_shows_the_problem() -> None:
     (problem,) = report.findings
     assert problem.rule == "no-server-error"
     assert problem.reproduction is not None
-    (body,) = re.findall(r"--data-binary '(.*?)' http", problem.reproduction.curl)
-    assert len(json.loads(body)["first_message"]) == 13
+    (body,) = re.findall(r"content=(b.*)\)$", problem.reproduction.python, re.MULTILINE)
+    assert len(json.loads(ast.literal_eval(body))["first_message"]) == 13
 
 
 def test_what_is_found_is_seen_again_by_its_curl_and_its_python() -> None:

@@ -330,7 +330,12 @@ def is_excused(seen: Interaction) -> bool:
     status = seen.answer.status
     if status == 404 and seen.operation.names:
         return True
-    return status not in FORM and (300 <= status < 500) and declares(seen.operation, status)
+    return excuses(seen.operation, status)
+
+
+def excuses(operation: Operation, status: int) -> bool:
+    """Return whether a declared status says that a request cannot be served now, here, or to this caller."""
+    return status not in FORM and 300 <= status < 500 and declares(operation, status)
 
 
 def _is_refused(seen: Interaction) -> bool:

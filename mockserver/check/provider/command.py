@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -18,7 +19,7 @@ from mockserver.check.part import CheckPart, HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.model import Report, mapped
-from mockserver.check.report.options import Progress, api_option, deliver, report_option
+from mockserver.check.report.options import INTERRUPTED, Progress, api_option, deliver, report_option
 from mockserver.check.target import Target, at_url, of_app, of_handler
 from mockserver.contract.openapi import Contract
 from mockserver.control.access import is_loopback
@@ -88,16 +89,20 @@ def command(
     --allow-remote, with the key of the variable that --api-key-env names.
     """
     progress = Progress(quiet=quiet)
-    report = check_any(
-        url,
-        api,
-        contract,
-        key_env=more.pop("api_key_env") or "",
-        at_first=more.pop("fail_fast"),
-        tell=lambda text: progress.tell(time.monotonic(), text),
-        **more,
-    )
-    progress.end()
+    try:
+        report = check_any(
+            url,
+            api,
+            contract,
+            key_env=more.pop("api_key_env") or "",
+            at_first=more.pop("fail_fast"),
+            tell=lambda text: progress.tell(time.monotonic(), text),
+            **more,
+        )
+    except KeyboardInterrupt:  # before the first request, or after the last
+        sys.exit(INTERRUPTED)
+    finally:
+        progress.end()
     deliver(report, reports, files_of(contract, choose(api, contract)))
 
 

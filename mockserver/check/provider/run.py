@@ -17,6 +17,7 @@ from mockserver.check.provider.paths import PathValues
 from mockserver.check.provider.protocol import (
     PROTOCOL,
     UNSERVED,
+    WRONG_KEY,
     ProtocolCase,
     protocol_cases,
     run_protocol,
@@ -141,6 +142,7 @@ class Run:
                 requests,
                 self.options.key_env or self.options.part.key_variable,
                 self.target.headers,
+                (WRONG_KEY,),
             ),
         )
 

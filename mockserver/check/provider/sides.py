@@ -61,8 +61,9 @@ def _changed(document: Json, side: OneSide) -> Json:
     if not marked and not patterns:
         return document
     made = copy.deepcopy(document)
-    for node in list(_objects(made)) if marked else ():
-        _change(made, node, mark, instead=side in ("request", "answer"))
+    named = [(node, _marked(made, node, mark, set())) for node in _objects(made)] if marked else []
+    for node, names in named:
+        _change(node, names, instead=side in ("request", "answer"), gone=side == "made")
     for node in list(_objects(made)) if patterns else ():
         if _needs_sample(node) and (text := _sample(node)) is not None:
             node["examples"] = [text]
@@ -81,15 +82,15 @@ def _objects(node: Json) -> Iterator[dict[str, Json]]:
             stack += each
 
 
-def _change(document: Json, node: dict[str, Json], mark: str, *, instead: bool) -> None:
-    """Require no field of the other side; `instead` of its schema stands whether it may be there at all."""
-    names = _marked(document, node, mark, set())
+def _change(node: dict[str, Json], names: set[str], *, instead: bool, gone: bool) -> None:
+    """Require no field of the other side; `instead` of its schema stands whether it may be there, if it is not gone."""
     for each in (node, *_parts(node)):
         if isinstance(each.get("required"), list):
             each["required"] = [name for name in each["required"] if name not in names]
     own = node.get("properties")
-    for name in names & own.keys() if isinstance(own, dict) else ():
-        node["properties"] = {**node["properties"], name: instead}
+    if isinstance(own, dict):
+        kept = {name: instead if name in names else each for name, each in own.items()}
+        node["properties"] = {name: each for name, each in kept.items() if not (gone and name in names)}
 
 
 def _parts(node: dict[str, Json]) -> list[dict[str, Json]]:
