@@ -14,9 +14,9 @@ import msgspec
 from mockserver.clock import Now
 from mockserver.contract.openapi import Contract, Operation, read_file
 from mockserver.data import packed
-from mockserver.errors import UsageError
+from mockserver.errors import UsageError, nearest_name
 from mockserver.messages import Finding, Headers, Json, Request, Stream, Value, Version
-from mockserver.settings import Settings, options_of
+from mockserver.settings import Settings, convert, options_of
 from mockserver.sse import PLAIN, Step, StreamStyle
 from mockserver.store.base import Part, Record, Store
 
@@ -326,13 +326,28 @@ def describe(contracts: Sequence[Contract]) -> str:
 
 
 def make_settings(options: Mapping[str, Any]) -> Settings:
-    """Make a mock's settings from options by name, with the pack's own.
+    """Make a mock's settings from options by name, with the pack's own; texts are read as on the command line.
 
-    A UsageError names an unknown option, and the pack that has it, if one does.
+    A UsageError names a setting that is unknown, with the pack that has it, if one does, or that is invalid.
     """
-    api = choose(options.get("api"), options.get("contract"))
-    general, own = split(options, api)
+    api = choose_by(options)
+    general, own = split(converted(options, api), api)
     return Settings(**general, own=None if api is None or api.settings is None else api.settings(**own))
+
+
+def choose_by(options: Mapping[str, Any]) -> Api | None:
+    """Choose the pack in force by the options."""
+    name, contract = options.get("api"), options.get("contract")
+    return choose(None if name is None else str(name), None if contract is None else str(contract))
+
+
+def converted(said: Mapping[str, Any], api: Api | None, where: str = "") -> dict[str, Any]:
+    """Convert options to their types; a UsageError names one that is unknown or invalid."""
+    known = {each.name: each for each in options(api)}
+    for name in said:
+        if name not in known:
+            raise unknown_option(name, api, known, where)
+    return {name: convert(known[name], value, where) for name, value in said.items()}
 
 
 def options(api: Api | None) -> list[Field[Any]]:
@@ -342,15 +357,11 @@ def options(api: Api | None) -> list[Field[Any]]:
 
 
 def split(options: Mapping[str, Any], api: Api | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split options into general ones and the pack's; UsageError for any other."""
-    general = {each.name for each in options_of(Settings)}
-    known = set() if api is None or api.settings is None else {each.name for each in fields(api.settings)}
-    for name in options:
-        if name not in general | known:
-            raise unknown_option(name, api, general | known)
+    """Split known options into general ones and the pack's."""
+    own = set() if api is None or api.settings is None else {each.name for each in options_of(api.settings)}
     return (
-        {name: value for name, value in options.items() if name in general},
-        {name: value for name, value in options.items() if name in known},
+        {name: value for name, value in options.items() if name not in own},
+        {name: value for name, value in options.items() if name in own},
     )
 
 
@@ -363,13 +374,6 @@ def unknown_option(name: str, api: Api | None, known: Iterable[str], where: str 
     close = nearest_name(name, known)
     fix = f"did you mean {close!r}?" if close else f"there are {', '.join(sorted(known))}"
     return UsageError(what, where=where, fix=fix)
-
-
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is most like a misspelt one, or "" if none is."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, list(known), 1)), "")
 
 
 def pack_of(option: str) -> str:

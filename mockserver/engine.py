@@ -138,9 +138,9 @@ class Mock:
             [*(() if api is None else api.shown_names), *words_of(chosen.shown_names)],
         )
 
-    def exchanges(self, scope: str) -> list[Exchange]:
-        """Return the journal of a scope, the oldest exchange first."""
-        return self._recorder.exchanges(scope)
+    def exchanges(self, scope: str, after: int = 0) -> list[Exchange]:
+        """Return the exchanges of a scope whose number is above `after`, the oldest first."""
+        return self._recorder.exchanges(scope, after)
 
     def record_problem(self, record: Record, parts: Sequence[Part]) -> str:
         """Return why a record could not be answered, or "" if it can."""

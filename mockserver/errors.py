@@ -13,6 +13,8 @@ MockserverError
          └─ StoreFullError        a store that has no room for one more
 """
 
+from collections.abc import Iterable
+
 DISTRIBUTION = "llamacloud-mockserver"
 """What pip calls this project."""
 
@@ -79,3 +81,16 @@ class StoreFullError(StoreError):
             f"the store is full: it keeps {most} {what}",
             fix=f"delete some, drop a scope, or raise --max-{what}",
         )
+
+
+def nearest_name(name: object, known: Iterable[str]) -> str:
+    """Return the known name that is most like a misspelt one, or "" if none is."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(str(name), list(known), 1)), "")
+
+
+def suggestion(name: object, known: Iterable[str], otherwise: str) -> str:
+    """Return the fix for a misspelt name: the nearest known one first, then what there is."""
+    close = nearest_name(name, known)
+    return f"did you mean {close!r}? {otherwise}" if close else otherwise

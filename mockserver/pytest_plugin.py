@@ -1,14 +1,17 @@
-"""The pytest plugin: `mockserver` in process, `mockserver_live` on a socket; loads nothing until they are used."""
+"""The pytest plugin: mocks for tests, modules and sessions, in process or on a socket; loads nothing until used."""
 
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from mockserver.testing.pytest_fixtures import Watch
     from mockserver.testing.server import MockServer
 
-_KEY: "pytest.StashKey[list[MockServer]]" = pytest.StashKey()
+_WATCHES: "pytest.StashKey[list[Watch]]" = pytest.StashKey()
+"""The mocks that are open now, each with what of it was judged."""
 _LIVE: "pytest.StashKey[Any]" = pytest.StashKey()
 
 _MARKER = "mockserver(**settings): settings of the mock for this test: the options of `mockserver serve`"
@@ -29,6 +32,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Try the options and settings of the run, so that a wrong one ends the run once and not each test."""
+    config = session.config
+    chosen = [config.getoption("--mockserver-url"), config.getoption("--mockserver-seed")]
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist, whose controller has tried them
+    if is_worker or not (any(each is not None for each in chosen) or config.getini("mockserver_settings")):
+        return
+    from mockserver.errors import MockserverError
+    from mockserver.testing.pytest_fixtures import check_configuration
+
+    try:
+        check_configuration(config)
+    except MockserverError as error:
+        raise pytest.UsageError(f"mockserver: {error}") from None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the session's server, if there is one."""
     live = config.stash.get(_LIVE, None)
@@ -42,6 +61,18 @@ def mockserver_settings() -> Mapping[str, Any]:
     return {}
 
 
+@pytest.fixture(scope="module")
+def mockserver_module_settings() -> Mapping[str, Any]:
+    """Return the settings of `mockserver_module`; `live=True` puts it on a socket as well."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def mockserver_session_settings() -> Mapping[str, Any]:
+    """Return the settings of `mockserver_session`; `live=True` puts it on a socket as well."""
+    return {}
+
+
 @pytest.fixture
 def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str, Any]) -> "Iterator[MockServer]":
     """Provide a new mock for this test.
@@ -49,25 +80,51 @@ def mockserver(request: pytest.FixtureRequest, mockserver_settings: Mapping[str,
     The test fails at its end if its client sent something that the contract forbids, or if a stub was never used;
     `mockserver.allow_invalid()` and `mockserver.allow_unused()` allow it.
     """
-    from mockserver.testing import pytest_fixtures
-
-    with pytest_fixtures.mock_for(request, mockserver_settings) as server:
-        request.node.stash.setdefault(_KEY, []).append(server)
+    with _mock_for(request, mockserver_settings) as server:
         _give(request, server)
         yield server
 
 
-@pytest.fixture
-def mockserver_live(
-    request: pytest.FixtureRequest, mockserver: "MockServer", monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def mockserver_module(
+    request: pytest.FixtureRequest, mockserver_module_settings: Mapping[str, Any]
 ) -> "Iterator[MockServer]":
+    """Provide one mock for all tests of a module; each test is judged by its own exchanges and stubs."""
+    with _mock_for(request, mockserver_module_settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mockserver_session(
+    request: pytest.FixtureRequest, mockserver_session_settings: Mapping[str, Any]
+) -> "Iterator[MockServer]":
+    """Provide one mock for all tests of a run; each test is judged by its own exchanges and stubs."""
+    with _mock_for(request, mockserver_session_settings) as server:
+        yield server
+
+
+@pytest.fixture
+def mockserver_live(request: pytest.FixtureRequest, mockserver: "MockServer") -> "Iterator[MockServer]":
     """Provide the same mock on a real socket, and point the environment there, so that clients reach it unchanged."""
     from mockserver.testing import pytest_fixtures
 
-    with pytest_fixtures.on_a_socket(request, mockserver, _LIVE):
-        for name, value in mockserver.environ().items():
-            monkeypatch.setenv(name, value)
+    with pytest_fixtures.reachable(request.config, mockserver, _LIVE):
         yield mockserver
+
+
+@contextmanager
+def _mock_for(request: pytest.FixtureRequest, settings: Mapping[str, Any]) -> "Iterator[MockServer]":
+    """Make a mock for a scope; what is wrong with it, or with its client, is told without our own frames."""
+    from mockserver.errors import MockserverError
+    from mockserver.testing import VerificationError, pytest_fixtures
+
+    try:
+        with pytest_fixtures.mock_for(request, settings, _WATCHES, _LIVE) as server:
+            yield server
+        return
+    except (MockserverError, VerificationError) as error:
+        told = str(error)
+    pytest.fail(told, pytrace=False)
 
 
 def _give(request: pytest.FixtureRequest, server: "MockServer") -> None:
@@ -79,12 +136,41 @@ def _give(request: pytest.FixtureRequest, server: "MockServer") -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Note where the test begins in the mocks that tests share."""
+    for watch in item.config.stash.get(_WATCHES, ()):
+        watch.begin()
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Judge the client if the test itself passed; findings fail the test."""
     __tracebackhide__ = True
+    for watch in item.config.stash.get(_WATCHES, ()):
+        watch.begin_call()
+    try:
+        yield
+    except BaseException:
+        for watch in item.config.stash.get(_WATCHES, ()):
+            with suppress(Exception):  # the test's own failure matters more
+                watch.end_call()
+        raise
+    if watches := item.config.stash.get(_WATCHES, ()):
+        from mockserver.testing.pytest_fixtures import Watch, judge
+
+        judge(watches, Watch.judge_call)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Judge what the teardown of other fixtures sent to the mocks that tests share."""
+    __tracebackhide__ = True
     yield
-    for server in item.stash.get(_KEY, ()):
-        server.check()
+    if watches := item.config.stash.get(_WATCHES, ()):
+        from mockserver.testing.pytest_fixtures import Watch, judge
+
+        judge(watches, Watch.judge_exchanges)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,10 +179,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the seed and the exchanges to the report of a failed test."""
     report = yield
-    if call.when == "call" and report.failed:
-        for server in item.stash.get(_KEY, ()):
+    if call.when != "teardown" and report.failed:
+        for watch in item.config.stash.get(_WATCHES, ()):
             try:
-                text = server.report()
+                text = watch.report()
             except Exception as error:  # the report of the test matters more
                 text = f"the exchanges cannot be had: {error}"
             report.sections.append(("mockserver", text))

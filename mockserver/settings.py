@@ -1,7 +1,10 @@
 """Every option of the server in one record."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
+from math import isfinite
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -79,20 +82,115 @@ def words_of(text: str | None) -> list[str]:
     return [word for word in map(str.strip, (text or "").split(",")) if word]
 
 
-def read_value(option: Field[Any], text: str) -> Any:
-    """Read an option's value from a settings file; a UsageError says why it is invalid."""
-    kind = str(option.type)
+def convert(option: Field[Any], value: Any, where: str = "") -> Any:
+    """Convert a setting to the type of its option, as the command line would; a UsageError says why it is invalid.
+
+    A text is read; a value that has the type already is only checked.
+    """
+    if value is None and option.default is None:
+        return None
     try:
-        if option.type is bool:
-            return {"true": True, "false": False}[text.lower()]
-        if option.type is int or "int" in kind:
-            return int(text)
-        if option.type is float:
-            return float(text)
-        if "datetime" in kind:
-            return datetime.fromisoformat(text)
-        if "choices" in option.metadata and text not in option.metadata["choices"]:
-            raise ValueError(f"it is one of {', '.join(option.metadata['choices'])}")
-    except (ValueError, KeyError) as error:
-        raise UsageError(f"the setting {option.name} cannot be {text!r}", why=str(error)) from error
-    return Path(text) if "Path" in kind else text
+        return _checked(option, _READERS[_kind(option)](value))
+    except (ValueError, TypeError, OverflowError) as error:
+        choices = ", ".join(option.metadata.get("choices", ()))
+        raise UsageError(
+            f"the setting {option.name} cannot be {value!r}",
+            where=where,
+            why=str(error),
+            fix=f"write one of {choices}" if choices else f"write {_FORMS[_kind(option)]}",
+        ) from error
+
+
+def _kind(option: Field[Any]) -> type[Any]:
+    """Return the type of an option's values, without None."""
+    known = [each for each in (option.type, *get_args(option.type)) if each in _READERS]
+    return known[0] if known else str
+
+
+def _checked(option: Field[Any], value: Any) -> Any:
+    """Return a value that is in the option's range or among its choices."""
+    if "choices" in option.metadata and value not in option.metadata["choices"]:
+        raise ValueError(f"it is one of {', '.join(option.metadata['choices'])}")
+    if "range" in option.metadata and value is not None:
+        low, high = option.metadata["range"]
+        if value < low or (high is not None and value > high):
+            raise ValueError(f"it is at least {low}" if high is None else f"it is a number from {low} to {high}")
+    return value
+
+
+def _read_bool(value: Any) -> bool:
+    found = value if isinstance(value, bool) else _TRUTHS.get(str(value).lower())
+    if found is None:
+        raise ValueError("it is true or false")
+    return bool(found)
+
+
+def _read_int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError(f"it is a whole number, not {_described(value)}")
+    return int(value)
+
+
+def _read_float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(f"it is a number, not {_described(value)}")
+    if not isfinite(number := float(value)):
+        raise ValueError("it is a finite number")
+    return number
+
+
+def _read_moment(value: Any) -> datetime:
+    if not isinstance(value, datetime | str):
+        raise TypeError(f"it is a time, not {_described(value)}")
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    moment.astimezone(UTC)
+    return moment
+
+
+def _read_path(value: Any) -> Path:
+    if not isinstance(value, str | PathLike):
+        raise TypeError(f"it is a path, not {_described(value)}")
+    return Path(value)
+
+
+def _read_text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | PathLike):
+        raise TypeError(f"it is a text, not {_described(value)}")
+    return str(value)
+
+
+def _described(value: Any) -> str:
+    """Name the kind of a value in plain words."""
+    return _KINDS.get(type(value), "this value")
+
+
+_READERS: Mapping[Any, Callable[[Any], Any]] = {
+    bool: _read_bool,
+    int: _read_int,
+    float: _read_float,
+    datetime: _read_moment,
+    Path: _read_path,
+    str: _read_text,
+}
+_FORMS: Mapping[Any, str] = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    datetime: "a time such as 2026-04-22T12:34:41",
+    Path: "a path",
+    str: "a text",
+}
+_KINDS: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    tuple: "a list",
+    dict: "a mapping",
+    type(None): "nothing",
+}
+_TRUTHS = dict.fromkeys(("true", "1", "yes", "y", "t", "on"), True) | dict.fromkeys(
+    ("false", "0", "no", "n", "f", "off"), False
+)
+"""The texts that the command line reads as true and false."""

@@ -106,7 +106,7 @@ def _contract(request: ControlRequest) -> ControlResponse:
 
 
 def _journal(request: ControlRequest) -> ControlResponse:
-    exchanges = request.mock.exchanges(request.scope)
+    exchanges = request.mock.exchanges(request.scope, _after(request.query.get("after", "0")))
     if "operation" in request.query:
         exchanges = [each for each in exchanges if each.operation == request.query["operation"]]
     kind = request.query.get("format", "json")
@@ -121,6 +121,13 @@ def _journal(request: ControlRequest) -> ControlResponse:
             "calls": [[each.number for each in call] for call in calls_of(exchanges)],
         }
     )
+
+
+def _after(text: str) -> int:
+    """Read the number of the last exchange that is left out."""
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise UsageError(f"{text!r} is no number of an exchange", fix="write a whole number from 0 on")
+    return int(text)
 
 
 def _clear_journal(request: ControlRequest) -> ControlResponse:

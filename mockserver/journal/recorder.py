@@ -45,10 +45,10 @@ class Recorder:
             self._file.write(decode(number, entry, self._reading))
         return number
 
-    def exchanges(self, scope: str) -> list[Exchange]:
-        """Return the journal of a scope, the oldest exchange first."""
+    def exchanges(self, scope: str, after: int = 0) -> list[Exchange]:
+        """Return the exchanges of a scope whose number is above `after`, the oldest first."""
         entries = () if self._store is None else self._store.entries(scope)
-        return [decode(number, entry, self._reading) for number, entry in entries]
+        return [decode(number, entry, self._reading) for number, entry in entries if number > after]
 
     def shortened(self, entry: Entry, longest: int) -> Entry:
         """Return an entry with its stream written out and its bodies cut to `longest` bytes."""

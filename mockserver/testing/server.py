@@ -1,9 +1,9 @@
 """The mock in a test, or in any Python program: its stubs, its journal, and clients that reach it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
@@ -17,7 +17,7 @@ from mockserver.messages import DEFAULT_SCOPE, Request, Response, too_big, too_l
 from mockserver.server.client import ask
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.views import Journal, Stubs, VerificationError
+from mockserver.testing.views import Journal, Stub, Stubs, VerificationError
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +33,15 @@ SEED = 0
 
 JOURNAL_SIZE = 100_000
 """How many exchanges a mock in a test records by default."""
+
+
+class Permissions(NamedTuple):
+    """What a test permits its client."""
+
+    invalid: frozenset[str] = frozenset()
+    """The operations that may be called as the contract forbids; "*" is any."""
+    unused: bool = False
+    """Whether stubs may go unused."""
 
 
 class MockServer:
@@ -54,8 +63,7 @@ class MockServer:
         """Whether clients reach it without a socket."""
         self.stub, self.journal = Stubs(admin), Journal(admin)
         self._opened = ExitStack()
-        self._allowed_invalid: list[str] = []
-        self._allowed_unused = False
+        self.permissions = Permissions()
 
     @property
     def seed(self) -> int:
@@ -125,45 +133,60 @@ class MockServer:
 
     def allow_invalid(self, *operations: str) -> None:
         """Permit requests that the contract forbids, to these operations or to all."""
-        self._allowed_invalid += operations or ("*",)
+        self.permissions = self.permissions._replace(invalid=self.permissions.invalid | set(operations or ("*",)))
 
     def allow_unused(self) -> None:
         """Permit unused stubs."""
-        self._allowed_unused = True
+        self.permissions = self.permissions._replace(unused=True)
 
     def complaints(self) -> list[str]:
         """List what the client sent that the contract forbids, and which stubs were never used."""
-        found = []
-        exchanges = list(self.journal)
-        if exchanges and exchanges[0].number > 1 and "*" not in self._allowed_invalid:
-            gone = exchanges[0].number - 1
+        return [*self.judge_exchanges(list(self.journal)), *self.judge_stubs(self.stub.unused)]
+
+    def judge_exchanges(self, exchanges: Sequence[Exchange], after: int = 0) -> list[str]:
+        """List what the client sent that the contract forbids; `after` is the number of the exchange before them."""
+        found: list[str] = []
+        if exchanges and exchanges[0].number > after + 1 and "*" not in self.permissions.invalid:
+            gone = exchanges[0].number - after - 1
             found.append(f"the journal has dropped {gone} exchanges, which cannot be judged: raise journal_size")
         for exchange in exchanges:
-            if exchange.violations and not {"*", exchange.operation} & set(self._allowed_invalid):
+            if exchange.violations and not {"*", exchange.operation} & self.permissions.invalid:
                 found.append("\n".join([f"the client broke the contract: {exchange}", *finding_lines(exchange)]))
-        for each in [] if self._allowed_unused else self.stub.unused:
-            lines = [f"{each} was never used: {response}" for response in each.unused]
-            found.append("\n".join([*lines, *each.nearest]))
         return found
+
+    def judge_stubs(self, unused: Sequence[Stub]) -> list[str]:
+        """Describe unused stubs, each with the nearest exchanges."""
+        if self.permissions.unused:
+            return []
+        return [
+            "\n".join([*(f"{each} was never used: {response}" for response in each.unused), *each.nearest])
+            for each in unused
+        ]
 
     def check(self) -> None:
         """Raise a VerificationError for what the client did wrong, and for stubs that were never used."""
         __tracebackhide__ = True
-        if found := self.complaints():
+        self.complain(self.complaints())
+
+    def complain(self, found: Sequence[str]) -> None:
+        """Raise a VerificationError if there are complaints."""
+        __tracebackhide__ = True
+        if found:
             words = "allow_invalid() and allow_unused() allow it"
             raise VerificationError("\n".join([*found, f"(seed {self.seed}; {words})"]))
 
-    def report(self) -> str:
-        """Describe the exchanges, with what was wrong with each and whose fault it was."""
+    def report(self, after: int = 0) -> str:
+        """Describe the exchanges after one, with what was wrong with each and whose fault it was."""
         lines = [f"seed {self.seed}, {self.base_url}"]
-        for exchange in self.journal:
+        for exchange in self.journal.since(after):
             lines += [str(exchange), *finding_lines(exchange)]
         return "\n".join(lines)
 
     def reset(self) -> None:
         """Remove records, journal, stubs and permissions; keep the seed."""
+        self.journal.clearings += 1
         self.admin.call("POST", SCOPE + "/reset", name=self.admin.scope)
-        self._allowed_invalid, self._allowed_unused = [], False
+        self.permissions = Permissions()
 
     def close(self) -> None:
         """Close the clients that it returned."""

@@ -134,9 +134,17 @@ class Journal:
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
+        self.clearings = 0
+        """How often it was cleared; the numbers of the exchanges then start from 1 again."""
 
     def _read(self) -> list[Exchange]:
-        return [from_json(each) for each in self._admin.call("GET", JOURNAL).value["exchanges"]]
+        return self.since(0)
+
+    def since(self, number: int) -> list[Exchange]:
+        """List the exchanges after the one with a number."""
+        query = {"after": str(number)} if number else None
+        found = self._admin.call("GET", JOURNAL, query=query).value["exchanges"]
+        return [from_json(each) for each in found if each["number"] > number]
 
     def __iter__(self) -> Iterator[Exchange]:
         return iter(self._read())
@@ -200,4 +208,5 @@ class Journal:
 
     def clear(self) -> None:
         """Remove all exchanges."""
+        self.clearings += 1
         self._admin.call("DELETE", JOURNAL)

@@ -32,6 +32,19 @@ def outcome(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.Run
     return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *arguments)
 
 
+MANY_TESTS = """
+@pytest.mark.parametrize("number", range(5))
+def test_it(mockserver, number): pass
+"""
+
+
+def refused_once(ran: pytest.RunResult, *told: str) -> None:
+    """Expect that a run ended before its first test, and said why."""
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+    assert "test_it" not in ran.stdout.str()
+    ran.stderr.fnmatch_lines([f"*{line}*" for line in told])
+
+
 def test_a_test_begins_with_nothing_whatever_ran_before(pytester: pytest.Pytester) -> None:
     ran = outcome(
         pytester,
@@ -185,13 +198,14 @@ def test_ini(mockserver):
         ("seed = x", "cannot be 'x'"),
         ("auth = perhaps", "cannot be 'perhaps'"),
         ("answers = guessed", "cannot be 'guessed'"),
+        ("title_length = 0", "cannot be '0'"),
+        ("contract = missing.yaml", "no contract 'missing.yaml'"),
+        ("store = redis://127.0.0.1:9", "Redis cannot be used"),
     ],
 )
-def test_a_wrong_setting_is_told(pytester: pytest.Pytester, line: str, told: str) -> None:
+def test_a_wrong_setting_of_the_run_ends_it_once(pytester: pytest.Pytester, line: str, told: str) -> None:
     pytester.makeini(f"[pytest]\nmockserver_settings =\n    {line}\n")
-    ran = outcome(pytester, "def test_it(mockserver): pass")
-    ran.assert_outcomes(errors=1)
-    ran.stdout.fnmatch_lines([f"*{told}*"])
+    refused_once(outcome(pytester, MANY_TESTS), told, "where: mockserver_settings in *tox.ini*")
 
 
 def test_a_marker_with_a_wrong_setting_is_told(pytester: pytest.Pytester) -> None:
@@ -260,9 +274,9 @@ def test_own(mockserver):
     )
     ran.assert_outcomes(passed=1)
     pytester.makeini("[pytest]\nmockserver_settings =\n    api = none\n    title_length = 5\n")
-    ran = outcome(pytester, "def test_it(mockserver): pass")
-    ran.assert_outcomes(errors=1)
-    ran.stdout.fnmatch_lines(["*no setting 'title_length' without an API pack*", "*add api=llamacloud-chat*"])
+    refused_once(
+        outcome(pytester, MANY_TESTS), "no setting 'title_length' without an API pack", "*add api=llamacloud-chat"
+    )
 
 
 def test_code_that_builds_its_own_client_is_reached_by_the_environment(pytester: pytest.Pytester) -> None:
@@ -384,9 +398,14 @@ def test_settings(mockserver): pass
 
 
 def test_a_server_that_does_not_run_is_told(pytester: pytest.Pytester) -> None:
-    ran = outcome(pytester, "def test_it(mockserver): pass", "--mockserver-url=http://127.0.0.1:9")
-    ran.assert_outcomes(errors=1)
-    ran.stdout.fnmatch_lines(["*cannot be reached*", "*mockserver serve*"])
+    ran = outcome(pytester, MANY_TESTS, "--mockserver-url=http://127.0.0.1:9")
+    refused_once(ran, "cannot be reached", "*mockserver serve*")
+
+
+def test_a_wrong_seed_ends_the_run_once(pytester: pytest.Pytester) -> None:
+    refused_once(
+        outcome(pytester, MANY_TESTS, "--mockserver-seed=x"), "--mockserver-seed x is no seed", "*whole number*"
+    )
 
 
 # -- many tests, many processes --------------------------------------------------------------------------------------
