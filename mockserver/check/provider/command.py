@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from uuid import uuid4
 
 import click
 
-from mockserver.api import AUTO, Api, choose, default, read_contracts
+from mockserver.api import AUTO, Api, choose, default, find, read_contracts, recognised
 from mockserver.check.coverage.report import RecordingTarget, joined
 from mockserver.check.part import CheckPart, HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
@@ -148,6 +149,8 @@ def check_any(
         contracts = contracts_of(contract, found, pack)
         refuse_unknown(operations, contracts, more.get("path_values", ()))
         keeps_state = found.plays if state is None else state
+        if pack is None and api is None:
+            part = with_state(part, contracts)
         options = Options(
             key=key or ANY_KEY,
             is_known_key=key not in (None, ANY_KEY) and not found.is_mock,
@@ -164,6 +167,13 @@ def check_any(
         hide = hider([key] if key and key != ANY_KEY else [])
         report = report if hide is None else mapped(report, hide)
         return joined(report, asked.coverage(contracts)) if isinstance(asked, RecordingTarget) else report
+
+
+def with_state(part: CheckPart, contracts: Sequence[Contract]) -> CheckPart:
+    """Add the checks of state of the API pack whose operations a contract of one's own has."""
+    name = recognised(contracts)
+    known = part_of(find(name)) if name else part
+    return replace(part, state=known.state, driver=known.driver, operations=known.operations)
 
 
 def left_out(contracts: Sequence[Contract], names: Sequence[str]) -> dict[str, str]:

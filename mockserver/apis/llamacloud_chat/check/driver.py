@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from mockserver.check.part import DriverContext, HeldOperation, LackingError, SendCase, StateCheck
-from mockserver.check.provider.cases import UNSENT, Case, Expectation, expectation_of, request_of
+from mockserver.check.provider.cases import UNSENT, Case, Expectation, expectation_of, parameter_holds, request_of
 from mockserver.check.provider.checks import Interaction, wrong
 from mockserver.contract.openapi import Operation
 from mockserver.contract.schema import join
@@ -38,7 +39,9 @@ class ChatDriver:
         self.trail: list[Request] = []
         self.misshapen = False
         """Whether the shape of an answer was wrong, which then tells more than what follows from it."""
-        self.need("create", "get_summary")
+        self.reader = "get_summary" if self.can("get_summary") else "retrieve"
+        """The operation that tells a session."""
+        self.need(self.reader)
 
     def operation(self, name: str) -> Operation:
         """Return an operation by what it does; any other where it is missing."""
@@ -83,12 +86,31 @@ class ChatDriver:
         return value
 
     def create(self, *index_ids: str, **more: Json) -> str:
-        """Make a session, and give its id."""
+        """Make a session, and give its id; where there is no create, one that the server takes as it comes."""
+        if not self.can("create"):
+            return self._taken()
         body = {"index_ids": list(index_ids) or None, **more}
         made = self.value("create", body={name: value for name, value in body.items() if value is not None})
         if not isinstance(made.get("session_id"), str):
             raise LackingError("create gave no id")
         return str(made["session_id"])
+
+    def _taken(self) -> str:
+        """Return an id that no other call had and that the server takes; a LackingError where it takes none."""
+        operation = self.plays[self.reader][1]
+        parameter = next(each for each in operation.parameters if each.name == "session_id")
+        number = f"{self.chance.getrandbits(128):032x}"
+        shapes = (f"Ses-Check-{number[:12]}", str(UUID(number)))
+        ids = [each for each in shapes if parameter_holds(parameter, each)]
+        if not ids:
+            raise LackingError("there is no create, and no id can be made")
+        seen = self.call(self.reader, ids[0], may_be_refused=True)
+        if not seen.is_success and self.can("set_title"):
+            self.call("set_title", ids[0], {"first_message": self.text()}, may_be_refused=True)
+            seen = self.call(self.reader, ids[0], may_be_refused=True)
+        if not seen.is_success:
+            raise LackingError("there is no create, and the server takes no id that it did not make")
+        return ids[0]
 
     def change(self, session_id: str, message: str) -> Interaction:
         """Change a session by a call that sets its title, or by a turn where there is none."""
@@ -98,7 +120,7 @@ class ChatDriver:
 
     def summary(self, session_id: str, name: str) -> Json:
         """Return a field of the summary of a session."""
-        return self.value("get_summary", session_id).get(name)
+        return self.value(self.reader, session_id).get(name)
 
     def listed_ids(self, query: Sequence[tuple[str, str]] = ()) -> list[Json]:
         """Return the ids of the list, in its order."""

@@ -88,10 +88,11 @@ def repeats_are_equal(chat: ChatDriver) -> Iterator[Finding]:
 def repeats_succeed(chat: ChatDriver) -> Iterator[Finding]:
     """A valid change is taken each time, however often."""
     session_id = chat.create(INDEX)
-    calls: list[tuple[str, Json]] = [("stream", {"index_ids": [INDEX], "prompt": MESSAGE})]
-    if chat.can("set_title"):
-        calls.append(("set_title", {"first_message": MESSAGE}))
-    for play, body in calls:
+    bodies: dict[str, Json] = {
+        "stream": {"index_ids": [INDEX], "prompt": MESSAGE},
+        "set_title": {"first_message": MESSAGE},
+    }
+    for play, body in ((play, body) for play, body in bodies.items() if chat.can(play)):
         for number in range(REPEATS):
             seen = chat.call(play, session_id, body, may_be_refused=True)
             if not seen.is_success:
@@ -108,10 +109,10 @@ def concurrent_is_kept(chat: ChatDriver) -> Iterator[Finding]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(chat.change, ids, [f"Message number {number} of many" for number in range(AT_ONCE)]))
     for number, seen in enumerate(answers):
-        value = seen.value if chat.can("set_title") else chat.value("get_summary", ids[number])
+        value = seen.value if chat.can("set_title") else chat.value(chat.reader, ids[number])
         value = value if isinstance(value, dict) else {"session_id": seen.answer.status}
         title, where = value.get("generated_title"), "/response/body/generated_title"
-        if value.get("session_id") != ids[number]:
+        if value.get("session_id", ids[number]) != ids[number]:
             received = value.get("session_id")
             yield wrong("a call got another one's session", "/response/body/session_id", ids[number], received)
             return
@@ -120,7 +121,7 @@ def concurrent_is_kept(chat: ChatDriver) -> Iterator[Finding]:
             return
         kept = chat.summary(ids[number], "generated_title")
         if kept != title:
-            yield wrong("what was written is not read back", "/response/get_summary/generated_title", title, kept)
+            yield wrong("what was written is not read back", f"/response/{chat.reader}/generated_title", title, kept)
 
 
 def _titles_repeat_messages(chat: ChatDriver) -> bool:

@@ -96,7 +96,7 @@ def title_follows_message(chat: ChatDriver) -> Iterator[Finding]:
 def title_changes_only_the_title(chat: ChatDriver) -> Iterator[Finding]:
     """A title changes neither indexes nor the run of its session."""
     session_id = chat.create(INDEX)
-    before = chat.value("get_summary", session_id)
+    before = chat.value(chat.reader, session_id)
     got = chat.value("set_title", session_id, {"first_message": chat.text()})
     for name in ("index_ids", "job_metadata", "shared_access"):
         if name in got and name in before and got[name] != before[name]:
@@ -112,7 +112,7 @@ def first_turn_titles(chat: ChatDriver) -> Iterator[Finding]:
     turn(chat, session_id, chat.text())
     first = chat.summary(session_id, "generated_title")
     if not isinstance(first, str):
-        yield wrong("the first turn gave no title", "/response/get_summary/generated_title", "a title", first)
+        yield wrong("the first turn gave no title", f"/response/{chat.reader}/generated_title", "a title", first)
         return
     turn(chat, session_id, "Something else altogether")
     yield from differing(chat, session_id, {"generated_title": first})
@@ -122,7 +122,9 @@ def first_turn_titles(chat: ChatDriver) -> Iterator[Finding]:
 def time_moves(chat: ChatDriver) -> Iterator[Finding]:
     """The time of the last update is a time in ISO 8601, and moves with each change, not with a reading."""
     session_id = chat.create(INDEX)
-    name, where = "last_updated_at", "/response/get_summary/last_updated_at"
+    name, where = "last_updated_at", f"/response/{chat.reader}/last_updated_at"
+    if name not in chat.value(chat.reader, session_id):
+        raise LackingError("a session tells no time")
     times = []
     for _ in range(2):
         first, again = chat.summary(session_id, name), chat.summary(session_id, name)
@@ -146,10 +148,15 @@ def time_moves(chat: ChatDriver) -> Iterator[Finding]:
 def deleted_is_gone(chat: ChatDriver) -> Iterator[Finding]:
     """A session that was deleted is unknown to every operation from then on."""
     session_id = chat.create(INDEX)
+    if not chat.can("create") and chat.can("set_title"):
+        chat.change(session_id, chat.text())
     list(readings(chat, session_id))  # what is remembered of a reading must go, too
     deleted = chat.call("delete", session_id)
     if not deleted.is_success:
         yield wrong("a session could not be deleted", "/response/status", 204, deleted.answer.status)
+        return
+    if not chat.can("create"):
+        yield from _still_told(chat, session_id)
         return
     bodies = {"set_title": {"first_message": MESSAGE}, "stream": {"index_ids": [INDEX], "prompt": MESSAGE}}
     for play in ("retrieve", "get_summary", "set_title", "stream", "delete"):
@@ -162,15 +169,37 @@ def deleted_is_gone(chat: ChatDriver) -> Iterator[Finding]:
         yield wrong("the list still has it", "/response/list/items", "not there", session_id)
 
 
+def _still_told(chat: ChatDriver, session_id: str) -> Iterator[Finding]:
+    """Find what a server that takes any id still tells of a deleted session: it must read as one that never was."""
+    unknown = chat.call(chat.reader, f"{session_id}-0", may_be_refused=True)
+    again = chat.call(chat.reader, session_id, may_be_refused=True)
+    if again.answer.status == 404:
+        return
+    if again.answer.status != unknown.answer.status:
+        where = f"/response/{chat.reader}/status"
+        yield wrong(f"{chat.reader} still knows it", where, unknown.answer.status, again.answer.status)
+    elif isinstance(again.value, dict) and isinstance(unknown.value, dict):
+        title, expected = again.value.get("generated_title"), unknown.value.get("generated_title")
+        if title != expected:
+            where = f"/response/{chat.reader}/generated_title"
+            yield wrong(f"{chat.reader} still tells its title", where, expected, title)
+
+
 @state_check("others-untouched", "delete")
 def others_untouched(chat: ChatDriver) -> Iterator[Finding]:
     """What is done to one session changes no other."""
     one, other = chat.create(INDEX), chat.create(INDEX)
-    before = dict(readings(chat, one))
+    others = [other] if chat.can("create") else [other, one.swapcase()]  # letters of another case are another id
     if chat.can("set_title"):
-        chat.call("set_title", other, {"first_message": chat.text()})
-    turn(chat, other, chat.text())
-    chat.call("delete", other)
+        chat.change(one, chat.text())
+    before = dict(readings(chat, one))
+    for each in others:
+        if chat.can("set_title"):
+            chat.call("set_title", each, {"first_message": chat.text()})
+        if chat.can("stream"):
+            turn(chat, each, chat.text())
+        if chat.can("delete"):
+            chat.call("delete", each, may_be_refused=not chat.can("create"))
     for play, value in readings(chat, one):
         if value != before[play]:
             yield wrong(f"{play} tells the untouched session otherwise", join("/response", play), before[play], value)
@@ -184,14 +213,14 @@ def run_reported(chat: ChatDriver) -> Iterator[Finding]:
     stops = [data for kind, data, _ in typed(seen) if kind == "stop"]
     got = chat.summary(session_id, "job_metadata")
     if not isinstance(got, dict):
-        yield wrong("a run is not told", "/response/get_summary/job_metadata", "the run", got)
+        yield wrong("a run is not told", f"/response/{chat.reader}/job_metadata", "the run", got)
         return
     if stops and isinstance(stops[-1].get("usage"), dict):
         stop = stops[-1]
         expected = {**stop["usage"], "is_error": stop.get("is_error"), "error": stop.get("error")}
         for name, wanted in expected.items():
             if got.get(name) != wanted:
-                where = join("/response/get_summary/job_metadata", name)
+                where = join(f"/response/{chat.reader}/job_metadata", name)
                 yield wrong(f"the run is told with another {name} than its stop had", where, wanted, got.get(name))
 
 
