@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
+    from mockserver.contract.explain import SchemaError
+    from mockserver.contract.validator import Validator
 
 NESTED = frozenset(
     "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
@@ -196,16 +197,16 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
 
 
 class Schema:
-    """One schema of a document: a fast validator, and a slower one that explains what is wrong."""
+    """One schema of a document: its verdict on a value, and why a value breaks it."""
 
-    __slots__ = ("_fast", "document", "name", "node", "pointer")
+    __slots__ = ("_compiled", "document", "name", "node", "pointer")
 
     def __init__(self, document: Json, pointer: str, name: str) -> None:
         self.document, self.name = document, name
         self.pointer, self.node = pointer, lookup(document, pointer)
         if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference without other keywords
             self.pointer, self.node = resolve(document, pointer)
-        self._fast: Any = None
+        self._compiled: Validator | None = None
 
     def rooted(self) -> Json:
         """Return the schema as a standalone document, with the components that it refers to."""
@@ -217,101 +218,85 @@ class Schema:
         }
 
     def is_valid(self, value: Json) -> bool:
-        """Return whether `value` is valid. A value that is not JSON (a lone surrogate, bytes) is not."""
-        if self._fast is None:
-            self.compiled()
+        """Return whether `value` is valid, as far as it can be judged.
+
+        A value that is not JSON (a lone surrogate, bytes) is not.
+        """
+        validator = self._compiled or self._validator()
         try:
-            return bool(self._fast.is_valid(value))
+            return validator.is_valid(value)
         except ValueError:
             return False
 
     def compiled(self) -> Callable[[Json], bool]:
-        """Return the fast validator, which raises a ValueError for a value that is not JSON."""
-        if self._fast is None:
-            import jsonschema_rs
+        """Return what says whether a value is valid beyond doubt, and raises a ValueError if it is not JSON."""
+        return (self._compiled or self._validator()).surely_valid
 
-            self._fast = jsonschema_rs.Draft202012Validator(self.rooted(), validate_formats=True)
-        return cast("Callable[[Json], bool]", self._fast.is_valid)
+    def _validator(self) -> "Validator":
+        if self._compiled is None:
+            from mockserver.contract.validator import compiled
 
-    def errors(self, value: Json) -> "list[ValidationError]":
-        """List the errors that jsonschema finds in `value`; for a union, those of the branch probably meant."""
-        from jsonschema import Draft202012Validator
+            self._compiled = compiled(self.rooted())
+        return self._compiled
 
-        checker = Draft202012Validator.FORMAT_CHECKER
-        judge = Draft202012Validator(self.rooted(), format_checker=checker)
-        return [leaf for error in judge.iter_errors(value) for leaf in likeliest(error)]
+    def unjudged(self, value: Json) -> list[str]:
+        """Return the patterns by which `value` could not be judged, since that would have taken too many steps."""
+        validator = self._validator()
+        try:
+            return validator.unjudged(value)
+        except ValueError:
+            return []
+
+    def errors(self, value: Json) -> "list[SchemaError]":
+        """List what is wrong with `value`; for a union, in the branch probably meant; if it is large, the first.
+
+        There are none for a value that is not JSON.
+        """
+        validator = self._validator()
+        try:
+            found = validator.errors(value, self._said)
+            return found if found or self.is_valid(value) else [_error("schema", "the value breaks the schema", value)]
+        except ValueError:
+            return []
 
     def explain(self, value: Json, *, where: str = "", fault: Blame = "mock") -> list[Finding]:
         """List what is wrong with `value`, each with its place in the value and in the contract."""
-        found = [self._finding(error, where, fault) for error in self.errors(value)]
-        return found if found or self.is_valid(value) else [self._finding_of_the_fast(value, where, fault)]
-
-    def _finding_of_the_fast(self, value: Json, where: str, fault: Blame) -> Finding:
-        """Report what only the fast validator sees: formats that jsonschema does not check, and lone surrogates."""
-        try:
-            error = next(iter(self._fast.iter_errors(value)))
-        except ValueError as reason:
-            return Finding(where, "json", f"is no value of JSON: {reason}", fault, contract=self.place())
-        path = [part for part in error.schema_path if part != "$ref"]
-        return Finding(
-            where=join(where, *error.instance_path),
-            rule=str(error.kind.name),
-            message=error.message,
-            fault=fault,
-            expected={error.kind.name: error.kind.value},
-            received=error.instance,
-            contract=self.place(path),
-        )
+        found = self.errors(value)
+        if not found and not self.is_valid(value):
+            found = [_error("json", f"is no value of JSON: {unwritable(value) or 'it is nested too deep'}", value)]
+        return [
+            Finding(
+                where=join(where, *error.path),
+                rule=error.keyword,
+                message=error.message if len(error.message) < 300 else error.message[:297] + "...",
+                fault=fault,
+                expected={error.keyword: error.expected},
+                received=error.instance,
+                contract=self.place(error.schema_path),
+            )
+            for error in found
+        ]
 
     def place(self, path: Sequence[str | int] = ()) -> str:
         """Name a place below this schema, references followed, as `<contract>#<pointer>`."""
+        return f"{self.name}#{self._follow(path)[0]}"
+
+    def _said(self, path: Sequence[str | int]) -> Json:
+        """Return what the schema says at a place below it."""
+        return self._follow(path)[1]
+
+    def _follow(self, path: Sequence[str | int]) -> tuple[str, Json]:
         pointer, node = self.pointer, self.node
         for part in path:
-            if isinstance(node, dict) and part not in node:
+            if part == "$ref" and isinstance(node.get("$ref"), str):
                 pointer, node = resolve(self.document, pointer)
-            pointer, node = join(pointer, part), node[part]
-        return f"{self.name}#{pointer}"
-
-    def _finding(self, error: "ValidationError", where: str, fault: Blame) -> Finding:
-        message = _of_no_type(error) or error.message
-        return Finding(
-            where=join(where, *error.absolute_path),
-            rule=str(error.validator),
-            message=message if len(message) < 300 else message[:297] + "...",
-            fault=fault,
-            expected={str(error.validator): error.validator_value},
-            received=error.instance,
-            contract=self.place(list(error.absolute_schema_path)),
-        )
+            else:
+                pointer, node = join(pointer, part), node[part]
+        return pointer, node
 
 
-def _of_no_type(error: "ValidationError") -> str:
-    """Name the types of a union if a value has none of them; return "" for any other error."""
-    below = list(error.context or ())
-    if not below or any(each.validator != "type" or each.path for each in below):
-        return ""
-    kinds = [cast("str | list[str]", each.validator_value) for each in below]
-    names = list(dict.fromkeys(name for kind in kinds for name in ([kind] if isinstance(kind, str) else kind)))
-    return f"{error.instance!r} is not of type {', '.join(map(repr, names))}"
+def _error(rule: str, message: str, value: Json) -> "SchemaError":
+    """Report a value that the validator refuses without an error of its own."""
+    from mockserver.contract.explain import SchemaError
 
-
-def likeliest(error: "ValidationError") -> Iterable["ValidationError"]:
-    """Return the errors of the union branch that was probably meant; any other error as it is."""
-    branches: dict[int, list[ValidationError]] = {}
-    for below in error.context or ():
-        branches.setdefault(int(below.schema_path[0]), []).append(below)
-    if not branches:
-        return [error]
-    best = min(branches.values(), key=_distance)
-    if _distance(best)[0] == 2:
-        return [error]
-    return [leaf for below in best for leaf in likeliest(below)]
-
-
-def _distance(errors: list["ValidationError"]) -> tuple[int, int]:
-    """Rate how far a value is from a branch: 2 for a wrong type, 1 for a wrong tag, 0 if only parts are wrong."""
-    if any(error.validator == "type" and len(error.path) == 0 for error in errors):
-        return 2, len(errors)
-    if any(error.validator in ("const", "enum") for error in errors):
-        return 1, len(errors)
-    return 0, len(errors)
+    return SchemaError(keyword=rule, message=message, path=[], schema_path=[], instance=value, expected=None)

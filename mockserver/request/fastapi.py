@@ -14,7 +14,7 @@ from mockserver.contract.schema import Schema, join, resolve
 from mockserver.messages import Json
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError as JsonSchemaError
+    from mockserver.contract.explain import SchemaError
 
 Detail = dict[str, Any]
 """One entry of a 422 body: type, loc (a tuple), msg, input and, for some, ctx."""
@@ -68,11 +68,11 @@ def _converted(value: Json, taken: Any) -> Json:
     return taken if taken is None or isinstance(taken, str | int | float | list | dict) else str(taken)
 
 
-def _detail(error: "JsonSchemaError") -> Detail:
+def _detail(error: "SchemaError") -> Detail:
     message = error.message
     return {
         "type": "value_error",
-        "loc": tuple(error.absolute_path),
+        "loc": tuple(error.path),
         "msg": f"Value error, {message}",
         "input": error.instance,
         "ctx": {"error": message},

@@ -77,7 +77,8 @@ class RequestValidator:
                 return self._placed(body)
             right = declared.schema.is_valid(body) and (_is_plain(raw) or not any(_lone_surrogates(body, ())))
             if right and self.plain and not request.query:
-                return Call(request, self._operation, path, _NO_QUERY, body)
+                found = _unjudged(declared.schema, body, "/body")
+                return Call(request, self._operation, path, _NO_QUERY, body, findings=found)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
         details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
@@ -89,6 +90,8 @@ class RequestValidator:
         if details or (lax and self._strict):
             return self._refusal(details or lax, raw=isinstance(sent, bytes))
         found = tuple(map(self._finding, lax)) if lax else ()
+        if declared is not None and sent is not _UNSENT:
+            found += _unjudged(declared.schema, sent, "/body")
         body = None if body is _UNSENT else body
         return Call(request, self._operation, values["path"], values["query"], body, findings=found)
 
@@ -173,6 +176,15 @@ class RequestValidator:
             return operation.body.schema.place()
         named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
         return named[0].place() if named else operation.place
+
+
+def _unjudged(schema: Schema, value: Json, where: str) -> tuple[Finding, ...]:
+    """Report the patterns that were not held against a value, since they take too many steps."""
+    message = "was not judged by the pattern {!r}, which takes too many steps on it; write it without look-around"
+    return tuple(
+        Finding(where, "not_judged", message.format(pattern), "contract", contract=schema.place(), level="note")
+        for pattern in schema.unjudged(value)
+    )
 
 
 def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list["Detail"]:

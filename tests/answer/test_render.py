@@ -213,7 +213,7 @@ def test_a_turn_with_an_event_that_the_contract_does_not_allow_never_leaves_and_
 
 def test_a_turn_that_ones_own_contract_forbids_is_answered_unplayed_and_fails_in_the_history(tmp_path: Path) -> None:
     document: Any = json.loads(json.dumps(contract_of("2.17").document))
-    document["components"]["schemas"]["ThinkingEvent"]["properties"]["content"]["maxLength"] = 300
+    document["components"]["schemas"]["ThinkingEvent"]["properties"]["content"]["maxLength"] = 100
     mock = Mock(Settings(api=NAME, contract=str(write_document(tmp_path, document)), seed=0))
     session = "/api/v1/chat/ses-abc123"
     turn = {"index_ids": ["idx-a"], "prompt": "x"}

@@ -1,0 +1,179 @@
+"""What is wrong with a value: the errors of jsonschema-rs, in words of our own, in time linear in the value."""
+
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mockserver.messages import Json
+
+SMALL = 16_384
+"""The largest value, in characters and parts, of which all errors are listed; of a larger one only the first."""
+
+LONGEST_MESSAGE = 300
+"""How many characters of a value a message shows."""
+
+
+class SchemaError(NamedTuple):
+    """One way in which a value breaks its schema; the places are relative to the value and to the schema."""
+
+    keyword: str
+    message: str
+    path: list[str | int]
+    schema_path: list[str | int]
+    instance: Json
+    expected: Json
+    branches: "Sequence[Sequence[SchemaError]]" = ()
+    """The errors of each branch of a union."""
+
+
+def is_small(value: Json) -> bool:
+    """Return whether a value is small; of a large one only the beginning is looked at."""
+    size, stack = 0, [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (dict, list)):
+            size += len(node)
+            if size <= SMALL:
+                stack += node.values() if isinstance(node, dict) else node
+                size += sum(map(len, node)) if isinstance(node, dict) else 0
+        else:
+            size += len(node) if isinstance(node, str) else 1
+        if size > SMALL:
+            return False
+    return True
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 240
+_short.maxdict = _short.maxlist = 10
+_short.maxlevel = 4
+
+
+def show(value: Json) -> str:
+    """Write a value for a message; a large one in part."""
+    text = repr(value) if is_small(value) else _short.repr(value)
+    return text if len(text) < LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
+
+
+def read_error(error: Any, value: Json, keywords: Callable[[Sequence[str | int]], Json]) -> SchemaError:
+    """Read an error of jsonschema-rs about `value`; `keywords` finds what the schema says at a place."""
+    place = list(error.evaluation_path)
+    keyword = str(error.kind.name)
+    if place and keyword != "falseSchema" and isinstance(place[-1], str):
+        keyword = place[-1]
+    instance = value
+    for part in error.instance_path:
+        instance = instance[part]
+    expected = keywords(place)
+    context = getattr(error.kind, "context", ())
+    return SchemaError(
+        keyword=keyword,
+        message=_describe(keyword, instance, expected, error),
+        path=list(error.instance_path),
+        schema_path=place,
+        instance=instance,
+        expected=expected,
+        branches=[[read_error(each, value, keywords) for each in branch] for branch in context],
+    )
+
+
+def _describe(keyword: str, value: Json, expected: Json, error: Any) -> str:
+    if keyword == "type":
+        types = [expected] if isinstance(expected, str) else expected
+        return f"{show(value)} is not of type {', '.join(map(repr, types))}"
+    if keyword in ("required", "dependentRequired"):
+        return f"{error.kind.property!r} is a required property"
+    if keyword in ("additionalProperties", "unevaluatedProperties", "unevaluatedItems"):
+        extra = getattr(error.kind, "unexpected", ())
+        texts = [show(value[each] if keyword == "unevaluatedItems" else each) for each in extra[:MOST_NAMES]]
+        texts += ["..."] if len(extra) > MOST_NAMES else []
+        what = {"a": "Additional properties", "u": "Unevaluated properties"}[keyword[0]]
+        what = "Unevaluated items" if keyword == "unevaluatedItems" else what
+        return f"{what} are not allowed ({', '.join(texts)} {'was' if len(texts) == 1 else 'were'} unexpected)"
+    words = _SEVERAL if type(error.kind).__name__ == "OneOfMultipleValid" else _WORDS.get(keyword, _OTHER)
+    if isinstance(words, tuple):
+        bound, exactly, usual = words
+        words = exactly if expected == bound else usual
+    return words.format(value=show(value), expected=show(expected), keyword=keyword)
+
+
+MOST_NAMES = 20
+"""How many names a message lists."""
+
+_OTHER = "{value} breaks {keyword}: {expected}"
+_SEVERAL = "{value} is valid under several of the given schemas, and must be under one only"
+_EMPTY, _FULL = "{value} should be non-empty", "{value} is expected to be empty"
+_WORDS: Mapping[str, str | tuple[int, str, str]] = {
+    "enum": "{value} is not one of {expected}",
+    "const": "{expected} was expected",
+    "minLength": (1, _EMPTY, "{value} is too short"),
+    "maxLength": (0, _FULL, "{value} is too long"),
+    "minItems": (1, _EMPTY, "{value} is too short"),
+    "maxItems": (0, _FULL, "{value} is too long"),
+    "minProperties": (1, _EMPTY, "{value} does not have enough properties"),
+    "maxProperties": (0, _FULL, "{value} has too many properties"),
+    "minimum": "{value} is less than the minimum of {expected}",
+    "maximum": "{value} is greater than the maximum of {expected}",
+    "exclusiveMinimum": "{value} is less than or equal to the minimum of {expected}",
+    "exclusiveMaximum": "{value} is greater than or equal to the maximum of {expected}",
+    "multipleOf": "{value} is not a multiple of {expected}",
+    "pattern": "{value} does not match {expected}",
+    "format": "{value} is not a {expected}",
+    "uniqueItems": "{value} has non-unique elements",
+    "anyOf": "{value} is not valid under any of the given schemas",
+    "oneOf": "{value} is not valid under any of the given schemas",
+    "not": "{value} should not be valid under {expected}",
+    "contains": "{value} does not contain items matching the given schema",
+    "minContains": "{value} does not contain enough matching items",
+    "maxContains": "{value} contains too many matching items",
+    "propertyNames": "{value} has a name that is not allowed",
+    "falseSchema": "False schema does not allow {value}",
+}
+"""Keyword -> what is wrong, in the words of most JSON Schema libraries; for a bound, also at this one value of it."""
+
+
+def union_keyword(keyword: str, compile_part: Callable[[Json], Any]) -> type[Any]:
+    """Return a keyword that judges a union without listing the errors of its branches, which may be very many."""
+
+    class UnionKeyword:
+        def __init__(self, _parent: Json, branches: Json, _place: Json) -> None:
+            self._branches = branches
+            self._validator: Any = None
+
+        def validate(self, value: Json) -> None:
+            if self._validator is None:
+                self._validator = compile_part({keyword: self._branches})
+            if not self._validator.is_valid(value):
+                raise ValueError("is not valid under any of the given schemas")
+
+    return UnionKeyword
+
+
+def likeliest(error: SchemaError) -> Iterable[SchemaError]:
+    """Return the errors of the union branch that was probably meant; any other error as it is."""
+    branches = [branch for branch in error.branches if branch]
+    if not branches or len(branches) < len(error.branches):
+        return [error]
+    best = min(branches, key=lambda branch: _distance(branch, len(error.path)))
+    if _distance(best, len(error.path))[0] == 2:
+        return [_of_no_type(error, branches)]
+    return [leaf for below in best for leaf in likeliest(below)]
+
+
+def _distance(errors: Sequence[SchemaError], depth: int) -> tuple[int, int]:
+    """Rate how far a value is from a branch: 2 for a wrong type, 1 for a wrong tag, 0 if only parts are wrong."""
+    if any(error.keyword == "type" and len(error.path) == depth for error in errors):
+        return 2, len(errors)
+    if any(error.keyword in ("const", "enum") for error in errors):
+        return 1, len(errors)
+    return 0, len(errors)
+
+
+def _of_no_type(error: SchemaError, branches: Sequence[Sequence[SchemaError]]) -> SchemaError:
+    """Name the types of a union if a value has none of them."""
+    below = [each for branch in branches for each in branch]
+    if any(each.keyword != "type" or len(each.path) != len(error.path) for each in below):
+        return error
+    kinds = [[each.expected] if isinstance(each.expected, str) else each.expected for each in below]
+    names = dict.fromkeys(name for kind in kinds for name in kind)
+    return error._replace(message=f"{show(error.instance)} is not of type {', '.join(map(repr, names))}")

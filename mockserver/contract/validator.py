@@ -1,0 +1,105 @@
+"""A compiled schema: verdicts, and the errors behind them, by one engine in time linear in the value."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import jsonschema_rs
+
+from mockserver.contract.explain import SchemaError, is_small, likeliest, read_error, union_keyword
+from mockserver.contract.pattern import (
+    BOUNDED,
+    LINEAR,
+    PatternKeyword,
+    Trial,
+    property_patterns,
+    trial,
+    without_unjudged,
+)
+from mockserver.messages import Json
+
+Keywords: TypeAlias = Callable[[Sequence[str | int]], Json]
+"""Returns what a schema says at a place."""
+
+
+def compiled(schema: Json) -> "Validator":
+    """Compile a schema with its components: for the linear engine, if that runs all its patterns."""
+    try:
+        return Validator(schema, pattern_options=LINEAR)
+    except ValueError:
+        return BoundedValidator(schema, pattern_options=BOUNDED, keywords={"pattern": PatternKeyword})
+
+
+class Validator:
+    """Judges values by a schema. Every method raises a ValueError for a value that is not JSON."""
+
+    def __init__(self, schema: Json, **options: Any) -> None:
+        self._schema, self._options = schema, options
+        self._full = self._compile(schema)
+        self._brief: Any = None
+        self.surely_valid: Callable[[Json], bool] = self._full.is_valid
+        """Returns whether a value is valid beyond doubt."""
+        self.is_valid: Callable[[Json], bool] = self.surely_valid
+        """Returns whether a value is valid, as far as it can be judged."""
+
+    def _compile(self, schema: Json, **keywords: Any) -> Any:
+        options = {**self._options, "keywords": {**self._options.get("keywords", {}), **keywords}}
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, **options)
+
+    def unjudged(self, value: Json) -> list[str]:  # noqa: ARG002  # where patterns backtrack, there may be some
+        """Return the patterns by which a value could not be judged."""
+        return []
+
+    def errors(self, value: Json, said: Keywords) -> list[SchemaError]:
+        """List what is wrong with a value, for a union in its likeliest branch; of a large value only the first."""
+        if is_small(value):
+            found = self._full.iter_errors(value)
+            return [leaf for each in found for leaf in likeliest(read_error(each, value, said))]
+        if self._brief is None:
+            unions = {keyword: union_keyword(keyword, self._part) for keyword in ("anyOf", "oneOf")}
+            self._brief = self._compile(self._schema, **unions)
+        try:
+            self._brief.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return [read_error(error, value, said)]
+        return []
+
+    def _part(self, part: Json) -> Any:
+        return self._compile({"components": self._schema.get("components", {}), **part})
+
+
+class BoundedValidator(Validator):
+    """Judges values by a schema with patterns that backtrack. What takes too many steps is not held against a value."""
+
+    def __init__(self, schema: Json, **options: Any) -> None:
+        super().__init__(schema, **options)
+        self._names = property_patterns(schema)
+        self.surely_valid = self._is_surely_valid
+        self.is_valid = self._is_valid
+
+    def _is_surely_valid(self, value: Json) -> bool:
+        with trial() as now:
+            return self._holds(value, now) and not now.unjudged
+
+    def _is_valid(self, value: Json) -> bool:
+        """Return whether a value is valid, or would be if the texts that cannot be judged were right, or wrong."""
+        return self._judge(value)[0]
+
+    def unjudged(self, value: Json) -> list[str]:
+        """Return the patterns by which a value could not be judged."""
+        return self._judge(value)[1]
+
+    def errors(self, value: Json, said: Keywords) -> list[SchemaError]:
+        """List what is wrong with a value, but for what could not be judged."""
+        with trial() as now:
+            return super().errors(without_unjudged(value, self._names, now) if self._names else value, said)
+
+    def _judge(self, value: Json) -> tuple[bool, list[str]]:
+        with trial() as now:
+            right = self._holds(value, now)
+            if not right and now.unjudged:
+                now.verdict = False
+                right = self._holds(value, now)
+            return right, list(now.unjudged)
+
+    def _holds(self, value: Json, now: Trial) -> bool:
+        return bool(self._full.is_valid(without_unjudged(value, self._names, now) if self._names else value))
