@@ -106,3 +106,42 @@ async def hang_up(send: Any, gone: Awaitable[None], *, reset: bool) -> None:
     else:
         connection.close()
     await gone
+
+
+def without_chunks(send: Any) -> None:
+    """Let the answer behind a server's `send` go without chunks, if that is known how: HTTP/1.0 has none."""
+    cycle: Any = getattr(send, "__self__", None)
+    if hasattr(cycle, "transport") and hasattr(cycle, "chunked_encoding"):
+        cycle.transport = _Unchunked(cycle)
+
+
+class _Unchunked:
+    """The transport of an answer to HTTP/1.0, which knows no chunks: the end of the connection is that of the body."""
+
+    def __init__(self, cycle: Any) -> None:
+        self._cycle, self._transport, self._chunked = cycle, cycle.transport, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write a head, or a part of the body without its framing."""
+        head = b"\r\ntransfer-encoding: chunked\r\n"
+        if not self._chunked and data.startswith(b"HTTP/1.1 ") and head in data:
+            self._chunked, self._cycle.keep_alive = True, False
+            data = data.replace(head, b"\r\n" if b"\r\nconnection: close\r\n" in data else b"\r\nconnection: close\r\n")
+        elif self._chunked:
+            data = _unframed(data)
+        if data:
+            self._transport.write(data)
+
+
+def _unframed(data: bytes) -> bytes:
+    """Return the contents of chunks."""
+    found, at = [], 0
+    while at < len(data):
+        end = data.index(b"\r\n", at)
+        size = int(data[at:end], 16)
+        found.append(data[end + 2 : end + 2 + size])
+        at = end + 2 + size + 2
+    return b"".join(found)

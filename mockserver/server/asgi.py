@@ -11,7 +11,7 @@ from types import coroutine
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.delivery import KEEP_ALIVE, RAW_SEND, connection_of, hang_up, pieces
+from mockserver.delivery import KEEP_ALIVE, RAW_SEND, connection_of, hang_up, pieces, without_chunks
 from mockserver.messages import (
     CONTROL,
     LONGEST_TARGET,
@@ -134,6 +134,8 @@ class App:
         if response.delivery is not None:
             await self._deliver(response, response.delivery, scope, receive, send)
         else:
+            if response.stream is not None and scope.get("http_version") == "1.0":
+                without_chunks(scope.get(RAW_SEND, send))
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             if response.stream is not None:
                 await self._send_whole(response.stream, scope, receive, send)

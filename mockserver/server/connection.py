@@ -1,4 +1,4 @@
-"""Connections: requests that offer an upgrade are read, HTTP/1.0 gets no chunks, and what sends no head is let go."""
+"""Connections: requests that offer an upgrade are read, HTTP/1.0 gets no chunks, what sends no head is let go."""
 
 import logging
 import sys
@@ -18,64 +18,29 @@ AGAIN = 10.0
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, but the body of a request that offers an upgrade is read, and HTTP/1.0 gets no chunks."""
+    """uvicorn's protocol, but the body of a request that offers an upgrade is read."""
 
     _data = b""
-    _has_body = False
-    _goes_on = False
-    """Whether the parser reads the head that stands in for the one that was read."""
 
     def data_received(self, data: bytes) -> None:
         """Read; the data is kept for what follows a head that offers an upgrade."""
         self._data = data
         super().data_received(data)
 
-    def on_headers_complete(self) -> None:
-        """Begin a request."""
-        if self._goes_on:
-            return
-        super().on_headers_complete()
-        if self.parser.should_upgrade():
-            self._has_body = _announces_body(self.headers)
-        if self.scope["http_version"] == "1.0" and self.cycle is not None:
-            proxy: Any = _Unchunked(self.cycle)
-            self.cycle.transport = proxy
-
-    def on_message_begin(self) -> None:
-        """Begin to read a head."""
-        if not self._goes_on:
-            super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Read the target."""
-        if not self._goes_on:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a field of the head, or of the trailer, which no request is read for."""
-        if not self._goes_on:
-            super().on_header(name, value)
-
-    def on_message_complete(self) -> None:
-        """End a request, unless its body is still to be read: after an offer to upgrade the parser reads none."""
-        if not (self._has_body and self.parser.should_upgrade()):
-            super().on_message_complete()
-
     def _should_upgrade(self) -> bool:
         return False
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Ignore the offer: a parser that knows of none reads on, first a head with the same framing."""
+        """Ignore the offer. The parser stopped after the head, and took the request for complete: another reads on."""
         error = sys.exc_info()[1]
         rest = self._data[error.args[0] :] if error is not None and error.args else b""
+        self.parser = httptools.HttpRequestParser(resumed := _Resumed(self))
         framing = [name + b": " + value for name, value in self.headers if name in _FRAMING]
-        self.parser, self._goes_on = httptools.HttpRequestParser(self), True
-        if not self._has_body:
-            framing = []
-        self._has_body, has_body = False, self._has_body
-        if has_body:
+        if any(not line.endswith(b": 0") for line in framing):
+            self.cycle.more_body = True
+            self.cycle.message_event.clear()
             self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *framing, b"", b""]))
-        self._goes_on = False
+        resumed.reads_head = True
         if rest:
             self.data_received(rest)
 
@@ -83,40 +48,28 @@ class Protocol(HttpToolsProtocol):
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
-def _announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(name in _FRAMING and value.strip() != b"0" for name, value in headers)
+class _Resumed:
+    """The callbacks of a parser that reads on: they leave out the head that only tells it how the body is framed."""
 
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol, self.reads_head = protocol, False
+        self.on_body, self.on_message_complete = protocol.on_body, protocol.on_message_complete
 
-class _Unchunked:
-    """The transport of an answer to HTTP/1.0, which knows no chunks: the end of the connection is that of the body."""
+    def on_message_begin(self) -> None:
+        if self.reads_head:
+            self._protocol.on_message_begin()
 
-    def __init__(self, cycle: Any) -> None:
-        self._cycle, self._transport, self._chunked = cycle, cycle.transport, False
+    def on_url(self, url: bytes) -> None:
+        if self.reads_head:
+            self._protocol.on_url(url)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.reads_head:
+            self._protocol.on_header(name, value)
 
-    def write(self, data: bytes) -> None:
-        """Write a head, or a part of the body without its framing."""
-        head = b"\r\ntransfer-encoding: chunked\r\n"
-        if not self._chunked and data.startswith(b"HTTP/1.1 ") and head in data:
-            self._chunked, self._cycle.keep_alive = True, False
-            data = data.replace(head, b"\r\n" if b"\r\nconnection: close\r\n" in data else b"\r\nconnection: close\r\n")
-        elif self._chunked:
-            data = _unframed(data)
-        if data:
-            self._transport.write(data)
-
-
-def _unframed(data: bytes) -> bytes:
-    """Return the contents of chunks."""
-    found, at = [], 0
-    while at < len(data):
-        end = data.index(b"\r\n", at)
-        size = int(data[at:end], 16)
-        found.append(data[end + 2 : end + 2 + size])
-        at = end + 2 + size + 2
-    return b"".join(found)
+    def on_headers_complete(self) -> None:
+        if self.reads_head:
+            self._protocol.on_headers_complete()
 
 
 class HeadWatch:
