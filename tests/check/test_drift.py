@@ -85,7 +85,11 @@ BASE: Json = {
         "securitySchemes": {
             "Key": {"type": "http", "scheme": "bearer"},
             "Cookie": {"type": "apiKey", "in": "cookie", "name": "session"},
-            "Scoped": {"type": "oauth2", "flows": {}},
+            "Header": {"type": "apiKey", "in": "header", "name": "X-Key"},
+            "Scoped": {
+                "type": "oauth2",
+                "flows": {"implicit": {"authorizationUrl": "https://one.example/in", "scopes": {"r": "read"}}},
+            },
         },
     },
 }
@@ -98,6 +102,13 @@ class Planted(NamedTuple):
     rule: str
     severity: Severity
     where: str = ""
+    before: tuple[tuple[str, Json], ...] = ()
+    """Edits that both documents have."""
+
+
+COOKIE = "/components/securitySchemes/Cookie"
+FLOWS = "/components/securitySchemes/Scoped/flows"
+SCOPED: tuple[tuple[str, Json], ...] = ((f"{PLACE}/security", [{"Scoped": ["r"]}]),)
 
 
 def one(pointer: str, value: Json, rule: str, severity: Severity, where: str = "") -> Planted:
@@ -129,6 +140,31 @@ PLANTED: dict[str, Planted] = {
     "two keys": one(f"{PLACE}/security", [{"Key": [], "Cookie": []}], "security-tightened", "breaking"),
     "another key": one(f"{PLACE}/security", [{"Cookie": []}], "security-changed", "breaking"),
     "another scheme": one("/components/securitySchemes/Key/scheme", "basic", "security-changed", "breaking"),
+    "the name of a cookie with a key": Planted(
+        ((f"{COOKIE}/name", "Session"),),
+        "security-changed",
+        "breaking",
+        before=((f"{PLACE}/security", [{"Cookie": []}]),),
+    ),
+    "a hint at a token": one(
+        "/components/securitySchemes/Key/bearerFormat", "JWT", "security-note-changed", "harmless"
+    ),
+    "the text of a scope": Planted(
+        ((f"{FLOWS}/implicit/scopes/r", "may read"),), "security-note-changed", "harmless", before=SCOPED
+    ),
+    "a scope on offer": Planted(
+        ((f"{FLOWS}/implicit/scopes/w", "write"),), "security-note-changed", "harmless", before=SCOPED
+    ),
+    "a scope that a call needs": Planted(
+        ((f"{PLACE}/security", [{"Scoped": ["r", "w"]}]),), "security-tightened", "breaking", before=SCOPED
+    ),
+    "an address of tokens": Planted(
+        ((f"{FLOWS}/implicit/authorizationUrl", "/in"),), "security-address-changed", "risky", before=SCOPED
+    ),
+    "a flow": Planted(
+        ((f"{FLOWS}/password", {"tokenUrl": "/t", "scopes": {}}),), "security-flow-added", "harmless", before=SCOPED
+    ),
+    "a flow less": Planted(((f"{FLOWS}/implicit", GONE),), "security-flow-withdrawn", "breaking", before=SCOPED),
     "a parameter": one(f"{PLACE}/parameters/-", query("new"), "parameter-added", "harmless", "/request/query/new"),
     "a parameter of the path": one(
         "/paths/~1a~1{id}/get/parameters", [query("new")], "parameter-added", "harmless", "/request/query/new"
@@ -267,13 +303,14 @@ PLANTED: dict[str, Planted] = {
 
 def before(name: str) -> Json:
     """Give BASE, without what the plant needs to be gone on both sides."""
-    return edited(BASE, ("/paths/~1a~1{id}/get", GONE)) if name == "the name of a parameter of the path" else BASE
+    is_path = name == "the name of a parameter of the path"
+    return edited(BASE, ("/paths/~1a~1{id}/get", GONE)) if is_path else edited(BASE, *PLANTED[name].before)
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_change_of_a_call_is_seen_once_there_and_back(name: str) -> None:
     plant = PLANTED[name]
-    a, b = before(name), edited(BASE, *plant.edits)
+    a, b = before(name), edited(BASE, *plant.before, *plant.edits)
     (there,) = changes(a, b)
     assert (there.rule, there.severity) == (plant.rule, plant.severity)
     assert there.where.startswith(plant.where)
@@ -344,6 +381,7 @@ def test_the_way_back_weighs_by_itself(edits: tuple[tuple[str, Json], ...], seve
             ("/components/securitySchemes/Other", BASE["components"]["securitySchemes"]["Key"]),
             ("/security", [{"Other": []}]),
         ),
+        (("/components/securitySchemes/Key/scheme", "Bearer"),),
         ((f"{PLACE}/parameters/4", query("shared")),),
         ((f"{PLACE}/parameters/0/style", "form"), (f"{PLACE}/parameters/0/required", False)),
         ((f"{PLACE}/parameters/2/name", "x-trace"),),
@@ -364,6 +402,50 @@ def test_the_way_back_weighs_by_itself(edits: tuple[tuple[str, Json], ...], seve
 )
 def test_what_says_the_same_is_no_change(edits: tuple[tuple[str, Json], ...]) -> None:
     assert changes(BASE, edited(BASE, *edits)) == changes(edited(BASE, *edits), BASE) == ()
+
+
+def test_the_name_of_a_header_with_a_key_has_no_case() -> None:
+    base = edited(BASE, (f"{PLACE}/security", [{"Header": []}]))
+    assert changes(base, edited(base, ("/components/securitySchemes/Header/name", "x-key"))) == ()
+    (there,) = changes(base, edited(base, ("/components/securitySchemes/Header/name", "X-Other")))
+    assert (there.rule, there.severity) == ("security-changed", "breaking")
+
+
+JSON, ANY = "application/json", "*/*"
+
+
+def typed(names: tuple[str, ...], direction: str) -> Json:
+    """Give a document whose body, or answer, has these media types."""
+    content = {name: {"schema": STRING} for name in names}
+    return edited(BASE, (f"{PLACE}/requestBody/content" if direction == "request" else f"{REPLY}/content", content))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "rule", "request_severity", "response_severity"),
+    [
+        ((ANY,), (JSON,), "media-type-narrowed", "breaking", "harmless"),
+        (("application/*", "text/plain"), (JSON, "text/plain"), "media-type-narrowed", "breaking", "harmless"),
+        ((ANY, JSON), (JSON,), "media-type-narrowed", "breaking", "harmless"),
+        ((JSON,), ("application/problem+json",), "media-type-narrowed", "breaking", "risky"),
+        (("application/vnd.one+json",), (JSON,), "media-type-widened", "risky", "risky"),
+        ((JSON,), (JSON + "; version=2",), "media-type-parameters-changed", "risky", "risky"),
+        ((JSON,), ("text/json",), "media-type-withdrawn", "breaking", "breaking"),
+    ],
+)
+def test_a_media_type_is_compared_with_those_that_it_is_a_case_of(
+    was: tuple[str, ...], now: tuple[str, ...], rule: str, request_severity: str, response_severity: str
+) -> None:
+    for direction, severity in (("request", request_severity), ("response", response_severity)):
+        a, b = typed(was, direction), typed(now, direction)
+        there = changes(a, b)
+        assert (rule, severity) in {(each.rule, each.severity) for each in there}
+        assert len(there) == (2 if rule == "media-type-withdrawn" else 1)
+        assert {each.cause for each in changes(b, a)} == {mirrored(each) for each in there}
+
+
+def test_a_charset_does_not_make_another_media_type() -> None:
+    for direction in ("request", "response"):
+        assert changes(typed((JSON,), direction), typed(("Application/JSON;charset=utf-8",), direction)) == ()
 
 
 def test_a_change_that_several_operations_share_is_told_once_with_all_of_them() -> None:

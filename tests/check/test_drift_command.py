@@ -174,8 +174,23 @@ def test_what_is_nothing_says_what_can_be_named(name: str) -> None:
         ({"openapi": "3.1.0", "paths": {"/a": {"get": 1}}}, "the document is not valid OpenAPI 3.1", ""),
         (
             edited(texts(3), ("/paths/~1things/post/parameters", [{"name": "x"}])),
-            "the document is not valid OpenAPI 3.1",
-            "",
+            "'in' is missing, or is not a text",
+            "#/paths/~1things/post/parameters/0",
+        ),
+        (
+            edited(texts(3), ("/paths/~1things/post/parameters", [7])),
+            "an object is missing",
+            "#/paths/~1things/post/parameters/0",
+        ),
+        (
+            edited(texts(3), ("/paths/~1things/post/security", [{}, {"Gone": []}])),
+            "the security scheme 'Gone' is not declared",
+            "#/paths/~1things/post/security/1/Gone",
+        ),
+        (
+            edited(texts(3), ("/security", [{"Gone": []}]), ("/components/securitySchemes", {"Key": {}})),
+            "the security scheme 'Gone' is not declared",
+            "#/security/0/Gone",
         ),
         (
             sided({"type": "string", "nullable": True}, "response"),

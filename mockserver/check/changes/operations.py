@@ -1,11 +1,13 @@
 """How a contract differs from another: each change, whom it breaks, and what a version would have to say of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from mockserver.check.changes.media import NO_MEDIA, Link, links, named_media
 from mockserver.check.changes.rules import ORDER, At, Comparison, ContractChange, Severity, paired, presence
 from mockserver.check.changes.schemas import compare_schemas
+from mockserver.check.changes.security import Security, compare_security, read_security
 from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import METHODS
 from mockserver.contract.resolved import UNKNOWN, Views, everything, is_same, key_of
@@ -60,8 +62,13 @@ _IGNORED = ("accept", "content-type", "authorization")
 
 
 def place(views: Views, pointer: str) -> Node:
-    """Return the object at a place, references followed."""
-    return Node(*resolve(views.document, pointer))
+    """Return the object at a place, references followed; a ContractError if something else stands there."""
+    found = Node(*resolve(views.document, pointer))
+    if not isinstance(found.node, Mapping):
+        raise ContractError(
+            "an object is missing", where="#" + pointer, why=f"it is {format_value(found.node)}", fix="write an object"
+        )
+    return found
 
 
 def compare_texts_of(run: Comparison, a: Node, b: Node, at: At) -> None:
@@ -126,13 +133,20 @@ def _parameters(views: Views, operation: DescribedOperation) -> dict[ParameterKe
     for owner in (operation.item, operation.own):
         for index in range(len(owner.node.get("parameters", ()))):
             each = place(views, join(owner.pointer, "parameters", index))
-            location, name = each.node["in"], each.node["name"]
-            if location == "header":
-                name = name.lower()
-            if location == "path" and name in path:
-                name = path.index(name)
-            if location != "header" or name not in _IGNORED:
-                found[location, name] = each
+            location, name = _text(each, "in"), _text(each, "name")
+            key = name.lower() if location == "header" else name
+            if location != "header" or key not in _IGNORED:
+                found[location, path.index(name) if location == "path" and name in path else key] = each
+    return found
+
+
+def _text(node: Node, key: str) -> str:
+    """Return a text that an object must have; a ContractError names the place that lacks it."""
+    found = node.node.get(key)
+    if not isinstance(found, str):
+        raise ContractError(
+            f"{key!r} is missing, or is not a text", where="#" + node.said(key), fix=f"write {key}: and a text"
+        )
     return found
 
 
@@ -203,15 +217,34 @@ def compare_bodies(run: Comparison, a: DescribedOperation, b: DescribedOperation
 
 def compare_contents(run: Comparison, a: Node, b: Node, at: At) -> None:
     """Compare the representations of a body, a parameter or a header."""
-    ours, theirs = (
-        {name.lower(): join(each.pointer, "content", name) for name in each.node.get("content") or {}}
-        for each in (a, b)
-    )
-    for name, one, other in paired(ours, theirs, ""):
+    ours, theirs = (named_media(each.pointer, each.node.get("content") or {}) for each in (a, b))
+    linked = links(ours, theirs)
+    reached = {each.pointer for link in linked for each in (link.one, link.other)}
+    for link in linked:
+        _compare_linked(run, link, at)
+        if link.one.essence not in theirs and link.other.essence not in ours:
+            _compare_media(run, place(run.a, link.one.pointer), place(run.b, link.other.pointer), at)
+    for _, one, other in paired(ours, theirs, NO_MEDIA):
         if one and other:
-            _compare_media(run, place(run.a, one), place(run.b, other), at)
-        else:
-            run.tell_one("media-type", at, one, other, f"{name} is new", f"the media type {name} is gone")
+            if one.parameters != other.parameters:
+                text = f"the parameters of the media type changed: {one.name} became {other.name}"
+                run.tell("media-type-parameters-changed", at, (one.pointer, other.pointer), text, one.name, other.name)
+            _compare_media(run, place(run.a, one.pointer), place(run.b, other.pointer), at)
+        elif (one or other).pointer not in reached:
+            new, gone = f"{other.name} is new", f"the media type {one.name} is gone"
+            run.tell_one("media-type", at, one.pointer, other.pointer, new, gone)
+
+
+def _compare_linked(run: Comparison, link: Link, at: At) -> None:
+    """Record that a media type became a case of what it was, or the other way round."""
+    text = f"the media type {link.one.name} became {link.other.name}"
+    rule, worse = f"media-type-{'narrowed' if link.is_narrower else 'widened'}", None
+    if link.is_suffix and not (link.is_narrower and at.direction == "request"):
+        worse = _RISKY  # who knows the syntax can read it, but need not look for it
+    run.tell(rule, at, (link.one.pointer, link.other.pointer), text, link.one.name, link.other.name, severity=worse)
+
+
+_RISKY: Severity = "risky"
 
 
 def _compare_media(run: Comparison, a: Node, b: Node, at: At) -> None:
@@ -411,49 +444,20 @@ def _compare_operation(run: Comparison, a: DescribedOperation, b: DescribedOpera
         text = f"the operationId went from {format_value(was)} to {format_value(now)}"
         run.tell("operation-renamed", _CALL, (a.own.said("operationId"), b.own.said("operationId")), text, was, now)
     compare_texts_of(run, a.own, b.own, _CALL)
-    _compare_security(run, a, b)
+    compare_security(run, _security(run.a, a), _security(run.b, b))
     _compare_servers(run, a, b)
     compare_parameters(run, a, b)
     compare_bodies(run, a, b)
     compare_replies(run, a, b)
 
 
-Alternative: TypeAlias = frozenset[tuple[str, str]]
-"""Schemes and scopes that together let a caller in."""
-
-
-def _compare_security(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
-    """Compare who is let in: by which schemes and scopes, whatever the schemes are called."""
-    (one, was), (other, now) = _security(run.a, a), _security(run.b, b)
-    lost = [each for each in was if not any(new <= each for new in now)]
-    won = [each for each in now if not any(old <= each for old in was)]
-    told = [sorted(map(sorted, each)) for each in (was, now)]
-    if lost or won:
-        change, text = _SECURITY[bool(lost), bool(won)]
-        run.tell(f"security-{change}", _CALL, (one, other), text, *told)
-
-
-_SECURITY = {
-    (True, True): ("changed", "the way to be let in is another"),
-    (True, False): ("tightened", "more is needed to be let in"),
-    (False, True): ("loosened", "less is needed to be let in"),
-}
-
-
-def _security(views: Views, operation: DescribedOperation) -> tuple[str, set[Alternative]]:
-    """Return where it is said, and the alternatives; without any, nothing is needed."""
+def _security(views: Views, operation: DescribedOperation) -> Security:
+    """Return what a call needs: what is said of it, or of the whole document."""
     document = views.document
-    own = "security" in operation.own.node
-    said = operation.own.node["security"] if own else document.get("security", [])
-    pointer = operation.own.said("security") if own or "security" not in document else "/security"
-    return pointer, {frozenset(_schemes(document, each)) for each in said or [{}]}
-
-
-def _schemes(document: Json, requirement: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    for name, scopes in requirement.items():
-        _, scheme = resolve(document, join("/components/securitySchemes", name))
-        bare = {key: value for key, value in scheme.items() if key != "description" and not key.startswith("x-")}
-        yield from ((key_of(bare), scope) for scope in ("", *scopes))
+    if "security" in operation.own.node:
+        return read_security(document, operation.own.said("security"), operation.own.node["security"])
+    pointer = "/security" if "security" in document else operation.own.pointer
+    return read_security(document, pointer, document.get("security", []))
 
 
 def _compare_servers(run: Comparison, a: DescribedOperation, b: DescribedOperation) -> None:
