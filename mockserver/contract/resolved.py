@@ -343,15 +343,23 @@ class _Gathered:
     def union(self, kind: str, pointer: str, node: Mapping[str, Json]) -> bool:
         """Add a union; a union of one member and null is that member."""
         members = [join(pointer, kind, index) for index in range(len(node[kind]))]
+        members = [each for each in members if lookup(self.views.document, each) is not False] or members
         bare = [each for each in members if is_null(self.views.of(each))]
         left = tuple(each for each in members if each not in bare)
+        nulls = len(bare) + sum(self.views.of(each).null for each in left)
+        takes_null = nulls == 1 if kind == "oneOf" else nulls > 0  # a oneOf refuses what satisfies two members
         if not left:
-            return self.gather(bare[0])
+            if not takes_null:
+                self.pieces.append(Piece(pointer, {"not": {}}))
+            else:
+                self.gather(bare[0])
+            return takes_null
         if len(left) == 1:
-            return self.gather(left[0]) or bool(bare)
+            self.gather(left[0])
+            return takes_null
         tag = Keyword(join(pointer, "discriminator"), node["discriminator"]) if "discriminator" in node else None
         self.unions.append(Union(kind, join(pointer, kind), left, tag))
-        return bool(bare) or any(self.views.of(each).null for each in left)
+        return takes_null
 
 
 def _view(pointers: tuple[str, ...], pieces: tuple[Piece, ...], unions: tuple[Union, ...], *, null: bool) -> View:

@@ -313,6 +313,69 @@ def refused(maker: Json, judge: Json) -> int:
     return count
 
 
+READ, WRITTEN = {"readOnly": True}, {"writeOnly": True}
+FIELD = {"type": "string", "maxLength": 9}
+
+
+def holding(field: Any, *needed: str) -> Any:
+    """Give a record with one field, which may be required."""
+    return record(properties={"other": text(), **({} if field is None else {"it": field})}, required=[*needed])
+
+
+IDLE: dict[str, tuple[Any, Any]] = {
+    "a required field": (holding(None), holding(FIELD, "it")),
+    "a required field less": (holding(FIELD, "it"), holding(None)),
+    "a field that is required": (holding(FIELD), holding(FIELD, "it")),
+    "a field that is not required": (holding(FIELD, "it"), holding(FIELD)),
+    "a limit": (holding(FIELD), holding(text(maxLength=3))),
+    "a type": (holding(FIELD), holding(number())),
+    "a default": (holding(text(default="a")), holding(text(default="b"))),
+    "a field below it": (holding(holding(None)), holding(holding(FIELD, "it"))),
+    "an item below it": (holding(items(items=text())), holding(items(items=number()))),
+    "a field where none may be": (
+        record(properties={}, additionalProperties=False),
+        record(properties={"it": FIELD}, required=["it"], additionalProperties=False),
+    ),
+    "a field less where none may be": (
+        record(properties={"it": FIELD}, required=["it"], additionalProperties=False),
+        record(properties={}, additionalProperties=False),
+    ),
+}
+"""Changes of the field `it`, which goes one way only."""
+
+
+def marked(schema: Any, mark: Any, wrap: str) -> Any:
+    """Mark the outermost field `it` of a schema, and put the schema somewhere."""
+    named = schema["properties"]
+    made = {**schema, "properties": {**named, **({"it": {**named["it"], **mark}} if "it" in named else {})}}
+    return WRAPS[wrap](made)
+
+
+@pytest.mark.parametrize("name", IDLE)
+@pytest.mark.parametrize(("mark", "direction"), [(READ, "request"), (WRITTEN, "response")])
+def test_a_field_that_goes_the_other_way_breaks_nothing(name: str, mark: Any, direction: Direction) -> None:
+    for wrap in WRAPS:
+        (was, of_was), (now, of_now) = (marked(each, mark, wrap) for each in IDLE[name])
+        a, b = sided(was, direction, of_was), sided(now, direction, of_now)
+        assert {each.severity for each in changes(a, b)} <= {"harmless"}, wrap
+        assert {each.cause for each in changes(b, a)} == {mirrored(each) for each in changes(a, b)}, wrap
+
+
+@pytest.mark.parametrize(("mark", "direction"), [(READ, "response"), (WRITTEN, "request")])
+def test_a_field_that_goes_this_way_breaks_as_any_other(mark: Any, direction: Direction) -> None:
+    for name in IDLE:
+        (was, _), (now, _) = (marked(each, mark, "itself") for each in IDLE[name])
+        plain = changes(*(sided(each, direction) for each in IDLE[name]))
+        found = changes(sided(was, direction), sided(now, direction))
+        assert [each.severity for each in found] == [each.severity for each in plain], name
+
+
+def test_a_field_that_is_no_longer_read_only_must_be_sent() -> None:
+    was, now = holding({**FIELD, **READ}, "it"), holding(FIELD, "it")
+    found = {(each.rule, each.severity) for each in changes(sided(was, "request"), sided(now, "request"))}
+    assert found == {("field-required", "breaking"), ("access-widened", "harmless")}
+
+
 SAME: dict[str, tuple[Any, Any]] = {
     "a nullable type and a union with null": ({"type": ["string", "null"]}, {"anyOf": [text(), {"type": "null"}]}),
     "anyOf and oneOf of one and null": ({"anyOf": [text(), {"type": "null"}]}, {"oneOf": [{"type": "null"}, text()]}),

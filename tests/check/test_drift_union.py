@@ -237,6 +237,120 @@ def test_of_a_client_another_first_member_is_risky_since_an_unknown_kind_is_read
     assert sent.severity == "harmless"
 
 
+def fields(*needed: str, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": dict.fromkeys("abc", STRING), "required": [*needed], **more}
+
+
+LETTERS, OTHERS = {"enum": ["x", "y"]}, {"enum": ["y", "z"]}
+
+OVERLAPS: dict[str, tuple[Json, Json]] = {
+    "members for a record": (fields("a", "b"), {"oneOf": [fields("a"), fields("b")]}),
+    "integer beside number": ({"type": "number"}, {"oneOf": [{"type": "number"}, INTEGER]}),
+    "a value of the text": ({"oneOf": [STRING, INTEGER]}, {"oneOf": [STRING, INTEGER, {"enum": ["x"]}]}),
+    "enums that share a value": ({"anyOf": [LETTERS, OTHERS]}, {"oneOf": [LETTERS, OTHERS]}),
+    "an enum that grows": ({"oneOf": [LETTERS, {"const": "z"}]}, {"oneOf": [LETTERS, OTHERS]}),
+    "a field that may be missing": ({"oneOf": [fields("a"), INTEGER]}, {"oneOf": [fields(), fields("b"), INTEGER]}),
+    "true beside a text": (STRING, {"oneOf": [True, STRING]}),
+    "true twice": (INTEGER, {"oneOf": [True, {}]}),
+    "the same member twice": (STRING, {"oneOf": [STRING, STRING]}),
+    "limits that touch": (
+        {"type": "integer", "minimum": 0, "maximum": 9},
+        {"oneOf": [{"type": "integer", "maximum": 5}, {"type": "integer", "minimum": 5}]},
+    ),
+    "under allOf": (
+        {"allOf": [fields(), {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}]},
+        {"allOf": [fields(), {"oneOf": [{"required": ["a"]}, {"required": ["b"]}, {"required": ["c"]}]}]},
+    ),
+    "beside fields": (
+        fields(anyOf=[{"required": ["a"]}, {"required": ["b"]}]),
+        fields(oneOf=[{"required": ["a"]}, {"required": ["b"]}]),
+    ),
+    "a tag that may be missing": (
+        {"oneOf": [TEXT, INTEGER]},
+        {"oneOf": [TEXT, INTEGER, {"type": "object", "properties": {"type": {"const": "text"}}}]},
+    ),
+    "null in two members": (
+        {"type": ["string", "null"]},
+        {"oneOf": [{"type": ["string", "null"]}, {"type": "null"}]},
+    ),
+    "null in three members": (
+        {"anyOf": [STRING, INTEGER, {"type": "null"}]},
+        {"oneOf": [{"type": ["string", "null"]}, {"type": ["integer", "null"]}]},
+    ),
+}
+"""A schema, and a oneOf that refuses what was right since it satisfies two members."""
+
+
+@pytest.mark.parametrize("name", OVERLAPS)
+def test_a_one_of_that_refuses_what_was_right_breaks_requests(name: str) -> None:
+    was, now = OVERLAPS[name]
+    a, b = (sided(each, "request", COMPONENTS) for each in (was, now))
+    rule = "null-withdrawn" if name.startswith("null") else "union-exclusive"
+    assert (rule, "breaking") in {(each.rule, each.severity) for each in changes(a, b)}
+    assert {each.cause for each in changes(b, a)} == {mirrored(each) for each in changes(a, b)}
+    sent, back = (sided(each, "response", COMPONENTS) for each in (was, now))
+    assert {each.severity for each in changes(sent, back) if each.rule == rule} == {"harmless"}
+
+
+EXCLUDED: dict[str, tuple[Json, Json]] = {
+    "another tag": ({"oneOf": [TEXT, STOP]}, {"oneOf": [TEXT, STOP, CALL]}),
+    "another type": ({"oneOf": [STRING, TEXT]}, {"oneOf": [STRING, TEXT, {"type": "boolean"}]}),
+    "limits apart": (INTEGER, {"oneOf": [{"type": "integer", "maximum": 4}, {"type": "integer", "minimum": 5}]}),
+    "no other fields": (
+        {"oneOf": [fields("a", additionalProperties=False), INTEGER]},
+        {"oneOf": [fields("a", additionalProperties=False), INTEGER, event("text", d=STRING)]},
+    ),
+    "a member that is never right": (STRING, {"oneOf": [STRING, False]}),
+    "members that leave less room": (
+        {"oneOf": [fields("a"), fields("b", minProperties=1)]},
+        {"oneOf": [fields("a"), fields("b", minProperties=2)]},
+    ),
+    "tags by the mapping": (
+        {"oneOf": [{"$ref": REF + "Loose"}, STOP], "discriminator": {"propertyName": "type"}},
+        {
+            "oneOf": [{"$ref": REF + "Loose"}, STOP, {"$ref": REF + "Free"}],
+            "discriminator": {
+                "propertyName": "type",
+                "mapping": {"loose": REF + "Loose", "free": REF + "Free", "stop": REF + "Stop"},
+            },
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXCLUDED)
+def test_members_that_exclude_each_other_refuse_nothing_more(name: str) -> None:
+    loose = {"type": "object", "required": ["type"], "properties": {"type": STRING}}
+    components = {**COMPONENTS, "Loose": loose, "Free": {**loose, "title": "other"}}
+    a, b = (sided(each, "request", components) for each in EXCLUDED[name])
+    assert "union-exclusive" not in {each.rule for each in changes(a, b)}
+
+
+def test_a_one_of_that_may_refuse_what_was_right_is_risky() -> None:
+    members = [{"type": "string", "pattern": "^(ab)+$"}, {"type": "string", "pattern": "^(ba)+$"}]
+    a, b = sided(members[0], "request"), sided({"oneOf": members}, "request")
+    assert ("union-exclusive", "risky") in {(each.rule, each.severity) for each in changes(a, b)}
+
+
+def test_a_value_that_is_refused_stands_in_the_sentence() -> None:
+    a, b = (sided(each, "request") for each in OVERLAPS["enums that share a value"])
+    (there,) = changes(a, b)
+    assert there.message.partition(";")[0] == 'anyOf became oneOf: "y" satisfies two members'
+
+
+def test_members_without_a_type_are_compared_and_not_told_as_gone() -> None:
+    def made(most: int) -> Json:
+        texts = {"type": "string", "maxLength": most}
+        members = [{"required": ["a"], "properties": {"a": texts}}, {"required": ["b"], "properties": {"b": STRING}}]
+        return {"type": "object", "anyOf": members}
+
+    for direction in DIRECTIONS:
+        (there,) = changes(sided(made(5), direction), sided(made(6), direction))
+        assert there.rule == "limit-loosened"
+    typed = {"type": "object", "anyOf": [{"type": "object", **each} for each in made(5)["anyOf"]]}
+    assert changes(sided(made(5), "request"), sided(typed, "request")) == ()
+
+
 def test_unions_that_refer_to_themselves_come_to_an_end() -> None:
     tree = {"anyOf": [STRING, {"type": "array", "items": {"$ref": REF + "Tree"}}, {"$ref": REF + "Leaf"}]}
     other = {"anyOf": [STRING, {"type": "array", "items": {"$ref": REF + "Baum"}}, {"$ref": REF + "Leaf"}]}

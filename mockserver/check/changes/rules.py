@@ -228,6 +228,10 @@ class Comparison:
     seen: set[tuple[Json, ...]] = field(default_factory=set)
     """What was compared already for this operation, so that what refers to itself comes to an end."""
     found: dict[tuple[str, str, str | None, str | None, str], ContractChange] = field(default_factory=dict)
+    is_idle: bool = False
+    """Whether what is compared goes the other way only, as a read-only field of a request, so that nothing breaks."""
+    within: dict[tuple[object, ...], bool] = field(default_factory=dict)
+    """Which schemas are known to be within others."""
 
     def is_silent(self, aspect: str, at: At) -> bool:
         """Return whether one of the two says nothing of an aspect there."""
@@ -250,6 +254,8 @@ class Comparison:
         if self.is_silent(known.aspect, at):
             return
         weight = known.severity(at.direction) if severity is None else severity
+        if self.is_idle and known.aspect != "access":
+            weight = "harmless"
         consequence = CONSEQUENCES.get((at.direction, weight), "")
         text = f"{message}; {consequence}" if consequence else message
         operations = (self.operation,) if self.operation else ()

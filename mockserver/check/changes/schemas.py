@@ -1,6 +1,7 @@
 """How a schema differs from another: resolved, and to the end, also where a schema refers to itself."""
 
 from mockserver.check.changes.rules import At, Comparison, Severity, presence
+from mockserver.check.changes.unions import compare_unions
 from mockserver.check.changes.values import (
     compare_conditions,
     compare_limits,
@@ -8,7 +9,6 @@ from mockserver.check.changes.values import (
     compare_null,
     compare_texts,
     compare_types,
-    compare_unions,
     compare_values,
     have_type,
     spots,
@@ -28,7 +28,31 @@ from mockserver.contract.schema import join
 
 def compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:
     """Record each change from schema A to schema B, for values that go or come as `at` says."""
-    key = (at.direction, a.pointers, b.pointers, a.types, b.types, a.null, b.null, not a.pieces, not b.pieces)
+    was_idle = run.is_idle
+    run.is_idle |= is_idle(run, a, at) or is_idle(run, b, at)
+    _compare_schemas(run, a, b, at)
+    run.is_idle = was_idle
+
+
+def is_idle(run: Comparison, view: View, at: At) -> bool:
+    """Return whether nobody sends a value there: it is read-only in a request, or write-only in an answer."""
+    key = "readOnly" if at.direction == "request" else "writeOnly"
+    return not run.is_silent("access", at) and any(each.value is True for each in keywords(view, key))
+
+
+def _compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:
+    key = (
+        run.is_idle,
+        at.direction,
+        a.pointers,
+        b.pointers,
+        a.types,
+        b.types,
+        a.null,
+        b.null,
+        not a.pieces,
+        not b.pieces,
+    )
     if key in run.seen or a.is_unknown or b.is_unknown:
         return
     run.seen.add(key)
@@ -125,6 +149,8 @@ def must_be(run: Comparison, views: Views, view: View, name: str, at: At) -> boo
     if name not in required(view):
         return False
     field = _field(views, view, name)
+    if field is not None and is_idle(run, field, at):
+        return False  # it has to be there in the other direction only
     return field is None or not run.is_silent("null", at) or not field.null
 
 
@@ -137,8 +163,12 @@ def field_spot(view: View, name: str) -> str:
 def _tell_added(run: Comparison, name: str, a: View, b: View, at: At) -> None:
     must = must_be(run, run.b, b, name, at)
     rule = "required-field-added" if must else "field-added"
-    text, worse = f"the field {name} is new: it {presence(at, must=must)}", None
-    if at.direction == "response" and is_closed(a):
+    text = f"the field {name} is new: it {presence(at, must=must)}"
+    worse: Severity | None = None
+    field = _field(run.b, b, name)
+    if field is not None and is_idle(run, field, at):
+        worse = _HARMLESS
+    elif at.direction == "response" and is_closed(a):
         text, worse = f"{text}, where no other fields were allowed", _WORST
     run.tell(rule, at.into(name), (None, field_spot(b, name)), text, severity=worse)
 
@@ -146,8 +176,12 @@ def _tell_added(run: Comparison, name: str, a: View, b: View, at: At) -> None:
 def _tell_withdrawn(run: Comparison, name: str, a: View, b: View, at: At) -> None:
     must = must_be(run, run.a, a, name, at)
     rule = "required-field-withdrawn" if must else "field-withdrawn"
-    text, worse = f"the field {name} is gone", None
-    if at.direction == "request" and is_closed(b):
+    text = f"the field {name} is gone"
+    worse: Severity | None = None
+    field = _field(run.a, a, name)
+    if field is not None and is_idle(run, field, at):
+        worse = _HARMLESS
+    elif at.direction == "request" and is_closed(b):
         text, worse = f"{text}, and no other fields are allowed", _WORST
     elif at.direction == "request" and run.is_code:
         text, worse = f"{text}: code that names it does not run", _WORST
@@ -155,6 +189,7 @@ def _tell_withdrawn(run: Comparison, name: str, a: View, b: View, at: At) -> Non
 
 
 _WORST: Severity = "breaking"
+_HARMLESS: Severity = "harmless"
 
 
 def is_closed(view: View) -> bool:
