@@ -83,14 +83,14 @@ class StoreFullError(StoreError):
         )
 
 
-def nearest_name(name: object, known: Iterable[str]) -> str:
-    """Return the known name that is most like a misspelt one, or "" if none is."""
+def nearest_name(name: object, known: Iterable[str], likeness: float = 0.6) -> str:
+    """Return the known name that is most like a misspelt one, or "" if none is; `likeness` is from 0 to 1."""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(str(name), list(known), 1)), "")
+    return next(iter(get_close_matches(str(name), list(known), 1, likeness)), "")
 
 
 def suggestion(name: object, known: Iterable[str], otherwise: str) -> str:
     """Return the fix for a misspelt name: the nearest known one first, then what there is."""
-    close = nearest_name(name, known)
+    close = nearest_name(name, known, 0.78)
     return f"did you mean {close!r}? {otherwise}" if close else otherwise

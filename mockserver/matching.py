@@ -10,11 +10,17 @@ from urllib.parse import parse_qsl
 
 from mockserver.contract.resolved import is_same
 from mockserver.contract.schema import join
-from mockserver.errors import StubError
+from mockserver.errors import StubError, suggestion
 from mockserver.messages import Json, RawHeaders
 
 PARTS = ("path", "query", "headers", "body")
 """The parts of a request that can be matched."""
+
+RESPONSE_KEYS = (
+    "status example dynamic seed body partial headers retry_after retry_after_ms should_retry delay faults times "
+    "invalid extra answer".split()
+)
+"""The keys of a stubbed response."""
 
 ANY = "*"
 """Stands for every operation."""
@@ -100,7 +106,8 @@ def read_when(operation: str, given: Mapping[str, Any], known: Mapping[str, Fiel
     {"body": {"name": "x"}}.
     """
     if operation != ANY and operation not in known:
-        raise StubError(f"there is no operation {operation!r}", fix=f"there are {', '.join(sorted(known))}, and *")
+        fix = suggestion(operation, known, f"there are {', '.join(sorted(known))}, and *")
+        raise StubError(f"there is no operation {operation!r}", fix=fix)
     fields = known.get(operation, Fields())
     made: dict[str, Any] = {}
     for name, value in given.items():
@@ -131,9 +138,9 @@ def _part_of(operation: str, name: str, fields: Fields) -> str:
             return part
     names = sorted(fields.path | fields.query | fields.headers | fields.body)
     what = "any operation" if operation == ANY else operation
+    others = f"it has {', '.join(names)}; other parts are {', '.join(PARTS)}" if names else f"use {', '.join(PARTS)}"
     raise StubError(
-        f"a request of {what} has no {name!r}",
-        fix=f"it has {', '.join(names)}; other parts are {', '.join(PARTS)}" if names else f"use {', '.join(PARTS)}",
+        f"a request of {what} has no {name!r}", fix=suggestion(name, [*names, *RESPONSE_KEYS, *PARTS], others)
     )
 
 
@@ -143,7 +150,8 @@ def _check_names(operation: str, part: str, value: Mapping[str, Any], known: fro
             raise StubError(f"{name} stands for one value, not for all of the {part}", fix="name what is meant")
         if part != "headers" and operation != ANY and name not in known:
             has = ", ".join(sorted(known)) or "none"
-            raise StubError(f"the {part} of {operation} has no {name!r}", fix=f"it has {has}")
+            fix = suggestion(name, known, f"it has {has}")
+            raise StubError(f"the {part} of {operation} has no {name!r}", fix=fix)
         _check(below, join("", part, name))
 
 
@@ -298,8 +306,8 @@ def as_json(value: Any) -> Json:
     if callable(value):
         raise StubError(
             "a function cannot be sent to another process",
-            why=f"{getattr(value, '__name__', value)!r} stands for a part of the request",
-            fix="use a value or a regular expression",
+            why=f"{getattr(value, '__name__', value)!r} is one, and this mock runs elsewhere or shares its store",
+            fix="use a value or a regular expression, or a mock in this process with the store in memory",
         )
     if value is None or isinstance(value, bool | int | float | str):
         return value

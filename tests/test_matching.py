@@ -439,7 +439,7 @@ def test_what_is_expected_is_told_in_a_few_words() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (accepted, "'accepted' stands for a part of the request"),
+        (accepted, "'accepted' is one, and this mock runs elsewhere"),
         (PROJECT, "cannot be written as JSON"),
         (datetime.date(2026, 4, 22), "cannot be written as JSON"),
         (b"x", "cannot be written as JSON"),

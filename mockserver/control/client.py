@@ -12,6 +12,8 @@ from mockserver.errors import MockserverError, StartError, StateError, StoreErro
 from mockserver.matching import as_json
 from mockserver.messages import Json
 
+__tracebackhide__ = True  # a test's own line matters more to pytest than ours
+
 
 class LocalAdmin:
     """Calls the routes of a mock in this process."""
@@ -33,7 +35,10 @@ class LocalAdmin:
         request = ControlRequest(
             mock=self.mock, scope=self.scope, path=params, query=query or {}, value=value, content=content
         )
-        return table_of(self.mock.api)[method, path].handler(request)
+        try:
+            return table_of(self.mock.api)[method, path].handler(request)
+        except MockserverError as error:
+            raise error.with_traceback(None) from None
 
 
 class RemoteAdmin:

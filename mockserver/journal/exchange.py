@@ -65,6 +65,11 @@ class Exchange(NamedTuple):
     """Which attempt of its call it is, from 0 on, as the client counts."""
 
     @property
+    def request(self) -> Request:
+        """The request."""
+        return Request(self.method, self.path, self.query, Headers(self.headers), self.body, self.scope)
+
+    @property
     def parts(self) -> Parts:
         """The request, split into parts."""
         return parts_of(self.values, self.query, self.headers, self.body)

@@ -2,31 +2,35 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import isasyncgenfunction, iscoroutinefunction
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from msgspec import structs
 
 from mockserver.answer.choose import BODILESS
 from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
-from mockserver.api import Draft
+from mockserver.api import Call, Draft
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply, is_json
-from mockserver.contract.schema import unwritable
-from mockserver.errors import StubError
+from mockserver.contract.schema import join, unwritable
+from mockserver.errors import StubError, suggestion
+from mockserver.matching import RESPONSE_KEYS
 from mockserver.messages import Json, Response
 from mockserver.stub.faults import KINDS, Fault, check_break, read_faults
-
-RESPONSE_KEYS = (
-    "status example dynamic seed body partial headers retry_after retry_after_ms should_retry delay faults times "
-    "invalid".split()
-)
-"""The keys of a stubbed response."""
+from mockserver.stub.fields import unknown_field
 
 _OURS = ("content-length", "content-type", "transfer-encoding", "connection")
 """Header fields that a stub cannot set, since they describe the body and the connection."""
 
 UNSAID = object()
+
+
+AnswerFunction: TypeAlias = Callable[[Call], Any]
+"""Answers a decoded call with a body, or with a `StubAnswer`."""
+
+_ANSWERS = "status example dynamic seed body partial invalid".split()
+"""The keys of a response that its function decides."""
 
 
 class StubbedResponse(NamedTuple):
@@ -45,6 +49,10 @@ class StubbedResponse(NamedTuple):
     """The faults as the journal records them."""
     needs_schema: bool = False
     """Whether a fault needs the contract's description of the body."""
+    answer: "AnswerFunction | None" = None
+    """The function that makes the answer."""
+    problem: str = ""
+    """Why its function gave no answer."""
     is_usual: bool = False
     """Whether the answer is the usual one, apart from faults and header fields."""
 
@@ -55,7 +63,10 @@ def read_response(given: Any) -> StubbedResponse:
         raise StubError("an answer is an object", why=f"it is {given!r}", fix='write {"status": 429}')
     unknown = [key for key in given if key not in RESPONSE_KEYS]
     if unknown:
-        raise StubError(f"an answer has no {unknown[0]!r}", fix=f"it has {', '.join(RESPONSE_KEYS)}")
+        fix = suggestion(unknown[0], RESPONSE_KEYS, f"it has {', '.join(RESPONSE_KEYS)}")
+        raise StubError(f"an answer has no {unknown[0]!r}", fix=fix)
+    _truth(given, "extra")
+    answer = _function(given)
     if "body" in given and (given.get("partial") is not None or given.get("example") is not None):
         raise StubError("a body is the whole answer", fix="leave out partial and example, or the body")
     partial = given.get("partial")
@@ -82,8 +93,53 @@ def read_response(given: Any) -> StubbedResponse:
         spec=given,
         faults_json=tuple(each.as_json() for each in read),
         needs_schema=any(KINDS[each.kind].body == "json" for each in read),
-        is_usual=preference is NONE and "body" not in given and partial is None and not is_invalid,
+        is_usual=preference is NONE and "body" not in given and partial is None and not is_invalid and answer is None,
+        answer=answer,
     )
+
+
+def _function(given: Mapping[str, Any]) -> AnswerFunction | None:
+    """Read the function that answers, if there is one."""
+    answer = given.get("answer")
+    if answer is None:
+        return None
+    if not callable(answer):
+        raise StubError("answer is a function of the call", why=f"it is {answer!r}", fix="give a value as body=...")
+    if iscoroutinefunction(answer) or isasyncgenfunction(answer):
+        raise StubError("the function of a stub answers at once", why="it is async", fix="write it with def")
+    if others := [key for key in _ANSWERS if given.get(key) is not None]:
+        fix = "leave it out, or return StubAnswer(...) from the function"
+        raise StubError("a function makes the whole answer", why=f"the stub also says {others[0]}", fix=fix)
+    return cast("AnswerFunction", answer)
+
+
+class StubAnswer(dict[str, Any]):
+    """What a stub's function may return instead of a body: the keys of a stubbed response, by name."""
+
+    def __init__(self, **response: Any) -> None:
+        super().__init__(response)
+
+
+StubAnswer.__module__ = "mockserver.testing"  # where it is public
+
+
+def called(step: StubbedResponse, call: Call) -> StubbedResponse:
+    """Call the function of a stub, and return its answer as a stubbed response; a StubError says what it is not."""
+    function = step.answer
+    if function is None:
+        return step
+    name = name_of(function)
+    try:
+        value = function(call)
+    except Exception as error:  # a test's own function
+        raise StubError(f"the function {name} raised {type(error).__name__}: {error}") from error
+    kept = {key: step.spec[key] for key in step.spec if key != "answer"}
+    return read_response({**kept, **(value if isinstance(value, StubAnswer) else {"body": value})})
+
+
+def name_of(function: Any) -> str:
+    """Return the name of a function, as messages show it."""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _check_json(given: Mapping[str, Any]) -> None:
@@ -188,9 +244,12 @@ def check_response(
     if step.invalid:
         return
     if step.body is not UNSAID:
-        _check_value(operation, json_media(operation, status), status, step.body)
+        media = json_media(operation, status)
+        _check_value(operation, media, status, step.body)
+        _check_fields(operation, media, step, step.body)
     elif step.partial is not None:
         _check_partial(operation, reply.preferred, status, step.partial)
+        _check_fields(operation, reply.preferred, step, step.partial)
 
 
 def declared(operation: Operation, status: int) -> Reply | None:
@@ -219,6 +278,22 @@ def _check_value(operation: Operation, media: Media | None, status: int, value: 
         why=finding.message,
         fix="correct it; to be outside the contract on purpose, say invalid",
     )
+
+
+def _check_fields(operation: Operation, media: Media | None, step: StubbedResponse, value: Json) -> None:
+    """Reject a field that the contract does not know, since it is most often misspelt."""
+    if media is None or media.schema is None or step.spec.get("extra"):
+        return
+    found = unknown_field(media.schema, value)
+    if found is not None:
+        known = f"the contract knows {', '.join(found.known)}; to send another field on purpose, say extra"
+        place = join(found.where, found.name)
+        raise StubError(
+            f"the stub has a field that the contract {operation.contract} does not know: {place}",
+            where=operation.place,
+            why="clients would not see it from the real API",
+            fix=suggestion(found.name, found.known, known),
+        )
 
 
 def _check_partial(operation: Operation, media: Media | None, status: int, partial: Json) -> None:

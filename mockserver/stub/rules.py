@@ -15,8 +15,19 @@ from mockserver.api import Call, Draft
 from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema, load_document, resolve
-from mockserver.errors import ContractError, StubError
-from mockserver.matching import ANY, Fields, Parts, When, as_json, describe, differences, parts_of, read_when
+from mockserver.errors import ContractError, StubError, suggestion
+from mockserver.matching import (
+    ANY,
+    RESPONSE_KEYS,
+    Fields,
+    Parts,
+    When,
+    as_json,
+    describe,
+    differences,
+    parts_of,
+    read_when,
+)
 from mockserver.messages import (
     Finding,
     Json,
@@ -27,11 +38,12 @@ from mockserver.messages import (
 from mockserver.store.base import Store, StoredStub
 from mockserver.stub.faults import damaged, lasting
 from mockserver.stub.response import (
-    RESPONSE_KEYS,
     UNSAID,
     StubbedResponse,
+    called,
     check_response,
     merged,
+    name_of,
     read_response,
     why_not,
     wished,
@@ -90,7 +102,8 @@ def read_spec(given: Any) -> Json:
     known = (*ENTRY_KEYS, *RESPONSE_KEYS)
     unknown = [key for key in given if key not in known]
     if unknown:
-        raise StubError(f"a stub has no {unknown[0]!r}", fix=f"it has {', '.join(known)}")
+        fix = suggestion(unknown[0], known, f"it has {', '.join(known)}")
+        raise StubError(f"a stub has no {unknown[0]!r}", fix=fix)
     if not isinstance(given.get("operation"), str):
         raise StubError("a stub names its operation", fix='write {"operation": "NAME"}, or "*" for any')
     own = {key: given[key] for key in RESPONSE_KEYS if key in given}
@@ -105,18 +118,24 @@ def read_spec(given: Any) -> Json:
 
 def spec_json(spec: Json) -> Json:
     """Write a stub as JSON; StubError if it contains a function."""
-    return {**spec, "when": as_json(spec["when"])}
+    return {**spec, "when": as_json(spec["when"]), "answers": as_json(spec["answers"])}
 
 
 def entry_spec(entry: StubEntry) -> Json:
     """Write a stub as JSON, with functions as their names."""
-    spec: Json = {"operation": entry.operation, "when": entry.when, "answers": [dict(s.spec) for s in entry.steps]}
+    answers = [_named(step) for step in entry.steps]
+    spec: Json = {"operation": entry.operation, "when": entry.when, "answers": answers}
     if entry.probability < 1:
         spec["probability"] = entry.probability
     try:
-        return spec_json(spec)
+        return {**spec, "when": as_json(entry.when)}
     except StubError:
         return {**spec, "when": describe(entry.when).removeprefix(" with ")}
+
+
+def _named(step: StubbedResponse) -> dict[str, Json]:
+    """Write a response as JSON, with its function as a name."""
+    return {**step.spec, "answer": name_of(step.answer)} if step.answer is not None else dict(step.spec)
 
 
 def read_stubs(path: Path) -> list[Json]:
@@ -205,8 +224,18 @@ class StubRules:
             if parts is None or not differences(entry.when, parts):
                 taken = self._claimed(scope, entry, place)
                 if taken is not None:
-                    return taken
+                    return taken if taken.step.answer is None else self._called(taken, call)
         return None
+
+    def _called(self, taken: Taken, call: Call) -> Taken:
+        """Call the function of a stub; its answer is checked as if it had been stubbed."""
+        try:
+            step = called(taken.step, call)
+            check_response(call.operation, step, self._names)
+        except StubError as error:
+            reasons = "; ".join(part for part in (error.why, error.fix) if part)
+            step = taken.step._replace(problem=f"{error.what} ({reasons})" if reasons else error.what)
+        return taken._replace(step=step)
 
     def _claimed(self, scope: str, entry: StubEntry, place: int) -> Taken | None:
         """Claim a use of an entry. Its chance depends on its position, since numbers are shared by all scopes."""
@@ -234,6 +263,8 @@ class StubRules:
         If the whole body is stubbed, the operation is not played; an invalid body is put into a made answer later.
         """
         step, operation = taken.step, call.operation
+        if step.problem:
+            raise Unmet(step.problem)
         whole = step.body is not UNSAID
         if whole and not step.invalid:
             draft = with_body(operation, step)
@@ -311,7 +342,7 @@ def _firsts(entry: StubEntry) -> Iterator[tuple[StubbedResponse, int]]:
 
 
 def _describe_step(step: StubbedResponse) -> str:
-    text = json.dumps(step.spec, ensure_ascii=False, default=str)
+    text = json.dumps(_named(step), ensure_ascii=False, default=str)
     return text if len(text) < 200 else text[:197] + "..."
 
 
@@ -344,7 +375,8 @@ def _properties(schema: Schema) -> Iterator[str]:
 
 def misconfigured(text: str, taken: Taken) -> Draft:
     """Answer that the contract does not allow a stub."""
-    finding = Finding("", "stub", f"{taken.entry}: {text}", "stub")
+    rule = "stub-function" if taken.step.problem else "stub"
+    finding = Finding("", rule, f"{taken.entry}: {text}", "stub")
     return Draft(500, {"detail": finding.message}, findings=(finding,))
 
 

@@ -150,6 +150,11 @@ class MockServer:
             gone = exchanges[0].number - after - 1
             found.append(f"the journal has dropped {gone} exchanges, which cannot be judged: raise journal_size")
         for exchange in exchanges:
+            found += [
+                f"a stub could not answer: {exchange}\n  {each.message}"
+                for each in exchange.findings
+                if each.rule == "stub-function"
+            ]
             if exchange.violations and not {"*", exchange.operation} & self.permissions.invalid:
                 found.append("\n".join([f"the client broke the contract: {exchange}", *finding_lines(exchange)]))
         return found

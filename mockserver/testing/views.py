@@ -7,9 +7,10 @@ from mockserver.control.admin import Admin
 from mockserver.errors import StubError
 from mockserver.journal.exchange import Call, Exchange, calls_of, from_json
 from mockserver.journal.har import as_har
+from mockserver.matching import RESPONSE_KEYS
 from mockserver.messages import Finding, Json
-from mockserver.stub.response import RESPONSE_KEYS
-from mockserver.stub.rules import read_spec
+
+__tracebackhide__ = True  # pytest shows the test's own line
 
 STUBS = "/__mock__/stubs"
 STUB = "/__mock__/stubs/{number}"
@@ -95,9 +96,10 @@ class Stubs:
         """Stub an operation, named by its operationId; "*" is any operation.
 
         The keys of a response are status, example, dynamic, seed, body, partial, headers, retry_after,
-        retry_after_ms, should_retry, delay, faults, times (1, or "always") and invalid. `probability` applies to all
-        responses of one call. Any other name is an expected part of the request; `when={"headers": {...}}` names the
-        parts explicitly. A StubError says what the contract does not allow.
+        retry_after_ms, should_retry, delay, faults, times (1, or "always"), invalid, extra (fields that the contract
+        does not know) and answer: a function of the decoded `Call`, which returns a body or `StubAnswer(status=429)`.
+        `probability` applies to all responses of one call. Any other name is an expected part of the request;
+        `when={"headers": {...}}` names the parts explicitly. A StubError says what the contract does not allow.
         """
         probability = said.pop("probability", None)
         response = {key: said.pop(key) for key in RESPONSE_KEYS if key in said}
@@ -106,7 +108,7 @@ class Stubs:
         spec: Json = {"operation": operation, "when": {**said, **(when or {})}, "answers": [response]}
         if probability is not None:
             spec["probability"] = probability
-        reply = self._admin.call("POST", STUBS, read_spec(spec))
+        reply = self._admin.call("POST", STUBS, spec)
         return Stub(self._admin, int(reply.value["numbers"][0]), spec)
 
     def clear(self) -> None:

@@ -16,9 +16,9 @@ from mockserver.api import Api, default
 from mockserver.contract.schema import Schema, join, load_document, resolve
 from mockserver.control.routes import control_document, table_of
 from mockserver.errors import ContractError
+from mockserver.matching import RESPONSE_KEYS
 from mockserver.messages import Json
 from mockserver.stub.faults import KINDS
-from mockserver.stub.response import RESPONSE_KEYS
 from tests.talk import KEY, MESSAGE
 
 CHAT = "/api/v1/chat"
