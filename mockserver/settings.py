@@ -57,6 +57,7 @@ class Settings:
     shown_names: str | None = option(None, "Names whose values are never hidden, separated by commas.")
     control: bool = option(True, "Whether the control routes under /__mock__/ are served.")
     control_remote: bool = option(False, "Whether they are served to other machines, too.")
+    control_hosts: str | None = option(None, "More names by which they may be called; commas between them.")
     workers: int = option(1, "How many processes serve, on one shared store.", range=(1, None))
     api_key: str | None = option(None, "The only valid key; without it, any key is valid.", secret=True)
     auth: bool = option(True, "Whether a key is required.")

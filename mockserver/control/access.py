@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from typing import Any
 
 from mockserver.messages import Headers
@@ -12,12 +12,16 @@ HEALTH = "/__mock__/health"
 
 _NAMES = ("localhost", "mockserver.test")
 
+_PRIVATE = (".localhost", ".local", ".internal", ".test", ".home.arpa")
+"""Endings of names that no public server of names resolves (RFC 6761, RFC 6762, RFC 8375, and ICANN's of 2024)."""
 
-def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
+
+def refused(scope: MutableMapping[str, Any], *, remote: bool, hosts: Collection[str] = ()) -> str:
     """Return why an ASGI request may not use the control routes, or "" if it may.
 
     Browsers mark requests of other sites (Origin, Sec-Fetch-Site). A site whose name was made to resolve to this
-    machine (DNS rebinding) is recognized by its Host.
+    machine (DNS rebinding) is recognized by its Host, also where other machines are let in. `hosts` are further names
+    of this machine, in lower case.
     """
     headers = Headers(scope["headers"])
     host = (headers.text(b"host") or "").lower()
@@ -26,13 +30,16 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool) -> str:
     origin = headers.text(b"origin")
     if origin is not None and (not host or origin.lower().partition("://")[2] != host):
         return f"a page of {origin} asks for it"
-    if remote:
-        return ""
     client = scope.get("client")
-    if client is not None and not is_loopback(client[0]):
+    if not remote and client is not None and not is_loopback(client[0]):
         return f"{client[0]} is another machine; --control-remote lets it in"
-    if host and not _is_own(host):
-        return f"the host {host} is not this machine's own name; --control-remote lets it in"
+    name = _name_of(host)
+    if not host or name in hosts or is_loopback(name) or name in _NAMES or name.endswith(".localhost"):
+        return ""
+    if not remote:
+        return f"the host {host} is not this machine's own name; --control-remote or --control-hosts lets it in"
+    if not _is_private(name):
+        return f"the host {host} may be a web site that was made to point here; --control-hosts lets it in"
     return ""
 
 
@@ -46,13 +53,19 @@ def is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
-def _is_own(host: str) -> bool:
-    """Return whether a Host, in lower case, names this machine, with any port."""
+def _name_of(host: str) -> str:
+    """Return the name or address in a Host, in lower case, without its port; "" if it is none."""
     found = _HOST.fullmatch(host)
-    if found is None:
-        return False
-    name = found[1] or found[2]
-    return is_loopback(name) or name in _NAMES or name.endswith(".localhost")
+    return "" if found is None else found[1] or found[2]
+
+
+def _is_private(name: str) -> bool:
+    """Return whether no web site can have a name: an address, a name without a dot, or one of a private network."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return bool(name) and ("." not in name or name.endswith(_PRIVATE))
+    return True
 
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z._-]+))(?::[0-9]*)?")

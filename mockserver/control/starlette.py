@@ -20,6 +20,7 @@ from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StoreError, UsageError
 from mockserver.messages import BAD_SCOPE, DEFAULT_SCOPE, HEADER, OPENAPI, Headers, Json, is_scope
 from mockserver.server.asgi import Application
+from mockserver.settings import words_of
 
 
 def control_app(mock: Mock) -> Application:
@@ -45,16 +46,20 @@ def control_app(mock: Mock) -> Application:
 def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], Any]:
     """Make an endpoint of a path's routes; they run in a thread, since a store may wait."""
 
+    settings = mock.settings
+    hosts = {name.lower() for name in words_of(settings.control_hosts)}
+
     async def endpoint(request: Request) -> Response:
         path = request.scope["path"]  # that of the request line: the path of request.url may be made up by its Host
+        why = refused(request.scope, remote=settings.control_remote, hosts=hosts)
         if path not in (HEALTH, OPENAPI):
-            if not mock.settings.control:
+            if not settings.control:
                 raise HTTPException(404, "The control routes are switched off (--no-control).")
-            if why := refused(request.scope, remote=mock.settings.control_remote):
+            if why:
                 raise HTTPException(403, f"The control routes are refused: {why}.")
         route = routes["GET" if request.method == "HEAD" else request.method]
         scope, named = _scope_of(request)
-        content = await _content(request, route.longest, mock.settings.body_timeout)
+        content = await _content(request, route.longest, settings.body_timeout)
         asked = ControlRequest(
             mock=mock,
             scope=scope,
@@ -64,7 +69,10 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
             value=_decoded(content) if route.reads_json and content else None,
             content=content,
         )
-        return _response(await run_in_threadpool(route.handler, asked))
+        reply = await run_in_threadpool(route.handler, asked)
+        if path == HEALTH and why:  # strangers need not know where the records are
+            reply = reply._replace(value={**reply.value, "store": mock.store.url.partition("://")[0] + "://"})
+        return _response(reply)
 
     return endpoint
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,8 +94,37 @@ def test_this_machine_has_its_own_names(host: str) -> None:
     ],
 )
 def test_a_name_that_was_made_to_point_here_is_refused(host: str) -> None:
-    assert "is not this machine's own name; --control-remote lets it in" in why(host=host)
-    assert why(host=host, remote=True) == ""
+    assert "is not this machine's own name; --control-remote or --control-hosts lets it in" in why(host=host)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "EVIL.example:4010", "evil.com.", "localhost.evil.example", "x:y", "]"]
+)
+def test_a_site_that_was_made_to_point_here_is_refused_where_other_machines_are_let_in(host: str) -> None:
+    for client in (HERE, THERE, None):
+        assert "--control-hosts lets it in" in why(client=client, host=host, remote=True)
+        assert why(client=client, host=host, remote=True, origin=f"http://{host}", sec_fetch_site="same-origin")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("192.0.2.7:4010", "[2001:db8::1]:4010", "localhost", "mock", "mock:4010", "Build-7:80", ""),
+        *("mock.local", "mock.team.svc.cluster.local:4010", "host.docker.internal", "mock.home.arpa", "a.test"),
+    ],
+)
+def test_other_machines_may_use_names_that_no_web_site_can_have(host: str) -> None:
+    assert why(client=THERE, host=host, remote=True) == ""
+
+
+def test_names_that_are_let_in_may_be_used() -> None:
+    for remote, client in ((False, HERE), (True, THERE)):
+        raw = [(b"host", b"Mock.Example:4010")]
+        scope = {"type": "http", "client": client, "headers": raw}
+        assert refused(scope, remote=remote, hosts={"mock.example"}) == ""
+        assert refused(scope, remote=remote, hosts={"example", "x.mock.example"}) != ""
+    there = {"type": "http", "client": THERE, "headers": [(b"host", b"mock.example")]}
+    assert "another machine" in refused(there, remote=False, hosts={"mock.example"})
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=12))
@@ -229,7 +259,10 @@ def test_a_head_is_guarded_like_a_get() -> None:
 
 def test_another_machine_is_let_in_by_an_option_and_a_web_site_is_not() -> None:
     assert ask("GET", "/__mock__/journal", control_remote=True).status == 200
-    assert ask("GET", "/__mock__/journal", THERE, {"host": "mock.example:4010"}, control_remote=True).status == 200
+    assert ask("GET", "/__mock__/journal", THERE, {"host": "mock:4010"}, control_remote=True).status == 200
+    assert ask("GET", "/__mock__/journal", THERE, {"host": "evil.com"}, control_remote=True).status == 403
+    let_in = {"control_remote": True, "control_hosts": "a, Mock.example"}
+    assert ask("GET", "/__mock__/journal", THERE, {"host": "mock.example:4010"}, **let_in).status == 200
     assert ask("GET", "/__mock__/journal", THERE, {"sec-fetch-site": "cross-site"}, control_remote=True).status == 403
 
 
@@ -245,3 +278,14 @@ def test_without_control_there_is_the_health_alone(client: tuple[str, int] | Non
     assert ask("GET", HEALTH, client, control=False).status == 200
     answer = ask("GET", "/__mock__/journal", client, control=False)
     assert (answer.status, "--no-control" in answer.value["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_health_tells_strangers_no_path_of_the_store(remote: bool, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/private.db"
+    for client, fields in ((HERE, {"host": "evil.com"}), (HERE, {"sec-fetch-site": "cross-site"})):
+        answer = ask("GET", HEALTH, client, fields, store=url, control_remote=remote)
+        assert (answer.status, answer.value["store"]) == (200, "sqlite://")
+        assert b"private" not in answer.body
+    assert ask("GET", HEALTH, THERE, store=url).value["store"] == "sqlite://"
+    assert ask("GET", HEALTH, HERE, store=url, control_remote=remote).value["store"] == url
