@@ -111,14 +111,14 @@ PLANTS: dict[str, Plant] = {
     "prefixItems, new": Plant(items(), items(prefixItems=[text()]), "type-narrowed", "breaking", "harmless"),
     "contains": Plant(items(), items(contains={}), "condition-added", "breaking", "harmless"),
     "minContains": Plant(
-        items(contains=text()), items(contains=text(), minContains=2), "condition-changed", "breaking", "risky"
+        items(contains=text()), items(contains=text(), minContains=2), "condition-tightened", "breaking", "harmless"
     ),
     "maxContains": Plant(
         items(contains=text(), maxContains=3),
         items(contains=text(), maxContains=2),
-        "condition-changed",
+        "condition-tightened",
         "breaking",
-        "risky",
+        "harmless",
     ),
     "unevaluatedItems": Plant(items(), items(unevaluatedItems=False), "condition-added", "breaking", "harmless"),
     "minProperties": Plant(record(), record(minProperties=1), "limit-tightened", "breaking", "harmless"),
@@ -187,6 +187,66 @@ PLANTS: dict[str, Plant] = {
     "propertyNames": Plant(
         record(), record(propertyNames=text(maxLength=3)), "condition-added", "breaking", "harmless"
     ),
+    "propertyNames, looser": Plant(
+        record(propertyNames=text(maxLength=3)),
+        record(propertyNames=text(maxLength=5)),
+        "condition-loosened",
+        "harmless",
+        "risky",
+    ),
+    "patternProperties, looser": Plant(
+        record(patternProperties={"^x": text(maxLength=3)}),
+        record(patternProperties={"^x": text()}),
+        "condition-loosened",
+        "harmless",
+        "risky",
+    ),
+    "patternProperties, one less": Plant(
+        record(patternProperties={"^x": text(), "^y": text()}),
+        record(patternProperties={"^x": text()}),
+        "condition-loosened",
+        "harmless",
+        "risky",
+    ),
+    "patternProperties, gone where no other may be": Plant(
+        record(patternProperties={"^x": text()}, additionalProperties=False),
+        record(additionalProperties=False),
+        "condition-changed",
+        "breaking",
+        "risky",
+    ),
+    "contains, looser": Plant(
+        items(contains=text(maxLength=3)), items(contains=text()), "condition-loosened", "harmless", "risky"
+    ),
+    "contains, looser, of which there may be few": Plant(
+        items(contains=text(maxLength=3), maxContains=2),
+        items(contains=text(), maxContains=2),
+        "condition-changed",
+        "breaking",
+        "risky",
+    ),
+    "not, looser": Plant(
+        text(**{"not": {"minLength": 3}}), text(**{"not": {"minLength": 4}}), "condition-loosened", "harmless", "risky"
+    ),
+    "dependentRequired, tighter": Plant(
+        record(dependentRequired={"a": ["b"]}),
+        record(dependentRequired={"a": ["c", "b"]}),
+        "condition-tightened",
+        "breaking",
+        "harmless",
+    ),
+    "pattern, any": Plant(text(pattern="^a$"), text(pattern=".*"), "pattern-withdrawn", "harmless", "risky"),
+    "format, wider": Plant(number(format="int32"), number(format="int64"), "format-loosened", "harmless", "risky"),
+    "format, wider, of texts": Plant(
+        text(format="uri"), text(format="uri-reference"), "format-loosened", "harmless", "risky"
+    ),
+    "multipleOf, decimal": Plant(
+        {"type": "number", "multipleOf": 0.1},
+        {"type": "number", "multipleOf": 0.3},
+        "limit-tightened",
+        "breaking",
+        "harmless",
+    ),
     "dependentRequired": Plant(
         record(), record(dependentRequired={"a": ["b"]}), "condition-added", "breaking", "harmless"
     ),
@@ -224,9 +284,9 @@ PLANTS: dict[str, Plant] = {
     "else": Plant(
         text(**{"if": {"minLength": 3}, "then": {}}),
         text(**{"if": {"minLength": 3}, "then": {}, "else": {"pattern": "b"}}),
-        "condition-changed",
+        "condition-tightened",
         "breaking",
-        "risky",
+        "harmless",
     ),
     "nothing": Plant(text(), {"type": "string", "not": {}}, "closed", "breaking", "harmless"),
     "default": Plant(text(default="a"), text(default="b"), "default-changed", "risky", "risky"),
@@ -399,6 +459,13 @@ SAME: dict[str, tuple[Any, Any]] = {
         record(properties={"b": {}, **A}, required=["b", "a"]),
     ),
     "limits that limit nothing": (text(), text(minLength=0)),
+    "limits of whole numbers": (
+        number(exclusiveMaximum=10, exclusiveMinimum=0.5, multipleOf=0.5),
+        number(maximum=9.0, minimum=1),
+    ),
+    "minContains as it is anyhow": (items(contains=text()), items(contains=text(), minContains=1)),
+    "a format that asks nothing": (text(), text(format="password")),
+    "a pattern that asks nothing": (text(), text(pattern="^.*")),
     "a record that may be empty": (record(), record(minProperties=0)),
     "a list that may repeat": (items(), items(uniqueItems=False, minItems=0, items=True)),
     "what is open anyhow": (

@@ -1,9 +1,9 @@
 """How a schema differs from another: resolved, and to the end, also where a schema refers to itself."""
 
+from mockserver.check.changes.conditions import compare_conditions
 from mockserver.check.changes.rules import At, Comparison, Severity, presence
 from mockserver.check.changes.unions import compare_unions
 from mockserver.check.changes.values import (
-    compare_conditions,
     compare_limits,
     compare_notes,
     compare_null,
@@ -75,7 +75,7 @@ def _compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:
     if have_type(a, b, "object"):
         _compare_fields(run, a, b, at)
         _compare_additional(run, a, b, at)
-    compare_conditions(run, a, b, at)
+    compare_conditions(run, a, b, at, compare_schemas)
 
 
 def _compare_any(run: Comparison, a: View, b: View, at: At) -> bool:

@@ -1,6 +1,9 @@
 """What two schemas say of a value by itself: its type, its limits, what is noted of it."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
 from mockserver.check.changes.rules import At, Comparison, Severity
@@ -57,7 +60,13 @@ def change_of(was: object, now: object) -> str:
     return "changed" if was and now else "added" if now else "withdrawn"
 
 
-_CHANGED = {"added": "is new", "withdrawn": "is gone", "changed": "is another"}
+CHANGED = {
+    "added": "is new",
+    "withdrawn": "is gone",
+    "changed": "is another",
+    "loosened": "leaves more room",
+    "tightened": "leaves less room",
+}
 
 
 def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: At) -> None:
@@ -69,7 +78,7 @@ def _compare_lists(run: Comparison, rule: str, key: str, a: View, b: View, at: A
                 message = f"the {key} is another"
                 run.tell(rule, at, (one.pointer, other.pointer), message, one.value, other.value)
     elif [key_of(each.value) for each in was] != [key_of(each.value) for each in now]:
-        message = f"the {key} {_CHANGED[change_of(was, now)]}"
+        message = f"the {key} {CHANGED[change_of(was, now)]}"
         run.tell(rule, at, spots(key, a, b), message, said(a, key), said(b, key))
 
 
@@ -193,10 +202,11 @@ class _Bound(NamedTuple):
     pointer: str
 
 
-def _bound(limit: LimitKind, view: View) -> _Bound | None:
+def _bound(limit: LimitKind, view: View, *, whole: bool = False) -> _Bound | None:
+    """Return the tightest limit; of whole numbers, 10 excluded is as tight as 9."""
     sign = -1 if limit.is_upper else 1
     found = [
-        _Bound((sign * each.value, keyword.startswith("exclusive")), each.value, keyword, each.pointer)
+        _Bound(_tightness(sign * each.value, whole, keyword), each.value, keyword, each.pointer)
         for keyword in limit.keywords
         for each in keywords(view, keyword)
         if each.value != limit.absent
@@ -204,8 +214,16 @@ def _bound(limit: LimitKind, view: View) -> _Bound | None:
     return max(found, key=lambda each: each.tightness, default=None)
 
 
+def _tightness(value: float, whole: bool, keyword: str) -> tuple[float, bool]:
+    is_excluded = keyword.startswith("exclusive")
+    if not whole:
+        return value, is_excluded
+    return (math.floor(value) + 1 if is_excluded else math.ceil(value)), False
+
+
 def _compare_limit(run: Comparison, limit: LimitKind, a: View, b: View, at: At) -> None:
-    was, now = _bound(limit, a), _bound(limit, b)
+    whole = limit.type == "number" and _common_numbers(a, b) == {"integer"}
+    was, now = _bound(limit, a, whole=whole), _bound(limit, b, whole=whole)
     if (was and was.tightness) == (now and now.tightness):
         return
     tightened = was is None or (now is not None and now.tightness > was.tightness)
@@ -216,24 +234,64 @@ def _compare_limit(run: Comparison, limit: LimitKind, a: View, b: View, at: At) 
     run.tell("limit-tightened" if tightened else "limit-loosened", at, pair, message, *told, detail=limit.keywords[0])
 
 
+def _common_numbers(a: View, b: View) -> frozenset[str]:
+    """Return the numeric types that both schemas allow."""
+    both = frozenset(("number", "integer"))
+    return both & (both if a.types is None else a.types) & (both if b.types is None else b.types)
+
+
 def _compare_steps(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare multipleOf: a multiple of the old step is tighter."""
-    was, now = said(a, "multipleOf"), said(b, "multipleOf")
+    whole = _common_numbers(a, b) == {"integer"}
+    was, now = (_step(said(view, "multipleOf"), whole=whole) for view in (a, b))
     if was == now:
         return
     rule = "limit-changed"
-    if now is None or (was is not None and (was / now).is_integer()):
+    if now is None or (was is not None and (was / now).denominator == 1):
         rule = "limit-loosened"
-    elif was is None or (now / was).is_integer():
+    elif was is None or (now / was).denominator == 1:
         rule = "limit-tightened"
-    message = f"multipleOf went from {format_value(was)} to {format_value(now)}"
-    run.tell(rule, at, spots("multipleOf", a, b), message, was, now)
+    old, new = said(a, "multipleOf"), said(b, "multipleOf")
+    message = f"multipleOf went from {format_value(old)} to {format_value(new)}"
+    run.tell(rule, at, spots("multipleOf", a, b), message, old, new)
+
+
+def _step(value: Json, *, whole: bool) -> Fraction | None:
+    """Return a step exactly; of whole numbers, those that are multiples of 0.5 are all of them."""
+    if value is None:
+        return None
+    step = Fraction(str(value))
+    found = Fraction(step.numerator) if whole else step
+    return None if whole and found == 1 else found
+
+
+WIDER_FORMATS: Mapping[str, frozenset[str]] = {
+    "int8": frozenset(("int16", "int32", "int64", "float", "double")),
+    "uint8": frozenset(("uint16", "uint32", "uint64", "int16", "int32", "int64", "float", "double")),
+    "int16": frozenset(("int32", "int64", "float", "double")),
+    "uint16": frozenset(("uint32", "uint64", "int32", "int64", "float", "double")),
+    "int32": frozenset(("int64", "double")),
+    "uint32": frozenset(("uint64", "int64", "double")),
+    "float": frozenset(("double",)),
+    "uri": frozenset(("uri-reference", "iri", "iri-reference")),
+    "uri-reference": frozenset(("iri-reference",)),
+    "iri": frozenset(("iri-reference",)),
+    "email": frozenset(("idn-email",)),
+    "hostname": frozenset(("idn-hostname",)),
+}
+"""The formats that allow all that a format allows."""
+
+_HINTS = frozenset(("password", "html", "commonmark"))
+"""The formats that ask nothing of a value."""
+
+_UNIVERSAL = re.compile(r"\^?(\(\?:\.\*\)|\.\*|\[\\s\\S\]\*|)|\.\*\$|\^?\[\\s\\S\]\*\$|\$")
+"""The patterns that every text matches; ^.*$ is none of them, since . is no end of a line."""
 
 
 def compare_texts(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare pattern and format; of several that must hold together, which."""
     for key, kind in (("pattern", "string"), ("format", "any")):
-        was, now = ({str(each.value) for each in keywords(view, key)} for view in (a, b))
+        was, now = (_asked(key, view) for view in (a, b))
         if was == now or not have_type(a, b, kind):
             continue
         old, new = _and(was), _and(now)
@@ -242,34 +300,19 @@ def compare_texts(run: Comparison, a: View, b: View, at: At) -> None:
             change, message = "added", f"the {key} {_and(now - was)} is new"
         elif now < was:
             change, message = "withdrawn", f"the {key} {_and(was - now)} is gone"
+        elif key == "format" and len(was) == len(now) == 1:
+            change = "loosened" if new in WIDER_FORMATS.get(old, ()) else change
+            change = "tightened" if old in WIDER_FORMATS.get(new, ()) else change
         run.tell(f"{key}-{change}", at, spots(key, a, b), message, old, new)
+
+
+def _asked(key: str, view: View) -> set[str]:
+    """Return the patterns or formats that ask something of a value."""
+    found = {str(each.value) for each in keywords(view, key)}
+    if key == "format":
+        return found - _HINTS
+    return {each for each in found if not _UNIVERSAL.fullmatch(each)}
 
 
 def _and(texts: Iterable[str]) -> str:
     return " and ".join(sorted(texts))
-
-
-CONDITIONS = (
-    ("any", ("not",)),
-    ("any", ("if", "then", "else")),
-    ("string", ("contentSchema",)),
-    ("array", ("contains", "minContains", "maxContains")),
-    ("array", ("unevaluatedItems",)),
-    ("object", ("propertyNames",)),
-    ("object", ("patternProperties",)),
-    ("object", ("dependentRequired",)),
-    ("object", ("dependentSchemas",)),
-    ("object", ("unevaluatedProperties",)),
-)
-"""Keywords that together make a condition, compared as a whole, and the type that each concerns."""
-
-
-def compare_conditions(run: Comparison, a: View, b: View, at: At) -> None:
-    """Compare the conditions: each is the same or another, whatever schemas in it are called."""
-    for kind, names in CONDITIONS:
-        was, now = run.a.digests(a, names), run.b.digests(b, names)
-        if was == now or not have_type(a, b, kind):
-            continue
-        key, change = next(each for each in names if first(a, each) or first(b, each)), change_of(was, now)
-        message = f"the condition {key} {_CHANGED[change]}"
-        run.tell(f"condition-{change}", at, spots(key, a, b), message, said(a, key), said(b, key), detail=key)
