@@ -120,7 +120,8 @@ def test_a_release_that_cannot_be_had_keeps_its_row_and_the_run_could_not_run(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     done = run("--releases", "9.9.9", "--contracts", "auto", "--cache", str(tmp_path))
-    assert "NOT RUN" in done.stdout
+    assert "NOT RUN: nothing was judged, since llama-cloud 9.9.9 cannot be had" in done.stdout
+    assert "nothing wrong" not in done.stdout
     assert isinstance(done.exception, UnavailableError)
     assert done.exception.what == "llama-cloud 9.9.9 cannot be had"
 

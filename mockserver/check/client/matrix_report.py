@@ -232,6 +232,10 @@ def findings(rows: Sequence[Row]) -> Iterator[Finding]:
 
     One cause in several releases is one finding.
     """
+    for row in rows:
+        if row.unavailable is not None:
+            message = f"NOT RUN: nothing was judged, since {row.unavailable.what}"
+            yield Finding("", "exercised", message, "client", contract=row.release)
     found: dict[tuple[str, ...], tuple[Finding, list[str]]] = {}
     for row in rows:
         for name, result in row.results.items():
