@@ -1,11 +1,12 @@
 """Records each exchange in the journal of its scope, and in a file if one is set."""
 
+import errno
 import json
+import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,11 @@ from mockserver.errors import JournalError
 from mockserver.journal.exchange import PLAIN_READING, Entry, Exchange, Reading, as_json, decode, encode
 from mockserver.messages import Response, Stream
 from mockserver.store.base import Store
+
+TORN = b"\x18"
+"""Ends a line that was cut short, before the line break; JSON never contains it as it is."""
+
+log = logging.getLogger("mockserver")
 
 Keep: TypeAlias = Callable[[str, Entry], int]
 """Records an exchange of a scope and returns its number; StoreError if the store fails."""
@@ -84,21 +90,50 @@ class JournalFile:
     """A file to which each exchange is appended at once, as a line of JSON."""
 
     def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            self._file = os.open(path, flags, 0o666)
         except OSError as error:
+            unread = error.errno == errno.ENXIO
             raise JournalError(
-                "the journal's file cannot be written", where=str(path), why=str(error), fix="name another file"
+                "the journal's file cannot be written",
+                where=str(path),
+                why="it is a pipe that nobody reads" if unread else str(error),
+                fix="start its reader first, or name another file" if unread else "name another file",
             ) from error
-        self._lock, self._torn = threading.Lock(), False
+        self._path, self._lock, self._warned = path, threading.Lock(), False
+        self._ending = TORN + b"\n" if _ends_torn(path) else b""
+        """What ends the line before, if it was cut short."""
         weakref.finalize(self, os.close, self._file)  # closed with the mock, which nobody closes explicitly
 
     def write(self, exchange: Exchange) -> None:
-        """Append one exchange. If the disk is full, only this line is lost."""
+        """Append one exchange; never wait. If the disk or a pipe is full, only this line is lost."""
         line = json.dumps(as_json(exchange), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-        with self._lock, suppress(OSError):
-            line = b"\n" + line if self._torn else line
-            while line:
-                written = os.write(self._file, line)
-                self._torn = not line[:written].endswith(b"\n")
-                line = line[written:]
+        with self._lock:
+            try:
+                self._append(self._ending + line)
+            except OSError as error:
+                if not self._warned:
+                    log.warning("exchanges are missing in the journal's file %s: %s", self._path, error.strerror)
+                self._warned = True
+            else:
+                self._warned = False
+
+    def _append(self, line: bytes) -> None:
+        """Write a line; one that is cut short is ended by the next."""
+        while line:
+            written = os.write(self._file, line)
+            whole, line = line[:written].endswith(b"\n"), line[written:]
+            self._ending = b"" if whole else b"\n" if line.startswith(b"\n") else TORN + b"\n"
+
+
+def _ends_torn(path: Path) -> bool:
+    """Return whether a file ends within a line, which a full disk or a killed process has cut."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # it is empty, or may only be written
+        return False

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockserver.check.coverage.count import read_lines
 from mockserver.contract.router import Match
 from mockserver.engine import Mock
 from mockserver.errors import JournalError, StoreError
@@ -267,3 +269,50 @@ def test_the_file_is_closed_with_the_mock(tmp_path: Path) -> None:
     assert is_open()
     made.clear()
     assert not is_open()
+
+
+# -- a file that cannot take all of it -------------------------------------------------------------------------------
+
+
+def test_a_pipe_that_nobody_reads_is_refused_at_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(JournalError) as caught:
+        Mock(Settings(seed=1, journal=tmp_path / "pipe"))
+    assert (caught.value.why, "start its reader first" in caught.value.fix) == ("it is a pipe that nobody reads", True)
+
+
+def test_a_pipe_whose_reader_stops_reading_stops_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        mock = Mock(Settings(seed=1, journal=tmp_path / "pipe"))
+        for _ in range(300):
+            assert ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE * 10}).status == 200
+        assert [each.levelname for each in caplog.records] == ["WARNING"]
+        assert "exchanges are missing in the journal's file" in caplog.text
+        got = b"".join(iter(lambda: _read(reader), b""))
+        ask(mock.handle, "GET", "/after")
+        got += _read(reader)
+    finally:
+        os.close(reader)
+    assert 0 < len(list(read_lines(got.splitlines(keepends=True), "pipe"))) < 301
+    assert json.loads(got.splitlines()[-1])["request"]["path"] == "/after"
+
+
+def _read(reader: int) -> bytes:
+    try:
+        return os.read(reader, 65_536)
+    except BlockingIOError:
+        return b""
+
+
+def test_a_line_that_a_killed_process_cut_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "journal.jsonl"
+    ask(Mock(Settings(seed=1, journal=path)).handle, "GET", "/one")
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:70])
+    for name in ("/two", "/three"):
+        ask(Mock(Settings(seed=1, journal=path)).handle, "GET", name)
+    with path.open("rb") as file:
+        assert [each.path for each in read_lines(file, "j")] == ["/one", "/two", "/three"]
+    assert capsys.readouterr().err == "mockserver: j:2: the line was cut short (a full disk?); it is not counted\n"

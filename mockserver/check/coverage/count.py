@@ -19,6 +19,7 @@ from mockserver.control.client import RemoteAdmin, contract_of
 from mockserver.control.routes import control_document
 from mockserver.errors import StartError, UsageError
 from mockserver.journal.exchange import Exchange, from_json
+from mockserver.journal.recorder import TORN
 from mockserver.messages import DEFAULT_SCOPE, Json
 
 
@@ -175,6 +176,9 @@ def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Exchange]:
     for number, line in enumerate(lines, 1):
         where = f"{name}:{number}"
         if not line.strip():
+            continue
+        if line.endswith(TORN + b"\n"):
+            click.echo(f"mockserver: {where}: the line was cut short (a full disk?); it is not counted", err=True)
             continue
         try:
             value = json.loads(line)
