@@ -116,6 +116,10 @@ class Client(Value, frozen=True, kw_only=True):
     """Reads the client's version, which selects the contract under `auto`."""
     retry_count: bytes = b""
     """The header field that counts the retries of a call, from 0 on."""
+    distribution: str = ""
+    """The distribution of the official Python client."""
+    address: str = ""
+    """The address of the API itself."""
     url_variables: tuple[str, ...] = ()
     """The environment variables that hold the base URL."""
     key_variables: tuple[str, ...] = ()

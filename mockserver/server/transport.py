@@ -1,15 +1,29 @@
-"""A Handler as an httpx transport, sync and async; the client sees what it would see on a socket."""
+"""A Handler as a transport of httpx or httpx2, sync and async; the client sees what it would see on a socket.
 
+Both libraries have one interface. A request tells which of them sent it, and its answer is made of the same library.
+"""
+
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import anyio
 import anyio.to_thread
-import httpx
 
 from mockserver.delivery import KEEP_ALIVE, pieces
 from mockserver.messages import OPENAPI, Delivery, Handler, Headers, HeaderTable, Request, Response, Stream, is_control
+
+if TYPE_CHECKING:
+    import httpx
+    from httpx import AsyncBaseTransport as AsyncTransport
+    from httpx import BaseTransport as SyncTransport
+else:  # a client asks for no class of its own
+    SyncTransport = AsyncTransport = object
+
+NAMES = ("httpx", "httpx2")
+"""The libraries, the one that is used by default first."""
 
 BASE_URL = "http://mockserver.test"
 """The base URL of a mock in process, with a name that no network resolves (RFC 6761)."""
@@ -25,7 +39,27 @@ class Wait(NamedTuple):
     own: bool = True
 
 
-def as_request(request: httpx.Request, body: bytes, table: HeaderTable) -> Request:
+class Library(NamedTuple):
+    """A library that sends requests, and the classes of bodies that its responses need."""
+
+    module: Any
+    body: type[Any]
+    async_body: type[Any]
+
+
+@lru_cache(maxsize=16)
+def library_of(kind: type[Any]) -> Library:
+    """Return the library that a class of requests belongs to, httpx or httpx2."""
+    tops = (each.__module__.partition(".")[0] for each in kind.__mro__)
+    module: Any = sys.modules[next(name for name in tops if name in NAMES)]
+    return Library(
+        module,
+        type("Body", (_Body, module.SyncByteStream), {}),
+        type("AsyncBody", (_AsyncBody, module.AsyncByteStream), {}),
+    )
+
+
+def as_request(request: "httpx.Request", body: bytes, table: HeaderTable) -> Request:
     """Convert a request as the ASGI edge would."""
     path, _, query = request.url.raw_path.decode("latin-1").partition("?")
     raw = [(name.lower(), value) for name, value in request.headers.raw]
@@ -50,8 +84,10 @@ def _is_beside(path: str) -> bool:
 class _Answer:
     """One answer being sent: its parts with their times, and the exception that ends it, if any."""
 
-    def __init__(self, request: httpx.Request, response: Response) -> None:
+    def __init__(self, request: "httpx.Request", response: Response) -> None:
         self.request, self.response = request, response
+        kind: Any = type(request)
+        self.library = library_of(kind)
         self.delivery = response.delivery or _WHOLE
         self.patience = request.extensions.get("timeout", {}).get("read")
         self.stream = response.stream or Stream(list(pieces(response.body, self.delivery.rate)), lambda _: b"")
@@ -65,23 +101,28 @@ class _Answer:
         """Return a pause, or raise what the client would see if it does not wait that long; never waits itself."""
         if self.patience is not None and pause > self.patience:
             self.close()
-            raise httpx.ReadTimeout("The read operation timed out", request=self.request)
+            raise self.library.module.ReadTimeout("The read operation timed out", request=self.request)
         return pause
 
-    def unanswered(self) -> httpx.TransportError | None:
+    def unanswered(self) -> Exception | None:
         """Return the exception for a client without an answer."""
         if not self.delivery.unanswered:
             return None
         self.close()
         if self.delivery.end == "reset":
             return self.reset()
-        return httpx.RemoteProtocolError("Server disconnected without sending a response.", request=self.request)
+        return self.failure("RemoteProtocolError", "Server disconnected without sending a response.")
 
-    def reset(self) -> httpx.ReadError:
+    def reset(self) -> Exception:
         """Return the exception for a reset connection."""
-        return httpx.ReadError("[Errno 104] Connection reset by peer", request=self.request)
+        return self.failure("ReadError", "[Errno 104] Connection reset by peer")
 
-    def ended(self) -> httpx.TransportError | None:
+    def failure(self, name: str, text: str) -> Exception:
+        """Return an exception of the client's library."""
+        made: Exception = getattr(self.library.module, name)(text, request=self.request)
+        return made
+
+    def ended(self) -> Exception | None:
         """Return the exception at the end of a body; None for a usual end, or without a body."""
         if self.bodiless:
             return None
@@ -91,7 +132,7 @@ class _Answer:
             expected = Headers(self.response.headers).text(b"content-length")
             told = "incomplete chunked read" if expected is None else f"received {self.size} bytes, expected {expected}"
             text = f"peer closed connection without sending complete message body ({told})"
-            return httpx.RemoteProtocolError(text, request=self.request)
+            return self.failure("RemoteProtocolError", text)
         return None
 
     def handed_over(self, data: bytes, *, own: bool = True) -> bytes:
@@ -111,17 +152,18 @@ class _Answer:
         """Return whether the body is complete and sent at once."""
         return self.response.stream is None and self.response.delivery is None and not self.bodiless
 
-    def made(self, stream: Any) -> httpx.Response:
-        """Return the answer as an httpx response."""
-        return httpx.Response(
+    def made(self, stream: Any) -> "httpx.Response":
+        """Return the answer as a response of the client's library."""
+        made: httpx.Response = self.library.module.Response(
             self.response.status,
             headers=self.response.headers,
             stream=stream,
             extensions={"http_version": b"HTTP/1.1"},
         )
+        return made
 
 
-class _Body(httpx.SyncByteStream):
+class _Body:
     """A body whose parts arrive when they are due."""
 
     def __init__(self, answer: _Answer) -> None:
@@ -146,7 +188,7 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-class _AsyncBody(httpx.AsyncByteStream):
+class _AsyncBody:
     """The same as `_Body`, for async clients."""
 
     def __init__(self, answer: _Answer) -> None:
@@ -171,27 +213,36 @@ class _AsyncBody(httpx.AsyncByteStream):
         self._answer.close()
 
 
-class HandlerTransport(httpx.BaseTransport):
+class HandlerTransport(SyncTransport):
     """Sends the requests of a sync client to a Handler, and those for control routes to `beside`."""
 
     def __init__(self, handler: Handler, beside: Handler | None = None) -> None:
         self._handler, self._beside, self._table = handler, beside, HeaderTable()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close nothing: there is no connection."""
+
+    def handle_request(self, request: "httpx.Request") -> "httpx.Response":
         """Answer one request."""
         asked = as_request(request, request.read(), self._table)
         beside = self._beside if _is_beside(asked.path) else None
         response = (beside or self._handler)(asked)
         answer = _Answer(request, response)
         if answer.is_plain():
-            return answer.made(httpx.ByteStream(response.body))
+            return answer.made(answer.library.module.ByteStream(response.body))
         time.sleep(answer.late(answer.delivery.delay))
         if (error := answer.unanswered()) is not None:
             raise error
-        return answer.made(_Body(answer))
+        return answer.made(answer.library.body(answer))
 
 
-class AsyncHandlerTransport(httpx.AsyncBaseTransport):
+class AsyncHandlerTransport(AsyncTransport):
     """Sends the requests of an async client to a Handler; `waits` tells whether to call it in a thread."""
 
     def __init__(
@@ -203,7 +254,16 @@ class AsyncHandlerTransport(httpx.AsyncBaseTransport):
         self._handler, self._beside, self._waits = handler, beside, waits
         self._table = HeaderTable()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close nothing: there is no connection."""
+
+    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response":
         """Answer one request."""
         asked = as_request(request, await request.aread(), self._table)
         if self._beside is not None and _is_beside(asked.path):
@@ -214,7 +274,7 @@ class AsyncHandlerTransport(httpx.AsyncBaseTransport):
             response = self._handler(asked)
         answer = _Answer(request, response)
         if answer.is_plain():
-            return answer.made(httpx.ByteStream(response.body))
+            return answer.made(answer.library.module.ByteStream(response.body))
         if answer.delivery.delay:
             try:
                 await anyio.sleep(answer.late(answer.delivery.delay))
@@ -223,4 +283,4 @@ class AsyncHandlerTransport(httpx.AsyncBaseTransport):
                 raise
         if (error := answer.unanswered()) is not None:
             raise error
-        return answer.made(_AsyncBody(answer))
+        return answer.made(answer.library.async_body(answer))

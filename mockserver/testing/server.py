@@ -1,8 +1,12 @@
 """The mock in a test, or in any Python program: its stubs, its journal, and clients that reach it."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, requires
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
@@ -12,6 +16,7 @@ from mockserver.control.admin import Admin
 from mockserver.control.app import Control, make_app, start_mock
 from mockserver.control.client import LocalAdmin, RemoteAdmin, contract_of
 from mockserver.engine import Mock
+from mockserver.errors import StartError, UsageError, install_command
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE, Request, Response, too_big, too_long
 from mockserver.server.client import ask
@@ -82,33 +87,51 @@ class MockServer:
 
     # -- clients
 
-    def http_client(self, **options: Any) -> "httpx.Client":
-        """Return an httpx client that reaches the mock; `options` are httpx's. It is closed with the mock."""
-        import httpx
+    def http_client(self, *, library: str | None = None, **options: Any) -> "httpx.Client":
+        """Return a client of httpx or httpx2 that reaches the mock, closed with it; `options` are the library's.
 
+        Without `library` it is httpx if that is installed, else httpx2.
+        """
+        module = _library(library)
         if self.mock is not None and self.in_process:
             from mockserver.server.transport import HandlerTransport
 
             options = {"transport": HandlerTransport(guarded(self.mock), _beside(self.mock)), **options}
-        client = httpx.Client(**{**self._defaults(), **options})
+        client: httpx.Client = module.Client(**{**self._defaults(), **options})
         self._opened.callback(client.close)
         return client
 
     def _defaults(self) -> dict[str, Any]:
-        """Return the arguments of an httpx client; reading certificates takes a hundred times as long as the rest."""
+        """Return the arguments of a client; reading certificates takes a hundred times as long as the rest."""
         return {"base_url": self.base_url, "verify": not self.base_url.startswith("http:")}
 
-    def async_http_client(self, **options: Any) -> "httpx.AsyncClient":
-        """Return an async httpx client that reaches the mock; `options` are httpx's. The caller closes it."""
-        import httpx
-
-        mock = self.mock
+    def async_http_client(self, *, library: str | None = None, **options: Any) -> "httpx.AsyncClient":
+        """Return an async client like that of `http_client`. The caller closes it."""
+        module, mock = _library(library), self.mock
         if mock is not None and self.in_process:
             from mockserver.server.transport import AsyncHandlerTransport
 
             transport = AsyncHandlerTransport(guarded(mock), _beside(mock), lambda: mock.waits)
             options = {"transport": transport, **options}
-        return httpx.AsyncClient(**{**self._defaults(), **options})
+        client: httpx.AsyncClient = module.AsyncClient(**{**self._defaults(), **options})
+        return client
+
+    def client_options(self, client: str = "") -> dict[str, Any]:
+        """Return the arguments of a generated client: `OpenAI(**mockserver.client_options("openai"))`.
+
+        `client` is the name of its distribution, such as openai; by default that of the API's official client.
+        What it is built on, httpx or httpx2, is read from what is installed.
+        """
+        return self._client_options(client, self.http_client)
+
+    def async_client_options(self, client: str = "") -> dict[str, Any]:
+        """Return the same for an async client."""
+        return self._client_options(client, self.async_http_client)
+
+    def _client_options(self, client: str, make: Callable[..., Any]) -> dict[str, Any]:
+        options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
+        distribution = client or ("" if self.api is None else self.api.client.distribution)
+        return {**options, "http_client": make(library=library_under(distribution))} if self.in_process else options
 
     def environ(self) -> dict[str, str]:
         """Return the environment variables that point a program here."""
@@ -196,6 +219,30 @@ class MockServer:
     def close(self) -> None:
         """Close the clients that it returned."""
         self._opened.close()
+
+
+def _library(name: str | None) -> Any:
+    """Load httpx or httpx2; a StartError says which is not installed."""
+    from mockserver.server.transport import NAMES
+
+    if name is not None and name not in NAMES:
+        raise UsageError(f"there is no client library {name!r} here", fix=f"name one of {', '.join(NAMES)}")
+    wanted = NAMES if name is None else (name,)
+    for each in wanted:
+        with suppress(ImportError):
+            return import_module(each)
+    raise StartError(f"{' and '.join(wanted)} is not installed", fix=install_command("testing"))
+
+
+@lru_cache(maxsize=16)
+def library_under(distribution: str) -> str | None:
+    """Return which library an installed distribution is built on; None if it does not say so."""
+    try:
+        needed = requires(distribution) or [] if distribution else []
+    except PackageNotFoundError:
+        return None
+    names = {re.split(r"[^\w.-]", each, maxsplit=1)[0].lower() for each in needed if "extra ==" not in each}
+    return next((name for name in ("httpx2", "httpx") if name in names), None)
 
 
 def finding_lines(exchange: Exchange) -> list[str]:

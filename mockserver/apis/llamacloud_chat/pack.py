@@ -136,6 +136,8 @@ API = Api(
     client=Client(
         version=client_version,
         retry_count=b"x-stainless-retry-count",
+        distribution="llama-cloud",
+        address="https://api.cloud.llamaindex.ai",
         url_variables=("LLAMA_CLOUD_BASE_URL",),
         key_variables=("LLAMA_CLOUD_API_KEY",),
     ),

@@ -1,6 +1,6 @@
-"""The chat's additions to the mock in a test: its sessions, and options for the official clients."""
+"""The chat's additions to the mock in a test: its sessions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -56,18 +56,6 @@ class ChatMockServer(testing.MockServer):
     def sessions(self) -> Sessions:
         """The sessions that the mock keeps."""
         return Sessions(self.admin)
-
-    def client_options(self) -> dict[str, Any]:
-        """Return the official client's arguments: `LlamaCloud(**mockserver.client_options())`."""
-        return self._options(self.http_client)
-
-    def async_client_options(self) -> dict[str, Any]:
-        """Return the same for `AsyncLlamaCloud`."""
-        return self._options(self.async_http_client)
-
-    def _options(self, client: Callable[..., Any]) -> dict[str, Any]:
-        options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
-        return {**options, "http_client": client()} if self.in_process else options
 
 
 def open_mock(*, live: bool = False, **settings: Any) -> AbstractContextManager[ChatMockServer]:
