@@ -120,7 +120,8 @@ class Stream(NamedTuple):
     """What `close` returns if nothing fails."""
 
 
-_INDEX = re.compile(r"/\d+(?=/|$)")
+_INDEX = re.compile(r"(?<!/anyOf)(?<!/oneOf)(?<!/allOf)(?<!/enum)(?<!/required)/\d+(?=/|$)")
+"""An index in a list of a body; those below keywords are places in a schema."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mockserver.apis.llamacloud_chat.sessions import title_of
 from mockserver.messages import Json
 
 GONE_INDEX = "idx-gone"
@@ -96,7 +97,7 @@ class Lives:
         if life.index_ids:
             life.index_ids = life.index_ids if set(life.index_ids) == set(index_ids) else index_ids
         if self.era != "2.6" and life.title is None:
-            life.title = prompt[:50] + "..."
+            life.title = title_of(prompt, 50)
         run = {"is_error": stop["is_error"], "error": stop["error"], "export_config_ids": queried}
         life.job_metadata = {**stop["usage"], **run}
         complete = [event for event in told if not event["type"].endswith("_delta")]

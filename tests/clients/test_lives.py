@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from mockserver.apis.llamacloud_chat.sessions import title_of
 from tests.clients.calls import Driver, Outcome
 from tests.clients.conftest import Drive
 from tests.clients.judgement import events_of, faults_of_answer
@@ -121,7 +122,7 @@ class Sessions(RuleBasedStateMachine):
         outcome = self.call("set_title", session_id=session_id, first_message=message, project_id=project_id)
         life = self.meet(outcome, session_id, project_id)
         if life is not None:
-            life.title = message[:50] + "..."
+            life.title = title_of(message, 50)
             self.lives.assert_shows(self.lives.touch(life), answered(outcome))
 
     @rule(which=whichs, wanted=st.lists(turns, min_size=1, max_size=3), project_id=projects)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.sessions import title_of
 from mockserver.engine import Mock
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
@@ -291,4 +292,4 @@ def test_a_release_without_the_title_is_told_that_its_era_has_none(
     assert re.search(rf"\b{re.escape(release.era)}(?![\d.]*\d)", sent.headers["x-mock-withdrawn"])
     assert faults_of_request("2.6", sent) + faults_of_answer("2.6", sent) == []
     assert same(outcome.parsed, json.loads(sent.body))
-    assert (outcome.parsed["session_id"], outcome.parsed["generated_title"]) == (session_id, message[:50] + "...")
+    assert (outcome.parsed["session_id"], outcome.parsed["generated_title"]) == (session_id, title_of(message, 50))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.sessions import title_of
 from tests.clients import cases
 from tests.clients.calls import Driver, Outcome, Way
 from tests.clients.conftest import Drive
@@ -74,7 +75,7 @@ def test_any_title_is_asked_for_as_the_contract_says_answered_by_it_and_parsed_w
     assert same(outcome.parsed, json.loads(sent.body))
     expected = None if way == "plain" else {"status": 200, "headers": sent.headers, "text": sent.body}
     assert outcome.read == expected
-    assert (outcome.parsed["session_id"], outcome.parsed["generated_title"]) == (session_id, message[:50] + "...")
+    assert (outcome.parsed["session_id"], outcome.parsed["generated_title"]) == (session_id, title_of(message, 50))
 
 
 @every_style

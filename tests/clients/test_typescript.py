@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockserver.apis.llamacloud_chat.sessions import title_of
 from tests.clients import cases
 from tests.clients.calls import Driver, Outcome, Way
 from tests.clients.conftest import Drive
@@ -63,7 +64,7 @@ def test_any_title_is_answered_from_the_era_that_had_it(
     assert (sent.status, sent.contract) == (200, "2.6")
     assert re.search(rf"\b{re.escape(release.era)}(?![\d.]*\d)", sent.headers["x-mock-withdrawn"])
     told = json.loads(sent.body)
-    assert (told["session_id"], told["generated_title"]) == (session_id, message[:50] + "...")
+    assert (told["session_id"], told["generated_title"]) == (session_id, title_of(message, 50))
 
 
 @every_way
