@@ -14,6 +14,11 @@ _WATCHES: "pytest.StashKey[list[Watch]]" = pytest.StashKey()
 """The mocks that are open now, each with what of it was judged."""
 _LIVE: "pytest.StashKey[Any]" = pytest.StashKey()
 
+_FIXTURES = {"mockserver", "mockserver_live", "mockserver_module", "mockserver_session"}
+_INTERCEPT = (
+    "mockserver_intercept(*addresses, allow_network=False): "
+    "send to the mock what HTTP libraries send to these addresses, by default the API's own"
+)
 _MARKER = "mockserver(**settings): settings of the mock for this test: the options of `mockserver serve`"
 
 
@@ -25,11 +30,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mockserver-seed", metavar="N", help="Seed of what the mock makes up: a whole number, or random (default: 0)."
     )
     parser.addini("mockserver_settings", "Settings of the mock, one a line: name = value", type="linelist")
+    parser.addini("mockserver_intercept", "Addresses whose calls go to the mock of a test, one a line", type="linelist")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line("markers", _MARKER)
+    config.addinivalue_line("markers", _INTERCEPT)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give a test that intercepts calls a mock, if it names none."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    if item.get_closest_marker("mockserver_intercept") is not None and not _FIXTURES & set(names):
+        names.insert(0, "mockserver")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -37,7 +51,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     chosen = [config.getoption("--mockserver-url"), config.getoption("--mockserver-seed")]
     is_worker = hasattr(config, "workerinput")  # of pytest-xdist, whose controller has tried them
-    if is_worker or not (any(each is not None for each in chosen) or config.getini("mockserver_settings")):
+    lines = [*config.getini("mockserver_settings"), *config.getini("mockserver_intercept")]
+    if is_worker or not (lines or any(each is not None for each in chosen)):
         return
     from mockserver.errors import MockserverError
     from mockserver.testing.pytest_fixtures import check_configuration

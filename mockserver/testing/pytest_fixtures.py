@@ -134,6 +134,11 @@ def check_configuration(config: "pytest.Config") -> None:
     """Try the settings of the run once, before any test; a MockserverError says what is wrong with them."""
     url, (where, said) = config.getoption("--mockserver-url"), _configured(config)
     seed = seed_of(config)
+    if addresses := config.getini("mockserver_intercept"):
+        from mockserver.testing.intercept import read_address
+
+        for address in addresses:
+            read_address(address)
     chosen = _merged([(where, said)])
     if url is not None:
         _refuse_settings(chosen, url)
@@ -190,12 +195,22 @@ def mock_for(
         server = stack.enter_context(_opened(request, said))
         if on_socket:
             stack.enter_context(reachable(config, server, live))
+        _intercept(request, server)
         watch = Watch(server, is_shared=shared)
         open_now = config.stash.setdefault(watches, [])
         open_now.append(watch)
         stack.callback(open_now.remove, watch)
         yield server
         server.complain(watch.judge_the_rest())
+
+
+def _intercept(request: "pytest.FixtureRequest", server: MockServer) -> None:
+    """Intercept calls as the marker says, else as the ini option does."""
+    marker = request.node.get_closest_marker("mockserver_intercept")
+    if marker is not None:
+        server.intercept(*marker.args, **marker.kwargs)
+    elif addresses := request.config.getini("mockserver_intercept"):
+        server.intercept(*addresses)
 
 
 def convert_live(value: Any, shared: bool) -> bool:

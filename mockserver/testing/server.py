@@ -27,6 +27,8 @@ from mockserver.testing.views import Journal, Stub, Stubs, VerificationError
 if TYPE_CHECKING:
     import httpx
 
+    from mockserver.testing.intercept import Interception
+
 
 API_KEY = "any-key"
 """The key that clients get if the mock accepts any."""
@@ -132,6 +134,28 @@ class MockServer:
         options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
         distribution = client or ("" if self.api is None else self.api.client.distribution)
         return {**options, "http_client": make(library=library_under(distribution))} if self.in_process else options
+
+    def intercept(self, *addresses: str, allow_network: bool | str | Sequence[str] = False) -> "Interception":
+        """Send to this mock what HTTP libraries send to some addresses, until the mock or the block ends.
+
+        Without an address it is the API's own. Calls to other machines are refused, but for the hosts in
+        `allow_network`; True allows all. A UsageError says why it cannot be done.
+        """
+        from mockserver.testing.intercept import Interception
+
+        mock, own = self.mock, "" if self.api is None else self.api.client.address
+        if mock is None:
+            raise UsageError(
+                "a mock that runs elsewhere cannot intercept",
+                where=self.base_url,
+                fix="use a mock in this process: open_mock, or the fixture without --mockserver-url",
+            )
+        wanted = addresses or ((own,) if own else ())
+        if not wanted:
+            raise UsageError("no address is named", why="no API pack names one", fix="write intercept('https://HOST')")
+        made = Interception(wanted, guarded(mock), lambda: mock.waits, allow_network).start()
+        self._opened.callback(made.close)
+        return made
 
     def environ(self) -> dict[str, str]:
         """Return the environment variables that point a program here."""

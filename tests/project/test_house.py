@@ -142,10 +142,10 @@ def test_nothing_imports_the_command() -> None:
     ("name", "places"),
     [
         ("socket", {"server.uvicorn", "delivery"}),
-        ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "delivery", "control.starlette"}),
-        ("time", {"server.asgi", "server.uvicorn", "clock", "store.sqlite", "server.transport"}),
+        ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "server.wire", "delivery", "control.starlette"}),
+        ("time", {"server.asgi", "server.uvicorn", "clock", "store.sqlite", "server.transport", "server.wire"}),
         ("uvicorn", {"server.uvicorn", "server.connection"}),
-        ("httptools", {"server.connection"}),
+        ("httptools", {"server.connection", "server.wire"}),
         ("starlette", {"server.asgi", "control.starlette"}),
         ("httpx", {"control.client"}),
         ("pytest", {"pytest_plugin"}),
