@@ -172,6 +172,28 @@ def test_a_client_on_httpx2_gets_a_client_of_httpx2(own: Path, live: bool) -> No
         mock.check()
 
 
+def test_a_client_made_deep_inside_an_app_is_intercepted_with_its_retries(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def app() -> Any:
+        return OpenAI(api_key="k").chat.completions.create(**QUESTION).choices[0].message.content
+
+    async def later() -> Any:
+        async with AsyncOpenAI(api_key="k") as client:
+            return (await client.chat.completions.create(**QUESTION)).choices[0].message.content
+
+    with open_mock(api="none", contract=own) as mock, mock.intercept("https://api.openai.com/v1"):
+        mock.stub.create("complete", status=429, retry_after_ms=1).then(faults="reset")
+        assert app() == "Hello"
+        assert asyncio.run(later()) == "Hello"
+        assert [each.status for each in mock.journal][-2:] == [200, 200]
+        assert len(mock.journal) == 4
+        mock.check()
+
+
 def test_what_a_client_is_built_on_is_read_from_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     needs: dict[str, list[str] | None] = {
         "new": ["anyio<5", "httpx2<3,>=2.12.0", "httpx>=0.23 ; extra == 'old'"],

@@ -2,6 +2,9 @@
 
 import pytest
 
+from mockserver.control.app import make_app
+from mockserver.server.uvicorn import running
+from mockserver.settings import Settings
 from tests.testing.test_pytest_plugin import outcome
 
 pytestmark = pytest.mark.usefixtures("loaded")
@@ -184,3 +187,24 @@ def test_of_one_test(mockserver): pass
     )
     ran.assert_outcomes(passed=1, errors=1)
     ran.stdout.fnmatch_lines(["*the setting 'live' is for mocks that tests share*", "*mockserver_live*"])
+
+
+def test_a_shared_mock_is_a_scope_of_a_server_that_runs(pytester: pytest.Pytester) -> None:
+    with running(make_app(Settings(seed=9))) as url:
+        ran = outcome(
+            pytester,
+            """
+@pytest.mark.parametrize("number", [0, 1])
+def test_it(mockserver_module, mockserver, number):
+    assert len(mockserver_module.journal) == number
+    assert len(mockserver.journal) == 0
+    assert title(mockserver_module).status_code == 200
+
+def test_wrong(mockserver_module):
+    title(mockserver_module, message=None)
+
+def test_right(mockserver_module): pass
+""",
+            f"--mockserver-url={url}",
+        )
+    ran.assert_outcomes(passed=3, failed=1)
