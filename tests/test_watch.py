@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -182,7 +183,7 @@ def test_a_swapped_link_is_followed_again_and_again(tmp_path: Path) -> None:
     mock = Mock(Settings(contract=str(tmp_path / "notes.json"), seed=0))
     with watching(mock) as said:
         for number in (1, 2):
-            change(said, lambda to=f"..{number}": swapped(tmp_path, to), "reloaded: ")  # type: ignore[misc]
+            change(said, partial(swapped, tmp_path, f"..{number}"), "reloaded: ")
             assert mock.document()["info"]["title"] == f"Notes {number}"
 
 

@@ -45,8 +45,8 @@ class Validator:
         options = {**self._options, "keywords": {**self._options.get("keywords", {}), **keywords}}
         return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, **options)
 
-    def unjudged(self, value: Json) -> list[str]:  # noqa: ARG002  # where patterns backtrack, there may be some
-        """Return the patterns by which a value could not be judged."""
+    def unjudged(self, _value: Json, /) -> list[str]:
+        """Return the patterns by which a value could not be judged: none, since the engine is linear."""
         return []
 
     def errors(self, value: Json, said: Keywords) -> list[SchemaError]:
@@ -84,7 +84,7 @@ class BoundedValidator(Validator):
         """Return whether a value is valid, or would be if the texts that cannot be judged were right, or wrong."""
         return self._judge(value)[0]
 
-    def unjudged(self, value: Json) -> list[str]:
+    def unjudged(self, value: Json, /) -> list[str]:
         """Return the patterns by which a value could not be judged."""
         return self._judge(value)[1]
 

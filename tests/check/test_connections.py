@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from mockserver.check.target import at_url
@@ -21,27 +21,35 @@ BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\
 
 
 @contextmanager
-def answering(answers: int) -> Iterator[str]:
-    """Serve so many answers on each connection, and then close it without a word."""
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Hand each connection to `serve`, one after the other, and close it then; gives the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
+        def accept() -> None:
             while True:
                 try:
                     connection, _ = listener.accept()
                 except OSError:
                     return
                 with connection:
-                    for _ in range(answers):
-                        if not connection.recv(65_536):
-                            break
-                        connection.sendall(BODY)
-                    else:
-                        connection.recv(65_536)  # the next request is read, and not answered
+                    serve(connection)
 
-        threading.Thread(target=serve, daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def answering(answers: int) -> AbstractContextManager[str]:
+    """Serve so many answers on each connection, and then close it without a word."""
+
+    def serve(connection: socket.socket) -> None:
+        for _ in range(answers):
+            if not connection.recv(65_536):
+                return
+            connection.sendall(BODY)
+        connection.recv(65_536)  # the next request is read, and not answered
+
+    return listening(serve)
 
 
 def test_a_reused_connection_that_the_server_closes_is_no_failure() -> None:
@@ -118,21 +126,12 @@ def test_a_server_on_this_machine_is_asked_with_the_usual_key_if_no_other_is_set
     document = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {"/x": {"get": operation}}}
     contract.write_text(json.dumps({**document, "components": schemes}), "utf-8")
     keys: set[str] = set()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    head = connection.recv(65_536).decode("latin-1").lower()
-                    keys.update(line for line in head.split("\r\n") if line.startswith("authorization:"))
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+    def serve(connection: socket.socket) -> None:
+        head = connection.recv(65_536).decode("latin-1").lower()
+        keys.update(line for line in head.split("\r\n") if line.startswith("authorization:"))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
 
-        threading.Thread(target=serve, daemon=True).start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listening(serve) as url:
         commands.run("check", url, "--contract", str(contract), "--examples", "0", env={"LLAMA_CLOUD_API_KEY": "usual"})
-        listener.shutdown(socket.SHUT_RDWR)
     assert "authorization: bearer usual" in keys

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Exchange, as_json, attempt_of, calls_of, from_json
 from mockserver.journal.har import as_har
-from mockserver.messages import Finding, Headers, Request
+from mockserver.messages import Blame, Finding, Headers, Request
 from mockserver.redact import DEFAULT
 from mockserver.settings import Settings
 from tests.exchanges import COUNTER, exchange, exchanges, journal
@@ -236,8 +236,13 @@ def test_an_exchange_is_told_in_a_line() -> None:
 
 
 def test_what_is_not_there_is_no_breach_of_the_contract() -> None:
-    rules = [("session", "client"), ("locked", "client"), ("missing", "client"), ("missing", "mock")]
-    found = tuple(Finding("", rule, "", fault) for rule, fault in rules)  # type: ignore[arg-type]  # texts drawn from the literals
+    rules: list[tuple[str, Blame]] = [
+        ("session", "client"),
+        ("locked", "client"),
+        ("missing", "client"),
+        ("missing", "mock"),
+    ]
+    found = tuple(Finding("", rule, "", fault) for rule, fault in rules)
     assert exchange(findings=found).violations == (found[2],)
 
 

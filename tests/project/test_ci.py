@@ -11,10 +11,11 @@ import yaml
 from mockserver.messages import Json
 from tests.strategies import ROOT
 
-# `on:` is a key in a workflow, and true for a loader of YAML 1.1; BaseLoader makes nothing but texts of what it reads.
-WORKFLOW: Json = yaml.load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506  # it makes only texts
-HOOKS: Json = yaml.load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"), yaml.BaseLoader)  # noqa: S506  # it makes only texts
-"""Both are read without types, since YAML 1.1 takes the key `on` for true."""
+WORKFLOW: Json = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+HOOKS: Json = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+
+ON: Json = WORKFLOW[True]
+"""What starts the workflow: the key `on` is true in YAML 1.1."""
 
 STEPS: list[dict[str, Json]] = WORKFLOW["jobs"]["test"]["steps"]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -48,7 +49,7 @@ def test_the_script_of_ci_runs_the_test_command_as_ci() -> None:
 
 
 def test_ci_runs_for_every_change_with_the_oldest_python_and_node_20() -> None:
-    assert {"push", "pull_request"} <= WORKFLOW["on"].keys()
+    assert {"push", "pull_request"} <= ON.keys()
     given = {step["uses"].partition("@")[0]: step.get("with", {}) for step in STEPS if "uses" in step}
     assert given["actions/setup-node"] == {"node-version": "20"}
     oldest = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
@@ -75,4 +76,4 @@ def test_the_hooks_are_local_and_format_before_they_look() -> None:
     assert repository["repo"] == "local"
     assert [hook["id"] for hook in repository["hooks"]] == ["format", "lint", "types"]
     for hook in repository["hooks"]:
-        assert (hook["language"], hook["pass_filenames"]) == ("system", "false")
+        assert (hook["language"], hook["pass_filenames"]) == ("system", False)

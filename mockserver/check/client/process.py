@@ -17,7 +17,7 @@ PATIENCE = 60.0
 """Seconds that one call may take before the client is said to hang."""
 
 
-class Lost(Exception):  # noqa: N818  # it is what happens to a client, and is reported as such
+class LostClientError(Exception):
     """The client's process ended, or did not answer."""
 
 
@@ -52,19 +52,19 @@ class Driver:
         """Return what the client says of itself; a StartError where there is none."""
         try:
             return self.ask({"do": "describe"})
-        except Lost as lost:
+        except LostClientError as lost:
             fix = f"name the interpreter of an environment that has {self._sdk.need or self._sdk.package}"
             raise StartError("the client cannot be used", where=str(self.python), why=str(lost), fix=fix) from lost
 
     def ask(self, order: Mapping[str, Json]) -> Json:
-        """Send an order, and return what comes back; Lost where nothing does, and the process is begun anew."""
+        """Send an order, and return what comes back; if nothing does, restart the process and raise LostClientError."""
         process = self._process
         timer = threading.Timer(PATIENCE, process.kill)  # ends one that does not answer any more
         timer.daemon = True
         timer.start()
         try:
             if process.stdin is None or process.stdout is None:
-                raise Lost("it has no pipes")
+                raise LostClientError("it has no pipes")
             process.stdin.write(json.dumps(order) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
@@ -78,7 +78,9 @@ class Driver:
         _, output = process.communicate()
         self._process = self._start()
         last = [each for each in output.splitlines() if each.strip()][-1:]
-        raise Lost(f"its process ended, or did not answer in {PATIENCE:g} s" + "".join(f": {each}" for each in last))
+        raise LostClientError(
+            f"its process ended, or did not answer in {PATIENCE:g} s" + "".join(f": {each}" for each in last)
+        )
 
 
 def clean_environ(variables: Sequence[str] = ()) -> dict[str, str]:

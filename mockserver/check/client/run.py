@@ -27,7 +27,7 @@ from mockserver.check.client.cases import (
 )
 from mockserver.check.client.checks import CallOutcome, attempts_of, judge, seen_text
 from mockserver.check.client.errors import error_bodies, errors, lasting, late, outside, retries, words
-from mockserver.check.client.process import Driver, Lost
+from mockserver.check.client.process import Driver, LostClientError
 from mockserver.check.client.result import (
     LOOSE,
     STRICT,
@@ -117,12 +117,12 @@ class Player:
         orders = [self._order(scope, *each) for scope, each in zip(scopes, batch, strict=True)]
         try:
             outcomes = [CallOutcome(**each) for each in self.driver.ask({"do": "call", "calls": orders})]
-        except Lost as lost:
+        except LostClientError as lost:
             if len(batch) > 1:
                 for each in batch:
                     self.play([each])
                 return
-            error: Json = {"name": "Lost", "bases": [], "message": str(lost), "places": []}
+            error: Json = {"name": "LostClientError", "bases": [], "message": str(lost), "places": []}
             outcomes = [CallOutcome(None, {**error, "status": None, "body": None}, (), (), 0.0)]
         for scope, each, outcome in zip(scopes, batch, outcomes, strict=True):
             self._take(each, outcome, self.mock.exchanges(scope))
