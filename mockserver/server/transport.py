@@ -81,21 +81,35 @@ def _is_beside(path: str) -> bool:
     return path == OPENAPI or is_control(path)
 
 
-class _Answer:
+class Outgoing:
+    """An answer on its way: its body as a stream, which is closed once, with how much of it was sent."""
+
+    def __init__(self, response: Response, method: str) -> None:
+        self.response, self.delivery = response, response.delivery or _WHOLE
+        self.stream = response.stream or Stream(list(pieces(response.body, self.delivery.rate)), lambda _: b"")
+        self.bodiless = method == "HEAD" or response.status in (204, 304)
+        if self.bodiless:  # HTTP sends none, whatever the head says
+            self.stream = self.stream._replace(chunks=())
+        self.sent, self._closed = 0, False
+
+    def close(self) -> bytes:
+        """Close the stream once, so that it records what was sent; return what is still to be sent."""
+        if self._closed:
+            return b""
+        self._closed = True
+        return self.stream.close(self.sent)
+
+
+class _Answer(Outgoing):
     """One answer being sent: its parts with their times, and the exception that ends it, if any."""
 
     def __init__(self, request: "httpx.Request", response: Response) -> None:
-        self.request, self.response = request, response
+        super().__init__(response, request.method)
+        self.request = request
         kind: Any = type(request)
         self.library = library_of(kind)
-        self.delivery = response.delivery or _WHOLE
         self.patience = request.extensions.get("timeout", {}).get("read")
-        self.stream = response.stream or Stream(list(pieces(response.body, self.delivery.rate)), lambda _: b"")
-        self.bodiless = request.method == "HEAD" or response.status in (204, 304)
-        if self.bodiless:  # HTTP sends none, whatever the head says
-            self.stream = self.stream._replace(chunks=())
-        self.sent = self.size = 0
-        self.closed = False
+        self.size = 0
 
     def late(self, pause: float) -> float:
         """Return a pause, or raise what the client would see if it does not wait that long; never waits itself."""
@@ -140,13 +154,6 @@ class _Answer:
         self.size += len(data)
         self.sent += own
         return data
-
-    def close(self) -> bytes:
-        """Close the stream once, so that it records what was sent; return what is still to be sent."""
-        if self.closed:
-            return b""
-        self.closed = True
-        return self.stream.close(self.sent)
 
     def is_plain(self) -> bool:
         """Return whether the body is complete and sent at once."""

@@ -11,12 +11,8 @@ from typing import Any
 
 from httptools import HttpRequestParser
 
-from mockserver.delivery import pieces
-from mockserver.messages import Delivery, Handler, HeaderTable, Request, Response, Stream
-from mockserver.server.transport import Wait, waits_of
-
-_WHOLE = Delivery()
-_BODILESS = (204, 304)
+from mockserver.messages import Handler, HeaderTable, Request, Response
+from mockserver.server.transport import Outgoing, Wait, waits_of
 
 
 class RequestReader:
@@ -55,47 +51,35 @@ class RequestReader:
         self._on_request(Request(method, path, query, headers, b"".join(self._parts)))
 
 
-class Sending:
+class Sending(Outgoing):
     """An answer as bytes with the pauses before them, and how the connection ends after it."""
 
     def __init__(self, response: Response, method: str) -> None:
-        self._response, self._delivery = response, response.delivery or _WHOLE
-        self._bodiless = method == "HEAD" or response.status in _BODILESS
-        self._stream = response.stream or Stream(list(pieces(response.body, self._delivery.rate)), lambda _: b"")
-        if self._bodiless:
-            self._stream = self._stream._replace(chunks=())
-        self._is_chunked = not self._bodiless and all(name != b"content-length" for name, _ in response.headers)
-        self._sent, self._closed = 0, False
-        self.end = self._delivery.end
+        super().__init__(response, method)
+        self._is_chunked = not self.bodiless and all(name != b"content-length" for name, _ in response.headers)
+        self.end = self.delivery.end
         """How the connection ends: "" keeps it open."""
 
     def parts(self) -> Iterator[Wait]:
         """Yield the bytes with the pauses before them; the caller waits."""
-        yield Wait(self._delivery.delay, b"")
-        if self._delivery.unanswered:
+        yield Wait(self.delivery.delay, b"")
+        if self.delivery.unanswered:
             self.end = self.end or "close"
             self.close()
             return
         yield Wait(0, self._head())
-        for pause, data, own in waits_of(self._stream):
+        for pause, data, own in waits_of(self.stream):
             yield Wait(pause, self._framed(data))
-            self._sent += own
+            self.sent += own
         yield Wait(0, self._framed(self.close()))
-        yield Wait(self._delivery.hold, b"")
+        yield Wait(self.delivery.hold, b"")
         if self._is_chunked and not self.end:
             yield Wait(0, b"0\r\n\r\n")
 
-    def close(self) -> bytes:
-        """Close the stream once, so that it records what was sent; return what is still to be sent."""
-        if self._closed:
-            return b""
-        self._closed = True
-        return self._stream.close(self._sent)
-
     def _head(self) -> bytes:
-        status = self._response.status
+        status = self.response.status
         phrase = next((each.phrase for each in HTTPStatus if each == status), "")
-        fields = [*self._response.headers, *([(b"transfer-encoding", b"chunked")] if self._is_chunked else [])]
+        fields = [*self.response.headers, *([(b"transfer-encoding", b"chunked")] if self._is_chunked else [])]
         lines = [f"HTTP/1.1 {status} {phrase}".encode(), *(name + b": " + value for name, value in fields)]
         return b"\r\n".join(lines) + b"\r\n\r\n"
 

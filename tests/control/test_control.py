@@ -1,6 +1,7 @@
 """What the mock says about itself, and what can be set while it serves."""
 
 import json
+import socket
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.engine import Mock
 from mockserver.errors import StoreError
 from mockserver.messages import Json
+from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.store.base import Store
 from mockserver.store.memory import MemoryStore
@@ -406,3 +408,15 @@ def test_a_store_that_fails_while_a_turn_is_told_makes_it_a_failed_one() -> None
     store.away = False
     history = asked.play("retrieve", version="2.17").value["events"]
     assert history == [{"type": "user_input", "content": MESSAGE}]
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"operation"'])
+def test_a_body_to_a_control_route_that_does_not_arrive_is_408(sent: bytes) -> None:
+    with running(app_of(Mock(Settings(body_timeout=0.2)))) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            head = f"POST /__mock__/stubs HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: 99\r\n\r\n"
+            connection.sendall(head.encode() + sent)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body did not arrive in time." in answer

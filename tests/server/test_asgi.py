@@ -435,6 +435,26 @@ def test_without_cors_no_other_origin_is_answered() -> None:
     assert not [name for answer in answers for name, _ in answer.headers if name.startswith("access-control-")]
 
 
+# Retries
+
+
+def test_a_defect_of_the_mock_is_not_to_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    mine = Mock(Settings(seed=0))
+    monkeypatch.setattr(mine.store, "update", fail)
+    answer = call(app_of(mine), "POST", TITLE, headers=[AUTH, JSON], body=GOOD)
+    assert (answer.status, answer.header("x-mock-fault"), answer.header("x-should-retry")) == (500, "mock", "false")
+
+
+def test_a_500_that_was_asked_for_may_be_tried_again() -> None:
+    mine = Mock(Settings(seed=0))
+    mine.served.stubs.add("default", {"operation": "set_title", "status": 500})
+    answer = call(app_of(mine), "POST", TITLE, headers=[AUTH, JSON], body=GOOD)
+    assert (answer.status, answer.header("x-should-retry")) == (500, None)
+
+
 # Errors
 
 
