@@ -103,12 +103,14 @@ def test_requests_are_logged_without_their_keys_where_that_is_asked(tmp_path: Pa
     with serving(tmp_path, "--access-log", "--api-key", "llx-secret") as served:
         assert title(served.url, "Bearer llx-secret").status_code == 200
         assert title(served.url, "Bearer llx-wrong").status_code == 401
+        assert httpx.get(served.url + "/api/v1/chat?api_key=llx-queried").status_code == 401
         code, out, err = served.end(signal.SIGINT)
         assert (code, out) == (0, "")
         lines = err.splitlines()
-        assert len(lines) == 2
+        assert len(lines) == 3
         assert re.fullmatch(rf"POST {TITLE} 200 \d+\.\d ms", lines[0])
         assert re.fullmatch(rf"POST {TITLE} 401 \d+\.\d ms: Invalid authentication token.*", lines[1])
+        assert "?api_key=%5Bredacted%5D 401 " in lines[2]
         assert "llx-" not in "".join([*served.lines, out, err])
         assert served.lines[2] == "export LLAMA_CLOUD_API_KEY='<your --api-key>'"
 

@@ -187,6 +187,42 @@ def test_a_swapped_link_is_followed_again_and_again(tmp_path: Path) -> None:
             assert mock.document()["info"]["title"] == f"Notes {number}"
 
 
+def test_where_a_link_leads_after_a_swap_is_watched_too(tmp_path: Path) -> None:
+    document = own_document()
+    for name in ("a", "b", "mounted"):
+        (tmp_path / name).mkdir()
+    first, second = (write_document(tmp_path / name, document) for name in ("a", "b"))
+    link = tmp_path / "mounted" / "notes.json"
+    link.symlink_to(first)
+    mock = Mock(Settings(contract=str(link), seed=0))
+
+    def swap() -> None:
+        (tmp_path / "mounted" / "new").symlink_to(second)
+        (tmp_path / "mounted" / "new").replace(link)
+
+    with watching(mock) as said:
+        change(said, swap, "reloaded: ")
+        document["info"]["title"] = "Behind the link"
+        change(said, lambda: replace(second, json.dumps(document)), "reloaded: ")
+        assert mock.document()["info"]["title"] == "Behind the link"
+
+
+def test_a_swapped_link_among_the_fixtures_is_followed(own: tuple[Path, Path]) -> None:
+    contract, folder = own
+    shown = folder / "set_title" / "200.mine.json"
+    for number in (1, 2):
+        (folder / f"..{number}").mkdir()
+        fixture(folder, f"Number {number}...")
+        shown.replace(folder / f"..{number}" / "answer")
+    (folder / "..data").symlink_to("..1")
+    shown.symlink_to("../..data/answer")
+    mock = Mock(settings(api=NAME, contract=str(contract), fixtures=folder, seed=0))
+    assert mine(mock) == "Number 1..."
+    with watching(mock) as said:
+        change(said, partial(swapped, folder, "..2"), "reloaded: ")
+        assert mine(mock) == "Number 2..."
+
+
 def test_links_in_a_circle_end_no_watch(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
