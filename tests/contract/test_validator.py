@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mockserver.contract.pattern import LONGEST
 from mockserver.contract.schema import Schema
 from mockserver.engine import Mock
 from mockserver.messages import Json
@@ -62,6 +63,20 @@ def test_a_name_that_takes_too_many_steps_is_not_judged() -> None:
         True,
         False,
     )
+
+
+def test_beside_a_pattern_that_backtracks_the_others_are_judged_at_any_length() -> None:
+    schema = own({"properties": {"a": {"pattern": HARD}, "b": {"pattern": "^(a+)+$"}}})
+    assert schema.is_valid({"a": "aac", "b": LONG})
+    assert not schema.is_valid({"a": "aac", "b": LONG + "!"})
+    assert schema.unjudged({"a": "aac", "b": LONG + "!"}) == []
+
+
+@pytest.mark.parametrize(("length", "judged"), [(LONGEST, True), (LONGEST + 1, False)])
+def test_a_pattern_that_backtracks_judges_texts_up_to_a_length(length: int, judged: bool) -> None:
+    schema = own({"pattern": HARD})
+    assert schema.is_valid("b" * length) is not judged
+    assert schema.unjudged("b" * length) == ([] if judged else [HARD])
 
 
 def test_what_else_is_wrong_beside_a_text_that_is_not_judged_is_refused() -> None:
