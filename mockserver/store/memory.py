@@ -294,7 +294,7 @@ class MemoryStore(MemoryLog):
             space = self._scopes.get(scope, _NO_SCOPE)
             kept = space.collections.get(collection, _NO_COLLECTION)
             old = kept.records.get(id)
-            change = step(old, old is None and (collection, id) in space.gone)
+            change = step(old, bool(space.gone) and (collection, id) in space.gone)
             made, parts = change.record, change.parts
             if made is old and not parts:
                 return old

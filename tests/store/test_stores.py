@@ -240,6 +240,21 @@ def test_the_id_that_was_deleted_longest_ago_is_forgotten_first(doors: Doors) ->
     assert list(other.counters("a").gone) == [(COLLECTION, "x"), (COLLECTION, "z")]
 
 
+def test_an_id_that_is_made_again_is_still_known_as_gone_to_the_next_change(doors: Doors) -> None:
+    first, other = doors()
+    first.update("a", COLLECTION, ID, add)
+    first.update("a", COLLECTION, ID, lambda *_: Change(None, gone=True))
+    first.update("a", COLLECTION, ID, lambda *_: Change(Record(COLLECTION, ID, {})))
+    seen: list[tuple[bool, bool]] = []
+
+    def look(old: Record | None, gone: bool) -> Change:
+        seen.append((old is not None, gone))
+        return Change(old)
+
+    other.update("a", COLLECTION, ID, look)
+    assert seen == [(True, True)]
+
+
 def test_a_page_begins_before_a_place_and_ends_after_its_size(doors: Doors) -> None:
     first, other = doors()
     for number in range(1, 6):
