@@ -18,7 +18,7 @@ from mockserver.settings import Settings
 from tests.needs import NOT_TESTED
 
 hypothesis_settings.register_profile("dev", max_examples=30, deadline=None)
-hypothesis_settings.register_profile("ci", max_examples=60, deadline=None, print_blob=True, derandomize=True)
+hypothesis_settings.register_profile("ci", max_examples=30, deadline=None, print_blob=True, derandomize=True)
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
@@ -48,6 +48,15 @@ def settings(**options: Any) -> Settings:
 def app_of(mock: Mock) -> App:
     """Give the ASGI application of a mock, as the command would serve it."""
     return make_app(mock.settings, mock)
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Run suites in a terminal of its own, so that they print the same on every machine, CI included."""
+    for name in ("CI", "BUILD_NUMBER", "FORCE_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    return pytester
 
 
 @pytest.fixture
