@@ -67,22 +67,25 @@ def check_client(
     api: str | None = None,
     contract: str = "auto",
     cache: Path | None = None,
+    allow: Sequence[str] = (),
     operations: Sequence[str] = (),
     examples: int = 4,
     seed: int = 0,
 ) -> Report:
     """Play every answer that a contract allows to an official Python client, as `mockserver check-client` does.
 
-    It is a release of the client, the newest that is known without one, in an environment that is made once and kept
-    in `cache`; or what the interpreter `python` has. `examples` answers are drawn for each operation, beside those at
-    the edges. A UsageError says what cannot be meant, a StartError that the client cannot be had.
+    It is a release of the client, the newest that is known without one, "latest" for the newest that the package
+    index has, in an environment that is made once and kept in `cache`; or what the interpreter `python` has.
+    `examples` answers are drawn for each operation, beside those at the edges. `allow` names what fails nothing, as
+    "not-in-contract:set_title". A UsageError says what cannot be meant, a StartError that the client cannot be had.
     """
-    from mockserver.check.client.command import check_release
-    from mockserver.check.client.report import client_report
+    from mockserver.check.client.command import check_release, read_allowed
+    from mockserver.check.client.report import accepting, client_report
     from mockserver.check.client.run import Choice
 
     choice = Choice(drawn=examples, seed=seed, operations=operations)
-    return client_report(check_release(release, python, api, contract, cache, choice))
+    allowed = read_allowed(allow)
+    return accepting(client_report(check_release(release, python, api, contract, cache, choice)), allowed)
 
 
 def drift(

@@ -9,11 +9,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockserver.apis.llamacloud_chat.pack import API
+from mockserver.check import check_client
 from mockserver.check.client.cases import KINDS
 from mockserver.check.client.checks import RULES
 from mockserver.check.client.command import command
 from mockserver.check.client.environments import interpreter
+from mockserver.check.client.report import accepting
 from mockserver.check.client.run import own_version
+from mockserver.check.report.formats import FORMATS
+from mockserver.check.report.locate import NO_FILES
+from mockserver.check.report.model import Report
 from mockserver.errors import StartError, UsageError
 from mockserver.messages import Json
 from tests.clients.checked import released, reported
@@ -77,6 +82,56 @@ def test_a_strict_client_of_a_later_era_mishandles_an_earlier_one_by_what_it_req
         assert "APIResponseValidationError" in line
         assert "shared_access: Field required" in line
         assert "strict" in line
+
+
+@pytest.fixture(scope="module")
+def surplus() -> Report:
+    """Give the report on a release whose title the contract no longer has."""
+    python = interpreter(released("2.7.0"))
+    return check_client(python=python, contract="2.8", operations=["set_title", "delete"], examples=0)
+
+
+def test_a_method_that_the_contract_no_longer_has_is_found(surplus: Report) -> None:
+    (finding,) = surplus.findings
+    assert (finding.rule, finding.operation, finding.level) == ("not-in-contract", "beta.chat.set_title", "error")
+    assert finding.message == "NOT IN CONTRACT: set_title: the client has it, and contract 2.8 does not"
+    assert [row[:2] for row in surplus.tables[0].rows][-1] == ["beta.chat.set_title", "NOT IN CONTRACT"]
+    assert not any("set_title" in name for name in surplus.passed)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_tells_a_method_that_the_contract_does_not_have(surplus: Report, form: str) -> None:
+    text = FORMATS[form](surplus, NO_FILES)
+    assert "NOT IN CONTRACT: set_title" in text
+    assert "not-in-contract" in text
+
+
+@pytest.mark.parametrize(
+    ("allowed", "clean"),
+    [
+        ("not-in-contract:set_title", True),
+        ("not-in-contract:beta.chat.set_title", True),
+        ("not-in-contract:title", False),
+        ("exercised:set_title", False),
+    ],
+)
+def test_what_is_allowed_is_still_told_and_fails_nothing(surplus: Report, allowed: str, clean: bool) -> None:
+    accepted = accepting(surplus, [allowed])
+    assert (accepted.clean, len(accepted.findings)) == (clean, 1)
+
+
+def test_where_no_more_than_a_method_that_is_allowed_was_chosen_nothing_fails() -> None:
+    python = str(interpreter(released("2.7.0")))
+    arguments = ("--contract", "2.8", "--operation", "set_title", "--allow", "not-in-contract:set_title")
+    done = check("--python", python, *arguments)
+    assert (done.exit_code, "nothing was judged" in done.stdout) == (0, False)
+    assert check("--python", python, *arguments[:4]).exit_code == 1
+
+
+@pytest.mark.parametrize("text", ["set_title", "not-in-contract", "not-in-contract:", "no-rule:set_title"])
+def test_what_cannot_be_allowed_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is nothing that can be allowed"):
+        check_client("2.7.0", allow=[text])
 
 
 @pytest.mark.parametrize(

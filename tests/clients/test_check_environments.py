@@ -1,13 +1,18 @@
 """Environments of releases are made once, beside their place, and need no index where they are there already."""
 
+import shutil
 import sys
 import threading
 from pathlib import Path
+from zipfile import ZipFile
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from mockserver.apis.llamacloud_chat.check.part import PINS, RELEASES, SDK
-from mockserver.check.client.environments import UnavailableError, default_cache, environment, kept
+from mockserver.check.client.command import command, matrix, releases_of
+from mockserver.check.client.environments import UnavailableError, default_cache, environment, kept, newest
 from mockserver.errors import UsageError
 from tests.strategies import ROOT
 
@@ -91,3 +96,66 @@ def test_the_releases_stand_in_order() -> None:
     numbers = [tuple(map(int, release.split("."))) for release in RELEASES]
     assert numbers == sorted(set(numbers))
     assert len(RELEASES) == 16
+
+
+# -- the newest release ----------------------------------------------------------------------------------------------
+
+
+def indexed(folder: Path, *releases: str) -> Path:
+    """Give a folder of wheels that stands for a package index."""
+    folder.mkdir()
+    for release in releases:
+        name = f"{SDK.module}-{release}"
+        about = f"Metadata-Version: 2.1\nName: {SDK.package}\nVersion: {release}\nRequires-Dist: nowhere\n"
+        with ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}.dist-info/METADATA", about)
+            wheel.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{name}.dist-info/RECORD", "")
+    return folder
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an index that pip is configured to use, and no other."""
+    folder = indexed(tmp_path / "index", "2.9.0", "2.20.0", "3.0.0b1")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_the_newest_release_is_the_one_that_the_index_of_pip_has(index: Path) -> None:
+    assert newest(SDK) == "2.20.0"
+    assert releases_of("2.6.0,latest,2.20.0", SDK) == ["2.6.0", "2.20.0"]
+
+
+def test_the_releases_that_are_known_are_played_without_an_index(index: Path) -> None:
+    shutil.rmtree(index)
+    assert releases_of("all", SDK) == RELEASES
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize(("asked", "option"), [(command, "--release"), (matrix, "--releases")])
+def test_latest_is_asked_for_by_either_command(tmp_path: Path, asked: click.Command, option: str) -> None:
+    done = CliRunner().invoke(asked, ["--quiet", option, "latest", "--cache", str(tmp_path / "cache")])
+    assert isinstance(done.exception, UnavailableError)
+    assert done.exception.what == "llama-cloud 2.20.0 cannot be had", "it needs a package that is nowhere"
+
+
+def test_an_index_that_is_not_reached_is_told_and_what_to_do_without(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
+    with pytest.raises(UnavailableError, match="the newest release of llama-cloud is not known") as caught:
+        newest(SDK)
+    assert caught.value.exit_code == 3
+    assert "llama-cloud" in caught.value.why
+    assert "name a release: 2.19.0 is the newest that is known" in caught.value.fix
+
+
+def test_uv_is_asked_where_there_is_no_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\nread name; echo "$name==2.21.0 # $*"\n', "utf-8")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("mockserver.check.client.environments.find_spec", lambda _: None)
+    assert newest(SDK) == "2.21.0"

@@ -96,6 +96,18 @@ def test_a_release_that_lacks_a_method_is_never_exercised_and_this_is_told() -> 
     assert "2.9.0 against 2.6: NEVER EXERCISED: beta.chat has no method set_title, which contract 2.6 has" in loud
 
 
+def test_a_method_that_no_contract_has_fails_the_run_of_any_version_unless_it_is_allowed() -> None:
+    released("2.7.0")
+    arguments = ("--releases", "2.7.0", "--contracts", "auto,2.8", "--operation", "set_title", "--examples", "0")
+    told = "2.7.0 against 2.8: NOT IN CONTRACT: set_title: the client has it, and contract 2.8 does not"
+    done = run("--cache", str(CACHE), *arguments)
+    assert done.exit_code == 1
+    assert told in done.stdout
+    assert re.search(r"2\.7\.0 .* handled +NOT IN CONTRACT: set_title$", done.stdout, re.MULTILINE)
+    allowed = run("--cache", str(CACHE), *arguments, "--allow", "not-in-contract:set_title")
+    assert (allowed.exit_code, told in allowed.stdout) == (0, True)
+
+
 def test_the_result_of_an_era_is_that_of_a_release_made_from_it() -> None:
     released("2.19.0")
     choice = Choice(operations=("delete",), kinds=("answer",))

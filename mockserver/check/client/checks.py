@@ -17,6 +17,7 @@ from mockserver.sse import parse
 
 RULES: Mapping[str, str] = {
     "exercised": "A call sends a request to its operation.",
+    "not-in-contract": "Each method of the client calls an operation that the contract has.",
     "request-valid": "What the client sends is what the contract allows.",
     "request-faithful": "What the client sends is what its user said: nothing is lost, changed or added.",
     "request-once": "A call that was answered is not made again, and nothing else is called.",

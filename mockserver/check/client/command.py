@@ -9,18 +9,22 @@ from typing import Any
 import click
 
 from mockserver.api import AUTO, Api, choose, default, read_contracts
-from mockserver.check.client.environments import default_cache, environment, interpreter
+from mockserver.check.client.checks import RULES
+from mockserver.check.client.environments import default_cache, environment, interpreter, newest
 from mockserver.check.client.matrix import JOBS, run_matrix, usual_contracts
 from mockserver.check.client.matrix_report import as_html, matrix_report
 from mockserver.check.client.process import Driver
-from mockserver.check.client.report import client_report
+from mockserver.check.client.report import accepting, client_report
 from mockserver.check.client.result import MISHANDLED, Result
 from mockserver.check.client.run import DRAWN, Choice, play
-from mockserver.check.part import sdk_of
+from mockserver.check.part import Sdk, sdk_of
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.options import Progress, api_option, deliver, report_option, write_file
 from mockserver.errors import UsageError
 from mockserver.testing.pytest_fixtures import LiveServer
+
+LATEST = "latest"
+"""What stands for the newest release that the package index has."""
 
 CONTRACT = "auto (that of the release), a version of the API pack's, or a file."
 
@@ -36,6 +40,14 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--examples", type=click.IntRange(0), default=DRAWN, show_default=True, help="Answers that are drawn."
         ),
         click.option("--operation", "operations", multiple=True, help="Only this operation; may be repeated."),
+        click.option(
+            "--allow",
+            "allowed",
+            multiple=True,
+            metavar="RULE:OPERATION",
+            callback=lambda _, __, value: read_allowed(value),
+            help="Accept a rule that is broken, as not-in-contract:set_title; may be repeated.",
+        ),
         click.option("--cache", type=click.Path(path_type=Path), help=cache),
         api_option,
     ):
@@ -44,7 +56,11 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("check-client")
-@click.option("--release", help="A release of the official Python client.  [default: the newest that is known]")
+@click.option(
+    "--release",
+    help="A release of the official Python client, or latest, for which the index is asked.  "
+    "[default: the newest that is known]",
+)
 @click.option("--python", type=click.Path(path_type=Path), help="An interpreter that has the client, instead.")
 @click.option("--contract", default=AUTO, show_default=True, help=CONTRACT)
 @shared_options
@@ -54,6 +70,7 @@ def command(
     python: Path | None,
     contract: str,
     cache: Path | None,
+    allowed: Sequence[str],
     operations: Sequence[str],
     examples: int,
     seed: int,
@@ -71,7 +88,17 @@ def command(
         release, python, api, contract, cache, choice, lambda text: progress.tell(time.monotonic(), text)
     )
     progress.end()
-    deliver(client_report(result), reports, files_of(contract, with_sdk(api)))
+    deliver(accepting(client_report(result), allowed), reports, files_of(contract, with_sdk(api)))
+
+
+def read_allowed(texts: Sequence[str]) -> Sequence[str]:
+    """Return what shall be accepted; a UsageError for a text that names no rule and operation."""
+    for text in texts:
+        rule, _, operation = text.partition(":")
+        if rule not in RULES or not operation:
+            fix = f"write RULE:OPERATION; rules are {', '.join(RULES)}"
+            raise UsageError(f"{text!r} is nothing that can be allowed", where="--allow", fix=fix)
+    return texts
 
 
 def check_release(
@@ -91,6 +118,7 @@ def check_release(
     if python is None:
         release = release or sdk.releases[-1]
         tell(f"looking for {sdk.package} {release}")
+        release = newest(sdk) if release == LATEST else release
         python = interpreter(environment(sdk, release, cache))
     with closing(LiveServer()) as live, Driver(python, sdk) as driver:
         return play(driver, driver.describe(), pack, contract, live, choice, lambda far: tell(describe(far)))
@@ -111,7 +139,10 @@ def describe(result: Result) -> str:
 
 @click.command("matrix")
 @click.option(
-    "--releases", default="all", show_default=True, help="Releases, separated by commas; or all that are known."
+    "--releases",
+    default="all",
+    show_default=True,
+    help="Releases, separated by commas; all that are known; or latest, for which the index is asked.",
 )
 @click.option("--contracts", help="auto, versions and files, separated by commas.  [default: auto and every version]")
 @click.option("--jobs", type=click.IntRange(1, 64), default=JOBS, help="Releases at once.  [default: cores + 1]")
@@ -122,6 +153,7 @@ def matrix(
     releases: str,
     contracts: str | None,
     cache: Path | None,
+    allowed: Sequence[str],
     operations: Sequence[str],
     jobs: int,
     examples: int,
@@ -133,10 +165,11 @@ def matrix(
     """Run the check of the client in an environment of each release, against each contract.
 
     Environments are made once, by pip or uv as they are configured, and kept; a release that is there needs no index.
-    What a release makes of its own version of the contract fails the run; what it makes of another is reported.
+    What a release makes of its own version of the contract fails the run; what it makes of another is reported. A
+    method that a contract does not have fails the run with any.
     """
     pack = with_sdk(api)
-    chosen = sdk_of(pack).releases if releases == "all" else names(releases, "--releases")
+    chosen = releases_of(releases, sdk_of(pack))
     against = usual_contracts(pack) if contracts is None else names(contracts, "--contracts")
     for name in against:
         read_contracts(name, pack)
@@ -144,13 +177,21 @@ def matrix(
     line, began = Progress(quiet=quiet), time.monotonic()
     rows = run_matrix(pack, chosen, against, cache, jobs, choice, lambda far: line.tell(time.monotonic(), far))
     line.end()
-    report = matrix_report(rows, against, time.monotonic() - began)
+    report = accepting(matrix_report(rows, against, time.monotonic() - began), allowed)
     if html is not None:
         write_file(html, as_html(report))
     lacking = [row.unavailable for row in rows if row.unavailable is not None]
     with suppress(SystemExit) if lacking else nullcontext():
         deliver(report, reports)
     raise lacking[0]
+
+
+def releases_of(text: str, sdk: Sdk) -> Sequence[str]:
+    """Return the releases that a text names: all that are known, or some, of which the index may know the latest."""
+    if text == "all":
+        return sdk.releases
+    found = names(text, "--releases")
+    return list(dict.fromkeys(newest(sdk) if each == LATEST else each for each in found))
 
 
 def names(text: str, option: str) -> Sequence[str]:

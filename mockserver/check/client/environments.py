@@ -1,5 +1,6 @@
 """Environments in which released clients run: one for each release, made once and kept in a cache."""
 
+import json
 import os
 import re
 import shutil
@@ -69,19 +70,28 @@ def kept(place: Path, make: Callable[[Path], None]) -> Path:
     return place
 
 
+def newest(sdk: Sdk) -> str:
+    """Ask the index that pip or uv is configured to use for the newest release; an UnavailableError says why not."""
+    what = f"the newest release of {sdk.package} is not known"
+    fix = f"see that pip reaches its index, or name a release: {sdk.releases[-1]} is the newest that is known here"
+    if find_spec("pip") is not None:
+        dry = ("--dry-run", "--ignore-installed", "--no-deps", "--report=-")
+        told = _run(what, [sys.executable, "-m", "pip", "install", *_PIP, *dry, sdk.package], fix=fix)
+        return str(json.loads(told)["install"][0]["metadata"]["version"])
+    told = _run(what, [_uv(what), "pip", "compile", "--quiet", "--no-deps", "--no-header", "-"], sdk.package, fix)
+    return told.partition("==")[2].split()[0]
+
+
 def build(sdk: Sdk, release: str, place: Path) -> None:
     """Make the environment of a release, by pip, or by uv where there is no pip."""
     what, python = f"{sdk.package} {release} cannot be had", str(interpreter(place))
-    uv = shutil.which("uv")
     if find_spec("pip") is not None:
         make = [sys.executable, "-m", "venv", "--without-pip", str(place)]
         install = [sys.executable, "-m", "pip", "--python", python, "install", *_PIP]
-    elif uv is not None:
+    else:
+        uv = _uv(what)
         make = [uv, "venv", "--quiet", "--python", sys.executable, str(place)]
         install = [uv, "pip", "install", "--quiet", "--python", python]
-    else:
-        fix = "install pip or uv, or name an interpreter that has the client with --python"
-        raise UnavailableError(what, why="there is no pip and no uv here", fix=fix)
     with tempfile.TemporaryDirectory() as scratch:
         pins = Path(scratch) / "pins.txt"
         pins.write_text("\n".join(sdk.pins), "utf-8")
@@ -89,18 +99,30 @@ def build(sdk: Sdk, release: str, place: Path) -> None:
         _run(what, [*install, f"--constraint={pins}", f"{sdk.package}=={release}"])
 
 
-def _run(what: str, arguments: Sequence[str]) -> None:
-    """Run a step; an UnavailableError holds what it wrote."""
+def _uv(what: str) -> str:
+    """Return the path of uv, which stands in for pip."""
+    found = shutil.which("uv")
+    if found is None:
+        fix = "install pip or uv, or name an interpreter that has the client with --python"
+        raise UnavailableError(what, why="there is no pip and no uv here", fix=fix)
+    return found
+
+
+_FIX = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
+
+
+def _run(what: str, arguments: Sequence[str], text: str = "", fix: str = _FIX) -> str:
+    """Run a step and return what it wrote; an UnavailableError holds its complaints."""
     try:
         done = subprocess.run(  # noqa: S603  # a command of our own
-            arguments, capture_output=True, text=True, check=False, timeout=PATIENCE
+            arguments, input=text, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(what, where=arguments[0], why=str(error)) from error
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it wrote nothing"]
-        fix = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
         raise UnavailableError(what, where=" ".join(arguments[:4]), why=" / ".join(lines[-3:]), fix=fix)
+    return done.stdout
 
 
 @contextmanager

@@ -11,7 +11,15 @@ from mockserver.check.client.checks import RULES
 from mockserver.check.client.matrix import Row
 from mockserver.check.client.report import OddAnswer, gathered
 from mockserver.check.client.report import findings as findings_of
-from mockserver.check.client.result import HANDLED, MISHANDLED, UNEXERCISED, ClientMethod, Result, verdict_of
+from mockserver.check.client.result import (
+    HANDLED,
+    MISHANDLED,
+    NOT_IN_CONTRACT,
+    UNEXERCISED,
+    ClientMethod,
+    Result,
+    verdict_of,
+)
 from mockserver.check.part import sdk_of
 from mockserver.check.report.formats import plain, verdict_text
 from mockserver.check.report.model import Report, Table
@@ -191,6 +199,7 @@ def verdict_table(rows: Sequence[Row], contracts: Sequence[str]) -> Table:
         "auto is the version of the contract that the release was made from.",
         f"{HANDLED}: what the client sends, what its user gets and what it tries again is as it must be.",
         f"{SILENT}: the client has no method for the operation, so that nothing could be judged.",
+        f"{NOT_IN_CONTRACT}: the client has a method for an operation that the contract does not have.",
     ]
     return Table("Releases and contracts", ("release", "contract", "resources", *contracts), made, notes)
 
@@ -218,6 +227,8 @@ def cell(row: Row, contract: str) -> str:
     strict = {each.variant.strict for each in result.broken.values()} == {True}
     parts = [f"{WRONG}: {', '.join(wrong)}{' by strict clients' * strict}"] if wrong else []
     parts += [f"{SILENT}: {', '.join(silent)}"] if silent else []
+    surplus = dict.fromkeys(place.operation for place in result.surplus)
+    parts += [f"{NOT_IN_CONTRACT}: {', '.join(surplus)}"] if surplus else []
     return "; ".join(parts) or HANDLED
 
 
@@ -228,7 +239,7 @@ def operations(result: Result, verdict: str) -> list[str]:
 
 
 def findings(rows: Sequence[Row]) -> Iterator[Finding]:
-    """Yield what is wrong; what a release makes of another version's contract is a warning.
+    """Yield what is wrong; what a release makes of another version's answers is a warning.
 
     One cause in several releases is one finding.
     """
@@ -240,7 +251,8 @@ def findings(rows: Sequence[Row]) -> Iterator[Finding]:
     for row in rows:
         for name, result in row.results.items():
             for each in findings_of(result):
-                level = each.level if row.is_own(name) else "warning"
+                is_error = row.is_own(name) or each.rule == "not-in-contract"
+                level = each.level if is_error else "warning"
                 key: tuple[str, ...] = (name, level, *each.cause, each.message if each.level == "warning" else "")
                 before = found.get(key)
                 made = each if before is None else replace(before[0], count=before[0].count + each.count)
@@ -289,7 +301,13 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _colour(cell: str) -> str:
-    for begin, name in ((HANDLED, "good"), (WRONG, "bad"), ("NOT RUN", "bad"), (SILENT, "silent")):
+    for begin, name in (
+        (HANDLED, "good"),
+        (WRONG, "bad"),
+        (NOT_IN_CONTRACT, "bad"),
+        ("NOT RUN", "bad"),
+        (SILENT, "silent"),
+    ):
         if cell.startswith(begin):
             return f' class="{name}"'
     return ""

@@ -11,6 +11,7 @@ from mockserver.check.client.checks import RULES
 from mockserver.check.client.result import (
     HANDLED,
     MISHANDLED,
+    NOT_IN_CONTRACT,
     UNEXERCISED,
     CaseCount,
     ClientMethod,
@@ -69,12 +70,28 @@ def findings(result: Result) -> Iterator[Finding]:
             reproduction=reproduction(each, result),
         )
     yield from unexercised(result)
+    for place in result.surplus:
+        message = f"{NOT_IN_CONTRACT}: {place.operation}: the client has it, and contract {result.version} does not"
+        yield Finding("", "not-in-contract", message, "client", contract=result.version, operation=str(place))
+
+
+def accepting(report: Report, allowed: Collection[str]) -> Report:
+    """Return a report in which findings of the rules and operations that are allowed (RULE:OPERATION) fail nothing."""
+
+    names = frozenset(allowed)
+
+    def accepted(finding: Finding) -> Finding:
+        method = finding.operation.rpartition(".")[2]
+        is_allowed = not names.isdisjoint({f"{finding.rule}:{name}" for name in (method, finding.operation)})
+        return replace(finding, level="note") if is_allowed else finding
+
+    return replace(report, findings=tuple(map(accepted, report.findings)))
 
 
 def unexercised(result: Result) -> Iterator[Finding]:
     """Yield what could not be judged: an error where nothing could, a warning for each missing method."""
     nothing = all(not each.exercised for each in result.tallies.values())
-    if nothing:
+    if nothing and (result.tallies or not result.surplus):
         why = "the client has no method for any operation of the contract"
         yield Finding("", "exercised", f"nothing was judged: {why}", "client", contract=result.version)
     for place, tallies in by_place(result).items():
@@ -152,6 +169,7 @@ def verdict_table(result: Result) -> Table:
     for place, tallies in by_place(result).items():
         found = dict(tallies)
         rows.append([str(place), *(cell(found.get(kind)) for kind in KINDS)])
+    rows += [[str(place), NOT_IN_CONTRACT, *[""] * (len(KINDS) - 1)] for place in result.surplus]
     notes = [f"{kind}: {text}." for kind, text in KINDS.items()]
     return Table("Verdicts", ("operation", *KINDS), rows, [*notes, *deprecations(result)])
 

@@ -72,6 +72,8 @@ class Result:
     broken: dict[tuple[str, ...], Failure] = field(default_factory=dict)
     looked: dict[Looked, str] = field(default_factory=dict)
     warnings: dict[ClientMethod, set[str]] = field(default_factory=dict)
+    surplus: list[ClientMethod] = field(default_factory=list)
+    """The methods of the client that the contract does not have."""
     calls: int = 0
     requests: int = 0
 
@@ -81,6 +83,9 @@ class Result:
 
 
 HANDLED, MISHANDLED, UNEXERCISED = "handled", "mishandled", "never exercised"
+
+NOT_IN_CONTRACT = "NOT IN CONTRACT"
+"""What reports call a method of the client that the contract does not have."""
 
 
 def verdict_of(count: CaseCount) -> str:

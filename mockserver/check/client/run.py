@@ -180,6 +180,7 @@ def play(
     contract, turns = contract_for(name, surface["version"], api), sdk_of(api).turns
     result = Result(surface["version"], name, contract.name, surface, sdk_of(api))
     operations = chosen(contract, choice.operations, api)
+    result.surplus += surplus(surface, contract, choice.operations)
     with (
         mocked(contract.name if contract.bundled else name, operations, choice.seed, api) as mock,
         live.serving(mock) as url,
@@ -206,6 +207,15 @@ def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"there is no operation {unknown[0]!r}", fix=f"there are {', '.join(sorted(known))}")
     return [each for each in contract.operations if not names or each.id in names]
+
+
+def surplus(surface: Json, contract: Contract, names: Sequence[str]) -> Iterator[ClientMethod]:
+    """Yield the methods of a client that a contract does not have; of some operations, only theirs."""
+    known = {each.id for each in contract.operations}
+    for door, described in surface["doors"].items():
+        for method in described["methods"]:
+            if method not in known and (not names or method in names):
+                yield ClientMethod(door, method)
 
 
 def body_pointer(operation: Operation) -> str:
