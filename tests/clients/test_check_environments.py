@@ -123,7 +123,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_newest_release_is_the_one_that_the_index_of_pip_has(index: Path) -> None:
+@pytest.mark.usefixtures("index")
+def test_the_newest_release_is_the_one_that_the_index_of_pip_has() -> None:
     assert newest(SDK) == "2.20.0"
     assert releases_of("2.6.0,latest,2.20.0", SDK) == ["2.6.0", "2.20.0"]
 
@@ -141,8 +142,9 @@ def test_latest_is_asked_for_by_either_command(tmp_path: Path, asked: click.Comm
     assert done.exception.what == "llama-cloud 2.20.0 cannot be had", "it needs a package that is nowhere"
 
 
+@pytest.mark.usefixtures("index")
 def test_an_index_that_is_not_reached_is_told_and_what_to_do_without(
-    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
     with pytest.raises(UnavailableError, match="the newest release of llama-cloud is not known") as caught:

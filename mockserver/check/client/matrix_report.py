@@ -300,14 +300,11 @@ def _table(table: Table) -> Iterator[str]:
     yield from (f'<p class="note">{escape(note)}</p>' for note in table.notes)
 
 
+_COLOURS = {HANDLED: "good", WRONG: "bad", NOT_IN_CONTRACT: "bad", "NOT RUN": "bad", SILENT: "silent"}
+
+
 def _colour(cell: str) -> str:
-    for begin, name in (
-        (HANDLED, "good"),
-        (WRONG, "bad"),
-        (NOT_IN_CONTRACT, "bad"),
-        ("NOT RUN", "bad"),
-        (SILENT, "silent"),
-    ):
+    for begin, name in _COLOURS.items():
         if cell.startswith(begin):
             return f' class="{name}"'
     return ""
