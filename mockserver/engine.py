@@ -32,7 +32,7 @@ from mockserver.request.validate import RequestValidator
 from mockserver.settings import Settings, words_of
 from mockserver.sse import PLAIN
 from mockserver.store.base import Part, Record, Store
-from mockserver.store.open import open_store
+from mockserver.store.open import limits_of, open_store
 from mockserver.stub.rules import StubRules, Taken, finished, read_stubs
 
 
@@ -65,15 +65,7 @@ class Mock:
         self.own = None if self.api is None else self.api.own_settings(settings)
         self.seed = int.from_bytes(os.urandom(4)) if settings.seed is None else settings.seed
         self.store = (
-            open_store(
-                settings.store,
-                settings.max_records,
-                settings.max_scopes,
-                settings.journal_size,
-                workers=settings.workers,
-            )
-            if store is None
-            else store
+            open_store(settings.store, limits_of(settings), workers=settings.workers) if store is None else store
         )
         self.loaded = 0
         """How many records it started with."""

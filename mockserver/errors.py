@@ -74,13 +74,15 @@ class StoreError(StartError):
 
 
 class StoreFullError(StoreError):
-    """A full store."""
+    """A full store, or a full record in it; `what` is the limit that was reached, by its name in the settings."""
 
     def __init__(self, what: str, most: int) -> None:
-        super().__init__(
-            f"the store is full: it keeps {most} {what}",
-            fix=f"delete some, drop a scope, or raise --max-{what}",
-        )
+        if what == "record_bytes":
+            text, fix = f"the record is full: it keeps {most} bytes, with its parts", "go on in another"
+        else:
+            text = f"the store is full: it keeps {most} {what.replace('store_', '')}"
+            fix = "delete some, drop a scope"
+        super().__init__(text, fix=f"{fix}, or raise --max-{what.replace('_', '-')}")
 
 
 def nearest_name(name: object, known: Iterable[str], likeness: float = 0.6) -> str:

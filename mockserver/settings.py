@@ -18,6 +18,12 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 MOST_EXCHANGES = 1_000
 """How many exchanges of a scope are recorded by default; the oldest are dropped first."""
 
+MOST_RECORD_BYTES = 33_554_432
+"""How many bytes a record takes at most by default, as JSON, with its parts."""
+
+MOST_STORE_BYTES = 536_870_912
+"""How many bytes all records take at most by default, as JSON, with their parts."""
+
 LONGEST_BODY = 16_384
 """How many bytes of a body are recorded by default."""
 
@@ -45,6 +51,8 @@ class Settings:
     state: Path | None = option(None, "A saved state to start from, if the store is empty.")
     max_records: int = option(1_000_000, "Most records that the store keeps.", range=(1, None))
     max_scopes: int = option(10_000, "Most scopes that the store keeps.", range=(1, None))
+    max_record_bytes: int = option(MOST_RECORD_BYTES, "Most bytes of a record, with its parts.", range=(1, None))
+    max_store_bytes: int = option(MOST_STORE_BYTES, "Most bytes of all records.", range=(1, None))
     strict: bool = option(False, "Whether to reject what only the service's framework accepts, not the contract.")
     keep_alive: float = option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
     stubs: Path | None = option(None, "A file of stubs (YAML or JSON), which every scope begins with.")

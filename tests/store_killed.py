@@ -6,7 +6,7 @@ Called with the store's URL, a name of its own, and how many parts to write.
 import sys
 from functools import partial
 
-from mockserver.store.base import Change, Record
+from mockserver.store.base import Change, Limits, Record
 from mockserver.store.open import open_store
 
 SCOPE, COLLECTION, ID = "shared", "things", "thing-1"
@@ -21,7 +21,7 @@ def add_part(old: Record | None, _: bool, name: str) -> Change:
 
 def main(url: str, name: str, times: int) -> None:
     """Write the parts, each named by the number that a counter gave."""
-    store = open_store(url, 10, 10, 10)
+    store = open_store(url, Limits())
     for _ in range(times):
         counted = store.count(SCOPE, "written")
         store.update(SCOPE, COLLECTION, ID, partial(add_part, name=f"{name}-{counted}"))

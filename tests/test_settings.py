@@ -33,6 +33,8 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "state": ("my/state.jsonl", Path("my/state.jsonl"), '"my/state.jsonl"'),
     "max_records": ("5", 5, "5"),
     "max_scopes": ("6", 6, "6"),
+    "max_record_bytes": ("60", 60, "60"),
+    "max_store_bytes": ("61", 61, "61"),
     "strict": ("true", True, "true"),
     "keep_alive": ("0", 0.0, "0"),
     "stubs": ("my/stubs.yaml", Path("my/stubs.yaml"), '"my/stubs.yaml"'),

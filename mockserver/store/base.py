@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import orjson
 from msgspec import structs
 
-from mockserver.errors import StubError
+from mockserver.errors import StoreFullError, StubError
 from mockserver.messages import Json, Value
-from mockserver.settings import MOST_EXCHANGES
+from mockserver.settings import MOST_EXCHANGES, MOST_RECORD_BYTES, MOST_STORE_BYTES
 
 Part: TypeAlias = tuple[int, Sequence[Json]]
 """A numbered piece of what belongs to a record: what is too long to be rewritten with each change."""
@@ -33,6 +33,17 @@ class Limits(NamedTuple):
     """Scopes that have a journal; the one written to longest ago goes first."""
     stubs: int = 1_000
     """In each scope."""
+    record_bytes: int = MOST_RECORD_BYTES
+    """Of one record with its parts, as JSON."""
+    store_bytes: int = MOST_STORE_BYTES
+    """Of all records with their parts."""
+
+    def check_bytes(self, record: int, store: int, grown: int) -> None:
+        """Raise StoreFullError if a record or the store, which have grown by so many bytes, is beyond its limit."""
+        if grown > 0 and record > self.record_bytes:
+            raise StoreFullError("record_bytes", self.record_bytes)
+        if grown > 0 and store > self.store_bytes:
+            raise StoreFullError("store_bytes", self.store_bytes)
 
 
 DEFAULT_LIMITS = Limits()
@@ -69,6 +80,10 @@ class Change(Value, frozen=True):
     """Parts to write. A part whose number is taken replaces the one that has it."""
     gone: bool = False
     """Whether a deleted id stays known as gone."""
+    minor: bool = False
+    """Whether it is too small to be refused for its bytes; a record that is there is not measured again for it."""
+    reserve: int = 0
+    """How many bytes are to follow, for which there must be room, too."""
 
 
 Update: TypeAlias = Callable[[Record | None, bool], Change]

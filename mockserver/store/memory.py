@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, dropwhile, islice
 from threading import Lock
 
+import orjson
+
 from mockserver.errors import StoreFullError
 from mockserver.messages import Json
 from mockserver.store.base import (
     DEFAULT_LIMITS,
+    Change,
     Counters,
     Entry,
     Found,
@@ -18,6 +21,7 @@ from mockserver.store.base import (
     Record,
     StoredStub,
     Update,
+    dump_json,
     no_such_stub,
     too_many_stubs,
 )
@@ -84,13 +88,15 @@ class Timeline:
 class _Collection:
     """The records of one collection in one scope."""
 
-    __slots__ = ("groups", "parts", "records", "timeline")
+    __slots__ = ("groups", "parts", "records", "sizes", "timeline")
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.timeline = Timeline()
         self.groups: dict[str, Timeline] = {}
         self.parts: dict[str, dict[int, Part]] = {}
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """The bytes of each record, and those of its parts."""
 
     def regroup(self, old: Record | None, new: Record | None) -> None:
         """Take a record out of its old group and put it into its new one."""
@@ -102,7 +108,7 @@ class _Collection:
             self.groups.setdefault(new.group, Timeline()).add(new)
 
     def remove(self, record: Record) -> None:
-        del self.records[record.id]
+        del self.records[record.id], self.sizes[record.id]
         self.timeline.remove(record.seq)
         self.regroup(record, None)
         self.parts.pop(record.id, None)
@@ -252,6 +258,14 @@ class MemoryLog:
             self._claims.pop(scope, None)
 
 
+def _length(value: Json) -> int:
+    """Return the length of a value as JSON."""
+    try:
+        return len(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        return len(dump_json(value))
+
+
 class MemoryStore(MemoryLog):
     """Everything in this process's memory."""
 
@@ -264,7 +278,7 @@ class MemoryStore(MemoryLog):
         super().__init__(limits)
         self._limits = limits
         self._scopes: dict[str, _Scope] = {}
-        self._count = 0
+        self._count = self._bytes = 0
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -302,6 +316,10 @@ class MemoryStore(MemoryLog):
                 if old is not None:
                     self._delete(space, kept, old, gone=change.gone)
                 return None
+            size = None
+            if old is None or parts or not change.minor:
+                before = kept.sizes.get(id, (0, 0))
+                size = self._measured(id, made, change, before, kept.parts.get(id, {}))
             if old is None:
                 space = self._scope(scope, 1)
                 kept = space.collections.setdefault(collection, _Collection())
@@ -316,11 +334,33 @@ class MemoryStore(MemoryLog):
                 kept.regroup(old, new)
             if parts:
                 kept.parts.setdefault(id, {}).update((part[0], part) for part in parts)
+            if size is not None:
+                self._bytes += sum(size) - sum(before)
+                kept.sizes[id] = size
             return new
 
+    def _measured(
+        self, id: str, made: Record, change: Change, before: tuple[int, int], written: Mapping[int, Part]
+    ) -> tuple[int, int]:
+        """Return the bytes of a record and of its parts after a change; StoreFullError if there is no room for them.
+
+        `before` are those that it had, `written` its parts.
+        """
+        own, rest = before
+        if not own or not change.minor:
+            own = _length(made.data) + len(id) + len(made.group or "")
+        for number, values in dict(change.parts).items():
+            rest += _length(values) - (_length(written[number][1]) if number in written else 0)
+        size, grown = own + rest + change.reserve, own + rest - sum(before)
+        total = self._bytes + grown + change.reserve
+        if not change.minor and (size > self._limits.record_bytes or total > self._limits.store_bytes):
+            self._limits.check_bytes(size, total, grown)
+        return own, rest
+
     def _delete(self, space: _Scope, kept: _Collection, old: Record, *, gone: bool) -> None:
-        kept.remove(old)
         self._count -= 1
+        self._bytes -= sum(kept.sizes[old.id])
+        kept.remove(old)
         if gone:
             space.gone.pop((old.collection, old.id), None)  # deleted once more, it is the latest
             space.mark_gone([(old.collection, old.id)], self._limits.gone)
@@ -386,6 +426,7 @@ class MemoryStore(MemoryLog):
         with self._lock:
             space = self._scopes.pop(scope, _NO_SCOPE)
             self._count -= len(space)
+            self._bytes -= sum(own + rest for kept in space.collections.values() for own, rest in kept.sizes.values())
 
     def drop(self, scope: str) -> None:
         """Forget all of a scope."""

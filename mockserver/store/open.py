@@ -1,19 +1,30 @@
 """Opens the store that a URL names."""
 
 from mockserver.errors import UsageError
+from mockserver.settings import Settings
 from mockserver.store.base import Limits, Store
 from mockserver.store.memory import MemoryStore
 
 KINDS = "memory://, sqlite:///FILE, redis://HOST:PORT"
 
 
-def open_store(url: str, max_records: int, max_scopes: int, journal_size: int, workers: int = 1) -> Store:
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits that the settings ask for."""
+    return Limits(
+        records=settings.max_records,
+        scopes=settings.max_scopes,
+        entries=settings.journal_size,
+        record_bytes=settings.max_record_bytes,
+        store_bytes=settings.max_store_bytes,
+    )
+
+
+def open_store(url: str, limits: Limits, workers: int = 1) -> Store:
     """Open the store of a URL; a StoreError says why it cannot be had, a UsageError that it names none.
 
     Journal and stubs are kept where all that serve as one see them: in a Redis; in a file, if several workers use it;
     else in memory.
     """
-    limits = Limits(records=max_records, scopes=max_scopes, entries=journal_size)
     scheme, mark, rest = url.partition("://")
     if scheme == "memory" and mark and not rest.strip("/"):
         return MemoryStore(limits)

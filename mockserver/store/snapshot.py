@@ -163,7 +163,7 @@ def restore_state(
         return _put(store, saved, only)
     except BaseException:
         _clear(store, only)
-        _put(store, _Saved(lambda: BytesIO(before), "the state before"), only)
+        _put(store, _Saved(lambda: BytesIO(before), "the state before"), only, again=True)
         raise
 
 
@@ -172,8 +172,10 @@ def _clear(store: Store, only: str | None) -> None:
         store.clear_records(scope)
 
 
-def _put(store: Store, saved: _Saved, only: str | None = None) -> int:
+def _put(store: Store, saved: _Saved, only: str | None = None, *, again: bool = False) -> int:
     """Put a saved state into a store, all in one scope if one is named, and return the number of its records.
+
+    What the store had already kept is put `again`, and not refused for its bytes.
 
     All of it is read, and may be refused, before any of it is kept; if it cannot be kept to its end, none of it is.
     """
@@ -185,7 +187,7 @@ def _put(store: Store, saved: _Saved, only: str | None = None) -> int:
             scope = only or told
             scopes.add(scope)
             if isinstance(read, _RecordLine):
-                _put_record(store, scope, read)
+                _put_record(store, scope, read, again=again)
                 count += 1
             else:
                 _put_scope(store, scope, read)
@@ -202,12 +204,12 @@ def _put_scope(store: Store, scope: str, line: _ScopeLine) -> None:
         store.set_seed(scope, line.seed)
 
 
-def _put_record(store: Store, scope: str, line: _RecordLine) -> None:
+def _put_record(store: Store, scope: str, line: _RecordLine, *, again: bool) -> None:
     """Put a record back in its place in the order; one that is there already, or is gone, stays so."""
     record = line.record
 
     def step(old: Record | None, gone: bool) -> Change:
-        return Change(old) if old is not None or gone else Change(record, line.parts)
+        return Change(old) if old is not None or gone else Change(record, line.parts, minor=again)
 
     store.restore(scope, Counters({}, record.seq - 1, ()))
     store.update(scope, record.collection, record.id, step)

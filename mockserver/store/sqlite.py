@@ -1,18 +1,15 @@
 """Keeps everything in an SQLite file, which several processes may use at once."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Lock
-from time import monotonic
-from typing import Any, NamedTuple, TypeAlias, TypeVar
-from urllib.parse import quote
+from typing import NamedTuple
 
-from mockserver.errors import StoreError, StoreFullError
+from mockserver.errors import StoreFullError
 from mockserver.messages import Json
 from mockserver.store.base import (
     DEFAULT_LIMITS,
+    Change,
     Counters,
     Entry,
     Found,
@@ -27,61 +24,7 @@ from mockserver.store.base import (
     too_many_stubs,
 )
 from mockserver.store.memory import MemoryLog
-
-VERSION = 2
-"""The version of the tables below."""
-
-APPLICATION = int.from_bytes(b"mock")
-"""Marks a file as ours, in the field of its header that SQLite has for this."""
-
-# A record that changes writes to `scopes`, `records` and the index of the order, and to nothing else.
-# A key of a scope is never used twice, so what a dropped scope has left behind belongs to none.
-TABLES = """
-CREATE TABLE scopes (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,
-  seed TEXT, records INTEGER NOT NULL, gone INTEGER NOT NULL);
-CREATE TABLE counters (scope INTEGER NOT NULL, name TEXT NOT NULL, counted INTEGER NOT NULL,
-  PRIMARY KEY (scope, name)) WITHOUT ROWID;
-CREATE TABLE records (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
-  seq INTEGER NOT NULL, grp TEXT, data BLOB NOT NULL, UNIQUE (scope, collection, id));
-CREATE UNIQUE INDEX latest ON records (scope, collection, seq);
-CREATE INDEX latest_of_group ON records (scope, collection, grp, seq) WHERE grp IS NOT NULL;
-CREATE TABLE parts (record INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (record, number));
-CREATE TABLE gone (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
-  UNIQUE (scope, collection, id));
-CREATE INDEX oldest_gone ON gone (scope, key);
-CREATE TABLE total (records INTEGER NOT NULL);
-CREATE TABLE dropped (scope INTEGER PRIMARY KEY);
-CREATE TABLE entries (key INTEGER PRIMARY KEY, scope TEXT NOT NULL, number INTEGER NOT NULL, entry BLOB NOT NULL);
-CREATE UNIQUE INDEX entries_of_scope ON entries (scope, number);
-CREATE TABLE stubs (number INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, revision INTEGER NOT NULL,
-  spec BLOB NOT NULL);
-CREATE INDEX stubs_of_scope ON stubs (scope);
-CREATE TABLE claims (scope TEXT, key TEXT, uses INTEGER NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID;
-INSERT INTO total VALUES (0)
-"""
-
-T = TypeVar("T")
-Work: TypeAlias = Callable[[sqlite3.Connection], T]
-
-_PATIENCE = 2.0
-"""Seconds to wait for another process that writes."""
-
-_HASTE = 0.05
-"""The same after it was waited for in vain, until a call succeeds: else each caller waits for all before it."""
-
-_LONG = 0.02
-"""Seconds from which on a call has waited."""
-
-_CAUTION = 5.0
-"""Seconds for which another is then expected to wait, too."""
-
-_ANOTHER = "name another file"
-_USABLE = "see that the file can be written, that its disk has room, and that nothing holds it for long"
-_GET_ON = (
-    "save its state with the release that wrote it (GET /__mock__/state), "
-    "then start this one on a new file with --state"
-)
+from mockserver.store.sqlite_file import SqliteFile
 
 _CHUNK = 2_000
 """How many records of a dropped scope are deleted in one transaction, so that no other process waits for long."""
@@ -89,7 +32,8 @@ _CHUNK = 2_000
 _LAST = 2**63 - 1
 
 _LOOK = """
-SELECT scopes.key, scopes.seq, records.key, records.seq, records.grp, records.data, gone.key FROM scopes
+SELECT scopes.key, scopes.seq, records.key, records.seq, records.grp, records.data, gone.key,
+  records.own, records.rest FROM scopes
 LEFT JOIN records ON records.scope = scopes.key AND records.collection = ?1 AND records.id = ?2
 LEFT JOIN gone ON gone.scope = scopes.key AND gone.collection = ?1 AND gone.id = ?2
 WHERE scopes.name = ?3
@@ -132,153 +76,26 @@ class _Looked(NamedTuple):
     key: int = 0
     record: Record | None = None
     gone: bool = False
+    own: int = 0
+    """Its bytes, without those of its parts."""
+    rest: int = 0
+    """The bytes of its parts."""
 
 
 def _look(connection: sqlite3.Connection, scope: str, collection: str, id: str) -> _Looked:
     row = connection.execute(_LOOK, (collection, id, scope)).fetchone()
     if row is None:
         return _Looked()
-    space, last, key, seq, group, data, gone = row
+    space, last, key, seq, group, data, gone, own, rest = row
     record = None if key is None else _record(collection, id, data, group, seq)
-    return _Looked(space=space, last=last, key=key or 0, record=record, gone=gone is not None)
+    return _Looked(space, last, key or 0, record, gone is not None, own or 0, rest or 0)
 
 
 def _record(collection: str, id: str, data: bytes, group: str | None, seq: int) -> Record:
     return Record(collection=collection, id=id, data=load_json(data), group=group, seq=seq)
 
 
-class _SqliteFile:
-    """An SQLite file, asked by one caller at a time."""
-
-    # One connection, one caller at a time: SQLite lets one write at a time in any case, and who waits for a lock of
-    # Python's is woken at once, where SQLite would have it sleep and look again.
-    threads = 1
-    shared = True
-
-    @property
-    def waits(self) -> bool:
-        """Return whether a call has waited lately, for another process or for the disk.
-
-        Usually none does, and a change takes less time than to hand it to a thread and back.
-        """
-        return monotonic() < self._waited + _CAUTION
-
-    def __init__(self, path: str | Path) -> None:
-        self.url = f"sqlite:///{path}"
-        self._path = Path(path).absolute()
-        self._lock = Lock()
-        self._waited, self._patience = -_CAUTION, _PATIENCE
-        self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
-
-    def _connected(self) -> sqlite3.Connection:
-        """Return a connection to the file that now has the name: writes to a removed file would be lost."""
-        file = self._identity()
-        if self._connection is not None and file is not None and file == self._file:
-            return self._connection
-        if self._connection is not None and file is None:
-            raise self._error("the file of the store was removed", fix="put it back, or start anew")
-        self._close()
-        self._connection = self._open()
-        self._file = self._identity()
-        return self._connection
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            stat = self._path.stat()
-        except OSError:  # why, SQLite will tell
-            return None
-        return stat.st_dev, stat.st_ino
-
-    def _open(self) -> sqlite3.Connection:
-        if self._identity() is not None and self._path.stat().st_size:
-            self._check_file()
-        connection = sqlite3.connect(self._path, _PATIENCE, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA user_version").fetchone() == (0,):
-                for statement in TABLES.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            connection.execute("PRAGMA synchronous = NORMAL")  # the system keeps what a killed process has written
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: copied back, and waited for, less often
-            connection.execute("PRAGMA cache_size = -16000")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _check_file(self) -> None:
-        """Refuse a file that is not ours, unchanged: `immutable` makes SQLite neither lock, recover nor write.
-
-        The header is read through SQLite, since to close a file drops all locks that the process has on it.
-        """
-        try:
-            with closing(sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro&immutable=1", uri=True)) as reader:
-                (application,) = reader.execute("PRAGMA application_id").fetchone()
-                (version,) = reader.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise self._error("the file of the store is no SQLite file", why=str(error), fix=_ANOTHER) from error
-        if application != APPLICATION:
-            raise self._error("the file is not a store", why="another application made it", fix=_ANOTHER)
-        if version == 1:
-            why = f"an earlier release wrote it, with the tables of version 1; this one reads version {VERSION}"
-            raise self._error("the file of the store has the old layout", why=why, fix=_GET_ON)
-        if version != VERSION:
-            why = f"its version is {version}, not {VERSION}"
-            raise self._error("the file of the store is of another version", why=why, fix=_ANOTHER)
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._file = None
-
-    def close(self) -> None:
-        """Close the file; a later call opens it again."""
-        with self._lock:
-            self._close()
-
-    def _error(self, what: str, *, why: str = "", fix: str) -> StoreError:
-        return StoreError(what, where=self.url, why=why, fix=fix)
-
-    def _select(self, text: str, *values: str | int) -> list[tuple[Any, ...]]:
-        """Run a query and return its rows."""
-        return self._do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
-
-    def _do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
-        """Run a function as one transaction."""
-        begun = monotonic()
-        with self._lock:
-            try:
-                connection = self._connected()
-                connection.execute(begin)
-                try:
-                    result = work(connection)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                self._wait_at_most(_HASTE)
-                raise self._error("the store cannot be used", why=str(error), fix=_USABLE) from error
-            finally:
-                ended = monotonic()
-                self._waited = ended if ended - begun > _LONG else self._waited
-            if self._patience != _PATIENCE:
-                self._wait_at_most(_PATIENCE)
-            return result
-
-    def _wait_at_most(self, seconds: float) -> None:
-        self._patience = seconds
-        if self._connection is not None:
-            self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-
-
-class _SqliteRecords(_SqliteFile):
+class _SqliteRecords(SqliteFile):
     """Records in an SQLite file; what was acknowledged is there after the process was killed."""
 
     def __init__(self, path: str | Path, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -294,7 +111,7 @@ class _SqliteRecords(_SqliteFile):
         (count,) = connection.execute("SELECT count(*) FROM scopes").fetchone()
         if count >= self._limits.scopes:
             raise StoreFullError("scopes", self._limits.scopes)
-        made = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, NULL, 0, 0)", (scope,))
+        made = connection.execute("INSERT INTO scopes VALUES (NULL, ?, 0, NULL, 0, 0, 0)", (scope,))
         return made.lastrowid or 0
 
     def count(self, scope: str, counter: str) -> int:
@@ -319,35 +136,54 @@ class _SqliteRecords(_SqliteFile):
                 if old is not None:
                     self._delete(connection, looked, old, gone=change.gone)
                 return None
-            new = placed(collection, id, made, looked.last + 1)
+            new, line = placed(collection, id, made, looked.last + 1), dump_json(made.data)
             if old is None:
-                key = self._insert(connection, scope, new)
+                key = self._insert(connection, scope, new, line)
             else:
                 connection.execute("UPDATE scopes SET seq = ? WHERE key = ?", (new.seq, looked.space))
                 update = "UPDATE records SET seq = ?, grp = ?, data = ? WHERE key = ?"
-                connection.execute(update, (new.seq, new.group, dump_json(new.data), key))
-            for number, values in change.parts:
-                row = (key, number, dump_json(values))
-                connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", row)
+                connection.execute(update, (new.seq, new.group, line, key))
+            if old is None or change.parts or not change.minor:
+                self._weigh(connection, looked, key, change, len(line) + len(id) + len(new.group or ""))
             return new
 
         return self._do(work)
 
-    def _insert(self, connection: sqlite3.Connection, scope: str, new: Record) -> int:
+    def _weigh(self, connection: sqlite3.Connection, looked: _Looked, key: int, change: Change, own: int) -> None:
+        """Write the parts of a record, and count the bytes of both; StoreFullError if there is no room for them."""
+        if looked.own and change.minor:
+            own = looked.own
+        grown = own - looked.own
+        for number, values in change.parts:
+            line = dump_json(values)
+            old = connection.execute("SELECT length(data) FROM parts WHERE record = ? AND number = ?", (key, number))
+            grown += len(line) - (old.fetchone() or (0,))[0]
+            connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (key, number, line))
+        size = looked.own + looked.rest + grown
+        (total,) = connection.execute("UPDATE total SET bytes = bytes + ? RETURNING bytes", (grown,)).fetchall()[0]
+        if not change.minor:
+            self._limits.check_bytes(size + change.reserve, total + change.reserve, grown)
+        connection.execute("UPDATE records SET own = ?, rest = ? WHERE key = ?", (own, size - own, key))
+        scope = "UPDATE scopes SET bytes = bytes + ? WHERE key = (SELECT scope FROM records WHERE key = ?)"
+        connection.execute(scope, (grown, key))
+
+    def _insert(self, connection: sqlite3.Connection, scope: str, new: Record, line: bytes) -> int:
         space = self._space(connection, scope)
         (count,) = connection.execute("SELECT records FROM total").fetchone()
         if count >= self._limits.records:
             raise StoreFullError("records", self._limits.records)
         connection.execute("UPDATE total SET records = records + 1")
         connection.execute("UPDATE scopes SET seq = ?, records = records + 1 WHERE key = ?", (new.seq, space))
-        values = (space, new.collection, new.id, new.seq, new.group, dump_json(new.data))
-        return connection.execute("INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)", values).lastrowid or 0
+        values = (space, new.collection, new.id, new.seq, new.group, line)
+        return connection.execute("INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?, 0, 0)", values).lastrowid or 0
 
     def _delete(self, connection: sqlite3.Connection, looked: _Looked, old: Record, *, gone: bool) -> None:
         connection.execute("DELETE FROM parts WHERE record = ?", (looked.key,))
         connection.execute("DELETE FROM records WHERE key = ?", (looked.key,))
-        connection.execute("UPDATE total SET records = records - 1")
-        connection.execute("UPDATE scopes SET records = records - 1 WHERE key = ?", (looked.space,))
+        size = looked.own + looked.rest
+        connection.execute("UPDATE total SET records = records - 1, bytes = bytes - ?", (size,))
+        left = "UPDATE scopes SET records = records - 1, bytes = bytes - ? WHERE key = ?"
+        connection.execute(left, (size, looked.space))
         if gone:
             values = (looked.space, old.collection, old.id)
             connection.execute("INSERT OR REPLACE INTO gone VALUES (NULL, ?, ?, ?)", values)
@@ -447,11 +283,11 @@ class _SqliteRecords(_SqliteFile):
 
 def _detach(connection: sqlite3.Connection, scope: str) -> None:
     """Detach a scope from its records."""
-    row = connection.execute("SELECT key, records FROM scopes WHERE name = ?", (scope,)).fetchone()
+    row = connection.execute("SELECT key, records, bytes FROM scopes WHERE name = ?", (scope,)).fetchone()
     if row is not None:
         connection.execute("DELETE FROM scopes WHERE key = ?", row[:1])
         connection.execute("INSERT INTO dropped VALUES (?)", row[:1])
-        connection.execute("UPDATE total SET records = records - ?", row[1:])
+        connection.execute("UPDATE total SET records = records - ?, bytes = bytes - ?", row[1:])
 
 
 def _sweep(connection: sqlite3.Connection) -> bool:

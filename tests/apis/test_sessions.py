@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.pack import TITLE_LENGTH, VERSIONS, ChatSettings, Locked
 from mockserver.apis.llamacloud_chat.sessions import title_of
+from mockserver.control.admin import ControlRequest
+from mockserver.control.routes import table_of
 from mockserver.engine import Mock
+from mockserver.errors import StoreFullError
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings
 from mockserver.store.memory import MemoryStore
@@ -300,6 +303,33 @@ def test_a_full_store_refuses_what_needs_room_and_serves_the_rest() -> None:
     client.turn(first)
     assert client.call("delete", "ses-a").status == 204
     assert client.send("POST").status == 201
+
+
+def test_a_full_session_refuses_more_turns_and_serves_the_rest() -> None:
+    client = Client(Mock(Settings(seed=0, max_record_bytes=40_000)))
+    session_id = client.create()["session_id"]
+    kept, indexes = 0, ["x" * 5_000]
+    while (response := client.attempt(session_id, indexes=indexes)).status == 200:
+        kept += 1
+    assert (response.status, header(response, "x-should-retry")) == (503, "false")
+    assert "the record is full: it keeps 40000 bytes" in value(response)["detail"]
+    assert "raise --max-record-bytes" in value(response)["detail"]
+    assert client.title(session_id)["session_id"] == session_id
+    prompts = [each for each in client.retrieve(session_id)["events"] if each["type"] == "user_input"]
+    assert len(prompts) == kept == 4
+    assert client.call("delete", session_id).status == 204
+    client.turn(client.create()["session_id"], indexes=indexes)
+
+
+def test_a_session_that_has_no_room_stays_as_it_was_when_it_is_put() -> None:
+    client = Client(Mock(Settings(seed=0, max_record_bytes=2_000)))
+    client.title("ses-a")
+    before, store = client.retrieve("ses-a"), client.mock.store
+    put = table_of(client.mock.api)["PUT", "/__mock__/sessions/{session_id}"].handler
+    wanted = {"events": [{"type": "user_input", "content": "x" * 3_000}]}
+    with pytest.raises(StoreFullError):
+        put(ControlRequest(mock=client.mock, scope="default", path={"session_id": "ses-a"}, value=wanted))
+    assert (client.retrieve("ses-a"), len(store)) == (before, 1)
 
 
 # Runs

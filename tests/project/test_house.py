@@ -143,7 +143,7 @@ def test_nothing_imports_the_command() -> None:
     [
         ("socket", {"server.uvicorn", "delivery"}),
         ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "server.wire", "delivery", "control.starlette"}),
-        ("time", {"server.asgi", "server.uvicorn", "clock", "store.sqlite", "server.transport", "server.wire"}),
+        ("time", {"server.asgi", "server.uvicorn", "clock", "store.sqlite_file", "server.transport", "server.wire"}),
         ("uvicorn", {"server.uvicorn", "server.connection"}),
         ("httptools", {"server.connection", "server.wire"}),
         ("starlette", {"server.asgi", "control.starlette"}),
@@ -155,7 +155,7 @@ def test_nothing_imports_the_command() -> None:
         ("faker", {"answer.generate"}),
         ("yaml", {"contract.schema"}),
         ("click", {"cli"}),
-        ("sqlite3", {"store.sqlite"}),
+        ("sqlite3", {"store.sqlite", "store.sqlite_file"}),
         ("watchfiles", {"watch"}),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_file_of_the_old_layout_is_refused_by_name_and_stays_as_it_is(tmp_path
     connection.close()
     before = path.read_bytes(), sorted(tmp_path.iterdir())
     with pytest.raises(StoreError) as caught:
-        open_store(f"sqlite:///{path}", 10, 10, 10, workers)
+        open_store(f"sqlite:///{path}", Limits(), workers)
     assert caught.value.what == "the file of the store has the old layout"
     assert str(path) in caught.value.where
     assert "version 1" in caught.value.why

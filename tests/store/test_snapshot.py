@@ -189,15 +189,15 @@ def test_a_state_is_lines_of_json() -> None:
 @pytest.mark.parametrize("url", ["", "memory", "memory://x", "sqlite:", "sqlite://x", "postgres://h", "file:///x"])
 def test_a_store_that_there_is_not_is_told(url: str) -> None:
     with pytest.raises(UsageError, match="there is no store"):
-        open_store(url, 1, 1, 1)
+        open_store(url, Limits())
 
 
 def test_no_password_is_told() -> None:
     with pytest.raises(UsageError) as caught:
-        open_store("postgres://user:secret@host", 1, 1, 1)
+        open_store("postgres://user:secret@host", Limits())
     assert "secret" not in str(caught.value)
     with pytest.raises(StoreError) as unreached:
-        open_store("redis://user:secret@127.0.0.1:1/0", 1, 1, 1)
+        open_store("redis://user:secret@127.0.0.1:1/0", Limits())
     assert "secret" not in str(unreached.value)
 
 

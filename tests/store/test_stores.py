@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from mockserver.errors import StoreError, StubError
-from mockserver.store import sqlite as store_sqlite
+from mockserver.store import sqlite_file as store_sqlite
 from mockserver.store.base import Change, Counters, Found, Limits, Record, Store
 from mockserver.store.memory import MemoryStore
 from mockserver.store.open import open_store
 from mockserver.store.redis import RedisStore
-from mockserver.store.sqlite import VERSION, SharedSqliteStore, SqliteStore
+from mockserver.store.sqlite import SharedSqliteStore, SqliteStore
+from mockserver.store.sqlite_file import VERSION
 from tests.needs import PATIENCE
 from tests.redis_server import RedisServer
 from tests.store.conftest import Doors
@@ -89,7 +90,7 @@ def test_no_process_loses_an_update_or_shares_a_count(
     url = f"sqlite:///{tmp_path}/s.db" if kind == "sqlite" else f"{request.getfixturevalue('redis').url}/1"
     processes = {name: writer(url, name, 60) for name in "abcd"}
     written = [each for name, process in processes.items() for each in acknowledged(process, name)]
-    store = open_store(url, 10, 10, 10)
+    store = open_store(url, Limits())
     assert len({each.partition("-")[2] for each in written}) == len(written) == 240
     judge_parts(store, set(written))
     store.drop(SCOPE)
@@ -304,7 +305,7 @@ def test_a_journal_that_was_written_to_again_stays_before_one_that_was_not(doors
 
 
 def test_a_store_keeps_as_much_as_is_documented(doors: Doors) -> None:
-    assert Limits() == (1_000_000, 10_000, 10_000, 1_000, 1_000, 1_000)
+    assert Limits() == (1_000_000, 10_000, 10_000, 1_000, 1_000, 1_000, 33_554_432, 536_870_912)
     store = doors()[0]
     for number in range(1_001):
         store.append("a", b"%d" % number)
@@ -340,10 +341,10 @@ def test_an_entry_that_only_this_process_sees_may_be_any_object(tmp_path: Path) 
 def test_what_several_processes_must_see_is_kept_where_they_see_it(tmp_path: Path, redis: RedisServer) -> None:
     file = f"sqlite:///{tmp_path}/s.db"
     opened: list[Store] = [
-        open_store("memory://", 1, 1, 10),
-        open_store(file, 1, 1, 10),
-        open_store(file, 1, 1, 10, workers=2),
-        open_store(f"{redis.url}/5", 1, 1, 10),
+        open_store("memory://", Limits(entries=10)),
+        open_store(file, Limits(entries=10)),
+        open_store(file, Limits(entries=10), workers=2),
+        open_store(f"{redis.url}/5", Limits(entries=10)),
     ]
     assert [type(each) for each in opened] == [MemoryStore, SqliteStore, SharedSqliteStore, RedisStore]
     assert [(each.shared, each.shared_log) for each in opened] == [
@@ -358,7 +359,7 @@ def test_what_several_processes_must_see_is_kept_where_they_see_it(tmp_path: Pat
 
 def test_the_limits_of_a_store_are_those_it_was_opened_with(tmp_path: Path, redis: RedisServer) -> None:
     for url in ("memory://", f"sqlite:///{tmp_path}/s.db", f"{redis.url}/4"):
-        store = open_store(url, 1, 2, 3, workers=2)
+        store = open_store(url, Limits(records=1, scopes=2, entries=3), workers=2)
         store.update("a", COLLECTION, "1", add)
         with pytest.raises(StoreError, match="it keeps 1 records"):
             store.update("a", COLLECTION, "2", add)
@@ -476,7 +477,7 @@ def test_what_is_dropped_and_deleted_leaves_nothing_in_redis(redis: RedisServer)
     store.update("a", COLLECTION, ID, lambda *_: Change(None, gone=True))
     store.clear_entries("b")
     kept = {scope: {key.decode().split(":")[2] for key in store.redis.keys(f"*:{scope}")} for scope in "abc"}
-    records, log = {"records", "parts", "order"}, {"journal", "logged"}
+    records, log = {"records", "parts", "order", "sizes"}, {"journal", "logged"}
     rest = {"meta", "counters", "stubs", "claims"}
     assert kept == {"a": rest | {"gone"}, "b": rest | records, "c": rest | records | log}
     for scope in "abc":

@@ -7,7 +7,7 @@ from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, new_sessi
 from mockserver.clock import timestamp_of
 from mockserver.control.admin import NOTHING, ControlRequest, ControlResponse, Route
 from mockserver.control.routes import not_found
-from mockserver.errors import StateError
+from mockserver.errors import StateError, StoreFullError
 from mockserver.messages import Json
 from mockserver.store.base import Change, Part, Record, Store
 
@@ -52,8 +52,13 @@ def _put_session(request: ControlRequest) -> ControlResponse:
     made, parts = _read_session(request, session_id)
     number = store.count(scope, SESSIONS)
     made = made.changed(born=number)
+    old = store.find(scope, SESSIONS, session_id, parts=True)
     store.update(scope, SESSIONS, session_id, lambda *_: Change(None))
-    store.update(scope, SESSIONS, session_id, lambda *_: Change(made, parts))
+    try:
+        store.update(scope, SESSIONS, session_id, lambda *_: Change(made, parts))
+    except StoreFullError:
+        store.update(scope, SESSIONS, session_id, lambda *_: Change(old.record, old.parts, minor=True))
+        raise
     return ControlResponse(value=_whole(store, scope, session_id))
 
 

@@ -7,6 +7,8 @@ from functools import partial
 from random import Random
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from mockserver.api import Call, Draft, PlayContext, RejectedError
 from mockserver.apis.llamacloud_chat.state import SESSIONS, events_of, malformed, new_session
 from mockserver.apis.llamacloud_chat.titles import cut
@@ -21,6 +23,9 @@ from mockserver.store.base import Change, Part, Record, Store
 
 PAGE_SIZE = 50
 """The default page size of the list (inferred; docs/upstream.md, "Paging")."""
+
+MINOR_TITLE = 250
+"""The longest title, in characters, that is not counted when it replaces another."""
 
 LONGEST_PAGE = 1_000
 """The largest page; a request for more is accepted and gets this many (inferred, as above)."""
@@ -143,7 +148,8 @@ def set_title(chat: ChatContext, call: Call) -> Draft:
 
 def _titled(chat: ChatContext, title: str, old: Record) -> Change:
     data = {**old.data, "title": title, "updated_at": chat.clock()}
-    return Change(record=Record(collection=SESSIONS, id=old.id, data=data, group=old.group))
+    is_minor = old.seq > 0 and len(title) <= MINOR_TITLE
+    return Change(record=Record(collection=SESSIONS, id=old.id, data=data, group=old.group), minor=is_minor)
 
 
 def get_summary(chat: ChatContext, call: Call) -> Draft:
@@ -201,7 +207,8 @@ def stream(chat: ChatContext, call: Call) -> Draft:
             bound = asked
         number, kept = data["turns"] + 1, data["title"]
         news = {"index_ids": bound, "turns": number, "title": title if kept is None else kept}
-        return _updated(chat, old, (number, [{"type": "user_input", "content": prompt}]), **news)
+        change = _updated(chat, old, (number, [{"type": "user_input", "content": prompt}]), **news)
+        return structs.replace(change, reserve=2 * len(call.request.body))  # what is made quotes no more than that
 
     session = _changed(chat, call, asked, begin)
     turn = _Turn(chat, call, session)

@@ -1,0 +1,62 @@
+"""The page of bounds is true: an option that it names has that default, and a fixed bound is that of the code."""
+
+import re
+
+import pytest
+
+from mockserver.answer import prefer
+from mockserver.apis.llamacloud_chat import sessions
+from mockserver.contract import explain, pattern
+from mockserver.control import admin
+from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET
+from mockserver.request import validate
+from mockserver.settings import Settings, options_of
+from mockserver.store.base import Limits
+from tests.strategies import ROOT
+
+ROW = re.compile(r"^\| (.+?) \| ([\d.]+) \| (?:`--([a-z-]+)`)? ?\| (.+) \|$")
+LINES = [line for line in (ROOT / "docs" / "bounds.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+ROWS = [match.groups() for line in LINES if (match := ROW.match(line))]
+OPTIONS = {each.name: each.default for each in options_of(Settings)}
+FIXED = {
+    "deleted ids that stay known, in a scope": Limits().gone,
+    "scopes with a journal": Limits().journals,
+    "stubs of a scope": Limits().stubs,
+    "bytes of path and query": LONGEST_TARGET,
+    "bytes of the headers": LONGEST_HEADERS,
+    "bytes of a `Prefer` field": prefer.LONGEST,
+    "bytes of the body of a control request": admin.LONGEST,
+    "bytes of a state that is restored": admin.LONGEST_STATE,
+    "sessions on a page": sessions.LONGEST_PAGE,
+    "bytes of a value of which each error is named": validate.DETAILED,
+    "levels to which a refused value is shown": validate.DEEPEST,
+    "characters matched by a pattern that needs backtracking": pattern.LONGEST,
+}
+"""The fixed bounds, by what the page calls them."""
+
+
+def test_every_line_of_its_tables_is_understood() -> None:
+    assert len(LINES) - len(ROWS) == 2 * sum(line.startswith("| what |") for line in LINES)
+    assert len({what for what, *_ in ROWS}) == len(ROWS) > 20
+
+
+@pytest.mark.parametrize(("what", "bound", "option"), [row[:3] for row in ROWS])
+def test_each_bound_is_what_the_page_says(what: str, bound: str, option: str | None) -> None:
+    assert float(bound) == (OPTIONS[option.replace("-", "_")] if option else FIXED[what])
+
+
+def test_no_option_that_is_a_bound_is_left_out() -> None:
+    named = {option.replace("-", "_") for _, _, option, _ in ROWS if option}
+    assert {name for name in OPTIONS if re.search("^max_|_bytes$|_timeout$|^journal_", name)} == named
+
+
+def test_values_of_which_each_error_is_named_have_one_bound() -> None:
+    assert validate.DETAILED == explain.SMALL
+
+
+def test_the_fixed_bounds_are_all_on_the_page() -> None:
+    assert set(FIXED) == {what for what, _, option, _ in ROWS if not option}
+
+
+def test_the_title_that_is_not_counted_is_that_of_the_page() -> None:
+    assert f"A title of up to {sessions.MINOR_TITLE} characters" in (ROOT / "docs" / "bounds.md").read_text("utf-8")
