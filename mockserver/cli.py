@@ -18,6 +18,7 @@ from click.core import ParameterSource
 
 from mockserver import __version__
 from mockserver import api as packs
+from mockserver.contract.document_cache import VARIABLE as CACHE_VARIABLE
 from mockserver.errors import MockserverError, StartError, UsageError, install_command
 from mockserver.settings import Settings, options_of
 
@@ -437,7 +438,7 @@ def _checked(path: Path, said: Mapping[str, Any], args: Sequence[str]) -> dict[s
 
 def warn_of_unknown_variables(api: packs.Api | None) -> None:
     """Warn about variables that look like options but are not."""
-    known = {f"MOCKSERVER_{each.name.upper()}" for each in packs.options(api)}
+    known = {f"MOCKSERVER_{each.name.upper()}" for each in packs.options(api)} | {CACHE_VARIABLE}
     for name in sorted(os.environ):
         if name.startswith("MOCKSERVER_") and name not in known:
             print(f"mockserver: the variable {name} is no option; it is ignored", file=sys.stderr)

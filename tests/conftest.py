@@ -17,6 +17,8 @@ from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from tests.needs import NOT_TESTED
 
+os.environ["MOCKSERVER_CACHE"] = "off"  # tests leave nothing with the user
+
 hypothesis_settings.register_profile("dev", max_examples=30, deadline=None)
 hypothesis_settings.register_profile("ci", max_examples=30, deadline=None, print_blob=True, derandomize=True)
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)

@@ -336,9 +336,12 @@ def test_a_bad_script_of_a_turn_ends_it_with_3_and_its_place(tmp_path: Path) -> 
 
 
 def test_a_variable_that_is_no_option_is_warned_of(tmp_path: Path) -> None:
-    done = run(tmp_path, "serve", "--store", "nowhere", MOCKSERVER_FIXTURE="x", MOCKSERVER_SEED="1")
+    done = run(
+        tmp_path, "serve", "--store", "nowhere", MOCKSERVER_FIXTURE="x", MOCKSERVER_SEED="1", MOCKSERVER_CACHE="off"
+    )
     assert "the variable MOCKSERVER_FIXTURE is no option" in done.stderr
     assert "MOCKSERVER_SEED" not in done.stderr
+    assert "MOCKSERVER_CACHE" not in done.stderr
 
 
 def test_the_missing_indexes_may_be_a_list_in_pyproject(tmp_path: Path) -> None:

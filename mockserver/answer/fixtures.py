@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
-from mockserver.contract.schema import lookup, resolve, unwritable
+from mockserver.contract.schema import lookup, resolve
+from mockserver.contract.source import read_source
 from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Finding, Json
 from mockserver.sse import PLAIN, StreamStyle, script
@@ -177,13 +178,7 @@ def _status_and_name(path: Path) -> tuple[int, str]:
 
 
 def _read_file(path: Path) -> Json:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FixtureError("a fixture is not JSON", where=str(path), why=str(error)) from error
-    if why := unwritable(value):
-        raise FixtureError("a fixture contains what JSON cannot express", where=str(path), why=why)
-    return value
+    return read_source(path, "a fixture", FixtureError, only_json=True).data
 
 
 def canned_media(reply: Reply) -> Media | None:

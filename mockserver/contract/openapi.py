@@ -8,16 +8,14 @@ from types import MappingProxyType
 
 from msgspec import structs
 
-from mockserver.contract.schema import Schema, check_schema, join, load_document, resolve
+from mockserver.contract.schema import Schema, check_schema, join, resolve
+from mockserver.contract.source import read_source
 from mockserver.errors import ContractError
 from mockserver.messages import Json, Value, kind_of
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PATH_KEYS = (*METHODS, "parameters", "summary", "description", "servers")
 """The methods that a path may have."""
-
-DEEPEST = 200
-"""How deeply a user's document may be nested."""
 
 EVENT_STREAM = "text/event-stream"
 
@@ -125,7 +123,7 @@ def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool
 
     `partly` reads it as far as it goes: an operation that cannot be served is left out, with the reason.
     """
-    document = load_document(path) if bundled else load_document(path, deepest=DEEPEST)
+    document = read_source(path).data
     return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled, partly=partly)
 
 

@@ -1,9 +1,8 @@
 """JSON Schema 2020-12 over one document: references, validators, and why a value breaks its schema."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
@@ -38,60 +37,6 @@ NOTES = frozenset(
 """Keywords that refer to schemas or describe them."""
 
 KEYWORDS = NESTED | NESTED_LISTS | NESTED_MAPS | ASSERTIONS | NOTES
-
-
-def load_document(path: Path, deepest: int = 0) -> Json:
-    """Read a JSON or YAML file; dates in YAML stay strings. A ContractError says what cannot be read.
-
-    `deepest` is how deeply YAML may be nested, since its parser crashes the process beyond a limit; 0 skips the check.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(
-            "the contract cannot be read", where=str(path), why=str(error), fix="name a readable UTF-8 file"
-        ) from error
-    document = _parse_json(path, text) if path.suffix == ".json" else _parse_yaml(path, text, deepest)
-    if why := unwritable(document):
-        raise ContractError("the contract contains what JSON cannot express", where=str(path), why=why)
-    return document
-
-
-def _parse_json(path: Path, text: str) -> Json:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ContractError("the contract is not JSON", where=str(path), why=str(error)) from error
-
-
-def _parse_yaml(path: Path, text: str, deepest: int) -> Json:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]  # the C loader is there only where libyaml is
-        yaml_implicit_resolvers = {  # noqa: RUF012  # the name and form that PyYAML gives
-            first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-            for first, pairs in base.yaml_implicit_resolvers.items()
-        }
-
-    try:
-        if deepest and _is_deeper(yaml.parse(text, Loader), deepest):
-            raise ContractError(f"the contract is nested deeper than {deepest} levels", where=str(path))
-        return yaml.load(text, Loader)  # noqa: S506  # both bases are safe loaders
-    except yaml.YAMLError as error:
-        raise ContractError("the contract is not YAML", where=str(path), why=str(error)) from error
-
-
-def _is_deeper(events: Iterable[Any], deepest: int) -> bool:
-    """Return whether YAML is nested more deeply, judging by its events, which are read without recursion."""
-    depth = 0
-    for event in events:
-        depth += type(event).__name__.endswith(("SequenceStartEvent", "MappingStartEvent"))
-        depth -= type(event).__name__.endswith(("SequenceEndEvent", "MappingEndEvent"))
-        if depth > deepest:
-            return True
-    return False
 
 
 def unwritable(value: Json) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain
 
 from mockserver.api import Api, load
-from mockserver.contract.schema import load_document
+from mockserver.contract.source import read_source
 from mockserver.control.access import HEALTH
 from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, ControlResponse, Route
 from mockserver.data import CONTROL, data_dir, packed
@@ -36,10 +36,10 @@ def control_document(api: Api | None = None) -> Json:
 
     A ContractError names what the pack's document describes differently.
     """
-    document = load_document(packed(data_dir() / "schemas" / CONTROL / "1.yaml"))
+    document = read_source(packed(data_dir() / "schemas" / CONTROL / "1.yaml")).data
     if api is None or api.control is None:
         return document
-    own, where = load_document(packed(api.control)), str(api.control)
+    own, where = read_source(packed(api.control)).data, str(api.control)
     components = dict(document["components"])
     for kind, named in own.get("components", {}).items():
         components[kind] = _joined(components.get(kind, {}), named, f"{where}#/components/{kind}")

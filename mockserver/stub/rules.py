@@ -14,8 +14,9 @@ from mockserver.answer.render import Renderer
 from mockserver.api import Call, Draft
 from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match
-from mockserver.contract.schema import Schema, load_document, resolve
-from mockserver.errors import ContractError, StubError, suggestion
+from mockserver.contract.schema import Schema, resolve
+from mockserver.contract.source import read_source
+from mockserver.errors import StubError, suggestion
 from mockserver.matching import (
     ANY,
     RESPONSE_KEYS,
@@ -55,10 +56,6 @@ ENTRY_KEYS = ("operation", "when", "answers", "probability")
 
 MOST_RESPONSES = 1_000
 """The most answers that a stub has."""
-
-
-_DEEPEST = 100
-"""How deeply a file of stubs may be nested."""
 
 
 class StubEntry(NamedTuple):
@@ -140,11 +137,7 @@ def _named(step: StubbedResponse) -> dict[str, Json]:
 
 def read_stubs(path: Path) -> list[Json]:
     """Read a file of stubs, YAML or JSON: a list of them."""
-    try:
-        given = load_document(path, deepest=_DEEPEST)
-    except ContractError as error:
-        what = error.what.replace("the contract", "the file of stubs")
-        raise StubError(what, where=error.where, why=error.why, fix=error.fix) from error
+    given = read_source(path, "the file of stubs", StubError).data
     if not isinstance(given, list):
         why = f"it is {kind_of(given)}"
         raise StubError("a file of stubs is a list", where=str(path), why=why, fix="begin each with a dash")

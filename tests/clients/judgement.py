@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from jsonschema import Draft202012Validator
 
-from mockserver.contract.schema import load_document
+from mockserver.contract.source import read_source
 from mockserver.messages import Json
 from tests.clients.calls import Exchange
 
@@ -30,7 +30,7 @@ class Place:
 @cache
 def document(era: str) -> Json:
     """Give the document of an era."""
-    return load_document(SCHEMAS / f"{era}.yaml")
+    return read_source(SCHEMAS / f"{era}.yaml").data
 
 
 def node(era: str, *keys: str) -> Json:

@@ -13,7 +13,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockserver.api import Api, default
-from mockserver.contract.schema import Schema, join, load_document, resolve
+from mockserver.contract.schema import Schema, join, resolve
+from mockserver.contract.source import read_source
 from mockserver.control.routes import control_document, table_of
 from mockserver.errors import ContractError
 from mockserver.matching import RESPONSE_KEYS
@@ -51,7 +52,7 @@ def test_the_document_is_valid(api: Api | None) -> None:
 def test_the_document_of_the_chats_routes_is_valid_alone() -> None:
     api = default()
     assert api.control is not None
-    OpenAPIV31SpecValidator(load_document(api.control)).validate()
+    OpenAPIV31SpecValidator(read_source(api.control).data).validate()
 
 
 @APIS

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.contract.schema import load_document
+from mockserver.contract.source import read_source
 from mockserver.engine import Mock
 from mockserver.settings import Settings
 from tests.project import installations
@@ -42,7 +42,7 @@ def test_the_wheel_holds_the_contracts_the_fixtures_and_no_tests(wheel: Path) ->
         names = set(archive.namelist())
         for version in VERSIONS:
             packed = json.loads(archive.read(f"mockserver/_data/schemas/llamacloud-chat/{version}.json"))
-            assert packed == load_document(ROOT / "schemas" / "llamacloud-chat" / f"{version}.yaml")
+            assert packed == read_source(ROOT / "schemas" / "llamacloud-chat" / f"{version}.yaml").data
         for path in (ROOT / "schemas").rglob("*.yaml"):
             assert archive.read(f"mockserver/_data/{path.relative_to(ROOT).as_posix()}") == path.read_bytes()
         for path in (ROOT / "fixtures").rglob("*.json"):

@@ -621,7 +621,7 @@ def test_a_file_of_stubs_is_yaml_or_json(tmp_path: Path, name: str) -> None:
         ("stubs.yaml", "[", "the file of stubs is not YAML"),
         ("stubs.yaml", "", "a file of stubs is a list"),
         ("stubs.yaml", "operation: set_title", "a file of stubs is a list"),
-        ("stubs.yaml", "[" * 200, "the file of stubs is nested deeper than 100 levels"),
+        ("stubs.yaml", "[" * 300, "the file of stubs is nested deeper than 200 levels"),
         ("stubs.yaml", "- {body: .nan}", "the file of stubs contains what JSON cannot express"),
     ],
 )
@@ -630,7 +630,7 @@ def test_a_file_that_has_no_stubs_is_refused(tmp_path: Path, name: str, text: st
     with pytest.raises(StubError) as refused:
         read_stubs(path)
     assert refused.value.what == told
-    assert refused.value.where == str(path)
+    assert refused.value.where.startswith(str(path))
     assert "contract" not in str(refused.value)
 
 

@@ -16,8 +16,7 @@ from mockserver.check.part import sdk_of
 from mockserver.check.report.locate import Files
 from mockserver.check.report.model import Report, Table
 from mockserver.check.report.options import api_option, deliver, report_option
-from mockserver.contract.openapi import DEEPEST
-from mockserver.contract.schema import load_document
+from mockserver.contract.source import read_source as read_document
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Blame, Finding, Level
 
@@ -88,7 +87,7 @@ def read_own(path: Path) -> Description:
 
     It need not be one that can be served: whatever OpenAPI 3.1 says of calls can be compared.
     """
-    document = load_document(path, deepest=DEEPEST)
+    document = read_document(path).data
     told = document.get("openapi") if isinstance(document, dict) else None
     if not str(told or "").startswith("3.1."):
         raise ContractError(

@@ -2,10 +2,10 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mockserver.api import AUTO, Api
-from mockserver.contract.schema import join
+from mockserver.contract.source import SourceFile, read_source
 from mockserver.data import data_dir
 
 
@@ -43,28 +43,9 @@ def spot(place: str, files: Files) -> Spot | None:
         shown = path.relative_to(data_dir()).as_posix() if path.is_relative_to(data_dir()) else str(path)
     if path is None or not path.is_file():
         return None
-    lines = _lines(path)
-    while pointer and pointer not in lines:
-        pointer = pointer.rpartition("/")[0]
-    return Spot(shown, lines.get(pointer, 1), path)
+    return Spot(shown, _read(path).line(pointer), path)
 
 
 @lru_cache(maxsize=8)
-def _lines(path: Path) -> dict[str, int]:
-    """Return the line of every place of a YAML or JSON file."""
-    import yaml
-
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: dict[str, int] = {}
-    root = yaml.compose(path.read_text("utf-8"), loader)
-    stack: list[tuple[str, Any, int]] = [("", root, 1)]
-    while stack:
-        pointer, node, line = stack.pop()
-        found[pointer] = line
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                stack.append((join(pointer, key.value), value, key.start_mark.line + 1))
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                stack.append((join(pointer, index), value, value.start_mark.line + 1))
-    return found
+def _read(path: Path) -> SourceFile:
+    return read_source(path)
