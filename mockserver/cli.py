@@ -59,7 +59,7 @@ CHECKS = {
 }
 """The checking commands."""
 
-EXTRAS = {"check": ("hypothesis", "httpx")}
+EXTRAS = {"check": ("hypothesis", "httpx2")}
 """The modules that an extra brings, by its name."""
 
 PROGRAM = "mockserver.check.client.traffic"

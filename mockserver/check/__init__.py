@@ -77,7 +77,7 @@ def check_client(
     It is a release of the client, the newest that is known without one, "latest" for the newest that the package
     index has, in an environment that is made once and kept in `cache`; or what the interpreter `python` has.
     `examples` answers are drawn for each operation, beside those at the edges. `allow` names what fails nothing, as
-    "not-in-contract:set_title". A UsageError says what cannot be meant, a StartError that the client cannot be had.
+    "not-in-contract:NAME". A UsageError says what cannot be meant, a StartError that the client cannot be had.
     """
     from mockserver.check.client.command import check_release, read_allowed
     from mockserver.check.client.report import accepting, client_report

@@ -16,7 +16,7 @@ from mockserver.server.asgi import Application
 from mockserver.server.client import ask
 
 if TYPE_CHECKING:  # at run time it is loaded by what asks: reports and coverage work without it
-    import httpx
+    import httpx2
 
 LONGEST_ANSWER = 16_777_216
 """How many bytes of an answer are read."""
@@ -51,7 +51,9 @@ class Answer(NamedTuple):
 class Target:
     """Asks one server; `base` is what stands before every path."""
 
-    def __init__(self, client: "httpx.Client", base: str, patience: float, fresh: "httpx.Client | None" = None) -> None:
+    def __init__(
+        self, client: "httpx2.Client", base: str, patience: float, fresh: "httpx2.Client | None" = None
+    ) -> None:
         """Make a target of a client, and of one that opens a connection for each request."""
         self._client, self._fresh = client, fresh
         self.base, self.patience = base.rstrip("/"), patience
@@ -73,9 +75,9 @@ class Target:
             return self._send(self._fresh, request, opened)
         return answer
 
-    def _send(self, client: "httpx.Client", request: Request, opened: list[str]) -> Answer:
+    def _send(self, client: "httpx2.Client", request: Request, opened: list[str]) -> Answer:
         """Send a request; `opened` is told of a connection that is opened for it."""
-        import httpx
+        import httpx2
 
         def trace(event: str, _: object) -> None:
             if event.startswith("connection.connect"):
@@ -85,7 +87,7 @@ class Target:
         raw = (self._prefix + request.path + (f"?{request.query}" if request.query else "")).encode(
             "latin-1", "replace"
         )
-        url = httpx.URL(scheme=scheme, host=host, port=port, raw_path=raw)
+        url = httpx2.URL(scheme=scheme, host=host, port=port, raw_path=raw)
         fields = [*request.headers.raw, *self.headers]
         more = {"trace": trace}
         asked = client.build_request(request.method, url, headers=fields, content=request.body or None, extensions=more)
@@ -100,10 +102,10 @@ class Target:
                 for part in response.iter_raw():
                     body += part
                     if len(body) > LONGEST_ANSWER or time.perf_counter() - began > self.patience:
-                        raise httpx.ReadTimeout("the answer did not end in time")
+                        raise httpx2.ReadTimeout("the answer did not end in time")
             finally:
                 response.close()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             spent = time.perf_counter() - began
             return Answer(status, headers, body, spent, _failure(error), str(error) or type(error).__name__)
         return Answer(status, headers, body, time.perf_counter() - began)
@@ -115,31 +117,31 @@ class Target:
             self._fresh.close()
 
 
-def _lowered(headers: "httpx.Headers") -> Headers:
+def _lowered(headers: "httpx2.Headers") -> Headers:
     return Headers([(name.lower(), value) for name, value in headers.raw])
 
 
 def _failure(error: Exception) -> str:
-    import httpx
+    import httpx2
 
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx2.TimeoutException):
         return "timeout"
-    if isinstance(error, httpx.LocalProtocolError | httpx.InvalidURL):
+    if isinstance(error, httpx2.LocalProtocolError | httpx2.InvalidURL):
         return "unsent"
-    return "protocol" if isinstance(error, httpx.ProtocolError | httpx.DecodingError) else "connection"
+    return "protocol" if isinstance(error, httpx2.ProtocolError | httpx2.DecodingError) else "connection"
 
 
 @contextmanager
 def at_url(url: str, patience: float) -> Iterator[Target]:
     """Check the server behind a URL; a StartError where nothing answers there."""
-    import httpx
+    import httpx2
 
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
     # A deadline is kept for the whole answer, too; nothing of the environment changes what is sent.
     verify = not url.startswith("http:")
     client, fresh = (
-        httpx.Client(timeout=patience, limits=each, trust_env=False, verify=verify, headers=SENT)
-        for each in (limits, httpx.Limits(max_keepalive_connections=0))
+        httpx2.Client(timeout=patience, limits=each, trust_env=False, verify=verify, headers=SENT)
+        for each in (limits, httpx2.Limits(max_keepalive_connections=0))
     )
     target = Target(client, url, patience, fresh)
     try:
@@ -162,9 +164,9 @@ class HandlerTarget(Target):
     """Asks a Handler directly."""
 
     def __init__(self, handler: Handler, patience: float) -> None:
-        import httpx
+        import httpx2
 
-        super().__init__(httpx.Client(transport=httpx.MockTransport(_never)), "http://mockserver.test", patience)
+        super().__init__(httpx2.Client(transport=httpx2.MockTransport(_never)), "http://mockserver.test", patience)
         self._handler = handler
 
     def ask(self, request: Request) -> Answer:
@@ -200,7 +202,7 @@ class HandlerTarget(Target):
 _SENT_RAW = [(name.encode(), value.encode()) for name, value in {"host": "mockserver.test", **SENT}.items()]
 
 
-def _never(_: "httpx.Request") -> "httpx.Response":
+def _never(_: "httpx2.Request") -> "httpx2.Response":
     raise AssertionError("a Handler is asked directly")
 
 

@@ -52,9 +52,9 @@ class RemoteAdmin:
 
     @cached_property
     def _client(self) -> Any:
-        import httpx
+        import httpx2
 
-        return httpx.Client(
+        return httpx2.Client(
             base_url=self.url,
             headers={"x-mock-scope": self.scope},
             timeout=self.PATIENCE,
@@ -73,13 +73,13 @@ class RemoteAdmin:
         **params: str,
     ) -> ControlResponse:
         """Call a route."""
-        import httpx
+        import httpx2
 
         target = path.format(**{name: quote(text, safe="") for name, text in params.items()})
         body: dict[str, Any] = {"content": content} if value is None else {"json": as_json(value)}
         try:
             response = self._client.request(method, target, params=dict(query or {}), **body)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise _unreachable(self.url, str(error) or type(error).__name__) from error
         if response.is_success or response.status_code in (404, 406):
             is_json = response.headers.get("content-type", "").startswith("application/json")

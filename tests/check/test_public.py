@@ -22,7 +22,7 @@ from tests.strategies import ROOT
 
 Form: TypeAlias = Literal["terminal", "markdown", "json", "junit", "sarif", "github"]
 
-HEAVY = ("httpx", "hypothesis", "click", "yaml", "mockserver.engine", "mockserver.apis")
+HEAVY = ("httpx", "httpx2", "hypothesis", "click", "yaml", "mockserver.engine", "mockserver.apis")
 PAGES = ("checking", "clients", "drift")
 
 

@@ -155,7 +155,8 @@ def test_nothing_imports_the_command() -> None:
         ("uvicorn", {"server.uvicorn", "server.connection"}),
         ("httptools", {"server.connection", "server.wire"}),
         ("starlette", {"server.asgi", "control.starlette"}),
-        ("httpx", {"control.client"}),
+        ("httpx2", {"control.client"}),
+        ("httpx", set()),
         ("pytest", {"pytest_plugin"}),
         ("jsonschema_rs", {"matching", "contract.pattern", "contract.validator"}),
         ("jsonschema", set()),
@@ -215,7 +216,7 @@ assert sent[0]["status"] == 200, sent
 print(*set(sys.modules) - before)
 """
 
-HEAVY = set("hypothesis faker pydantic_core jsonschema pytest starlette uvicorn httpx click watchfiles".split())
+HEAVY = set("hypothesis faker pydantic_core jsonschema pytest starlette uvicorn httpx httpx2 click watchfiles".split())
 
 
 def test_importing_the_package_loads_nothing_else() -> None:

@@ -104,7 +104,7 @@ def test_a_command_without_its_extra_says_which_to_install(
     what, where, why, fix = done.stderr.splitlines()
     assert what == f"mockserver: the command {arguments[0]} needs the extra check, which is not installed"
     assert where == f"  where: mockserver {arguments[0]}"
-    lacking = "hypothesis" if extra == "testing" else "hypothesis and no httpx"
+    lacking = "hypothesis" if extra == "testing" else "hypothesis and no httpx2"
     assert why.startswith(f"  why: there is no module {lacking} in ")
     assert fix == f"  fix: {INSTALL_CHECK}"
 

@@ -76,6 +76,7 @@ def test_the_wheel_needs_neither_the_tools_of_the_tests_nor_a_client_of_redis(in
         "pytest",
         "hypothesis",
         "httpx",
+        "httpx2",
         "fastapi",
         "mypy",
         "ruff",

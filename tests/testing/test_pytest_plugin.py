@@ -477,7 +477,8 @@ def test_an_unused_plugin_leaves_no_trace_of_the_mock(pytester: pytest.Pytester)
 import sys
 
 def test_it():
-    assert not {"mockserver.engine", "mockserver.testing.server", "uvicorn", "httpx", "starlette"} & set(sys.modules)
+    idle = {"mockserver.engine", "mockserver.testing.server", "uvicorn", "httpx", "httpx2", "starlette"}
+    assert not idle & set(sys.modules)
 """
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:anyio").assert_outcomes(passed=1)

@@ -46,7 +46,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             metavar="RULE:OPERATION",
             callback=lambda _, __, value: read_allowed(value),
-            help="Accept a rule that is broken, as not-in-contract:set_title; may be repeated.",
+            help="Accept a rule that is broken, as not-in-contract:NAME; may be repeated.",
         ),
         click.option("--cache", type=click.Path(path_type=Path), help=cache),
         api_option,

@@ -38,7 +38,7 @@ def reproduction(
     `wrong_keys` are the values of Authorization that are no secret. What is sent often is written as a loop.
     """
     runs = [(request, len(list(same))) for request, same in groupby(requests)][-MOST:]
-    curl, python = [], ["import os", "", "import httpx", ""]
+    curl, python = [], ["import os", "", "import httpx2", ""]
     for request, count in runs:
         whole = structs.replace(request, headers=Headers([*request.headers.raw, *headers]))
         fields = [_Field(name, value, _is_secret(name, value, wrong_keys)) for name, value in whole.headers.raw]
@@ -148,6 +148,6 @@ def _python(base: str, request: Request, fields: Sequence[_Field], key_env: str)
     ]
     expression = _expression(request.body) if request.body else ""
     content = f", content={expression}" if expression else ""
-    call = f"httpx.request({request.method!r}, {url_of(base, request)!r}, headers=[{', '.join(pairs)}]{content})"
+    call = f"httpx2.request({request.method!r}, {url_of(base, request)!r}, headers=[{', '.join(pairs)}]{content})"
     imports = ["import base64, zlib"] if expression.startswith("zlib") else []
     return [*imports, f"response = {call}", "print(response.status_code, response.text)"]
