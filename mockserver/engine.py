@@ -25,8 +25,8 @@ from mockserver.contract.schema import lookup
 from mockserver.endpoint import Endpoint, Keys
 from mockserver.errors import ContractError, StoreError, UsageError
 from mockserver.journal.exchange import Entry, Exchange, Reading
-from mockserver.journal.recorder import Recorder
-from mockserver.messages import DEFAULT_SCOPE, HEADER, PREFIX, Json, Request, Response, placed
+from mockserver.journal.recorder import OVERHEAD, SHORT, Recorder
+from mockserver.messages import DEFAULT_SCOPE, HEADER, PREFIX, Json, Request, Response, known, placed
 from mockserver.redact import Redactor
 from mockserver.request.validate import RequestValidator
 from mockserver.settings import Settings, words_of
@@ -78,6 +78,8 @@ class Mock:
             Reading(b"" if self.api is None else self.api.client.retry_count, self.redactor),
         )
         self._keep, self._longest = self._recorder.keeping(), settings.journal_body
+        self._usual = OVERHEAD + self._longest
+        """The bytes of an exchange that needs no shortening, unless it streams or has findings."""
         self.served = self._read()
 
     # -- what is served
@@ -206,11 +208,13 @@ class Mock:
         entry = Entry(at=at, request=request, match=match, contract=served.newest, response=whole)
         if taken is not None:
             entry = structs.replace(entry, stub=taken.entry.number, faults=taken.faults)
-        longest = self._longest
-        if whole.stream is not None or len(request.body) > longest or len(whole.body) > longest:
-            entry = self._recorder.shortened(entry, longest)
+        facts = request.headers.known or known(request.headers)
+        sent = len(request.body) + len(request.path) + len(request.query) + facts.size
+        size = sent + len(whole.body) + OVERHEAD
+        if size > self._usual or whole.stream is not None or (whole.findings and sent > SHORT):
+            entry, size = self._recorder.sized(entry, self._longest)
         try:
-            self._keep(request.scope, entry)
+            self._keep(request.scope, entry, size)
         except StoreError as error:  # an answer that cannot be recorded is not sent
             if response.stream is not None:
                 response.stream.close(0)

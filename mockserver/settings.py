@@ -24,6 +24,9 @@ MOST_RECORD_BYTES = 33_554_432
 MOST_STORE_BYTES = 536_870_912
 """How many bytes all records take at most by default, as JSON, with their parts."""
 
+MOST_JOURNAL_BYTES = 536_870_912
+"""How many bytes all journals take at most by default."""
+
 LONGEST_BODY = 16_384
 """How many bytes of a body are recorded by default."""
 
@@ -60,6 +63,7 @@ class Settings:
     journal_size: int = option(
         MOST_EXCHANGES, "Exchanges that are recorded for each scope; 0 for none.", range=(0, 1_000_000)
     )
+    journal_bytes: int = option(MOST_JOURNAL_BYTES, "Most bytes of all journals; the oldest go first.", range=(1, None))
     journal_body: int = option(LONGEST_BODY, "Bytes of each body that are recorded.", range=(0, 10_000_000))
     redacted_names: str | None = option(None, "More names whose values are hidden, separated by commas.")
     shown_names: str | None = option(None, "Names whose values are never hidden, separated by commas.")

@@ -40,6 +40,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "stubs": ("my/stubs.yaml", Path("my/stubs.yaml"), '"my/stubs.yaml"'),
     "journal": ("my/journal.jsonl", Path("my/journal.jsonl"), '"my/journal.jsonl"'),
     "journal_size": ("8", 8, "8"),
+    "journal_bytes": ("62", 62, "62"),
     "journal_body": ("9", 9, "9"),
     "redacted_names": ("pin, x-mine", "pin, x-mine", '"pin, x-mine"'),
     "shown_names": ("x-api-key", "x-api-key", '"x-api-key"'),

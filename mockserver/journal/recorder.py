@@ -7,24 +7,35 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
+import orjson
 from msgspec import structs
 
 from mockserver.errors import JournalError
 from mockserver.journal.exchange import PLAIN_READING, Entry, Exchange, Reading, as_json, decode, encode
-from mockserver.messages import Response, Stream
-from mockserver.store.base import Store
+from mockserver.messages import Finding, Json, Response, Stream, known
+from mockserver.store.base import Store, dump_json
 
 TORN = b"\x18"
 """Ends a line that was cut short, before the line break; JSON never contains it as it is."""
 
 log = logging.getLogger("mockserver")
 
-Keep: TypeAlias = Callable[[str, Entry], int]
-"""Records an exchange of a scope and returns its number; StoreError if the store fails."""
+Keep: TypeAlias = Callable[[str, Entry, int], int]
+"""Records an exchange of a scope, of so many bytes, and returns its number; StoreError if the store fails."""
+
+OVERHEAD = 4_096
+"""The bytes of an exchange in memory beyond its texts: headers, places, the objects themselves."""
+
+SHORT = 512
+"""The bytes of a request whose quotes in findings are part of that."""
+
+NODE = 16
+"""How much more a decoded value takes than its JSON, at worst."""
 
 
 class Recorder:
@@ -41,12 +52,12 @@ class Recorder:
             return self._keep
         return None if self._store is None else self._store.append
 
-    def _keep(self, scope: str, entry: Entry) -> int:
+    def _keep(self, scope: str, entry: Entry, size: int = 0) -> int:
         store = self._store
         if store is None:
             number = next(self._numbers)
         else:
-            number = store.append(scope, encode(entry, self._reading) if store.shared_log else entry)
+            number = store.append(scope, encode(entry, self._reading) if store.shared_log else entry, size)
         if self._file is not None:
             self._file.write(decode(number, entry, self._reading))
         return number
@@ -56,18 +67,48 @@ class Recorder:
         entries = () if self._store is None else self._store.entries(scope)
         return [decode(number, entry, self._reading) for number, entry in entries if number > after]
 
+    def sized(self, entry: Entry, longest: int) -> tuple[Entry, int]:
+        """Return an entry as it is kept, and how many bytes it takes in memory, about."""
+        entry = self.shortened(entry, longest)
+        request, response = entry.request, entry.response
+        texts = len(request.body) + len(response.body) + len(request.path) + len(request.query)
+        quotes = sum(_json_length(each.received) for each in response.findings)
+        facts = request.headers.known or known(request.headers)
+        return entry, texts + facts.size + NODE * quotes + OVERHEAD
+
     def shortened(self, entry: Entry, longest: int) -> Entry:
-        """Return an entry with its stream written out and its bodies cut to `longest` bytes."""
+        """Return an entry with its stream written out; its bodies and what findings quote are cut at `longest`."""
         request, response = entry.request, entry.response
         if response.stream is not None:
             response = _written_out(response, response.stream)
         sizes = len(request.body), len(response.body)
+        if max(sizes) <= longest:
+            return structs.replace(entry, response=response)
         if response.findings:  # an error body may quote secrets: search all of it before it is cut
             body = self._reading.redactor.answer(request, response.body, quotes=True)
-            response = structs.replace(response, body=body)
+            findings = tuple(_cut_quote(each, longest) for each in response.findings)
+            response = structs.replace(response, body=body, findings=findings)
         request = structs.replace(request, body=cut(request.body, longest))
         response = structs.replace(response, body=cut(response.body, longest))
         return structs.replace(entry, request=request, response=response, sizes=sizes)
+
+
+def _json_length(value: Json) -> int:
+    """Return the length of a value as JSON."""
+    if isinstance(value, str):
+        return len(value)
+    try:
+        return len(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        return len(dump_json(value))
+
+
+def _cut_quote(finding: Finding, longest: int) -> Finding:
+    """Return a finding that quotes at most `longest` bytes of what was received."""
+    line = dump_json(finding.received)
+    if len(line) <= longest:
+        return finding
+    return replace(finding, received=cut(line, longest).decode("utf-8", "replace") + "...")
 
 
 def _written_out(response: Response, stream: Stream) -> Response:

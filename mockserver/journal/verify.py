@@ -155,7 +155,8 @@ def _unsure(exchange: Exchange, operation: str, when: When) -> bool:
 def _unsaid(gone: int, cut: Sequence[Exchange]) -> str:
     """Return why a verification cannot be decided, or "" if everything is recorded."""
     if gone:
-        return f"this cannot be decided: the journal has dropped its {gone} oldest exchanges; raise --journal-size."
+        what = f"the journal has dropped its {gone} oldest exchanges"
+        return f"this cannot be decided: {what}; raise --journal-size or --journal-bytes."
     if cut:
         lines = ["this cannot be decided: the journal keeps only the beginning of these bodies; raise --journal-body."]
         return "\n".join([*lines, *(f"  {each}" for each in cut[:NEAREST])])

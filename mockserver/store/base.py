@@ -9,7 +9,7 @@ from msgspec import structs
 
 from mockserver.errors import StoreFullError, StubError
 from mockserver.messages import Json, Value
-from mockserver.settings import MOST_EXCHANGES, MOST_RECORD_BYTES, MOST_STORE_BYTES
+from mockserver.settings import MOST_EXCHANGES, MOST_JOURNAL_BYTES, MOST_RECORD_BYTES, MOST_STORE_BYTES
 
 Part: TypeAlias = tuple[int, Sequence[Json]]
 """A numbered piece of what belongs to a record: what is too long to be rewritten with each change."""
@@ -37,6 +37,14 @@ class Limits(NamedTuple):
     """Of one record with its parts, as JSON."""
     store_bytes: int = MOST_STORE_BYTES
     """Of all records with their parts."""
+    journal_bytes: int = MOST_JOURNAL_BYTES
+    """Of all journals. Beyond it, the scopes written to longest ago lose their oldest entries, but for the newest of
+    each scope, until an eighth is free."""
+
+    @property
+    def kept_journal_bytes(self) -> int:
+        """How many bytes of journals are left where there were too many."""
+        return self.journal_bytes - self.journal_bytes // 8
 
     def check_bytes(self, record: int, store: int, grown: int) -> None:
         """Raise StoreFullError if a record or the store, which have grown by so many bytes, is beyond its limit."""
@@ -184,8 +192,11 @@ class Store(Protocol):
 
     # Journal
 
-    def append(self, scope: str, entry: Entry) -> int:
-        """Add an entry to the journal of a scope, and return its number there, from 1 on."""
+    def append(self, scope: str, entry: Entry, size: int = 0, /) -> int:
+        """Add an entry to the journal of a scope, and return its number there, from 1 on.
+
+        `size` is how many bytes it takes, if it is not itself bytes.
+        """
 
     def entries(self, scope: str) -> Sequence[tuple[int, Entry]]:
         """List the journal of a scope, the oldest first, each entry with its number."""

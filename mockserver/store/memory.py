@@ -143,12 +143,13 @@ _NO_SCOPE, _NO_COLLECTION = _Scope(), _Collection()
 
 
 class _Journal:
-    """The entries of a scope that are kept, and how many there ever were."""
+    """The entries of a scope that are kept, with their sizes, and how many there ever were."""
 
-    __slots__ = ("entries", "total")
+    __slots__ = ("entries", "sizes", "total")
 
     def __init__(self, most: int) -> None:
         self.entries: deque[Entry] = deque(maxlen=most)
+        self.sizes: deque[int] = deque(maxlen=most)
         self.total = 0
 
 
@@ -160,25 +161,44 @@ class MemoryLog:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._log_limits = limits
         self._journals: OrderedDict[str, _Journal] = OrderedDict()
+        self._most_entries, self._log_bytes = limits.entries, 0
         self._stubs: dict[str, dict[int, StoredStub]] = {}
         self.stubbed: Mapping[str, Mapping[int, StoredStub]] | None = self._stubs
         self._claims: dict[str, dict[str, int]] = {}
         self._numbers = count(1)
         self._log_lock = Lock()
 
-    def append(self, scope: str, entry: Entry) -> int:
+    def append(self, scope: str, entry: Entry, size: int = 0, /) -> int:
         """Add an entry to the journal of a scope."""
         with self._log_lock:
             journal = self._journals.get(scope)
             if journal is None:
                 journal = self._journals[scope] = _Journal(self._log_limits.entries)
                 while len(self._journals) > self._log_limits.journals:
-                    self._journals.popitem(last=False)
+                    self._log_bytes -= sum(self._journals.popitem(last=False)[1].sizes)
             elif len(self._journals) > 1:
                 self._journals.move_to_end(scope)
+            sizes = journal.sizes
+            self._log_bytes += size - sizes[0] if len(sizes) == self._most_entries else size
             journal.entries.append(entry)
+            sizes.append(size)
             journal.total += 1
+            if self._log_bytes > self._log_limits.journal_bytes:
+                self._forget_entries()
             return journal.total
+
+    def _forget_entries(self) -> None:
+        """Forget the oldest entries of the scopes written to longest ago, until there is room again."""
+        most = self._log_limits.kept_journal_bytes
+        for journal in self._journals.values():
+            while self._log_bytes > most and len(journal.sizes) > 1:
+                journal.entries.popleft()
+                self._log_bytes -= journal.sizes.popleft()
+
+    def _forget_journal(self, scope: str) -> None:
+        journal = self._journals.pop(scope, None)
+        if journal is not None:
+            self._log_bytes -= sum(journal.sizes)
 
     def entries(self, scope: str) -> Sequence[tuple[int, Entry]]:
         """List the journal of a scope."""
@@ -191,7 +211,7 @@ class MemoryLog:
     def clear_entries(self, scope: str) -> None:
         """Forget the journal of a scope."""
         with self._log_lock:
-            self._journals.pop(scope, None)
+            self._forget_journal(scope)
 
     def stubs(self, scope: str) -> Sequence[StoredStub]:
         """List the stubs of a scope."""
@@ -253,7 +273,7 @@ class MemoryLog:
     def drop(self, scope: str) -> None:
         """Forget the journal, the stubs and the claims of a scope."""
         with self._log_lock:
-            self._journals.pop(scope, None)
+            self._forget_journal(scope)
             self._stubs.pop(scope, None)
             self._claims.pop(scope, None)
 

@@ -16,6 +16,7 @@ def limits_of(settings: Settings) -> Limits:
         entries=settings.journal_size,
         record_bytes=settings.max_record_bytes,
         store_bytes=settings.max_store_bytes,
+        journal_bytes=settings.journal_bytes,
     )
 
 

@@ -235,10 +235,11 @@ class RedisStore:
     def __len__(self) -> int:
         return int(self._ask(self.redis.get, self.prefix + "count") or 0)
 
-    def append(self, scope: str, entry: Entry) -> int:
-        """Add an entry to the journal of a scope."""
-        most, most_journals = self._limits.entries, self._limits.journals
-        return int(self._run(scripts.APPEND, scope, scope, entry, most, most_journals, self.prefix))
+    def append(self, scope: str, entry: Entry, _: int = 0, /) -> int:
+        """Add an entry to the journal of a scope; its size is its length."""
+        limits = self._limits
+        counts, sizes = (limits.entries, limits.journals), (limits.journal_bytes, limits.kept_journal_bytes)
+        return int(self._run(scripts.APPEND, scope, scope, entry, *counts, self.prefix, *sizes))
 
     def entries(self, scope: str) -> Sequence[tuple[int, Entry]]:
         """List the journal of a scope."""

@@ -22,6 +22,8 @@ LAYOUT = "2:"
 #   numbered       int   the number of the last stub
 #   journal:SCOPE  list  entries
 #   logged:SCOPE   int   how many entries there ever were
+#   logsizes       hash  scope -> the bytes of its entries
+#   logsize        int   the bytes of all entries
 #   stubs:SCOPE    hash  number -> "REVISION SPEC"
 #   claims:SCOPE   hash  key -> uses
 # COLLECTION and GROUP stand as "LENGTH:TEXT", a NAME is COLLECTION ":" ID: no text can be taken for another.
@@ -30,7 +32,10 @@ RECORD_KEYS: tuple[str, ...] = (
     *("scopes", "count", "bytes"),
     *("meta:", "counters:", "records:", "parts:", "gone:", "order:", "sizes:"),
 )
-LOG_KEYS: tuple[str, ...] = ("journals", "stubbed", "written", "numbered", "journal:", "logged:", "stubs:", "claims:")
+LOG_KEYS: tuple[str, ...] = (
+    *("journals", "stubbed", "written", "numbered", "logsizes", "logsize"),
+    *("journal:", "logged:", "stubs:", "claims:"),
+)
 
 RECORDS = """
 local scopes, count, bytes, meta, counters, records, parts, gone, order, sizes = unpack(KEYS, 1, 10)
@@ -202,18 +207,38 @@ redis.call('UNLINK', meta, counters, records, parts, gone, order, sizes)
 """
 
 LOG = """
-local journals, stubbed, written, numbered, journal, logged, stubs, claims = unpack(KEYS, #KEYS - 7, #KEYS)
+local journals, stubbed, written, numbered, logsizes, logsize, journal, logged, stubs, claims =
+  unpack(KEYS, #KEYS - 9, #KEYS)
+local function weigh(scope, more)
+  redis.call('HINCRBY', logsizes, scope, more)
+  return redis.call('INCRBY', logsize, more)
+end
+local function forget(scope)
+  redis.call('DECRBY', logsize, redis.call('HGET', logsizes, scope) or 0)
+  redis.call('HDEL', logsizes, scope)
+  if redis.call('HLEN', logsizes) == 0 then redis.call('UNLINK', logsize) end
+end
 """
 
 APPEND = """
-local scope, entry, most, most_journals, prefix = unpack(ARGV)
-redis.call('RPUSH', journal, entry)
-redis.call('LTRIM', journal, -most, -1)
+local scope, entry, most, most_journals, prefix, most_bytes, kept_bytes = unpack(ARGV)
+local more = #entry
+if redis.call('RPUSH', journal, entry) > tonumber(most) then more = more - #redis.call('LPOP', journal) end
+local total = weigh(scope, more)
 local number = redis.call('INCR', logged)
 redis.call('ZADD', journals, redis.call('INCR', written), scope)
 while redis.call('ZCARD', journals) > tonumber(most_journals) do
   local old = redis.call('ZPOPMIN', journals)[1]
   redis.call('UNLINK', prefix .. 'journal:' .. old, prefix .. 'logged:' .. old)
+  forget(old)
+end
+if total > tonumber(most_bytes) then
+  for _, name in ipairs(redis.call('ZRANGE', journals, 0, -1)) do
+    local list = prefix .. 'journal:' .. name
+    while total > tonumber(kept_bytes) and redis.call('LLEN', list) > 1 do
+      total = weigh(name, -#redis.call('LPOP', list))
+    end
+  end
 end
 return number
 """
@@ -224,6 +249,7 @@ return {redis.call('GET', logged) or '0', redis.call('LRANGE', journal, 0, -1)}
 
 CLEAR_ENTRIES = """
 redis.call('ZREM', journals, ARGV[1])
+forget(ARGV[1])
 return redis.call('UNLINK', journal, logged)
 """
 
@@ -268,6 +294,7 @@ return redis.call('HINCRBY', claims, key, 1)
 
 FORGET_LOG = """
 redis.call('ZREM', journals, ARGV[1])
+forget(ARGV[1])
 redis.call('SREM', stubbed, ARGV[1])
 redis.call('UNLINK', journal, logged, stubs, claims)
 """

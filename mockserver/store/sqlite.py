@@ -65,6 +65,9 @@ WHERE NOT EXISTS (SELECT 1 FROM records WHERE scope = ?1 AND collection = ?2 AND
 _FORGET_GONE = "DELETE FROM gone WHERE key IN (SELECT key FROM gone WHERE scope = ? ORDER BY key LIMIT ?)"
 _NEXT_ENTRY = "SELECT coalesce(max(number), 0) + 1 FROM entries WHERE scope = ?"
 _OLDEST_JOURNALS = "SELECT scope FROM entries GROUP BY scope ORDER BY max(key) DESC LIMIT -1 OFFSET ?"
+_JOURNALS = "SELECT scope, max(number) FROM entries GROUP BY scope ORDER BY max(key)"
+_SIZES = "SELECT number, length(entry) FROM entries WHERE scope = ? AND number < ? ORDER BY number"
+_SIZE_OF_ENTRIES = "SELECT coalesce(sum(length(entry)), 0) FROM entries WHERE scope = ? AND number <= ?"
 _ACTIVE = "SELECT scope FROM entries UNION SELECT scope FROM stubs UNION SELECT scope FROM claims"
 
 
@@ -319,23 +322,53 @@ class SqliteStore(_SqliteRecords, MemoryLog):
         MemoryLog.drop(self, scope)
 
 
+def _forget_entries(connection: sqlite3.Connection, scope: str, last: int = _LAST) -> int:
+    """Delete the entries of a scope up to a number, and return how many bytes they took."""
+    values = (scope, last)
+    (size,) = connection.execute(_SIZE_OF_ENTRIES, values).fetchone()
+    connection.execute("DELETE FROM entries WHERE scope = ? AND number <= ?", values)
+    return int(size)
+
+
+def _count_entries(connection: sqlite3.Connection, more: int) -> int:
+    """Count bytes of entries, and return how many there are now."""
+    return int(connection.execute("UPDATE total SET journal = journal + ? RETURNING journal", (more,)).fetchall()[0][0])
+
+
+def _make_room(connection: sqlite3.Connection, wanted: int) -> None:
+    """Forget so many bytes of the oldest entries of the scopes written to longest ago, but for the newest of each."""
+    gone = 0
+    for scope, newest in connection.execute(_JOURNALS).fetchall():
+        last = 0
+        rows = connection.execute(_SIZES, (scope, newest))
+        for number, size in rows:
+            if gone >= wanted:
+                break
+            gone, last = gone + size, number
+        rows.close()
+        connection.execute("DELETE FROM entries WHERE scope = ? AND number <= ?", (scope, last))
+    _count_entries(connection, -gone)
+
+
 class SharedSqliteStore(_SqliteRecords):
     """Everything in an SQLite file, for several processes that serve as one."""
 
     shared_log = True
     stubbed: Mapping[str, Mapping[int, StoredStub]] | None = None
 
-    def append(self, scope: str, entry: Entry) -> int:
-        """Add an entry to the journal of a scope."""
+    def append(self, scope: str, entry: Entry, _: int = 0, /) -> int:
+        """Add an entry to the journal of a scope; its size is its length."""
 
         def work(connection: sqlite3.Connection) -> int:
             (number,) = connection.execute(_NEXT_ENTRY, (scope,)).fetchone()
             connection.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?)", (scope, number, entry))
-            oldest = number - self._limits.entries
-            connection.execute("DELETE FROM entries WHERE scope = ? AND number <= ?", (scope, oldest))
+            gone = _forget_entries(connection, scope, number - self._limits.entries)
             if number == 1:
                 for (old,) in connection.execute(_OLDEST_JOURNALS, (self._limits.journals,)).fetchall():
-                    connection.execute("DELETE FROM entries WHERE scope = ?", (old,))
+                    gone += _forget_entries(connection, old)
+            total = _count_entries(connection, len(entry) - gone)
+            if total > self._limits.journal_bytes:
+                _make_room(connection, total - self._limits.kept_journal_bytes)
             return int(number)
 
         return self._do(work)
@@ -346,7 +379,7 @@ class SharedSqliteStore(_SqliteRecords):
 
     def clear_entries(self, scope: str) -> None:
         """Forget the journal of a scope."""
-        self._do(lambda connection: connection.execute("DELETE FROM entries WHERE scope = ?", (scope,)))
+        self._do(lambda connection: _count_entries(connection, -_forget_entries(connection, scope)))
 
     def stubs(self, scope: str) -> Sequence[StoredStub]:
         """List the stubs of a scope."""
@@ -413,7 +446,8 @@ class SharedSqliteStore(_SqliteRecords):
 
         def work(connection: sqlite3.Connection) -> None:
             _detach(connection, scope)
-            for table in ("entries", "stubs", "claims"):
+            _count_entries(connection, -_forget_entries(connection, scope))
+            for table in ("stubs", "claims"):
                 connection.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608  # names of ours
 
         self._do(work)

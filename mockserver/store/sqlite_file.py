@@ -34,7 +34,7 @@ CREATE TABLE parts (record INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB 
 CREATE TABLE gone (key INTEGER PRIMARY KEY, scope INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
   UNIQUE (scope, collection, id));
 CREATE INDEX oldest_gone ON gone (scope, key);
-CREATE TABLE total (records INTEGER NOT NULL, bytes INTEGER NOT NULL);
+CREATE TABLE total (records INTEGER NOT NULL, bytes INTEGER NOT NULL, journal INTEGER NOT NULL);
 CREATE TABLE dropped (scope INTEGER PRIMARY KEY);
 CREATE TABLE entries (key INTEGER PRIMARY KEY, scope TEXT NOT NULL, number INTEGER NOT NULL, entry BLOB NOT NULL);
 CREATE UNIQUE INDEX entries_of_scope ON entries (scope, number);
@@ -42,7 +42,7 @@ CREATE TABLE stubs (number INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NUL
   spec BLOB NOT NULL);
 CREATE INDEX stubs_of_scope ON stubs (scope);
 CREATE TABLE claims (scope TEXT, key TEXT, uses INTEGER NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID;
-INSERT INTO total VALUES (0, 0)
+INSERT INTO total VALUES (0, 0, 0)
 """
 
 T = TypeVar("T")

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import resource
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def remembered(request: Request, response: Response, *, longest: int = LONGEST_B
     recorder = Recorder(MemoryStore(), None)
     keep = recorder.keeping()
     assert keep is not None
-    keep(request.scope, recorder.shortened(entry_of(request, response, stub), longest))
+    keep(request.scope, recorder.shortened(entry_of(request, response, stub), longest), 0)
     (kept,) = recorder.exchanges(request.scope)
     return kept
 
@@ -246,14 +247,14 @@ def test_a_line_that_was_torn_by_a_full_disk_spoils_no_other(tmp_path: Path, mis
 
 def test_what_the_store_did_not_take_is_not_written(tmp_path: Path) -> None:
     class Away(MemoryStore):
-        def append(self, scope: str, entry: Any) -> int:  # noqa: ARG002  # it is not kept
+        def append(self, scope: str, entry: Any, _: int = 0, /) -> int:  # noqa: ARG002  # it is not kept
             raise StoreError("it was taken away")
 
     path = tmp_path / "journal.jsonl"
     keep = Recorder(Away(), path).keeping()
     assert keep is not None
     with pytest.raises(StoreError):
-        keep("default", entry_of(Request("GET", "/"), Response(200, [])))
+        keep("default", entry_of(Request("GET", "/"), Response(200, [])), 0)
     assert path.read_bytes() == b""
 
 
@@ -316,3 +317,35 @@ def test_a_line_that_a_killed_process_cut_is_passed_over(tmp_path: Path, capsys:
     with path.open("rb") as file:
         assert [each.path for each in read_lines(file, "j")] == ["/one", "/two", "/three"]
     assert capsys.readouterr().err == "mockserver: j:2: the line was cut short (a full disk?); it is not counted\n"
+
+
+# -- how much is kept ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Request("POST", TITLE, body=b'{"first_message": "%s"}' % (b"x" * 8_000)),
+        Request("POST", TITLE, body=b'{"first_message": %s}' % (b"[" * 90 + b"1," * 3_000 + b"1" + b"]" * 90)),
+        Request("POST", TITLE, body=b'{"first_message": "%s", "x": [%s1]}' % (b"x" * 20_000, b"[]," * 2_500)),
+        Request("POST", TITLE, body=b"{}", query="q=" + "x" * 15_000),
+        Request("GET", f"/{'x' * 15_000}"),
+        Request("GET", "/", headers=Headers([(b"x-long", b"x" * 100_000)])),
+    ],
+    ids=["long text", "deep list", "long list", "query", "path", "headers"],
+)
+def test_what_the_journal_takes_in_memory_is_what_is_counted(sent: Request) -> None:
+    most = 1_000_000
+    mock = Mock(Settings(seed=0, journal_bytes=most, auth=False))
+    mock.handle(sent)  # what is made once is not counted
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            fields = [(name[:], bytes(bytearray(value))) for name, value in sent.headers.raw]
+            mock.handle(Request(sent.method, sent.path[:-1] + "e", sent.query + "x", Headers(fields), sent.body + b" "))
+        assert tracemalloc.get_traced_memory()[0] < most
+    finally:
+        tracemalloc.stop()
+    kept = [each.number for each in mock.exchanges("default")]
+    assert kept == [*range(kept[0], 102)]
+    assert 1 < len(kept) < 101

@@ -70,7 +70,7 @@ def test_what_is_read_of_a_shared_journal_is_what_is_read_of_one_in_memory(
     for recorder in recorders:
         keep = recorder.keeping()
         assert keep is not None
-        assert [keep("a", entry) for entry in kept] == list(range(1, len(kept) + 1))
+        assert [keep("a", entry, 0) for entry in kept] == list(range(1, len(kept) + 1))
     memory, file = (list(map(listed, recorder.exchanges("a"))) for recorder in recorders)
     assert file == memory
     assert [each.number for each in file] == list(range(1, len(kept) + 1))

@@ -172,7 +172,8 @@ OLD = journal(title("a"), title("b"), first=3)
 
 
 def test_what_would_need_what_is_let_go_of_cannot_be_said() -> None:
-    said = "this cannot be decided: the journal has dropped its 2 oldest exchanges; raise --journal-size."
+    said = "this cannot be decided: the journal has dropped its 2 oldest exchanges; "
+    said += "raise --journal-size or --journal-bytes."
     never, twice = Times(0, 0), Times(2, 2)
     assert verify(OLD, expect(first_message="c"), never) == (False, said, 0)
     assert verify(OLD, expect(first_message="c"), Times()).message == said

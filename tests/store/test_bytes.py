@@ -11,6 +11,7 @@ from mockserver.store.snapshot import dump_state, restore_state
 from tests.store.conftest import Doors
 
 ROOM = 2_000
+ENTRY = b"x" * 100
 
 
 def write(
@@ -66,6 +67,44 @@ def test_bytes_that_are_let_go_can_be_used_again(doors: Doors, how: str) -> None
             {"clear": other.clear_records, "drop": other.drop}[how]("a")
         write(other, "s", 1_700)
         delete(first, "s")
+
+
+def append(store: Store, scope: str, times: int) -> None:
+    for _ in range(times):
+        store.append(scope, ENTRY, len(ENTRY))
+
+
+def numbers(store: Store, scope: str) -> list[int]:
+    return [number for number, _ in store.entries(scope)]
+
+
+def test_the_oldest_entries_of_journals_go_where_all_take_too_many_bytes(doors: Doors) -> None:
+    first, other = doors(Limits(journal_bytes=1_000))
+    append(first, "a", 10)
+    assert numbers(other, "a") == [*range(1, 11)]
+    append(other, "a", 1)
+    assert numbers(first, "a") == [*range(4, 12)]  # until an eighth is free
+    append(first, "b", 3)
+    assert (numbers(other, "a"), numbers(other, "b")) == ([*range(7, 12)], [1, 2, 3])
+    append(other, "a", 3)
+    assert (numbers(first, "a"), numbers(first, "b")) == ([*range(8, 15)], [3])
+
+
+@pytest.mark.parametrize("how", ["clear", "drop", "many", "scopes"])
+def test_bytes_of_entries_that_are_let_go_can_be_used_again(doors: Doors, how: str) -> None:
+    first, other = doors(Limits(journal_bytes=1_000, entries=8, journals=2))
+    append(first, "a", 8)
+    for _ in range(5):
+        if how == "many":
+            append(other, "a", 8)
+        elif how == "scopes":
+            append(other, "b", 1)
+            append(first, "c", 1)
+            append(first, "a", 8)
+        else:
+            {"clear": other.clear_entries, "drop": other.drop}[how]("a")
+            append(other, "a", 8)
+    assert len(first.entries("a")) == 8
 
 
 def test_a_minor_change_is_neither_refused_nor_measured_again(doors: Doors) -> None:
