@@ -15,6 +15,7 @@ from mockserver.journal.exchange import as_json, calls_of
 from mockserver.journal.har import as_har
 from mockserver.journal.verify import answer_question, nearest
 from mockserver.messages import OPENAPI, Json
+from mockserver.settings import Settings
 from mockserver.store.snapshot import dump_state, restore_state
 from mockserver.stub.rules import entry_spec
 
@@ -74,11 +75,19 @@ def health(request: ControlRequest) -> ControlResponse:
             "contracts": [contract.name for contract in contracts],
             "operations": sorted({each.id for contract in contracts for each in contract.operations}),
             "answers": mock.settings.answers,
+            "keys": _keys(mock.settings),
             "seed": mock.seed,
             "store": mock.store.url,
             "records": len(mock.store),
         }
     )
+
+
+def _keys(settings: Settings) -> str:
+    """Return which keys are taken: any, one, or none is asked for."""
+    if not settings.auth:
+        return "none"
+    return "any" if settings.api_key is None else "one"
 
 
 def _contract(request: ControlRequest) -> ControlResponse:

@@ -5,12 +5,12 @@ engine, given the same schemas, accepts what the service accepts and words its e
 Source: docs/upstream.md, "Error bodies".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
-from mockserver.contract.schema import Schema, join, resolve
+from mockserver.contract.schema import Schema, join, lookup, resolve
 from mockserver.messages import Json
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def _core(document: Json, pointer: str, build: Build) -> CoreSchema:
         return core_schema.literal_schema(node["enum"])
     for union in ("anyOf", "oneOf"):
         if union in node:
-            return _union(document, join(pointer, union), node[union], build)
+            tags = _tags(document, join(pointer, union), node)
+            return _union(document, join(pointer, union), node[union], build, tags)
     kinds = node.get("type", "any")
     if isinstance(kinds, list):
         choices = [_typed(document, pointer, node, kind, build) for kind in kinds if kind != "null"]
@@ -97,19 +98,74 @@ def _core(document: Json, pointer: str, build: Build) -> CoreSchema:
     return _typed(document, pointer, node, kinds, build)
 
 
-def _union(document: Json, pointer: str, branches: Sequence[Json], build: Build) -> CoreSchema:
-    choices = [
-        _core(document, join(pointer, index), build.below())
+class Tags(NamedTuple):
+    """The field that tells the branches of a union apart, and for each branch the values that name it."""
+
+    name: str
+    branches: Sequence[Sequence[str]]
+
+
+def _tags(document: Json, pointer: str, node: Json) -> Tags | None:
+    """Return how a union's branches are told apart; None if it has no discriminator that names all of them."""
+    discriminator = node.get("discriminator")
+    name = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
+    if not isinstance(name, str):
+        return None
+    mapping = discriminator.get("mapping") or {}
+    indexes = range(len(lookup(document, pointer)))
+    branches = [_tags_of(document, join(pointer, index), name, mapping) for index in indexes]
+    return Tags(name, branches) if all(branches) else None
+
+
+def _tags_of(document: Json, pointer: str, name: str, mapping: Mapping[str, str]) -> list[str]:
+    """Return the values that name a branch: by the mapping, else by its own field, else by the schema's name."""
+    target, node = resolve(document, pointer)
+    if not isinstance(node, dict):
+        return []
+    short = [] if target == pointer else [target.rpartition("/")[2]]
+    if found := [tag for tag, place in mapping.items() if place in (f"#{target}", *short)]:
+        return found
+    _, field = resolve(document, join(target, "properties", name)) if name in node.get("properties", {}) else ("", {})
+    own = [field["const"]] if "const" in field else field.get("enum", short)
+    return [each for each in own if isinstance(each, str)]
+
+
+def _union(
+    document: Json, pointer: str, branches: Sequence[Json], build: Build, tags: Tags | None = None
+) -> CoreSchema:
+    choices = {
+        index: _core(document, join(pointer, index), build.below())
         for index, branch in enumerate(branches)
         if branch != {"type": "null"}
-    ]
-    return _optional(choices, {"type": "null"} in branches)
+    }
+    nullable = {"type": "null"} in branches
+    if tags is not None and choices:
+        by_tag = {tag: choice for index, choice in choices.items() for tag in tags.branches[index]}
+        inner = core_schema.tagged_union_schema(by_tag, discriminator=tags.name)
+        return core_schema.nullable_schema(inner) if nullable else inner
+    named = [(choice, _label(document, join(pointer, index))) for index, choice in choices.items()]
+    return _optional([(choice, label) if label else choice for choice, label in named], nullable)
 
 
-def _optional(choices: list[CoreSchema], nullable: bool) -> CoreSchema:
+def _label(document: Json, pointer: str) -> str:
+    """Return what the place of an error calls a branch of a union; "" for what the engine calls it itself."""
+    target, node = resolve(document, pointer)
+    if not isinstance(node, dict):
+        return ""
+    if node.get("type") == "array" and "items" in node:
+        inner = _label(document, join(target, "items"))
+        return f"list[{inner}]" if inner else ""
+    if "properties" not in node:
+        return ""
+    return str(node.get("title") or ("dict" if target == pointer else target.rpartition("/")[2]))
+
+
+def _optional(choices: Sequence[CoreSchema | tuple[CoreSchema, str]], nullable: bool) -> CoreSchema:
     if not choices:
         return core_schema.none_schema()
-    inner = choices[0] if len(choices) == 1 else core_schema.union_schema(list(choices))
+    first = choices[0]
+    one = first[0] if isinstance(first, tuple) else first
+    inner = one if len(choices) == 1 else core_schema.union_schema(list(choices))
     return core_schema.nullable_schema(inner) if nullable else inner
 
 

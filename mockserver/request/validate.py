@@ -88,7 +88,7 @@ class RequestValidator:
                 lax += _forbidden(declared.schema, body, ("body",))
             body, details = taken, [*details, *more]
         if details or (lax and self._strict):
-            return self._refusal(details or lax, raw=isinstance(sent, bytes))
+            return self._refusal(details or lax, sent)
         found = tuple(map(self._finding, lax)) if lax else ()
         if declared is not None and sent is not _UNSENT:
             found += _unjudged(declared.schema, sent, "/body")
@@ -148,12 +148,13 @@ class RequestValidator:
         values.update(read)
         return details
 
-    def _refusal(self, details: list["Detail"], *, raw: bool) -> Rejection:
+    def _refusal(self, details: list["Detail"], sent: Json) -> Rejection:
         body = {"detail": [_wire(detail) for detail in details]}
         first, told = details[0], body["detail"][0]
-        hint = "; the body was not read as JSON: send Content-Type: application/json" if raw else ""
+        is_raw = isinstance(sent, bytes)
+        hint = "; the body was not read as JSON: send Content-Type: application/json" if is_raw else ""
         finding = Finding(
-            where=join("", *told["loc"]),
+            where=join("", *(_in_value(first, sent) if first["loc"][0] == "body" else told["loc"])),
             rule=told["type"],
             message=told["msg"] + hint,
             fault="client",
@@ -176,6 +177,18 @@ class RequestValidator:
             return operation.body.schema.place()
         named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
         return named[0].place() if named else operation.place
+
+
+def _in_value(detail: "Detail", body: Json) -> Iterator[str | int]:
+    """Yield the place of an error in the body, without the names of the unions' branches on its way."""
+    place, loc = body, detail["loc"]
+    yield loc[0]
+    for number, part in enumerate(loc[1:], 2):
+        is_there = part in place if isinstance(place, dict) else isinstance(place, list) and isinstance(part, int)
+        if is_there:
+            place = place[part]
+        if is_there or (detail["type"] == "missing" and number == len(loc)):
+            yield part
 
 
 def _unjudged(schema: Schema, value: Json, where: str) -> tuple[Finding, ...]:

@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 import pytest
 from msgspec import structs
 
 from mockserver.check import Report, check_client, check_server, drift, render
+from mockserver.check.provider.protocol import WRONG_KEY
 from mockserver.engine import Mock
 from mockserver.errors import StartError, UsageError
 from mockserver.messages import Request, Response
@@ -129,3 +130,16 @@ WORDS = re.compile(
 @pytest.mark.parametrize("path", sorted((ROOT / "mockserver" / "check").rglob("*.py")), ids=lambda each: each.stem)
 def test_the_check_knows_no_api(path: Path) -> None:
     assert WORDS.findall(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(("own", "told"), [("secret", {"key-enforced"}), (None, set())])
+def test_a_wrong_key_is_sent_to_a_mock_that_takes_one_and_to_no_other(own: str | None, told: set[str]) -> None:
+    mock = app_of(Mock(Settings(contract="2.17", seed=1, api_key=own)))
+
+    async def takes_any(scope: Any, receive: Any, send: Any) -> None:
+        fields = [(name, b"Bearer secret" if value == WRONG_KEY else value) for name, value in scope["headers"]]
+        await mock({**scope, "headers": fields}, receive, send)
+
+    options: Any = {"contract": "2.17", "key": "secret", "examples": 0, "operations": ["list"]}
+    assert {each.rule for each in check_server(takes_any, **options).errors} == told
+    assert check_server(mock, **options).findings == ()

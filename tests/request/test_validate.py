@@ -1,14 +1,16 @@
 """Requests are judged as upstream's framework judges them, to the byte; where that would fail, the mock helps."""
 
+import copy
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 import pytest
 from fastapi import Cookie, FastAPI, Header, Query
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
 from mockserver.contract.schema import join
 from mockserver.engine import Mock
@@ -539,3 +541,99 @@ def test_what_the_contract_allows_is_not_told(query: str) -> None:
     mock = Mock(Settings(contract="2.6", seed=0, strict=True))
     response = ask(mock.handle, "GET", "/api/v1/chat", query=query)
     assert (response.status, header(response, "x-mock-fault"), response.findings) == (200, None, ())
+
+
+# -- unions ----------------------------------------------------------------------------------------------------------
+
+
+class Cat(BaseModel):
+    """A branch whose tag is one word."""
+
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(BaseModel):
+    """A branch whose tag is either of two."""
+
+    kind: Literal["dog", "wolf"]
+    bark: bool
+
+
+class Rock(BaseModel):
+    """A branch without a tag."""
+
+    weight: int
+
+
+Tagged = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+class TakenPets(BaseModel):
+    """Unions of every kind, in every place."""
+
+    pet: Tagged
+    more: list[Tagged] = []
+    perhaps: Tagged | None = None
+    untagged: Rock | Dog | None = None
+    mixed: int | list[Rock] | str | None = None
+    named: dict[str, Any] | int = 0
+
+
+pets = FastAPI()
+
+
+@pets.post("/pets")
+async def take_pets(pets: TakenPets) -> Any:
+    return pets
+
+
+CAT: Json = {"kind": "cat"}
+
+
+@pytest.fixture(scope="module")
+def own_pets(tmp_path_factory: pytest.TempPathFactory) -> Mock:
+    """Give a mock of the oracle's own document."""
+    return Mock(Settings(seed=0, contract=str(write_document(tmp_path_factory.mktemp("pets"), pets.openapi()))))
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"pet": {"kind": "dog"}}, "/body/pet/bark"),
+        ({"pet": {"kind": "wolf", "bark": "x"}}, "/body/pet/bark"),
+        ({"pet": {"kind": "cat", "lives": "x"}}, "/body/pet/lives"),
+        ({"pet": {"kind": "bird"}}, "/body/pet"),
+        ({"pet": {"bark": True}}, "/body/pet"),
+        ({"pet": 5}, "/body/pet"),
+        ({"pet": None}, "/body/pet"),
+        ({"pet": CAT, "more": [CAT, {"kind": "dog"}]}, "/body/more/1/bark"),
+        ({"pet": CAT, "perhaps": {"kind": "dog"}}, "/body/perhaps/bark"),
+        ({"pet": CAT, "untagged": {"bark": True}}, "/body/untagged/weight"),
+        ({"pet": CAT, "untagged": 1}, "/body/untagged"),
+        ({"pet": CAT, "mixed": [{"weight": "x"}]}, "/body/mixed"),
+        ({"pet": CAT, "mixed": {}}, "/body/mixed"),
+        ({"pet": CAT, "named": "x"}, "/body/named"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_a_union_is_told_with_the_branch_as_the_framework_does(
+    own_pets: Mock, body: Json, pointer: str
+) -> None:
+    sent = json.dumps(body).encode()
+    theirs = call(pets, "POST", "/pets", headers=[("content-type", JSON)], body=sent)
+    ours = ask(own_pets.handle, "POST", "/pets", body)
+    assert (theirs.status, ours.status) == (422, 422)
+    assert value(ours) == json.loads(theirs.body)
+    assert (header(ours, "x-mock-pointer") or "").split(",")[0] == pointer
+
+
+def test_branches_without_a_mapping_are_told_apart_by_their_own_fields_or_names(tmp_path: Path) -> None:
+    body = {"kind": "Dog"}
+    for kind in ({"const": "Dog"}, {"enum": ["Dog"]}, {"type": "string"}):
+        document = copy.deepcopy(pets.openapi())
+        document["components"]["schemas"]["Dog"]["properties"]["kind"] = kind
+        document["components"]["schemas"]["TakenPets"]["properties"]["pet"]["discriminator"] = {"propertyName": "kind"}
+        mock = Mock(Settings(seed=0, contract=str(write_document(tmp_path, document))))
+        (detail,) = value(ask(mock.handle, "POST", "/pets", {"pet": body}))["detail"]
+        assert detail["loc"] == ["body", "pet", "Dog", "bark"]

@@ -46,6 +46,11 @@ class ServerInfo(NamedTuple):
         return self.health is not None
 
     @property
+    def takes_any_key(self) -> bool:
+        """Whether it is a mock that takes every key, or asks for none; a mock that says nothing of it is one."""
+        return self.is_mock and self.health.get("keys") != "one"
+
+    @property
     def plays(self) -> bool:
         """Whether it keeps sessions, as far as it says."""
         return not self.is_mock or self.health.get("answers") == "simulated"
@@ -153,7 +158,7 @@ def check_any(
             part = with_state(part, contracts)
         options = Options(
             key=key or ANY_KEY,
-            is_known_key=key not in (None, ANY_KEY) and not found.is_mock,
+            is_known_key=key not in (None, ANY_KEY) and not found.takes_any_key,
             left_out=left_out(contracts, operations),
             key_env=key_env,
             part=part,
