@@ -92,6 +92,8 @@ class Change(Value, frozen=True):
     """Whether it is too small to be refused for its bytes; a record that is there is not measured again for it."""
     reserve: int = 0
     """How many bytes are to follow, for which there must be room, too."""
+    at: str = ""
+    """The time that it says, as a text that sorts by time; changes of a scope follow each other in that order."""
 
 
 Update: TypeAlias = Callable[[Record | None, bool], Change]

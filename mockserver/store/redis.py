@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
+from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -34,6 +35,12 @@ _OLD_KEYS = ("scopes", "journals", "planners")
 _PATIENCE = 2.0
 """Seconds to wait for an answer from Redis."""
 
+_REST = 0.2
+"""Seconds for which it is not asked again after it has not answered in time."""
+
+_LATE_TRIES = 20
+"""How often an update is retried because a change with a later time came first, as of a machine whose clock is fast."""
+
 _TRIES = 200
 """How often an update is retried when another process changed the record first."""
 
@@ -53,6 +60,7 @@ class RedisStore:
     def __init__(self, url: str, limits: Limits = DEFAULT_LIMITS) -> None:
         try:
             from redis import Redis, RedisError
+            from redis import TimeoutError as RedisTimeoutError
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
@@ -62,7 +70,9 @@ class RedisStore:
                 why=f"there is no module redis in {sys.executable}",
                 fix=install_command("redis"),
             ) from error
-        self._error = RedisError
+        self._error, self._timeout = RedisError, RedisTimeoutError
+        self._hangs_until = 0.0
+        """Until when calls fail at once, since one was not answered in time; 0 while Redis answers."""
         self._limits = limits
         try:
             self.url, prefix, address = _read_url(url)
@@ -98,16 +108,27 @@ class RedisStore:
             )
 
     def _ask(self, command: Callable[..., T], *arguments: object, **options: object) -> T:
-        """Ask Redis; every failure becomes a StoreError."""
+        """Ask Redis; every failure becomes a StoreError.
+
+        Where it has not answered in time, one call at a time tries again, and all others fail at once.
+        """
+        if self._hangs_until:
+            if monotonic() < self._hangs_until:
+                raise self._failure(f"it has not answered within {_PATIENCE:g} s, and is asked again soon")
+            self._hangs_until = monotonic() + _PATIENCE
         try:
-            return command(*arguments, **options)
+            result = command(*arguments, **options)
         except (self._error, OSError) as error:
-            raise StoreError(
-                "Redis cannot be used",
-                where=self.url,
-                why=str(error) or type(error).__name__,
-                fix="see that it runs there, takes the user and password of the URL, and has memory left",
-            ) from error
+            is_late = isinstance(error, self._timeout)
+            self._hangs_until = monotonic() + _REST if is_late else 0.0
+            raise self._failure(str(error) or type(error).__name__) from error
+        if self._hangs_until:
+            self._hangs_until = 0.0
+        return result
+
+    def _failure(self, why: str) -> StoreError:
+        fix = "see that it runs there, takes the user and password of the URL, and has memory left"
+        return StoreError("Redis cannot be used", where=self.url, why=why, fix=fix)
 
     def _run(self, script: str, scope: str, *arguments: str | bytes | int) -> Any:
         command, names = self._scripts[script]
@@ -131,16 +152,17 @@ class RedisStore:
         entered = turnstile.acquire(timeout=_PATIENCE)  # it only helps; where Redis hangs, nobody queues for long
         try:
             raw, gone = self._run(scripts.FIND, scope, _name(collection, id), 0)
-            for _ in range(_TRIES):
+            for tried in range(_TRIES):
                 old = _load(collection, id, raw) if raw else None
                 change = step(old, gone == 1)
                 new = change.record
                 if new is old and (new is None or not change.parts):
                     return old
-                status, *answer = self._commit(scope, collection, id, raw, gone, old, change)
+                at = change.at if tried < _LATE_TRIES else ""
+                status, *answer = self._commit(scope, collection, id, raw, gone, old, change, at)
                 if status == b"done":
                     return None if new is None else placed(collection, id, new, answer[0])
-                if status != b"again":
+                if status not in (b"again", b"late"):
                     what = status.decode()
                     raise StoreFullError(what, getattr(self._limits, what))
                 raw, gone = answer
@@ -155,7 +177,7 @@ class RedisStore:
         )
 
     def _commit(
-        self, scope: str, collection: str, id: str, raw: bytes, gone: int, old: Record | None, change: Change
+        self, scope: str, collection: str, id: str, raw: bytes, gone: int, old: Record | None, change: Change, at: str
     ) -> list[Any]:
         new = change.record
         parts = [each for number, values in change.parts for each in (number, dump_json(values))]
@@ -180,6 +202,7 @@ class RedisStore:
             len(line) + len(id),
             int(change.minor),
             change.reserve,
+            at,
             *parts,
         )
         return answer

@@ -7,7 +7,8 @@ LAYOUT = "2:"
 #   scopes         hash  scope -> how many records it has
 #   count          int   the records of all scopes
 #   bytes          int   the bytes of all scopes
-#   meta:SCOPE     hash  seq, seed; burials, which puts the ids that are gone in order; bytes, of its records
+#   meta:SCOPE     hash  seq, seed; burials, which puts the ids that are gone in order; bytes, of its records;
+#                        at, the time of its last change
 #   counters:SCOPE hash  name -> counted
 #   records:SCOPE  hash  NAME -> "SEQ [GROUP, DATA]", where SEQ has 16 digits
 #   sizes:SCOPE    hash  NAME -> the bytes of the record, without and with its parts
@@ -103,7 +104,7 @@ return found
 # The parts follow as pairs.
 COMMIT = """
 local scope, collection, id, expected, was_gone, record, before, after, bury, most_scopes, most_records,
-  most_gone, most_record, most_bytes, own, minor, reserve = unpack(ARGV, 1, 17)
+  most_gone, most_record, most_bytes, own, minor, reserve, at = unpack(ARGV, 1, 18)
 local name = collection .. ':' .. id
 local raw = redis.call('HGET', records, name) or ''
 local is_gone = redis.call('ZSCORE', gone, name) and '1' or '0'
@@ -114,13 +115,14 @@ if raw == '' then
   end
   if tonumber(redis.call('GET', count) or 0) >= tonumber(most_records) then return {'records'} end
 end
+if at ~= '' and at < (redis.call('HGET', meta, 'at') or '') then return {'late', raw, tonumber(is_gone)} end
 local had_own, had = string.match(redis.call('HGET', sizes, name) or '0 0', '^(%d+) (%d+)$')
 local grown = -had
 if record ~= '' then
   if had ~= '0' and minor == '1' then own = had_own end
   grown = own - had_own
   local seen = {}
-  for i = 18, #ARGV, 2 do
+  for i = 19, #ARGV, 2 do
     local number = digits(ARGV[i])
     grown = grown + #ARGV[i + 1] - (seen[number] or redis.call('HSTRLEN', parts, name .. ':' .. number))
     seen[number] = #ARGV[i + 1]
@@ -130,6 +132,7 @@ if record ~= '' then
     if (redis.call('GET', bytes) or 0) + grown + reserve > tonumber(most_bytes) then return {'store_bytes'} end
   end
 end
+if at ~= '' then redis.call('HSET', meta, 'at', at) end
 local seq = record ~= '' and redis.call('HINCRBY', meta, 'seq', 1)
 if grown ~= 0 then
   redis.call('INCRBY', bytes, grown)
@@ -158,7 +161,7 @@ if record == '' then
   end
   return {'done', 0}
 end
-for i = 18, #ARGV, 2 do
+for i = 19, #ARGV, 2 do
   local number = digits(ARGV[i])
   redis.call('HSET', parts, name .. ':' .. number, ARGV[i + 1])
   redis.call('ZADD', order, 0, place(name, number))

@@ -11,6 +11,7 @@ from mockserver.control import admin
 from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.request import validate
 from mockserver.settings import Settings, options_of
+from mockserver.store import redis, sqlite_file
 from mockserver.store.base import Limits
 from tests.strategies import ROOT
 
@@ -30,6 +31,8 @@ FIXED = {
     "sessions on a page": sessions.LONGEST_PAGE,
     "bytes of a value of which each error is named": validate.DETAILED,
     "levels to which a refused value is shown": validate.DEEPEST,
+    "seconds for an answer of Redis": redis._PATIENCE,
+    "seconds for another process that writes to the SQLite file": sqlite_file._PATIENCE,
     "characters matched by a pattern that needs backtracking": pattern.LONGEST,
 }
 """The fixed bounds, by what the page calls them."""

@@ -148,6 +148,7 @@ def test_nothing_imports_the_command() -> None:
             {
                 "clock",
                 "data",
+                "store.redis",
                 "store.sqlite_file",
                 *(f"server.{name}" for name in ("asgi", "transport", "uvicorn", "wire")),
             },

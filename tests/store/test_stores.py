@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mockserver.errors import StoreError, StubError
+from mockserver.store import redis as store_redis
 from mockserver.store import sqlite_file as store_sqlite
 from mockserver.store.base import Change, Counters, Found, Limits, Record, Store
 from mockserver.store.memory import MemoryStore
@@ -69,6 +71,30 @@ def test_no_thread_loses_an_update_or_shares_a_count(doors: Doors) -> None:
 
     assert sorted(at_once(write, 160)) == list(range(1, 161))
     judge_parts(both[0], {f"{number}" for number in range(160)})
+
+
+def test_the_order_of_changes_is_that_of_their_times(doors: Doors) -> None:
+    both, clock = doors(), count()
+
+    def write(number: int) -> None:
+        def step(*_: object) -> Change:
+            at = f"{next(clock):09}"
+            time.sleep(0.001 * (number % 3))  # so that others come first
+            return Change(Record(COLLECTION, f"{number}", {"at": at}), at=at)
+
+        both[number % 2].update(SCOPE, COLLECTION, f"{number}", step)
+
+    at_once(write, 100)
+    times = [record.data["at"] for record in both[0].page(SCOPE, COLLECTION, None, None, 1_000)]
+    assert len(times) == 100
+    assert times == sorted(times, reverse=True)
+
+
+def test_a_machine_whose_clock_is_late_is_not_refused(doors: Doors) -> None:
+    first, other = doors()
+    for store, at in ((first, "2"), (other, "1")):
+        store.update(SCOPE, COLLECTION, at, lambda *_, at=at: Change(Record(COLLECTION, at, {}), at=at))
+    assert [record.id for record in first.page(SCOPE, COLLECTION, None, None, 10)] == ["1", "2"]
 
 
 def writer(url: str, name: str, parts: int) -> subprocess.Popen[str]:
@@ -440,9 +466,32 @@ def test_a_redis_that_stops_is_told_and_one_that_returns_is_used(redis: RedisSer
     assert store.count(SCOPE, COUNTER) == 1
     with redis.hanging():
         assert "Timeout" in refused(lambda: store.find(SCOPE, COLLECTION, ID))
+    time.sleep(store_redis._REST)
     store.update(SCOPE, COLLECTION, ID, add)
     judge_parts(store, {"x"})
     store.drop(SCOPE)
+    store.close()
+
+
+def test_a_redis_that_hangs_is_waited_for_once_and_no_longer_once_it_answers(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SteppingClock(0)
+    monkeypatch.setattr(store_redis, "monotonic", clock)
+    monkeypatch.setattr(store_redis, "_PATIENCE", 0.3)
+    store = RedisStore(redis.url)
+    for _ in range(2):
+        with redis.hanging():
+            assert "Timeout" in refused(lambda: store.find(SCOPE, COLLECTION, ID))
+            for call in every_call(store):  # none of which is sent: it would run once Redis goes on
+                assert "it has not answered within 0.3 s" in refused(call)
+            clock.now += store_redis._REST
+            told = at_once(lambda _: refused(lambda: store.count(SCOPE, COUNTER)), THREADS)
+            assert sorted("Timeout" in each for each in told) == [False] * (THREADS - 1) + [True], "one tries again"
+        clock.now += store_redis._REST
+        store.drop(SCOPE)
+        assert store.count(SCOPE, COUNTER) == 1
+        store.drop(SCOPE)
     store.close()
 
 

@@ -120,16 +120,18 @@ def create(chat: ChatContext, call: Call) -> Draft:
     def step(old: Record | None, gone: bool) -> Change:
         if old is not None or gone:
             return Change(old)
+        at = chat.clock()
         return Change(
             new_session(
                 session_id,
-                chat.clock(),
+                at,
                 project_id=_project(call),
                 index_ids=body.get("index_ids"),
                 shared_access=shared_access,
                 issued=True,
                 born=number,
-            )
+            ),
+            at=at,
         )
 
     while True:
@@ -147,9 +149,10 @@ def set_title(chat: ChatContext, call: Call) -> Draft:
 
 
 def _titled(chat: ChatContext, title: str, old: Record) -> Change:
-    data = {**old.data, "title": title, "updated_at": chat.clock()}
+    at = chat.clock()
+    data = {**old.data, "title": title, "updated_at": at}
     is_minor = old.seq > 0 and len(title) <= MINOR_TITLE
-    return Change(record=Record(collection=SESSIONS, id=old.id, data=data, group=old.group), minor=is_minor)
+    return Change(record=Record(collection=SESSIONS, id=old.id, data=data, group=old.group), minor=is_minor, at=at)
 
 
 def get_summary(chat: ChatContext, call: Call) -> Draft:
@@ -292,9 +295,9 @@ def _answer(chat: ChatContext, call: Call, session: Record) -> Draft:
 
 
 def _updated(chat: ChatContext, session: Record, part: Part | None = None, **news: Json) -> Change:
-    news["updated_at"] = chat.clock()
+    news["updated_at"] = at = chat.clock()
     made = Record(SESSIONS, session.id, {**session.data, **news}, session.group)
-    return Change(made) if part is None else Change(made, (part,))
+    return Change(made, () if part is None else (part,), at=at)
 
 
 class _UnbornError(Exception):
