@@ -31,7 +31,7 @@ from mockserver.redact import Redactor
 from mockserver.request.validate import RequestValidator
 from mockserver.settings import Settings, words_of
 from mockserver.sse import PLAIN
-from mockserver.store.base import Part, Record, Store
+from mockserver.store.base import Asked, Given, Part, Record, Store
 from mockserver.store.open import limits_of, open_store
 from mockserver.stub.rules import StubRules, Taken, finished, read_stubs
 
@@ -156,6 +156,10 @@ class Mock:
     def waits(self) -> bool:
         """Return whether the next answer is likely to wait for the store."""
         return self.store.waits
+
+    def at_once(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call a function of the mock whose thread must not wait; StoreBusyError if it would have to for the store."""
+        return self.store.at_once(function, asked)
 
     def declared_headers(self) -> set[str]:
         """Return the names of the header fields that the answers of the contracts in force declare."""

@@ -11,6 +11,8 @@ MockserverError
      ├─ BindError        an address that cannot be listened on
      └─ StoreError       a store that cannot be reached, at start or later (then 503)
          └─ StoreFullError        a store that has no room for one more
+
+StoreBusyError is none of them: it is raised to a caller that must not wait, and is never seen by users.
 """
 
 from collections.abc import Iterable
@@ -71,6 +73,10 @@ class BindError(StartError):
 
 class StoreError(StartError):
     """A store that cannot be reached, at start or later."""
+
+
+class StoreBusyError(Exception):
+    """A call had to wait, which its caller must not; nothing was done so far, so that it can be made in a thread."""
 
 
 class StoreFullError(StoreError):

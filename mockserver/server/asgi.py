@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from mockserver.delivery import KEEP_ALIVE, RAW_SEND, connection_of, hang_up, pieces, without_chunks
+from mockserver.errors import StoreBusyError
 from mockserver.messages import (
     CONTROL,
     LONGEST_TARGET,
@@ -70,6 +71,9 @@ class Answering(Protocol):
     def waits(self) -> bool:
         """Whether the next answer is likely to wait, so that it should be made in a thread."""
 
+    def at_once(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call a function of it whose thread must not wait; StoreBusyError if it would have to."""
+
     def handle(self, request: Request) -> Response:
         """Answer a request."""
 
@@ -123,10 +127,7 @@ class App:
         if isinstance(body, bytes):
             request = Request(method=method, path=path, query=query, headers=headers, body=body, root=root)
             pool = self._pool
-            if pool is None or not self._mock.waits:
-                response = self._handle(request)
-            else:
-                response = await _elsewhere(pool, self._handle, request)
+            response = self._handle(request) if pool is None else await self._in_turn(pool, self._handle, request)
         elif body is None:  # the client left before it had sent everything
             return
         else:
@@ -158,9 +159,18 @@ class App:
     def _handle(self, request: Request) -> Response:
         try:
             return self._mock.handle(request)
+        except StoreBusyError:
+            raise
         except Exception as error:
             log.exception("the mock failed at %s %s", request.method, request.path)
             return self._mock.failed(request, error)
+
+    async def _in_turn(self, pool: ThreadPoolExecutor, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call a function of the mock here if it need not wait, else in a thread."""
+        if not self._mock.waits:
+            with suppress(StoreBusyError):
+                return self._mock.at_once(function, asked)
+        return await _elsewhere(pool, function, asked)
 
     async def _deliver(
         self, response: Response, delivery: Delivery, scope: Scope, receive: Receive, send: Send
@@ -218,9 +228,8 @@ class App:
     async def _close(self, stream: Stream, sent: int) -> bytes:
         """Close a stream, which records what was sent."""
         try:
-            if self._pool is not None and self._mock.waits:
-                return await _elsewhere(self._pool, stream.close, sent)
-            return stream.close(sent)
+            pool = self._pool
+            return stream.close(sent) if pool is None else await self._in_turn(pool, stream.close, sent)
         except Exception:
             log.exception("the mock failed at the end of a stream")
             return b""

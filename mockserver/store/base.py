@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import orjson
 from msgspec import structs
@@ -10,6 +10,9 @@ from msgspec import structs
 from mockserver.errors import StoreFullError, StubError
 from mockserver.messages import Json, Value
 from mockserver.settings import MOST_EXCHANGES, MOST_JOURNAL_BYTES, MOST_RECORD_BYTES, MOST_STORE_BYTES
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
 
 Part: TypeAlias = tuple[int, Sequence[Json]]
 """A numbered piece of what belongs to a record: what is too long to be rewritten with each change."""
@@ -150,6 +153,9 @@ class Store(Protocol):
     @property
     def waits(self) -> bool:
         """Whether the next call is likely to wait, so that it should be made in a thread."""
+
+    def at_once(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call a function whose thread must not wait; StoreBusyError if it would have to before it changes anything."""
 
     # Records
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, dropwhile, islice
 from threading import Lock
 
@@ -12,10 +12,12 @@ from mockserver.errors import StoreFullError
 from mockserver.messages import Json
 from mockserver.store.base import (
     DEFAULT_LIMITS,
+    Asked,
     Change,
     Counters,
     Entry,
     Found,
+    Given,
     Limits,
     Part,
     Record,
@@ -303,6 +305,10 @@ class MemoryStore(MemoryLog):
 
     def __len__(self) -> int:
         return self._count
+
+    def at_once(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call a function; it never waits."""
+        return function(asked)
 
     def _scope(self, scope: str, more: int = 0) -> _Scope:
         """Return a scope, made if it is not there, if there is room for it and for so many more records."""

@@ -12,10 +12,12 @@ from mockserver.messages import Json
 from mockserver.store import redis_scripts as scripts
 from mockserver.store.base import (
     DEFAULT_LIMITS,
+    Asked,
     Change,
     Counters,
     Entry,
     Found,
+    Given,
     Limits,
     Record,
     StoredStub,
@@ -96,6 +98,10 @@ class RedisStore:
         self._scripts = {text: (self.redis.register_script(whole), keys) for text, whole, keys in parts}
         # Threads that change the same record wait here, since of those who try at once only one succeeds.
         self._turnstiles = tuple(Lock() for _ in range(64))
+
+    def at_once(self, function: Callable[[Asked], Given], asked: Asked) -> Given:
+        """Call a function; this store always waits."""
+        return function(asked)
 
     def _refuse_old_layout(self, prefix: str) -> None:
         if self._ask(self.redis.exists, *(prefix + key for key in _OLD_KEYS)):

@@ -316,6 +316,11 @@ class SqliteStore(_SqliteRecords, MemoryLog):
         MemoryLog.__init__(self, limits)
         _SqliteRecords.__init__(self, path, limits)
 
+    def claim(self, scope: str, key: str, most: int | None = None) -> int:
+        """Add one to the uses of a key."""
+        self._changed = True
+        return MemoryLog.claim(self, scope, key, most)
+
     def drop(self, scope: str) -> None:
         """Forget all of a scope."""
         self.clear_records(scope)

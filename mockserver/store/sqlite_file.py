@@ -4,12 +4,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from threading import Lock
-from time import monotonic
+from threading import Lock, get_ident
+from time import monotonic, sleep
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from mockserver.errors import StoreError
+from mockserver.errors import StoreBusyError, StoreError
 
 VERSION = 3
 """The version of the tables below."""
@@ -46,6 +46,7 @@ INSERT INTO total VALUES (0, 0, 0)
 """
 
 T = TypeVar("T")
+Asked = TypeVar("Asked")
 Work: TypeAlias = Callable[[sqlite3.Connection], T]
 
 _PATIENCE = 2.0
@@ -53,6 +54,9 @@ _PATIENCE = 2.0
 
 _HASTE = 0.05
 """The same after it was waited for in vain, until a call succeeds: else each caller waits for all before it."""
+
+_GLANCE = 0.01
+"""The same for a caller that must not wait, and for all before they wait longer."""
 
 _LONG = 0.02
 """Seconds from which on a call has waited."""
@@ -72,8 +76,9 @@ class SqliteFile:
     """An SQLite file, asked by one caller at a time."""
 
     # One connection, one caller at a time: SQLite lets one write at a time in any case, and who waits for a lock of
-    # Python's is woken at once, where SQLite would have it sleep and look again.
-    threads = 1
+    # Python's is woken at once, where SQLite would have it sleep and look again. So threads are for those who wait for
+    # another process, and let others have the connection meanwhile.
+    threads = 16
     shared = True
 
     @property
@@ -91,6 +96,18 @@ class SqliteFile:
         self._waited, self._patience = -_CAUTION, _PATIENCE
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._hurried = 0
+        """The thread that must not wait; 0 for none."""
+        self._changed = False
+        """Whether anything was changed since its call began."""
+
+    def at_once(self, function: Callable[[Asked], T], asked: Asked) -> T:
+        """Call a function whose thread must not wait; StoreBusyError if it would have to before it changes anything."""
+        self._hurried, self._changed = get_ident(), False
+        try:
+            return function(asked)
+        finally:
+            self._hurried = 0
 
     def _connected(self) -> sqlite3.Connection:
         """Return a connection to the file that now has the name: writes to a removed file would be lost."""
@@ -127,6 +144,7 @@ class SqliteFile:
             connection.execute("PRAGMA synchronous = NORMAL")  # the system keeps what a killed process has written
             connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: copied back, and waited for, less often
             connection.execute("PRAGMA cache_size = -16000")
+            connection.execute(f"PRAGMA busy_timeout = {int(_GLANCE * 1000)}")
         except BaseException:
             connection.close()
             raise
@@ -170,30 +188,47 @@ class SqliteFile:
         return self._do(lambda connection: connection.execute(text, values).fetchall(), "BEGIN")
 
     def _do(self, work: Work[T], begin: str = "BEGIN IMMEDIATE") -> T:
-        """Run a function as one transaction."""
+        """Run a function as one transaction; while another process writes, calls that need not wait go on."""
         begun = monotonic()
-        with self._lock:
-            try:
-                connection = self._connected()
-                connection.execute(begin)
+        while True:
+            with self._lock:
                 try:
-                    result = work(connection)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                self._wait_at_most(_HASTE)
-                raise self._error("the store cannot be used", why=str(error), fix=_USABLE) from error
-            finally:
-                ended = monotonic()
-                self._waited = ended if ended - begun > _LONG else self._waited
-            if self._patience != _PATIENCE:
-                self._wait_at_most(_PATIENCE)
-            return result
+                    connection = self._connected()
+                    if self._begin(connection, begin, begun):
+                        result = self._finish(connection, work)
+                        self._changed = self._changed or begin != "BEGIN"
+                        return result
+                except sqlite3.Error as error:
+                    self._patience = _HASTE
+                    raise self._error("the store cannot be used", why=str(error), fix=_USABLE) from error
+                finally:
+                    ended = monotonic()
+                    self._waited = ended if ended - begun > _LONG else self._waited
+            sleep(_GLANCE)
 
-    def _wait_at_most(self, seconds: float) -> None:
-        self._patience = seconds
-        if self._connection is not None:
-            self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+    def _begin(self, connection: sqlite3.Connection, begin: str, begun: float) -> bool:
+        """Begin a transaction, and return whether it could, which it cannot while another process writes."""
+        try:
+            connection.execute(begin)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            self._waited = monotonic()  # others are not to try without a thread meanwhile
+            if self._hurried == get_ident() and not self._changed:
+                raise StoreBusyError from None
+            if self._waited - begun > self._patience:
+                raise
+            return False
+        return True
+
+    def _finish(self, connection: sqlite3.Connection, work: Work[T]) -> T:
+        """Run a function in the transaction that was begun."""
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._patience = _PATIENCE
+        return result
