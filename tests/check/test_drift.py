@@ -187,13 +187,13 @@ PLANTED: dict[str, Planted] = {
     ),
     "a parameter optional": one(f"{PLACE}/parameters/1/required", GONE, "parameter-optional", "harmless"),
     "a parameter's type": one(
-        f"{PLACE}/parameters/2/schema", {"type": "integer"}, "type-changed", "breaking", "/request/header/X-Trace"
+        f"{PLACE}/parameters/2/schema", {"type": "integer"}, "type-narrowed", "breaking", "/request/header/X-Trace"
     ),
     "a shared parameter's limit": one(
         "/components/parameters/Shared/schema", {"type": "string", "maxLength": 3}, "limit-tightened", "breaking"
     ),
     "a parameter's style": one(f"{PLACE}/parameters/0/style", "pipeDelimited", "parameter-style-changed", "breaking"),
-    "a parameter's explode": one(f"{PLACE}/parameters/0/explode", False, "parameter-style-changed", "breaking"),
+    "a parameter's explode": one(f"{PLACE}/parameters/0/explode", False, "parameter-style-changed", "harmless"),
     "a parameter's deprecation": one(f"{PLACE}/parameters/0/deprecated", True, "deprecated", "harmless"),
     "a parameter's description": one(f"{PLACE}/parameters/0/description", "x", "description-changed", "harmless"),
     "a parameter's example": one(f"{PLACE}/parameters/0/example", "x", "example-changed", "harmless"),
@@ -294,8 +294,8 @@ PLANTED: dict[str, Planted] = {
     "a sure header less": one(f"{REPLY}/headers/X-Always", GONE, "header-withdrawn", "breaking"),
     "a header sure": one(f"{REPLY}/headers/X-Maybe/required", True, "header-required", "harmless"),
     "a header unsure": one(f"{REPLY}/headers/X-Always/required", False, "header-optional", "breaking"),
-    "a header's type": one(f"{REPLY}/headers/X-Maybe/schema", {"type": "integer"}, "type-changed", "breaking"),
-    "a header's style": one(f"{REPLY}/headers/X-Maybe/explode", True, "parameter-style-changed", "breaking"),
+    "a header's type": one(f"{REPLY}/headers/X-Maybe/schema", {"type": "integer"}, "type-narrowed", "harmless"),
+    "a header's style": one(f"{REPLY}/headers/X-Maybe/explode", True, "parameter-style-changed", "harmless"),
     "a header's deprecation": one(f"{REPLY}/headers/X-Maybe/deprecated", True, "deprecated", "harmless"),
 }
 """What is changed, by what it is called in a test."""

@@ -157,7 +157,17 @@ def _compare_parameter(run: Comparison, a: Node, b: Node, at: At) -> None:
         run.tell("parameter-renamed", at, (a.said("name"), b.said("name")), text, a.node["name"], b.node["name"])
     _compare_styles(run, a, b, at)
     compare_texts_of(run, a, b, at)
-    _compare_held(run, a, b, at)
+    _compare_written(run, a, b, at)
+
+
+def _compare_written(run: Comparison, a: Node, b: Node, at: At) -> None:
+    """Compare what a parameter or a header holds, which is written as a text, or in a media type."""
+    was, now = ("content" if "content" in each.node else "schema" for each in (a, b))
+    if was == now:
+        _compare_held(run, a, b, at._replace(is_text=was == "schema"))
+    else:
+        text = f"it was written by its {was}, and is by its {now}"
+        run.tell("parameter-style-changed", at, (a.pointer, b.pointer), text, was, now, detail="content")
 
 
 def _compare_styles(run: Comparison, a: Node, b: Node, at: At) -> None:
@@ -168,8 +178,23 @@ def _compare_styles(run: Comparison, a: Node, b: Node, at: At) -> None:
         if key == "explode" and not is_same:
             was, now = a.node.get(key), b.node.get(key)
         if was != now:
+            is_idle = key == "explode" and is_same and _are_single(run, a, b)
+            worse: Severity | None = "harmless" if is_idle or (key in _FREEDOMS and now is True) else None
             text = f"{key} went from {format_value(was)} to {format_value(now)}"
-            run.tell("parameter-style-changed", at, (a.said(key), b.said(key)), text, was, now, detail=key)
+            run.tell(
+                "parameter-style-changed", at, (a.said(key), b.said(key)), text, was, now, detail=key, severity=worse
+            )
+
+
+_FREEDOMS = ("allowReserved", "allowEmptyValue")
+"""What lets callers write more, and takes all that was right without it."""
+
+
+def _are_single(run: Comparison, a: Node, b: Node) -> bool:
+    """Return whether a parameter is no list and no object, in both, so that there is nothing to explode."""
+    held = [views.of(join(each.pointer, "schema")) for views, each in ((run.a, a), (run.b, b)) if "schema" in each.node]
+    scalars = frozenset(("string", "integer", "number", "boolean"))
+    return len(held) == 2 and all(each.types and each.types <= scalars for each in held)
 
 
 def _style(node: Mapping[str, Json]) -> str:
@@ -308,7 +333,7 @@ def _compare_headers(run: Comparison, a: Node, b: Node, at: At) -> None:
             _compare_required(run, "header", f"header {name}", one, other, inner)
             _compare_styles(run, one, other, inner)
             compare_texts_of(run, one, other, inner)
-            _compare_held(run, one, other, inner)
+            _compare_written(run, one, other, inner)
         else:
             new, gone = f"the header {name} is new", f"the header {name} is gone"
             worse: Severity | None = "breaking" if one.must_be else None

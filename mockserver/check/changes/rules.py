@@ -146,6 +146,8 @@ RULES: Mapping[str, Rule] = {
     "pattern-added": Rule(B, H, "A text must match a pattern.", "patterns"),
     "pattern-withdrawn": Rule(H, R, "A text need not match a pattern any more.", "patterns"),
     "pattern-changed": Rule(B, R, "A text must match another pattern.", "patterns"),
+    "pattern-tightened": Rule(B, H, "A text must match a pattern that takes less.", "patterns"),
+    "pattern-loosened": Rule(H, R, "A text must match a pattern that takes more.", "patterns"),
     "format-added": Rule(B, H, "A value must have a format.", "formats"),
     "format-withdrawn": Rule(H, R, "A value need not have a format any more.", "formats"),
     "format-changed": Rule(B, R, "A value must have another format.", "formats"),
@@ -206,10 +208,12 @@ class At(NamedTuple):
 
     direction: Direction
     where: str
+    is_text: bool = False
+    """Whether values are written as texts without a type: 1 in a query may be a number or a string."""
 
     def into(self, *parts: str | int) -> "At":
         """Return a place further in."""
-        return At(self.direction, join(self.where, *parts))
+        return At(self.direction, join(self.where, *parts), self.is_text)
 
 
 Pair: TypeAlias = tuple[str | None, str | None]

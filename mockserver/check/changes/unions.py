@@ -137,19 +137,48 @@ def _taken(views: Views, view: View) -> list[Member]:
 
 def _compare(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> Matched:
     """Compare members that match, record those that do not, and return the matches."""
-    matched = match(ours, theirs)
+    matched = _matched_within(run, ours, theirs, compare)
     for one, other in matched:
         compare(run, ours[one].view, theirs[other].view, at)
     for index in sorted(set(range(len(ours))) - {one for one, _ in matched}):
-        run.tell("variant-withdrawn", at, (ours[index].pointer, None), f"the member {ours[index].title} is gone")
+        is_kept = any(_takes(run, each, ours[index], compare) for each in theirs)
+        text = f"the member {ours[index].title} is gone{', and another takes what it took' if is_kept else ''}"
+        less: Severity = _RISKY if at.direction == "request" and _has_fields(ours[index]) else "harmless"
+        run.tell("variant-withdrawn", at, (ours[index].pointer, None), text, severity=less if is_kept else None)
     known: set[str] = set().union(*({"any"} if each.view.types is None else each.view.types for each in ours))
     for index in sorted(set(range(len(theirs))) - {other for _, other in matched}):
         types = theirs[index].view.types or frozenset()
         is_foreign = at.direction == "response" and "any" not in known and not types <= known
         text = f"the member {theirs[index].title} is new{', of a type that no other has' if is_foreign else ''}"
-        worse: Severity | None = "breaking" if is_foreign else None
+        others = () if _has_fields(theirs[index]) else ours
+        is_known = any(_takes(swapped(run), each, theirs[index], compare) for each in others)
+        worse: Severity | None = "breaking" if is_foreign else "harmless" if is_known else None
         run.tell("variant-added", at, (None, theirs[index].pointer), text, severity=worse)
     return matched
+
+
+def _matched_within(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], compare: Compare) -> Matched:
+    """Match members, and of those that are left, one with another that takes all that it takes, or the other way."""
+    matched = dict(match(ours, theirs))
+    for left, one in enumerate(ours):
+        free = [right for right in range(len(theirs)) if right not in matched.values()]
+        for right in free if left not in matched else ():
+            if _takes(run, theirs[right], one, compare) or _takes(swapped(run), one, theirs[right], compare):
+                matched[left] = right
+                break
+    return sorted(matched.items())
+
+
+def _has_fields(member: Member) -> bool:
+    """Return whether a member may be an object, whose fields may come to mean nothing in another."""
+    return member.view.types is None or "object" in member.view.types
+
+
+def _takes(run: Comparison, member: Member, other: Member, compare: Compare) -> bool:
+    """Return whether it is certain that a member of B takes all that a member of A does."""
+    ours, theirs = dict(member.tag), dict(other.tag)
+    is_other = any(theirs.get(name, value) != value for name, value in ours.items())
+    return not is_other and is_within(run, other.view, member.view, compare)
 
 
 def match(ours: Sequence[Member], theirs: Sequence[Member]) -> Matched:

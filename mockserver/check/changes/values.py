@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
+from mockserver.check.changes.patterns import is_pattern_within
 from mockserver.check.changes.rules import At, Comparison, Severity
 from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import (
@@ -19,6 +20,7 @@ from mockserver.contract.resolved import (
     types_text,
     values,
 )
+from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 
 NOTED: Mapping[str, tuple[str, ...]] = {
@@ -109,8 +111,45 @@ def compare_types(run: Comparison, a: View, b: View, at: At) -> bool:
         rule = "type-widened"
     elif b.types is not None and (a.types is None or b.types < a.types):
         rule = "type-narrowed"
+    elif at.is_text and _takes_texts_of(b, a):
+        rule = "type-widened"
+    elif at.is_text and _takes_texts_of(a, b):
+        rule = "type-narrowed"
     run.tell(rule, at, spots("type", a, b), f"the type went from {was} to {now}", was, now)
     return a.types is None or b.types is None or bool(a.types & b.types)
+
+
+_SCALARS = frozenset(("string", "integer", "number", "boolean"))
+
+
+def _takes_texts_of(view: View, other: View) -> bool:
+    """Return whether a schema takes whatever another does where values are written as texts: it takes any string."""
+    is_any_text = "string" in (view.types or ()) and not view.unions and values(view) is None
+    asked = any(keywords(view, key) for key in ("pattern", "format", "maxLength", "not", "if"))
+    least = max((each.value for each in keywords(view, "minLength")), default=0)
+    return is_any_text and not asked and least <= 1 and other.types is not None and other.types <= _SCALARS
+
+
+def are_listed(a: View, b: View) -> bool:
+    """Return whether one schema lists its values, and all of them hold what the other asks of numbers and texts."""
+    was, now = values(a), values(b)
+    checks = [(was, b)] * (was is not None) + [(now, a)] * (now is not None)
+    return bool(checks) and all(_hold(found, view) for found, view in checks if found is not None)
+
+
+_ASKED = (
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minLength", "maxLength", "pattern"),
+)
+
+
+def _hold(found: Mapping[str, Json], view: View) -> bool:
+    """Return whether values hold the limits and patterns of a schema."""
+    if any(isinstance(each, dict | list) for each in found.values()) or keywords(view, "format"):
+        return False
+    asked = [{key: each.value} for key in _ASKED for each in keywords(view, key)]
+    schema = Schema({"allOf": asked} if asked else {}, "", "")
+    return all(map(schema.is_valid, found.values()))
 
 
 def compare_null(run: Comparison, a: View, b: View, at: At) -> None:
@@ -126,6 +165,10 @@ def compare_values(run: Comparison, a: View, b: View, at: At) -> None:
     """Compare the values that an enum or a const allows."""
     was, now = values(a), values(b)
     pair = _enum_spot(a), _enum_spot(b)
+    if was is None and now is not None:  # which may be both booleans
+        was = _booleans(a)
+    elif now is None and was is not None:
+        now = _booleans(b)
     if was is None or now is None:
         if now is not None:
             run.tell("enum-added", at, pair, f"only {_listed(now)} is allowed", None, list(now.values()))
@@ -141,6 +184,10 @@ def compare_values(run: Comparison, a: View, b: View, at: At) -> None:
         run.tell("enum-value-withdrawn", at, pair, message, was[key], detail=key)
     for key in [each for each in now if each not in was]:
         run.tell("enum-value-added", at, pair, f"the value {format_value(now[key])} is new", None, now[key], detail=key)
+
+
+def _booleans(view: View) -> dict[str, Json] | None:
+    return {key_of(each): each for each in (False, True)} if view.types == frozenset(("boolean",)) else None
 
 
 def _enum_spot(view: View) -> str:
@@ -300,10 +347,19 @@ def compare_texts(run: Comparison, a: View, b: View, at: At) -> None:
             change, message = "added", f"the {key} {_and(now - was)} is new"
         elif now < was:
             change, message = "withdrawn", f"the {key} {_and(was - now)} is gone"
-        elif key == "format" and len(was) == len(now) == 1:
-            change = "loosened" if new in WIDER_FORMATS.get(old, ()) else change
-            change = "tightened" if old in WIDER_FORMATS.get(new, ()) else change
+        elif len(was) == len(now) == 1:
+            is_looser, is_tighter = _room(key, old, new), _room(key, new, old)
+            if is_looser and is_tighter:
+                continue  # the same in other words
+            change = "loosened" if is_looser else "tightened" if is_tighter else change
+            is_open = key == "pattern" and change == "changed"
+            message += "; which of them takes more was not decided" if is_open else ""
         run.tell(f"{key}-{change}", at, spots(key, a, b), message, old, new)
+
+
+def _room(key: str, one: str, other: str) -> bool:
+    """Return whether a pattern or format is known to take all that another takes."""
+    return other in WIDER_FORMATS.get(one, ()) if key == "format" else is_pattern_within(one, other)
 
 
 def _asked(key: str, view: View) -> set[str]:
