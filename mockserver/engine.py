@@ -226,7 +226,7 @@ class Mock:
         return response
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
-        """Reject a request that was not read to its end: 408, 413, 414, 431."""
+        """Reject a request that was not read to its end: 408, 413, 414, 431, 503."""
         return self._instead(request, too_much(status, message))
 
     def failed(self, request: Request, error: Exception) -> Response:

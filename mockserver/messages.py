@@ -306,6 +306,11 @@ def too_big(most: int) -> Refused:
     return 413, f"The body is longer than {most} bytes; --max-body sets the limit."
 
 
+def too_many(most: int) -> Refused:
+    """Reject a body while others take more than `most` bytes."""
+    return 503, f"The bodies in flight take more than {most} bytes: ask again, or raise --max-in-flight."
+
+
 HEADER = b"x-mock-scope"
 PREFIX = "/scope/"
 

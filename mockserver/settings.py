@@ -27,6 +27,9 @@ MOST_STORE_BYTES = 536_870_912
 MOST_JOURNAL_BYTES = 536_870_912
 """How many bytes all journals take at most by default."""
 
+MOST_IN_FLIGHT = 134_217_728
+"""How many bytes of request bodies are received at once by default."""
+
 LONGEST_BODY = 16_384
 """How many bytes of a body are recorded by default."""
 
@@ -76,6 +79,7 @@ class Settings:
     cors: bool = option(True, "Whether browsers on other origins are answered.")
     cors_origin: str | None = option(None, "The only origins that are answered, with credentials; commas between them.")
     max_body: int = option(1_048_576, "Longest request body, in bytes.", range=(0, None))
+    max_in_flight: int = option(MOST_IN_FLIGHT, "Most bytes of all bodies in flight.", range=(1, None))
     head_timeout: float = option(10.0, "Seconds that the head of a request may take to arrive.", range=(0.1, None))
     body_timeout: float = option(10.0, "Seconds that a request body may take to arrive.", range=(0, None))
     shutdown_timeout: int = option(3, "Seconds that open answers get to finish.", range=(1, None))

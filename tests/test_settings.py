@@ -53,6 +53,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "cors": ("false", False, "false"),
     "cors_origin": ("http://a, http://b", "http://a, http://b", '"http://a, http://b"'),
     "max_body": ("99", 99, "99"),
+    "max_in_flight": ("63", 63, "63"),
     "head_timeout": ("0.5", 0.5, "0.5"),
     "body_timeout": ("0.5", 0.5, "0.5"),
     "shutdown_timeout": ("2", 2, "2"),

@@ -39,8 +39,9 @@ def bad_scope(wrong: Finding) -> Draft:
 
 def too_much(status: int, message: str) -> Draft:
     """Reject a request that was not read to its end."""
-    finding = Finding("/body" if status in (408, 413) else "", "size", message, "client")
-    return Draft(status, {"detail": message}, findings=(finding,))
+    finding = Finding("/body" if status in (408, 413) else "", "size", message, "mock" if status == 503 else "client")
+    headers = ((b"retry-after", b"1"),) if status == 503 else ()
+    return Draft(status, {"detail": message}, headers=headers, findings=(finding,))
 
 
 def server_error(error: Exception) -> Draft:

@@ -27,6 +27,7 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
         declared=mock.declared_headers,
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
+        max_in_flight=settings.max_in_flight,
         access_log=settings.access_log,
         redactor=mock.redactor,
     )

@@ -30,8 +30,10 @@ from mockserver.messages import (
     known,
     too_big,
     too_long,
+    too_many,
 )
 from mockserver.redact import DEFAULT, Redactor
+from mockserver.settings import MOST_IN_FLIGHT
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -95,6 +97,7 @@ class App:
         cors: bool = True,
         max_body: int = 1_048_576,
         body_timeout: float = 10.0,
+        max_in_flight: int = MOST_IN_FLIGHT,
         access_log: bool = False,
         redactor: Redactor = DEFAULT,
         origins: Sequence[str] = (),
@@ -102,6 +105,7 @@ class App:
     ) -> None:
         self._mock, self._control = mock, control
         self._max_body, self._body_timeout = max_body, body_timeout
+        self._max_in_flight, self._in_flight = max_in_flight, 0
         self._cors, self._access_log, self._redactor = cors, access_log, redactor
         self._origins, self._declared = origins, declared
         self._table = HeaderTable()
@@ -127,7 +131,7 @@ class App:
         if isinstance(body, bytes):
             request = Request(method=method, path=path, query=query, headers=headers, body=body, root=root)
             pool = self._pool
-            response = self._handle(request) if pool is None else await self._in_turn(pool, self._handle, request)
+            response = self._handle(request) if pool is None else await self._handled(pool, request)
         elif body is None:  # the client left before it had sent everything
             return
         else:
@@ -164,6 +168,15 @@ class App:
         except Exception as error:
             log.exception("the mock failed at %s %s", request.method, request.path)
             return self._mock.failed(request, error)
+
+    async def _handled(self, pool: ThreadPoolExecutor, request: Request) -> Response:
+        """Answer a request that may have to wait; its body is in flight until then."""
+        size = len(request.body)
+        self._in_flight += size
+        try:
+            return await self._in_turn(pool, self._handle, request)
+        finally:
+            self._in_flight -= size
 
     async def _in_turn(self, pool: ThreadPoolExecutor, function: Callable[[Asked], Given], asked: Asked) -> Given:
         """Call a function of the mock here if it need not wait, else in a thread."""
@@ -260,25 +273,38 @@ class App:
             try:
                 async with asyncio.timeout(self._body_timeout):
                     message = message if waiting is None else await waiting
-                    message = await self._rest(message, receive)
+                    rest = await self._rest(message, receive)
             except TimeoutError:
                 return 408, "The body did not arrive in time."
             except asyncio.CancelledError:  # the server stops
                 return 408, "The body did not arrive before the server stopped."
+            if isinstance(rest, tuple):
+                return rest
+            message = rest
         if message["type"] == "http.disconnect":
             return None
         body: bytes = message.get("body", b"")
         return body if len(body) <= self._max_body else too_big(self._max_body)
 
-    async def _rest(self, message: Message, receive: Receive) -> Message:
-        """Read until the end, the limit, or until the client leaves; return everything as one message."""
+    async def _rest(self, message: Message, receive: Receive) -> Message | Refused:
+        """Read until the end, the limit, or until the client leaves; return everything as one message.
+
+        A body that is alone in flight is read however long it is.
+        """
         parts = [message.get("body", b"")]
         size = len(parts[0])
-        while message.get("more_body") and size <= self._max_body:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-        return {"type": message["type"], "body": b"".join(parts)}
+        self._in_flight += size
+        try:
+            while message.get("more_body") and size <= self._max_body:
+                if size < self._in_flight > self._max_in_flight:
+                    return too_many(self._max_in_flight)
+                message = await receive()
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                self._in_flight += len(parts[-1])
+            return {"type": message["type"], "body": b"".join(parts)}
+        finally:
+            self._in_flight -= size
 
     def _closing(self, request: Request, status: int, message: str) -> Response:
         """Reject the request and close the connection, since the rest of it is not read."""
