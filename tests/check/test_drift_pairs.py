@@ -150,3 +150,15 @@ def test_values_weigh_what_the_contract_means(name: str) -> None:
     was, now, request, response = VALUES[name]
     assert weights(sided(was, "request"), sided(now, "request")) == request
     assert weights(sided(was, "response"), sided(now, "response")) == response
+
+
+def test_members_of_a_large_union_are_not_tried_each_with_each() -> None:
+    def union(kind: Json, size: int) -> Json:
+        others = [{"type": "object", "properties": {f"x{n}": text()}, "required": [f"x{n}"]} for n in range(size)]
+        return {"anyOf": [*others, kind]}
+
+    found = [changes(sided(union(INTEGER, n), "request"), sided(union(NUMBER, n), "request")) for n in (10, 60)]
+    assert [[each.rule for each in some] for some in found] == [
+        ["type-widened"],
+        ["variant-withdrawn", "variant-added"],
+    ]

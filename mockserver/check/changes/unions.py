@@ -34,6 +34,9 @@ class Member(NamedTuple):
         return " and ".join(value for _, value in sorted(self.tag)) or self.name or types_text(self.view.types)
 
 
+MOST_PAIRS = 2_500
+"""How many pairs of members are tried at most, whether one takes all that the other takes."""
+
 MemberKey: TypeAlias = str | frozenset[tuple[str, str]] | frozenset[str] | None
 """What a member is known by."""
 
@@ -137,11 +140,12 @@ def _taken(views: Views, view: View) -> list[Member]:
 
 def _compare(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], at: At, compare: Compare) -> Matched:
     """Compare members that match, record those that do not, and return the matches."""
-    matched = _matched_within(run, ours, theirs, compare)
+    is_tried = len(ours) * len(theirs) <= MOST_PAIRS
+    matched = _matched_within(run, ours, theirs, compare) if is_tried else match(ours, theirs)
     for one, other in matched:
         compare(run, ours[one].view, theirs[other].view, at)
     for index in sorted(set(range(len(ours))) - {one for one, _ in matched}):
-        is_kept = any(_takes(run, each, ours[index], compare) for each in theirs)
+        is_kept = is_tried and any(_takes(run, each, ours[index], compare) for each in theirs)
         text = f"the member {ours[index].title} is gone{', and another takes what it took' if is_kept else ''}"
         less: Severity = _RISKY if at.direction == "request" and _has_fields(ours[index]) else "harmless"
         run.tell("variant-withdrawn", at, (ours[index].pointer, None), text, severity=less if is_kept else None)
@@ -150,7 +154,7 @@ def _compare(run: Comparison, ours: Sequence[Member], theirs: Sequence[Member], 
         types = theirs[index].view.types or frozenset()
         is_foreign = at.direction == "response" and "any" not in known and not types <= known
         text = f"the member {theirs[index].title} is new{', of a type that no other has' if is_foreign else ''}"
-        others = () if _has_fields(theirs[index]) else ours
+        others = ours if is_tried and not _has_fields(theirs[index]) else ()
         is_known = any(_takes(swapped(run), each, theirs[index], compare) for each in others)
         worse: Severity | None = "breaking" if is_foreign else "harmless" if is_known else None
         run.tell("variant-added", at, (None, theirs[index].pointer), text, severity=worse)
