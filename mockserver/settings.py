@@ -27,6 +27,9 @@ MOST_STORE_BYTES = 536_870_912
 MOST_JOURNAL_BYTES = 536_870_912
 """How many bytes all journals take at most by default."""
 
+MOST_STUB_BYTES = 67_108_864
+"""How many bytes all stubs take at most by default, as JSON."""
+
 MOST_IN_FLIGHT = 134_217_728
 """How many bytes of request bodies are received at once by default."""
 
@@ -62,6 +65,7 @@ class Settings:
     strict: bool = option(False, "Whether to reject what only the service's framework accepts, not the contract.")
     keep_alive: float = option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
     stubs: Path | None = option(None, "A file of stubs (YAML or JSON), which every scope begins with.")
+    max_stub_bytes: int = option(MOST_STUB_BYTES, "Most bytes of the stubs of all scopes.", range=(1, None))
     journal: Path | None = option(None, "A file to which each exchange is written, as a line of JSON.")
     journal_size: int = option(
         MOST_EXCHANGES, "Exchanges that are recorded for each scope; 0 for none.", range=(0, 1_000_000)

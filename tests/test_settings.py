@@ -38,6 +38,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "strict": ("true", True, "true"),
     "keep_alive": ("0", 0.0, "0"),
     "stubs": ("my/stubs.yaml", Path("my/stubs.yaml"), '"my/stubs.yaml"'),
+    "max_stub_bytes": ("64", 64, "64"),
     "journal": ("my/journal.jsonl", Path("my/journal.jsonl"), '"my/journal.jsonl"'),
     "journal_size": ("8", 8, "8"),
     "journal_bytes": ("62", 62, "62"),

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from mockserver.errors import StoreFullError, StubError
 from mockserver.messages import Json, Value
-from mockserver.settings import MOST_EXCHANGES, MOST_JOURNAL_BYTES, MOST_RECORD_BYTES, MOST_STORE_BYTES
+from mockserver.settings import MOST_EXCHANGES, MOST_JOURNAL_BYTES, MOST_RECORD_BYTES, MOST_STORE_BYTES, MOST_STUB_BYTES
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
@@ -43,6 +43,9 @@ class Limits(NamedTuple):
     journal_bytes: int = MOST_JOURNAL_BYTES
     """Of all journals. Beyond it, the scopes written to longest ago lose their oldest entries, but for the newest of
     each scope, until an eighth is free."""
+
+    stub_bytes: int = MOST_STUB_BYTES
+    """Of the stubs of all scopes, as JSON."""
 
     @property
     def kept_journal_bytes(self) -> int:
@@ -253,6 +256,14 @@ def no_such_stub(number: int) -> StubError:
 def too_many_stubs(most: int) -> StubError:
     """Say that there is no room for one more stub."""
     return StubError(f"there are {most} stubs already", fix="remove some: DELETE /__mock__/stubs")
+
+
+def too_long_stubs(most: int) -> StubError:
+    """Say that there is no room for the bytes of a stub."""
+    return StubError(
+        f"the stubs of all scopes would take more than {most} bytes",
+        fix="remove some: DELETE /__mock__/stubs, or raise --max-stub-bytes",
+    )
 
 
 def dump_json(value: Json) -> bytes:

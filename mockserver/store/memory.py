@@ -25,6 +25,7 @@ from mockserver.store.base import (
     Update,
     dump_json,
     no_such_stub,
+    too_long_stubs,
     too_many_stubs,
 )
 
@@ -166,6 +167,7 @@ class MemoryLog:
         self._most_entries, self._log_bytes = limits.entries, 0
         self._stubs: dict[str, dict[int, StoredStub]] = {}
         self.stubbed: Mapping[str, Mapping[int, StoredStub]] | None = self._stubs
+        self._stub_sizes: dict[str, dict[int, int]] = {}
         self._claims: dict[str, dict[str, int]] = {}
         self._numbers = count(1)
         self._log_lock = Lock()
@@ -228,26 +230,30 @@ class MemoryLog:
                 raise no_such_stub(number)
             if not number and len(stubs) >= self._log_limits.stubs:
                 raise too_many_stubs(self._log_limits.stubs)
+            sizes, size = self._stub_sizes.get(scope, {}), _spec_length(spec)
+            total = sum(sum(each.values()) for each in self._stub_sizes.values()) - sizes.get(number, 0)
+            if total + size > self._log_limits.stub_bytes and size > sizes.get(number, 0):
+                raise too_long_stubs(self._log_limits.stub_bytes)
             revision = stubs[number].revision + 1 if number else 1
             made = StoredStub(number=number or next(self._numbers), revision=revision, spec=spec)
-            stubs[made.number] = made
-            self._stubs[scope] = stubs
+            stubs[made.number], sizes[made.number] = made, size
+            self._stubs[scope], self._stub_sizes[scope] = stubs, sizes
             return made
 
     def remove_stubs(self, scope: str, number: int = 0) -> None:
         """Remove one stub, or all."""
         with self._log_lock:
             if not number:
-                self._stubs.pop(scope, None)
-                self._claims.pop(scope, None)
+                self._forget_stubs(scope)
                 return
             stubs, claims = self._stubs.get(scope, {}), self._claims.get(scope, {})
             if stubs.pop(number, None) is None:
                 raise no_such_stub(number)
+            del self._stub_sizes[scope][number]
             for key in [key for key in claims if key.partition(":")[0] == str(number)]:
                 del claims[key]
             if not stubs:
-                del self._stubs[scope]
+                del self._stubs[scope], self._stub_sizes[scope]
             if not claims:
                 self._claims.pop(scope, None)
 
@@ -276,8 +282,19 @@ class MemoryLog:
         """Forget the journal, the stubs and the claims of a scope."""
         with self._log_lock:
             self._forget_journal(scope)
-            self._stubs.pop(scope, None)
-            self._claims.pop(scope, None)
+            self._forget_stubs(scope)
+
+    def _forget_stubs(self, scope: str) -> None:
+        for kept in (self._stubs, self._stub_sizes, self._claims):
+            kept.pop(scope, None)
+
+
+def _spec_length(spec: Json) -> int:
+    """Return the length of a stub as JSON; one that holds functions, as in process, counts as what it prints."""
+    try:
+        return len(dump_json(spec))
+    except TypeError:
+        return len(repr(spec))
 
 
 def _length(value: Json) -> int:

@@ -17,6 +17,7 @@ def limits_of(settings: Settings) -> Limits:
         record_bytes=settings.max_record_bytes,
         store_bytes=settings.max_store_bytes,
         journal_bytes=settings.journal_bytes,
+        stub_bytes=settings.max_stub_bytes,
     )
 
 

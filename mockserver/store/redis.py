@@ -26,6 +26,7 @@ from mockserver.store.base import (
     load_json,
     no_such_stub,
     placed,
+    too_long_stubs,
     too_many_stubs,
 )
 
@@ -287,11 +288,16 @@ class RedisStore:
 
     def put_stub(self, scope: str, spec: Json, number: int = 0) -> StoredStub:
         """Add a stub, or replace one."""
-        status, *made = self._run(scripts.PUT_STUB, scope, scope, dump_json(spec), number, self._limits.stubs)
+        limits = self._limits
+        status, *made = self._run(
+            scripts.PUT_STUB, scope, scope, dump_json(spec), number, limits.stubs, limits.stub_bytes
+        )
         if status == b"none":
             raise no_such_stub(number)
         if status == b"many":
-            raise too_many_stubs(self._limits.stubs)
+            raise too_many_stubs(limits.stubs)
+        if status == b"long":
+            raise too_long_stubs(limits.stub_bytes)
         return StoredStub(int(made[0]), int(made[1]), spec)
 
     def remove_stubs(self, scope: str, number: int = 0) -> None:

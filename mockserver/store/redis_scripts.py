@@ -25,6 +25,8 @@ LAYOUT = "2:"
 #   logged:SCOPE   int   how many entries there ever were
 #   logsizes       hash  scope -> the bytes of its entries
 #   logsize        int   the bytes of all entries
+#   stubsizes      hash  scope -> the bytes of its stubs
+#   stubsize       int   the bytes of all stubs
 #   stubs:SCOPE    hash  number -> "REVISION SPEC"
 #   claims:SCOPE   hash  key -> uses
 # COLLECTION and GROUP stand as "LENGTH:TEXT", a NAME is COLLECTION ":" ID: no text can be taken for another.
@@ -34,7 +36,7 @@ RECORD_KEYS: tuple[str, ...] = (
     *("meta:", "counters:", "records:", "parts:", "gone:", "order:", "sizes:"),
 )
 LOG_KEYS: tuple[str, ...] = (
-    *("journals", "stubbed", "written", "numbered", "logsizes", "logsize"),
+    *("journals", "stubbed", "written", "numbered", "logsizes", "logsize", "stubsizes", "stubsize"),
     *("journal:", "logged:", "stubs:", "claims:"),
 )
 
@@ -210,16 +212,21 @@ redis.call('UNLINK', meta, counters, records, parts, gone, order, sizes)
 """
 
 LOG = """
-local journals, stubbed, written, numbered, logsizes, logsize, journal, logged, stubs, claims =
-  unpack(KEYS, #KEYS - 9, #KEYS)
+local journals, stubbed, written, numbered, logsizes, logsize, stubsizes, stubsize, journal, logged, stubs, claims =
+  unpack(KEYS, #KEYS - 11, #KEYS)
 local function weigh(scope, more)
   redis.call('HINCRBY', logsizes, scope, more)
   return redis.call('INCRBY', logsize, more)
 end
-local function forget(scope)
-  redis.call('DECRBY', logsize, redis.call('HGET', logsizes, scope) or 0)
-  redis.call('HDEL', logsizes, scope)
-  if redis.call('HLEN', logsizes) == 0 then redis.call('UNLINK', logsize) end
+local function leave(sizes, size, scope)
+  redis.call('DECRBY', size, redis.call('HGET', sizes, scope) or 0)
+  redis.call('HDEL', sizes, scope)
+  if redis.call('HLEN', sizes) == 0 then redis.call('UNLINK', size) end
+end
+local function forget(scope) leave(logsizes, logsize, scope) end
+local function weigh_stub(scope, more)
+  redis.call('INCRBY', stubsize, more)
+  if redis.call('HINCRBY', stubsizes, scope, more) == 0 then leave(stubsizes, stubsize, scope) end
 end
 """
 
@@ -257,15 +264,23 @@ return redis.call('UNLINK', journal, logged)
 """
 
 PUT_STUB = """
-local scope, spec, number, most = unpack(ARGV)
+local scope, spec, number, most, most_bytes = unpack(ARGV)
+local function is_long(was)
+  return #spec > was and (redis.call('GET', stubsize) or 0) + #spec - was > tonumber(most_bytes)
+end
 if number ~= '0' then
   local old = redis.call('HGET', stubs, number)
   if not old then return {'none'} end
+  local was = #string.match(old, ' (.*)$')
+  if is_long(was) then return {'long'} end
+  weigh_stub(scope, #spec - was)
   local revision = tonumber(string.match(old, '^%d+')) + 1
   redis.call('HSET', stubs, number, revision .. ' ' .. spec)
   return {'done', tonumber(number), revision}
 end
 if redis.call('HLEN', stubs) >= tonumber(most) then return {'many'} end
+if is_long(0) then return {'long'} end
+weigh_stub(scope, #spec)
 number = redis.call('INCR', numbered)
 redis.call('SADD', stubbed, scope)
 redis.call('HSET', stubs, number, '1 ' .. spec)
@@ -277,9 +292,13 @@ local scope, number = unpack(ARGV)
 if number == '0' then
   redis.call('SREM', stubbed, scope)
   redis.call('UNLINK', stubs, claims)
+  leave(stubsizes, stubsize, scope)
   return 1
 end
-if redis.call('HDEL', stubs, number) == 0 then return 0 end
+local old = redis.call('HGET', stubs, number)
+if not old then return 0 end
+redis.call('HDEL', stubs, number)
+weigh_stub(scope, -#string.match(old, ' (.*)$'))
 for _, key in ipairs(redis.call('HKEYS', claims)) do
   if key == number or string.sub(key, 1, #number + 1) == number .. ':' then redis.call('HDEL', claims, key) end
 end
@@ -298,6 +317,7 @@ return redis.call('HINCRBY', claims, key, 1)
 FORGET_LOG = """
 redis.call('ZREM', journals, ARGV[1])
 forget(ARGV[1])
+leave(stubsizes, stubsize, ARGV[1])
 redis.call('SREM', stubbed, ARGV[1])
 redis.call('UNLINK', journal, logged, stubs, claims)
 """

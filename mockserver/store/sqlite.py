@@ -21,6 +21,7 @@ from mockserver.store.base import (
     load_json,
     no_such_stub,
     placed,
+    too_long_stubs,
     too_many_stubs,
 )
 from mockserver.store.memory import MemoryLog
@@ -68,6 +69,9 @@ _OLDEST_JOURNALS = "SELECT scope FROM entries GROUP BY scope ORDER BY max(key) D
 _JOURNALS = "SELECT scope, max(number) FROM entries GROUP BY scope ORDER BY max(key)"
 _SIZES = "SELECT number, length(entry) FROM entries WHERE scope = ? AND number < ? ORDER BY number"
 _SIZE_OF_ENTRIES = "SELECT coalesce(sum(length(entry)), 0) FROM entries WHERE scope = ? AND number <= ?"
+_SIZE_OF_STUBS = """
+SELECT coalesce(sum(length(spec)), 0), coalesce(sum(CASE WHEN number = ? THEN length(spec) END), 0) FROM stubs
+"""
 _ACTIVE = "SELECT scope FROM entries UNION SELECT scope FROM stubs UNION SELECT scope FROM claims"
 
 
@@ -396,6 +400,9 @@ class SharedSqliteStore(_SqliteRecords):
         line = dump_json(spec)
 
         def work(connection: sqlite3.Connection) -> StoredStub:
+            total, old = connection.execute(_SIZE_OF_STUBS, (number,)).fetchone()
+            if total - old + len(line) > self._limits.stub_bytes and len(line) > old:
+                raise too_long_stubs(self._limits.stub_bytes)
             if number:
                 change = "UPDATE stubs SET revision = revision + 1, spec = ? WHERE scope = ? AND number = ?"
                 if not connection.execute(change, (line, scope, number)).rowcount:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mockserver.errors import StoreError, StoreFullError
+from mockserver.errors import StoreError, StoreFullError, StubError
 from mockserver.messages import Json
 from mockserver.store.base import Change, Limits, Part, Record, Store
 from mockserver.store.snapshot import dump_state, restore_state
@@ -105,6 +105,24 @@ def test_bytes_of_entries_that_are_let_go_can_be_used_again(doors: Doors, how: s
             {"clear": other.clear_entries, "drop": other.drop}[how]("a")
             append(other, "a", 8)
     assert len(first.entries("a")) == 8
+
+
+def test_stubs_of_all_scopes_take_at_most_their_bytes(doors: Doors) -> None:
+    first, other = doors(Limits(stub_bytes=ROOM))
+    for _ in range(4):
+        number = first.put_stub("a", "x" * 900).number
+        second = other.put_stub("b", "x" * 900).number
+        for store, scope, size, at in ((first, "a", 300, 0), (other, "c", 300, 0), (other, "b", 1_200, second)):
+            with pytest.raises(StubError, match="the stubs of all scopes would take more than 2000 bytes"):
+                store.put_stub(scope, "x" * size, at)
+        assert (len(other.stubs("a")), len(first.stubs("b")), len(first.stubs("c"))) == (1, 1, 0)
+        other.put_stub("b", "x" * 1_000, second)
+        other.put_stub("b", "x" * 600, second)
+        first.put_stub("b", "x" * 400)
+        first.remove_stubs("a", number)
+        first.put_stub("a", "x" * 900)
+        other.drop("a")
+        first.remove_stubs("b")
 
 
 def test_a_minor_change_is_neither_refused_nor_measured_again(doors: Doors) -> None:

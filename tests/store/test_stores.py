@@ -331,7 +331,18 @@ def test_a_journal_that_was_written_to_again_stays_before_one_that_was_not(doors
 
 
 def test_a_store_keeps_as_much_as_is_documented(doors: Doors) -> None:
-    assert Limits() == (1_000_000, 10_000, 10_000, 1_000, 1_000, 1_000, 33_554_432, 536_870_912, 536_870_912)
+    assert Limits() == (
+        1_000_000,
+        10_000,
+        10_000,
+        1_000,
+        1_000,
+        1_000,
+        33_554_432,
+        536_870_912,
+        536_870_912,
+        67_108_864,
+    )
     store = doors()[0]
     for number in range(1_001):
         store.append("a", b"%d" % number)
