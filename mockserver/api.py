@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from mockserver.clock import Now
-from mockserver.contract.openapi import Contract, Operation, read_file
+from mockserver.contract.openapi import Contract, Operation
+from mockserver.contract.reader import read_file
 from mockserver.data import packed
 from mockserver.errors import UsageError, nearest_name
 from mockserver.messages import Finding, Headers, Json, Request, Stream, Value, Version

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from mockserver.answer.choose import Answers, Unmet
-from mockserver.answer.errors import not_generated, unauthorized, unmet_preference
+from mockserver.answer.errors import not_served, unauthorized, unmet_preference
 from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
@@ -23,6 +23,17 @@ class Keys(NamedTuple):
 
     required: bool
     right: bytes | None = None
+
+
+class Unserved:
+    """Answers 501 to the calls of an operation that cannot be served, and says why."""
+
+    def __init__(self, operation: Operation, error: ContractError) -> None:
+        self._operation, self._error = operation, error
+
+    def answer(self, _request: Request, _path: Mapping[str, str]) -> tuple[Draft, Taken | None]:
+        """Answer a request."""
+        return not_served(self._error, self._operation), None
 
 
 class Endpoint:
@@ -109,4 +120,4 @@ class Endpoint:
         except Unmet as unmet:
             return unmet_preference(str(unmet), call.operation) if taken is None else misconfigured(str(unmet), taken)
         except ContractError as error:
-            return not_generated(error, call.operation)
+            return not_served(error, call.operation)

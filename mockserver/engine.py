@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from mockserver import api as packs
-from mockserver.answer.choose import Answers, check_made
+from mockserver.answer.choose import Answers
 from mockserver.answer.errors import bad_scope, server_error, store_failed, too_much, unmatched
 from mockserver.answer.fixtures import Fixtures
 from mockserver.answer.prefer import Preference
@@ -21,8 +21,8 @@ from mockserver.api import Call, Draft, PlayContext
 from mockserver.clock import now_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.router import NO_MATCH, Match, Router
-from mockserver.contract.schema import lookup
-from mockserver.endpoint import Endpoint, Keys
+from mockserver.contract.tree import lookup
+from mockserver.endpoint import Endpoint, Keys, Unserved
 from mockserver.errors import ContractError, StoreError, UsageError
 from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import OVERHEAD, SHORT, Recorder
@@ -45,9 +45,30 @@ class Served:
     """The name of the newest contract, which covers answers of no operation."""
     router: Router
     answers: Answers
-    endpoints: dict[Operation, Endpoint]
+    endpoints: "Endpoints"
     renderer: Renderer
     stubs: StubRules
+
+
+class Endpoints(dict[Operation, "Endpoint | Unserved"]):
+    """The endpoints by operation; each is compiled when it is first called."""
+
+    def __init__(self, answers: Answers, stubs: StubRules, keys: Keys, *, strict: bool) -> None:
+        super().__init__()
+        self._answers, self._stubs, self._keys, self._strict = answers, stubs, keys, strict
+
+    def __missing__(self, operation: Operation) -> "Endpoint | Unserved":
+        made: Endpoint | Unserved
+        try:
+            operation.read()
+            validator = _validator(operation, strict=self._strict)
+            if not operation.bundled:
+                validator.compile()
+            made = Endpoint(operation, validator, self._answers, self._stubs, self._keys)
+        except ContractError as error:
+            made = Unserved(operation, error)
+        self[operation] = made
+        return made
 
 
 _validator = lru_cache(maxsize=256)(RequestValidator)
@@ -107,10 +128,6 @@ class Mock:
         plays = {} if api is None or api.play is None else api.play(context)
         fixtures = Fixtures(contracts, chosen.fixtures, None if api is None else api.fixtures, style)
         answers = Answers(fixtures, chosen.answers, self._chance, plays, api, style)
-        validators = {operation: _validator(operation, strict=chosen.strict) for operation in operations}
-        for contract in contracts:
-            if not contract.bundled:
-                _check(contract, validators)
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)
         keys = Keys(chosen.auth, chosen.api_key.encode() if chosen.api_key else None)
@@ -119,7 +136,7 @@ class Mock:
             contracts[0].name,
             _router(contracts, None if api is None else api.client.version),
             answers,
-            {each: Endpoint(each, validators[each], answers, stubs, keys) for each in operations},
+            Endpoints(answers, stubs, keys, strict=chosen.strict),
             Renderer(contracts[0], style, self.redactor),
             stubs,
         )
@@ -261,19 +278,3 @@ class Mock:
 
 def _drawn(text: bytes) -> Random:
     return Random(int.from_bytes(blake2b(text, digest_size=16).digest(), "big"))
-
-
-def _check(contract: Contract, validators: Mapping[Operation, RequestValidator]) -> None:
-    """Reject a user's contract, with the place, if a request cannot be validated or an answer cannot be made."""
-    operation = contract.operations[0]
-    try:
-        for operation in contract.operations:
-            validators[operation].compile()
-            check_made(operation)
-    except ContractError as error:
-        where = f"{contract.file}{error.where}"
-        raise ContractError(error.what, where=where, why=error.why, fix=error.fix) from error
-    except Exception as error:
-        what = f"the operation {operation.id!r} cannot be served"
-        why = getattr(error, "message", str(error))
-        raise ContractError(what, where=f"{contract.file}#{operation.pointer}", why=why) from error

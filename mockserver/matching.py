@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from mockserver.contract.resolved import is_same
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.errors import StubError, suggestion
 from mockserver.messages import Json, RawHeaders
 

@@ -11,8 +11,9 @@ from mockserver.check.changes.rules import Direction
 from mockserver.check.coverage.count import Coverage, CoverageCounter
 from mockserver.check.coverage.targets import Place, PlaceInfo
 from mockserver.check.coverage.visit import CoveredExchange
-from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, read_contract
-from mockserver.contract.schema import lookup
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation
+from mockserver.contract.reader import read_contract
+from mockserver.contract.tree import lookup
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Headers, Json
 from tests import drifts, exchanges

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mockserver.check.changes.operations import Description, drift
 from mockserver.check.changes.rules import ContractChange, Direction, Severity
-from mockserver.contract.schema import lookup
+from mockserver.contract.tree import lookup
 from mockserver.messages import Json
 
 GONE = object()

@@ -18,7 +18,7 @@ from mockserver.api import find, make_settings, recognised
 from mockserver.apis.llamacloud_chat.pack import ChatSettings
 from mockserver.apis.llamacloud_chat.testing import ChatMockServer
 from mockserver.cli import main, read_pyproject, ready_lines, serve
-from mockserver.contract.openapi import read_file
+from mockserver.contract.reader import read_file
 from mockserver.engine import Mock
 from mockserver.errors import StateError, UsageError
 from mockserver.server.uvicorn import running

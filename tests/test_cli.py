@@ -244,9 +244,9 @@ def test_a_bad_fixture_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
 
 def test_a_bad_contract_ends_it_with_3_and_its_place(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
-    path.write_text("openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {}}}}\n", "utf-8")
+    path.write_text("openapi: 1.0.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {}}}}\n", "utf-8")
     done = run(tmp_path, "serve", "--port", "0", "--contract", "own.yaml")
-    stopped(done, 3, "the operation declares no responses", "own.yaml#/paths/~1a/get/responses")
+    stopped(done, 3, "the document is not OpenAPI", "own.yaml#/openapi", "it says '1.0.0'")
 
 
 def test_help_and_version_are_told_wherever_it_is_called(tmp_path: Path) -> None:

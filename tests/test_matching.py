@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.contract.schema import join, lookup
+from mockserver.contract.tree import join, lookup
 from mockserver.errors import StubError
 from mockserver.matching import (
     ANY,

@@ -76,8 +76,10 @@ def store_failed(error: StoreError) -> Draft:
     return Draft(503, {"detail": text}, headers=headers, findings=(Finding("", "store", text, "store"),))
 
 
-def not_generated(error: ContractError, operation: Operation) -> Draft:
-    """Answer that no value can be made from the contract's schema."""
-    place = operation.contract + error.where
-    finding = Finding("", "generate", f"{error.what}: {error.why}.", "contract", contract=place)
-    return Draft(500, {"detail": f"{error.what} ({place}); {error.fix}"}, findings=(finding,))
+def not_served(error: ContractError, operation: Operation) -> Draft:
+    """Answer 501: the contract holds what cannot be served. Trying again does not help."""
+    text = ": ".join(filter(None, (error.what, error.why)))
+    place = error.where if error.where and not error.where.startswith("#") else operation.placed(error.where)
+    finding = Finding("", "unserved", f"{text}.", "contract", contract=place)
+    detail = f"{operation.id} cannot be served: {text} ({place})" + (f"; {error.fix}" if error.fix else "")
+    return Draft(501, {"detail": detail}, headers=((b"x-should-retry", b"false"),), findings=(finding,))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
-from mockserver.contract.schema import lookup, resolve
 from mockserver.contract.source import read_source
+from mockserver.contract.tree import lookup, resolve
 from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Finding, Json
 from mockserver.sse import PLAIN, StreamStyle, script

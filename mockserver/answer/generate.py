@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mockserver.api import Hints
 from mockserver.clock import timestamp
-from mockserver.contract.schema import NOTES, Schema, join, lookup
+from mockserver.contract.schema import NOTES, Schema
+from mockserver.contract.tree import join, lookup
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

@@ -8,6 +8,7 @@ from random import Random
 import orjson
 from msgspec import structs
 
+from mockserver.answer.errors import not_served
 from mockserver.answer.generate import generate
 from mockserver.api import Draft
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
@@ -29,6 +30,7 @@ SHARED: Mapping[int, str] = {
     414: "UriTooLong",
     431: "RequestHeaderFieldsTooLarge",
     500: "InternalServerError",
+    501: "NotImplemented",
     503: "ServiceUnavailable",
 }
 """The shared replies that declare the answers of no operation."""
@@ -39,6 +41,10 @@ _write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separator
 
 def _must_be_checked(_: Json) -> bool:
     return False
+
+
+def _need_not_be_checked(_: Json) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,9 @@ class Renderer:
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
         """Return the answer as it is sent: the draft, or a 500 if the draft breaks the contract."""
         operation = match.operation
-        spec = self._specs.get((operation, draft.status, draft.media, draft.source)) or self.spec(operation, draft)
+        spec = self._specs.get((operation, draft.status, draft.media, draft.source))
+        if spec is None:
+            draft, spec = self._first(operation, draft)
         try:
             is_right = draft.stream is None and spec.is_valid(draft.value)
         except ValueError:  # a value that is not JSON
@@ -114,6 +122,17 @@ class Renderer:
         if spec is None:
             spec = self._specs[key] = self._find(operation, draft)
         return spec
+
+    def _first(self, operation: Operation | None, draft: Draft) -> tuple[Draft, ResponseSpec]:
+        """Return the spec of the first answer of a kind; a 501 where its contract cannot be used."""
+        try:
+            return draft, self.spec(operation, draft)
+        except ContractError as error:
+            if operation is None:
+                raise
+            draft = not_served(error, operation)
+            headers = ((b"content-type", b"application/json"), (b"x-mock-contract", header_value(operation.contract)))
+            return draft, ResponseSpec(operation.contract, headers, write=_as_json, is_valid=_need_not_be_checked)
 
     def _find(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
         if operation is not None:

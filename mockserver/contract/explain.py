@@ -3,7 +3,9 @@
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
+from mockserver.contract.tree import join
 from mockserver.messages import Json
 
 SMALL = 16_384
@@ -14,12 +16,13 @@ LONGEST_MESSAGE = 300
 
 
 class SchemaError(NamedTuple):
-    """One way in which a value breaks its schema; the places are relative to the value and to the schema."""
+    """One way in which a value breaks its schema; `path` is relative to the value."""
 
     keyword: str
     message: str
     path: list[str | int]
-    schema_path: list[str | int]
+    pointer: str
+    """The place of the keyword in the document."""
     instance: Json
     expected: Json
     branches: "Sequence[Sequence[SchemaError]]" = ()
@@ -55,22 +58,23 @@ def show(value: Json) -> str:
     return text if len(text) < LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
 
 
-def read_error(error: Any, value: Json, keywords: Callable[[Sequence[str | int]], Json]) -> SchemaError:
-    """Read an error of jsonschema-rs about `value`; `keywords` finds what the schema says at a place."""
-    place = list(error.evaluation_path)
+def read_error(error: Any, value: Json, keywords: Callable[[str], Json]) -> SchemaError:
+    """Read an error of jsonschema-rs about `value`; `keywords` finds what the document says at a place."""
+    pointer = unquote(str(error.absolute_keyword_location or "").partition("#")[2])
+    last = pointer.rpartition("/")[2]
     keyword = str(error.kind.name)
-    if place and keyword != "falseSchema" and isinstance(place[-1], str):
-        keyword = place[-1]
+    if keyword != "falseSchema" and last and not last.isdigit():
+        keyword = last
     instance = value
     for part in error.instance_path:
         instance = instance[part]
-    expected = keywords(place)
+    expected = keywords(pointer)
     context = getattr(error.kind, "context", ())
     return SchemaError(
         keyword=keyword,
         message=_describe(keyword, instance, expected, error),
         path=list(error.instance_path),
-        schema_path=place,
+        pointer=pointer,
         instance=instance,
         expected=expected,
         branches=[[read_error(each, value, keywords) for each in branch] for branch in context],
@@ -132,18 +136,21 @@ _WORDS: Mapping[str, str | tuple[int, str, str]] = {
 """Keyword -> what is wrong, in the words of most JSON Schema libraries; for a bound, also at this one value of it."""
 
 
-def union_keyword(keyword: str, compile_part: Callable[[Json], Any]) -> type[Any]:
+def union_keyword(keyword: str, compile_place: Callable[[str], Any]) -> type[Any]:
     """Return a keyword that judges a union without listing the errors of its branches, which may be very many."""
 
     class UnionKeyword:
-        def __init__(self, _parent: Json, branches: Json, _place: Json) -> None:
-            self._branches = branches
-            self._validator: Any = None
+        def __init__(self, _parent: Json, branches: Sequence[Json], place: Sequence[str | int]) -> None:
+            pointer = join("", *place)
+            self._places = [join(pointer, index) for index in range(len(branches))]
+            self._branches: list[Any] | None = None
 
         def validate(self, value: Json) -> None:
-            if self._validator is None:
-                self._validator = compile_part({keyword: self._branches})
-            if not self._validator.is_valid(value):
+            if self._branches is None:
+                self._branches = [compile_place(each) for each in self._places]
+            right = (each.is_valid(value) for each in self._branches)
+            count = sum(right) if keyword == "oneOf" else int(any(right))
+            if count != 1:
                 raise ValueError("is not valid under any of the given schemas")
 
     return UnionKeyword

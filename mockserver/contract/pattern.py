@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from mockserver.contract.tree import lookup
 from mockserver.messages import Json
 
 LONGEST = 4_096
@@ -164,16 +165,20 @@ def without_unjudged(value: Json, patterns: Mapping[str, None], now: Trial) -> J
     return read(value)
 
 
-def property_patterns(node: Json) -> dict[str, None]:
-    """Return the patterns of every `patternProperties` in a schema that must backtrack."""
+def property_patterns(document: Json, pointer: str) -> dict[str, None]:
+    """Return the patterns of every `patternProperties` that a schema reaches and that must backtrack."""
     found: dict[str, None] = {}
-    stack: list[Any] = [node]
+    seen: set[str] = set()
+    stack: list[Any] = [lookup(document, pointer)]
     while stack:
         each = stack.pop()
         if isinstance(each, dict):
-            named = each.get("patternProperties")
+            named, target = each.get("patternProperties"), each.get("$ref")
             if isinstance(named, dict):
                 found.update(dict.fromkeys(pattern for pattern in named if linear(pattern) is None))
+            if isinstance(target, str) and target.startswith("#") and target not in seen:
+                seen.add(target)
+                stack.append(lookup(document, target[1:]))
             stack += each.values()
         elif isinstance(each, list):
             stack += each

@@ -6,17 +6,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import NamedTuple
 
-from mockserver.contract.schema import (
-    ASSERTIONS,
-    NESTED,
-    NESTED_LISTS,
-    NESTED_MAPS,
-    NOTES,
-    Schema,
-    check_schema,
-    join,
-    lookup,
-)
+from mockserver.contract.schema import ASSERTIONS, NESTED, NESTED_LISTS, NESTED_MAPS, NOTES, Schema, check_schema
+from mockserver.contract.tree import join, lookup
 from mockserver.messages import Json
 
 UNKNOWN = "x-unknown"

@@ -1,9 +1,10 @@
 """JSON Schema 2020-12 over one document: references, validators, and why a value breaks its schema."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from mockserver.contract.tree import document_of, join, lookup, origin, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
 
@@ -32,7 +33,7 @@ ASSERTIONS = frozenset(
 
 NOTES = frozenset(
     "$comment $ref contentEncoding contentMediaType default deprecated description discriminator example "
-    "examples externalDocs readOnly title writeOnly xml".split()
+    "examples externalDocs readOnly title writeOnly xml definitions".split()
 )
 """Keywords that refer to schemas or describe them."""
 
@@ -46,47 +47,6 @@ def unwritable(value: Json) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         return str(error)
     return ""
-
-
-def join(pointer: str, *parts: str | int) -> str:
-    """Extend a JSON pointer by reference tokens, escaped by RFC 6901."""
-    return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def lookup(document: Json, pointer: str) -> Json:
-    """Return what a JSON pointer names; KeyError if it names nothing."""
-    node = document
-    for token in pointer.split("/")[1:]:
-        token = token.replace("~1", "/").replace("~0", "~")
-        try:
-            node = node[int(token)] if isinstance(node, list) else node[token]
-        except (IndexError, ValueError, TypeError) as error:
-            raise KeyError(pointer) from error
-    return node
-
-
-def resolve(document: Json, pointer: str) -> tuple[str, Json]:
-    """Follow the local reference at `pointer`, if there is one; return the final place and its value."""
-    node = lookup(document, pointer)
-    seen = {pointer}
-    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
-        target = node["$ref"]
-        if not target.startswith("#/components/"):
-            raise ContractError(
-                f"the reference {target!r} cannot be followed",
-                where="#" + pointer,
-                why="only references into the document's own components are served",
-                fix="bundle the document into one file, with what is shared under components",
-            )
-        pointer = target[1:]
-        if pointer in seen:
-            raise ContractError(f"the reference {target!r} leads to itself", where="#" + pointer)
-        seen.add(pointer)
-        try:
-            node = lookup(document, pointer)
-        except KeyError:
-            raise ContractError(f"the reference {target!r} names nothing", where="#" + pointer) from None
-    return pointer, node
 
 
 class SubSchema(NamedTuple):
@@ -144,7 +104,7 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
 class Schema:
     """One schema of a document: its verdict on a value, and why a value breaks it."""
 
-    __slots__ = ("_compiled", "document", "name", "node", "pointer")
+    __slots__ = ("_compiled", "_place", "document", "name", "node", "pointer")
 
     def __init__(self, document: Json, pointer: str, name: str) -> None:
         self.document, self.name = document, name
@@ -152,6 +112,7 @@ class Schema:
         if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference without other keywords
             self.pointer, self.node = resolve(document, pointer)
         self._compiled: Validator | None = None
+        self._place = ""
 
     def rooted(self) -> Json:
         """Return the schema as a standalone document, with the components that it refers to."""
@@ -181,7 +142,8 @@ class Schema:
         if self._compiled is None:
             from mockserver.contract.validator import compiled
 
-            self._compiled = compiled(self.rooted())
+            document = document_of(self.document)
+            self._compiled = compiled(document, self.pointer, formats=document.formats)
         return self._compiled
 
     def unjudged(self, value: Json) -> list[str]:
@@ -217,31 +179,29 @@ class Schema:
                 fault=fault,
                 expected={error.keyword: error.expected},
                 received=error.instance,
-                contract=self.place(error.schema_path),
+                contract=self.place(error.pointer),
             )
             for error in found
         ]
 
-    def place(self, path: Sequence[str | int] = ()) -> str:
-        """Name a place below this schema, references followed, as `<contract>#<pointer>`."""
-        return f"{self.name}#{self._follow(path)[0]}"
+    def place(self, pointer: str | None = None) -> str:
+        """Name this schema's place, or another of its document, as `<contract>#<pointer>`."""
+        if pointer is not None:
+            return self.name + origin(self.document, pointer)
+        if not self._place:
+            self._place = self.name + origin(self.document, self.pointer)
+        return self._place
 
-    def _said(self, path: Sequence[str | int]) -> Json:
-        """Return what the schema says at a place below it."""
-        return self._follow(path)[1]
-
-    def _follow(self, path: Sequence[str | int]) -> tuple[str, Json]:
-        pointer, node = self.pointer, self.node
-        for part in path:
-            if part == "$ref" and isinstance(node.get("$ref"), str):
-                pointer, node = resolve(self.document, pointer)
-            else:
-                pointer, node = join(pointer, part), node[part]
-        return pointer, node
+    def _said(self, pointer: str) -> Json:
+        """Return what the document says at a place."""
+        try:
+            return lookup(self.document, pointer)
+        except KeyError:
+            return None
 
 
 def _error(rule: str, message: str, value: Json) -> "SchemaError":
     """Report a value that the validator refuses without an error of its own."""
     from mockserver.contract.explain import SchemaError
 
-    return SchemaError(keyword=rule, message=message, path=[], schema_path=[], instance=value, expected=None)
+    return SchemaError(keyword=rule, message=message, path=[], pointer="", instance=value, expected=None)

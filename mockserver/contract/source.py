@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mockserver.contract.document_cache import cached
-from mockserver.contract.schema import join, unwritable
+from mockserver.contract.schema import unwritable
+from mockserver.contract.tree import join
 from mockserver.contract.yaml_reader import (
     BROKEN,
     LONGEST_NUMBER,

@@ -1,7 +1,8 @@
 """A compiled schema: verdicts, and the errors behind them, by one engine in time linear in the value."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import jsonschema_rs
 
@@ -15,35 +16,47 @@ from mockserver.contract.pattern import (
     trial,
     without_unjudged,
 )
+from mockserver.contract.tree import ADDRESS, Document
+from mockserver.errors import ContractError
 from mockserver.messages import Json
 
-Keywords: TypeAlias = Callable[[Sequence[str | int]], Json]
-"""Returns what a schema says at a place."""
+Keywords: TypeAlias = Callable[[str], Json]
+"""Returns what a document says at a place."""
 
 
-def compiled(schema: Json) -> "Validator":
-    """Compile a schema with its components: for the linear engine, if that runs all its patterns."""
+def compiled(document: Document, pointer: str, *, formats: bool) -> "Validator":
+    """Compile the schema at a place of a document: for the linear engine, if that runs all its patterns."""
+    schemas = document.registry
     try:
-        return Validator(schema, pattern_options=LINEAR)
+        return Validator(pointer, schemas, formats=formats, pattern_options=LINEAR)
     except ValueError:
-        return BoundedValidator(schema, pattern_options=BOUNDED, keywords={"pattern": PatternKeyword})
+        options = {"pattern_options": BOUNDED, "keywords": {"pattern": PatternKeyword}}
+        try:
+            return BoundedValidator(document, pointer, schemas, formats=formats, **options)
+        except ValueError as error:
+            why = str(getattr(error, "message", error)).partition("\n")[0]
+            raise ContractError("a schema cannot be used", where="#" + pointer, why=why) from error
 
 
 class Validator:
     """Judges values by a schema. Every method raises a ValueError for a value that is not JSON."""
 
-    def __init__(self, schema: Json, **options: Any) -> None:
-        self._schema, self._options = schema, options
-        self._full = self._compile(schema)
+    def __init__(self, pointer: str, schemas: Any, *, formats: bool = True, **options: Any) -> None:
+        self._pointer, self._schemas, self._formats, self._options = pointer, schemas, formats, options
+        self._full = self._compile(pointer)
         self._brief: Any = None
         self.surely_valid: Callable[[Json], bool] = self._full.is_valid
         """Returns whether a value is valid beyond doubt."""
         self.is_valid: Callable[[Json], bool] = self.surely_valid
         """Returns whether a value is valid, as far as it can be judged."""
 
-    def _compile(self, schema: Json, **keywords: Any) -> Any:
-        options = {**self._options, "keywords": {**self._options.get("keywords", {}), **keywords}}
-        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, **options)
+    def _compile(self, pointer: str, **keywords: Any) -> Any:
+        return jsonschema_rs.Draft202012Validator(
+            {"$ref": f"{ADDRESS}#{quote(pointer)}"},
+            registry=self._schemas,
+            validate_formats=self._formats,
+            **{**self._options, "keywords": {**self._options.get("keywords", {}), **keywords}},
+        )
 
     def unjudged(self, _value: Json, /) -> list[str]:
         """Return the patterns by which a value could not be judged: none, since the engine is linear."""
@@ -55,24 +68,21 @@ class Validator:
             found = self._full.iter_errors(value)
             return [leaf for each in found for leaf in likeliest(read_error(each, value, said))]
         if self._brief is None:
-            unions = {keyword: union_keyword(keyword, self._part) for keyword in ("anyOf", "oneOf")}
-            self._brief = self._compile(self._schema, **unions)
+            unions = {keyword: union_keyword(keyword, self._compile) for keyword in ("anyOf", "oneOf")}
+            self._brief = self._compile(self._pointer, **unions)
         try:
             self._brief.validate(value)
         except jsonschema_rs.ValidationError as error:
             return [read_error(error, value, said)]
         return []
 
-    def _part(self, part: Json) -> Any:
-        return self._compile({"components": self._schema.get("components", {}), **part})
-
 
 class BoundedValidator(Validator):
     """Judges values by a schema with patterns that backtrack. What takes too many steps is not held against a value."""
 
-    def __init__(self, schema: Json, **options: Any) -> None:
-        super().__init__(schema, **options)
-        self._names = property_patterns(schema)
+    def __init__(self, document: Json, pointer: str, schemas: Any, **options: Any) -> None:
+        super().__init__(pointer, schemas, **options)
+        self._names = property_patterns(document, pointer)
         self.surely_valid = self._is_surely_valid
         self.is_valid = self._is_valid
 

@@ -8,13 +8,14 @@ Source: docs/upstream.md, "Error bodies".
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+from pydantic_core import CoreSchema, SchemaError, SchemaValidator, ValidationError, core_schema
 
-from mockserver.contract.schema import Schema, join, lookup, resolve
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join, lookup, resolve
 from mockserver.messages import Json
 
 if TYPE_CHECKING:
-    from mockserver.contract.explain import SchemaError
+    from mockserver.contract import explain
 
 Detail = dict[str, Any]
 """One entry of a 422 body: type, loc (a tuple), msg, input and, for some, ctx."""
@@ -38,7 +39,10 @@ class Model:
 
     def __init__(self, schema: Schema, *, brief: bool = False) -> None:
         self._schema = schema
-        self._validator = SchemaValidator(_core(schema.document, schema.pointer, Build(brief)))
+        try:
+            self._validator = SchemaValidator(_core(schema.document, schema.pointer, Build(brief)))
+        except SchemaError:  # the engine has no such limits; JSON Schema alone decides
+            self._validator = SchemaValidator(core_schema.any_schema())
 
     def read(self, value: Json) -> tuple[Json, list[Detail]]:
         """Return the value as the service would read it ("1" is an integer), and what is wrong with it.
@@ -68,7 +72,7 @@ def _converted(value: Json, taken: Any) -> Json:
     return taken if taken is None or isinstance(taken, str | int | float | list | dict) else str(taken)
 
 
-def _detail(error: "SchemaError") -> Detail:
+def _detail(error: "explain.SchemaError") -> Detail:
     message = error.message
     return {
         "type": "value_error",

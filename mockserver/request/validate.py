@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from mockserver.api import Call
-from mockserver.contract.openapi import Body, Operation, Parameter, is_json
-from mockserver.contract.schema import NOTES, Schema, join
-from mockserver.errors import ContractError
+from mockserver.contract.openapi import ANYTHING, Body, Operation, Parameter, is_json
+from mockserver.contract.schema import NOTES, Schema
+from mockserver.contract.tree import join
 from mockserver.messages import Finding, Headers, Json, Request, Value
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Rejection(Value, frozen=True):
 class RequestValidator:
     """Decodes and validates the requests of one operation, and explains what is wrong."""
 
-    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_strict", "plain")
+    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_schema", "_strict", "plain")
 
     def __init__(self, operation: Operation, *, strict: bool = False) -> None:
         self._strict = strict
@@ -51,20 +51,17 @@ class RequestValidator:
         self._parameters = sorted(operation.parameters, key=lambda each: order.index(each.location))
         self.plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
         self.plain = self.plain and not any(each.required for each in self._parameters if each.location != "path")
+        self._schema = ANYTHING if operation.body is None else operation.body.schema
         self._models: dict[str, Model] = {}
         self._body_models: dict[bool, Model] = {}
 
     def compile(self) -> None:
-        """Build all validators now, so that an unusable schema is reported at start."""
-        places = [each.schema for each in self._operation.parameters]
-        places += [self._operation.body.schema] if self._operation.body is not None else []
-        for schema in places:
-            try:
-                schema.is_valid(None)
-                _model(schema)
-            except Exception as error:
-                place = schema.place().partition("#")[2]
-                raise ContractError("a schema cannot be used", where="#" + place, why=str(error)) from error
+        """Build all validators now; a ContractError names a schema that cannot be used."""
+        body = self._operation.body
+        schemas = [each.schema for each in self._operation.parameters]
+        schemas += [each.schema for each in body.media if each.schema is not None] if body is not None else []
+        for schema in schemas:
+            schema.is_valid(None)
 
     def validate(self, request: Request, path: Mapping[str, str]) -> Call | Rejection:
         """Return the call that a request makes, or its rejection with all errors: parameters first, then the body."""
@@ -75,9 +72,9 @@ class RequestValidator:
             sent = body = _read_body(request)
             if isinstance(body, Rejection):
                 return self._placed(body)
-            right = declared.schema.is_valid(body) and (_is_plain(raw) or not any(_lone_surrogates(body, ())))
+            right = self._schema.is_valid(body) and (_is_plain(raw) or not any(_lone_surrogates(body, ())))
             if right and self.plain and not request.query:
-                found = _unjudged(declared.schema, body, "/body")
+                found = _unjudged(self._schema, body, "/body")
                 return Call(request, self._operation, path, _NO_QUERY, body, findings=found)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
@@ -85,13 +82,13 @@ class RequestValidator:
         if declared is not None and not right:
             taken, more = self._take_body(declared, body, len(request.body))
             if not more and body is not _UNSENT:
-                lax += _forbidden(declared.schema, body, ("body",))
+                lax += _forbidden(self._schema, body, ("body",))
             body, details = taken, [*details, *more]
         if details or (lax and self._strict):
             return self._refusal(details or lax, sent)
         found = tuple(map(self._finding, lax)) if lax else ()
         if declared is not None and sent is not _UNSENT:
-            found += _unjudged(declared.schema, sent, "/body")
+            found += _unjudged(self._schema, sent, "/body")
         body = None if body is _UNSENT else body
         return Call(request, self._operation, values["path"], values["query"], body, findings=found)
 
@@ -114,7 +111,7 @@ class RequestValidator:
             return None, [missing] if declared.required else []
         brief = size > DETAILED
         if brief not in self._body_models:
-            self._body_models[brief] = _model(declared.schema, brief=brief)
+            self._body_models[brief] = _model(self._schema, brief=brief)
         taken, details = self._body_models[brief].read(body)
         details = details or list(_lone_surrogates(taken, ()))
         return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
@@ -174,7 +171,7 @@ class RequestValidator:
     def _contract_place(self, loc: tuple[str | int, ...]) -> str:
         operation = self._operation
         if loc[0] == "body" and operation.body is not None:
-            return operation.body.schema.place()
+            return self._schema.place()
         named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
         return named[0].place() if named else operation.place
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mockserver.contract.resolved import View, Views, first, keywords, properties
-from mockserver.contract.schema import Schema, join
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

@@ -13,7 +13,8 @@ from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
 from mockserver.api import Call, Draft
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply, is_json
-from mockserver.contract.schema import join, unwritable
+from mockserver.contract.schema import unwritable
+from mockserver.contract.tree import join
 from mockserver.errors import StubError, suggestion
 from mockserver.matching import RESPONSE_KEYS
 from mockserver.messages import Json, Response

@@ -14,8 +14,9 @@ from mockserver.answer.render import Renderer
 from mockserver.api import Call, Draft
 from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match
-from mockserver.contract.schema import Schema, resolve
+from mockserver.contract.schema import Schema
 from mockserver.contract.source import read_source
+from mockserver.contract.tree import resolve
 from mockserver.errors import StubError, suggestion
 from mockserver.matching import (
     ANY,

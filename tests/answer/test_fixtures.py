@@ -10,7 +10,7 @@ import pytest
 
 from mockserver.answer.fixtures import Fixtures
 from mockserver.apis.llamacloud_chat.pack import API, VERSIONS, ChatSettings, style
-from mockserver.contract.openapi import read_file
+from mockserver.contract.reader import read_file
 from mockserver.engine import Mock
 from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Json, Response

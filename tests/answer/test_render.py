@@ -246,7 +246,7 @@ def test_what_is_made_up_wrongly_is_found_out(tmp_path: Path) -> None:
 
 def test_what_cannot_be_made_up_is_the_contracts_fault(tmp_path: Path) -> None:
     response = made_up(tmp_path, {"type": "string", "pattern": "^[A-Z]$"}, "A")
-    assert (response.status, header(response, "x-mock-fault")) == (500, "contract")
+    assert (response.status, header(response, "x-mock-fault")) == (501, "contract")
     assert header(response, "x-mock-contract") == "notes#/components/schemas/Note/pattern"
     assert "give the schema an example" in value(response)["detail"]
 

@@ -11,7 +11,8 @@ from mockserver.check.provider.command import left_out, placed
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.model import Report
 from mockserver.check.target import of_handler
-from mockserver.contract.openapi import Contract, read_contract
+from mockserver.contract.openapi import Contract
+from mockserver.contract.reader import read_contract
 from mockserver.messages import Handler, Json, Request, Response
 
 Answer = tuple[int, Json] | tuple[int, Json, Mapping[str, str]]

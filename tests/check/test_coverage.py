@@ -15,7 +15,8 @@ from mockserver.check.coverage.targets import RULES, places_of
 from mockserver.check.provider.command import placed
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.target import at_url, of_handler
-from mockserver.contract.openapi import Contract, read_file
+from mockserver.contract.openapi import Contract
+from mockserver.contract.reader import read_file
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.messages import Delivery, Headers, Json, Request, Response

@@ -14,7 +14,8 @@ from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.check.changes.operations import Description, drift
 from mockserver.check.changes.rules import RULES, ContractChange, Severity, verdict
 from mockserver.contract.resolved import Views
-from mockserver.contract.schema import Schema, lookup
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import lookup
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 from tests.drifts import (

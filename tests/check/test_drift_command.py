@@ -168,8 +168,8 @@ def test_what_is_nothing_says_what_can_be_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("document", "what", "where"),
     [
-        ([], "the document is not OpenAPI 3.1", "#/openapi"),
-        ({"openapi": "3.0.3", "paths": {}}, "the document is not OpenAPI 3.1", "#/openapi"),
+        ([], "the document is not OpenAPI", ""),
+        ({"openapi": "4.0.3", "paths": {}}, "the document is not OpenAPI", "#/openapi"),
         ({"openapi": "3.1.0"}, "the document has no paths", "#/paths"),
         ({"openapi": "3.1.0", "paths": {"/a": {"get": 1}}}, "the document is not valid OpenAPI 3.1", ""),
         (
@@ -191,11 +191,6 @@ def test_what_is_nothing_says_what_can_be_named(name: str) -> None:
             edited(texts(3), ("/security", [{"Gone": []}]), ("/components/securitySchemes", {"Key": {}})),
             "the security scheme 'Gone' is not declared",
             "#/security/0/Gone",
-        ),
-        (
-            sided({"type": "string", "nullable": True}, "response"),
-            "the schema keyword 'nullable' is not known",
-            "#/paths/~1things/post/responses/200/content/application~1json/schema/nullable",
         ),
         (
             sided({"$ref": "other.yaml#/It"}, "response"),

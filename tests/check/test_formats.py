@@ -22,7 +22,7 @@ from mockserver.check.report.formats import FORMATS
 from mockserver.check.report.locate import NO_FILES, Files, spot
 from mockserver.check.report.model import Report, Table, gathered, visible
 from mockserver.check.report.options import deliver, read_target
-from mockserver.contract.schema import join, lookup
+from mockserver.contract.tree import join, lookup
 from mockserver.errors import StartError, UsageError
 from mockserver.messages import Finding, Reproduction
 from tests.strategies import ROOT, contract_of

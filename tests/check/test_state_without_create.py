@@ -8,7 +8,8 @@ import pytest
 
 from mockserver.apis.llamacloud_chat.check.part import PART
 from mockserver.check import check_server
-from mockserver.contract.openapi import Contract, read_contract
+from mockserver.contract.openapi import Contract
+from mockserver.contract.reader import read_contract
 from mockserver.messages import Handler, Json, Request, Response
 from tests.check.small_servers import Answer, checked, last, response, server, told, value_of
 from tests.strategies import contract_of

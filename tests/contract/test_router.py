@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS, client_version
-from mockserver.contract.openapi import read_contract
+from mockserver.contract.reader import read_contract
 from mockserver.contract.router import Match, Router
 from mockserver.engine import Mock
 from mockserver.messages import Headers

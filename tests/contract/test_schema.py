@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.contract.schema import Schema, check_schema, join, lookup, resolve
+from mockserver.contract.schema import Schema, check_schema
+from mockserver.contract.tree import join, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
 from tests.strategies import component_schemas, contract_of, json_values, judge, near

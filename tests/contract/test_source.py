@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.contract.schema import join
 from mockserver.contract.source import DEEPEST, SourceFile, parse_source, read_source
+from mockserver.contract.tree import join
 from mockserver.errors import ContractError, StubError
 from mockserver.messages import Json
 

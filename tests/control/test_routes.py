@@ -13,8 +13,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockserver.api import Api, default
-from mockserver.contract.schema import Schema, join, resolve
+from mockserver.contract.schema import Schema
 from mockserver.contract.source import read_source
+from mockserver.contract.tree import join, resolve
 from mockserver.control.routes import control_document, table_of
 from mockserver.errors import ContractError
 from mockserver.matching import RESPONSE_KEYS

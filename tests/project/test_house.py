@@ -159,7 +159,7 @@ def test_nothing_imports_the_command() -> None:
         ("httpx2", {"control.client"}),
         ("httpx", set()),
         ("pytest", {"pytest_plugin"}),
-        ("jsonschema_rs", {"matching", "contract.pattern", "contract.validator"}),
+        ("jsonschema_rs", {"matching", "contract.pattern", "contract.tree", "contract.validator"}),
         ("jsonschema", set()),
         ("pydantic_core", {"request.fastapi"}),
         ("faker", {"answer.generate"}),

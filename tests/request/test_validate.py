@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.engine import Mock
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.answer.generate import generate
-from mockserver.contract.schema import Schema, join
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join
 from mockserver.errors import StubError
 from mockserver.messages import Json
 from mockserver.stub.corrupt import WAYS, broken, sample, stands

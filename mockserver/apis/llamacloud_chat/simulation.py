@@ -16,7 +16,8 @@ from mockserver.apis.llamacloud_chat.sessions import (
     stream,
 )
 from mockserver.contract.openapi import EVENT_STREAM, Operation
-from mockserver.contract.schema import Schema, join, resolve
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join, resolve
 from mockserver.messages import Json
 
 TITLE_ROUTE = ("POST", "/api/v1/chat/{session_id}/title")

@@ -7,7 +7,7 @@ from mockserver.check.changes.rules import At, Compare, Comparison
 from mockserver.check.changes.values import CHANGED, change_of, have_type, spots
 from mockserver.check.changes.within import is_within, swapped
 from mockserver.contract.resolved import View, Views, everything, first, keywords, said
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 
 CONDITIONS = (
     ("any", ("not",)),

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from mockserver.answer.generate import generate
 from mockserver.contract.resolved import View, Views, first, keywords, properties, required, values
-from mockserver.contract.schema import Schema, lookup
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import lookup
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

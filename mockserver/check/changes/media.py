@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 
 
 class NamedMedia(NamedTuple):

@@ -9,9 +9,9 @@ from mockserver.check.changes.rules import ORDER, At, Comparison, ContractChange
 from mockserver.check.changes.schemas import compare_schemas
 from mockserver.check.changes.security import Security, compare_security, read_security
 from mockserver.check.report.model import format_value
-from mockserver.contract.openapi import METHODS
+from mockserver.contract.document import METHODS
 from mockserver.contract.resolved import UNKNOWN, Views, everything, is_same, key_of
-from mockserver.contract.schema import join, resolve
+from mockserver.contract.tree import join, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mockserver.contract.resolved import View, Views
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.messages import Json
 
 Severity: TypeAlias = Literal["breaking", "risky", "harmless"]

@@ -24,7 +24,7 @@ from mockserver.contract.resolved import (
     types_text,
     values,
 )
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 
 
 def compare_schemas(run: Comparison, a: View, b: View, at: At) -> None:

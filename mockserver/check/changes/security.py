@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 from mockserver.check.changes.rules import At, Comparison, paired
 from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import is_same, key_of
-from mockserver.contract.schema import join, resolve
+from mockserver.contract.tree import join, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

@@ -11,7 +11,7 @@ from mockserver.check.changes.values import change_of
 from mockserver.check.changes.within import is_within, swapped
 from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import Keyword, Union, View, Views, masked, properties, types_text, values
-from mockserver.contract.schema import lookup, resolve
+from mockserver.contract.tree import lookup, resolve
 from mockserver.messages import Json
 
 

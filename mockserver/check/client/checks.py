@@ -10,7 +10,7 @@ from mockserver.check.client.cases import ClientCase
 from mockserver.check.client.errors import ANY_STATUS, NAMED, UNREACHED
 from mockserver.check.report.model import format_value
 from mockserver.contract.resolved import is_same
-from mockserver.contract.schema import join, lookup
+from mockserver.contract.tree import join, lookup
 from mockserver.journal.exchange import Exchange, calls_of
 from mockserver.messages import Finding, Json
 from mockserver.sse import parse

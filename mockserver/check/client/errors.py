@@ -17,7 +17,8 @@ from mockserver.check.client.cases import (
 )
 from mockserver.check.client.values import edges, full
 from mockserver.contract.openapi import Operation, is_json
-from mockserver.contract.schema import Schema, resolve
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import resolve
 from mockserver.messages import Json
 from mockserver.stub.response import declared
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
 from mockserver.contract.resolved import UNIONS, Views, is_null, is_same, is_type, required, type_of
-from mockserver.contract.schema import Schema, join, lookup, resolve, subschemas
+from mockserver.contract.schema import Schema, subschemas
+from mockserver.contract.tree import join, lookup, resolve
 from mockserver.messages import Json
 
 PlaceKind: TypeAlias = Literal[

@@ -22,7 +22,8 @@ from mockserver.check.coverage.targets import (
 )
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
 from mockserver.contract.resolved import UNIONS, View, Views, key_of, kinds, type_of, values
-from mockserver.contract.schema import Schema, join, lookup, resolve
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join, lookup, resolve
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Headers, Json
 from mockserver.redact import HIDDEN

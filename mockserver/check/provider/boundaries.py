@@ -12,7 +12,8 @@ from mockserver.check.provider.sides import seen_from
 from mockserver.check.provider.values import base_body, text_of, usual
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import View, Views, first, is_same, keywords, kinds, required, said, view_of
-from mockserver.contract.schema import Schema, join, lookup, resolve
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

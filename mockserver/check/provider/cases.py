@@ -12,7 +12,8 @@ from mockserver.api import Call
 from mockserver.check.provider.sides import asked, seen_from
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import view_of
-from mockserver.contract.schema import Schema, join
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join
 from mockserver.messages import Headers, Request
 from mockserver.request.validate import RequestValidator, readings
 

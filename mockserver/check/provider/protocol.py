@@ -11,7 +11,7 @@ from mockserver.check.provider.checks import CHECKS, Check, declares, excuses, w
 from mockserver.check.provider.values import usual
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import Contract, Operation
-from mockserver.contract.schema import join, resolve
+from mockserver.contract.tree import join, resolve
 from mockserver.messages import Finding, Headers, Level, Request
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from msgspec import structs
 
-from mockserver.contract.openapi import Operation
-from mockserver.contract.schema import Schema, lookup
+from mockserver.contract.openapi import Operation, with_body
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import lookup
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -38,10 +39,15 @@ def seen_from(schema: Schema, side: OneSide) -> Schema:
 def asked(operation: Operation) -> Operation:
     """Return an operation whose body does not require what only answers have."""
     body = operation.body
-    schema = None if body is None else seen_from(body.schema, "request")
-    if body is None or schema is body.schema:
+    if body is None:
         return operation
-    return structs.replace(operation, body=structs.replace(body, schema=schema))
+    media = tuple(
+        each if each.schema is None else structs.replace(each, schema=seen_from(each.schema, "request"))
+        for each in body.media
+    )
+    if all(new.schema is old.schema for new, old in zip(media, body.media, strict=True)):
+        return operation
+    return with_body(operation, structs.replace(body, media=media))
 
 
 def _document(document: Json, side: OneSide) -> Json:

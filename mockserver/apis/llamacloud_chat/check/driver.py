@@ -9,7 +9,7 @@ from mockserver.check.part import DriverContext, HeldOperation, LackingError, Se
 from mockserver.check.provider.cases import UNSENT, Case, Expectation, expectation_of, parameter_holds, request_of
 from mockserver.check.provider.checks import Interaction, wrong
 from mockserver.contract.openapi import Operation
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.messages import Finding, Json, Request
 
 ROUTES: Mapping[tuple[str, str], str] = {

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from mockserver.check.provider.checks import Check, Interaction, check, events_of, is_stream, wrong
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.messages import Finding, Json
 from mockserver.sse import Event, parse
 

@@ -15,7 +15,7 @@ from mockserver.apis.llamacloud_chat.check.driver import (
     unit,
 )
 from mockserver.check.provider.checks import wrong
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.messages import Finding, Json
 
 

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from typing import NamedTuple, TypeAlias
 
 from mockserver.contract.resolved import UNKNOWN
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

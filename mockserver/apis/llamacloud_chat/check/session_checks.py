@@ -19,7 +19,7 @@ from mockserver.apis.llamacloud_chat.check.driver import (
 from mockserver.apis.llamacloud_chat.check.event_checks import typed
 from mockserver.check.part import LackingError
 from mockserver.check.provider.checks import wrong
-from mockserver.contract.schema import join
+from mockserver.contract.tree import join
 from mockserver.messages import Finding
 
 

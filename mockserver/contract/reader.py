@@ -1,0 +1,477 @@
+"""Reads an OpenAPI document: files, versions and references into one model, each operation when it is needed."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from msgspec import structs
+
+from mockserver.contract.document import METHODS, Conversion, is_remote
+from mockserver.contract.openapi import (
+    ANY_TEXT,
+    ANYTHING,
+    Body,
+    Contract,
+    HeaderField,
+    Media,
+    Operation,
+    Parameter,
+    Reply,
+    SecurityScheme,
+    methods_of,
+)
+from mockserver.contract.schema import Schema, check_schema
+from mockserver.contract.source import read_source
+from mockserver.contract.swagger import converted
+from mockserver.contract.tree import Document, Problem, join, lookup, origin, resolve
+from mockserver.errors import ContractError
+from mockserver.messages import Json, kind_of
+
+STYLES = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
+"""Where a parameter may stand, and the style that it has there without one of its own."""
+
+IGNORED = frozenset(("accept", "content-type", "authorization"))
+"""Header parameters that OpenAPI ignores."""
+
+T = TypeVar("T")
+
+
+def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool = False) -> Contract:
+    """Read the contract of a file.
+
+    `partly` reads all of it at once and leaves out the operations that cannot be served, with the reasons.
+    """
+    document = Document(read_source(path).data) if bundled else read_document(path)
+    return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled, partly=partly)
+
+
+def read_document(path: Path) -> Document:
+    """Read a user's document, with the files that it refers to, in the form of OpenAPI 3.1."""
+
+    def load(name: str) -> Json:
+        if is_remote(name):
+            what = f"{name} is not read"
+            raise ContractError(what, why="it is on another machine", fix="add --allow-remote-refs, or keep a copy")
+        return read_source(path.parent / name).data
+
+    return convert(read_source(path).data, path.name, load, str(path))
+
+
+def convert(data: Json, file: str, load: Callable[[str], Json], shown: str = "") -> Document:
+    """Return a document in the form of OpenAPI 3.1; `load` returns the contents of another file by its name."""
+    version = _version(data, shown or file)
+    moved: Mapping[str, str] = {}
+    if version == "2.0":
+        data, moved = converted(data)
+    return Conversion(data, file, version, load, moved).run()
+
+
+def _version(data: Json, file: str) -> str:
+    """Return the version of OpenAPI that a document is written in: "2.0", "3.0", "3.1" or "3.2"."""
+    if not isinstance(data, dict):
+        raise ContractError("the document is not OpenAPI", where=file, why=f"it is {kind_of(data)}, and no object")
+    said = str(data.get("openapi", data.get("swagger", "")))
+    match = re.fullmatch(r"(2\.0|3\.\d+)(\.\d+)*(-.*)?", said)
+    if match is None:
+        raise ContractError(
+            "the document is not OpenAPI",
+            where=f"{file}#/openapi",
+            why=f"it says {said!r}" if said else "it names no version",
+            fix="begin it with openapi: 3.1.0 (Swagger 2.0 and OpenAPI 3.0 to 3.2 are read)",
+        )
+    return match[1]
+
+
+def read_contract(document: Json, *, name: str, file: str, bundled: bool = False, partly: bool = False) -> Contract:
+    """Make a Contract of a document in OpenAPI 3.1's form. The tests check the examples of bundled ones."""
+    reader = Reader(document, name, file, strict=bundled)
+    try:
+        return reader.contract(bundled=bundled, partly=partly)
+    except ContractError as error:
+        raise reader.placed(error) from error
+
+
+class Reader:
+    """Reads one document. Every error names its place in the document."""
+
+    def __init__(self, document: Json, name: str, file: str, *, strict: bool) -> None:
+        self.document, self.name, self.file, self.strict = document, name, file, strict
+        self._checked: set[str] = set()
+        self._schemas: dict[str, Schema] = {}
+        """Schemas by pointer: places that refer to the same schema share it and its validator."""
+        self._replies: dict[str, Reply] = {}
+        """Replies by pointer: most operations refer to the same few."""
+        self.at = ""
+        """The place that was read last, for errors that were not foreseen."""
+
+    def contract(self, *, bundled: bool, partly: bool) -> Contract:
+        """Read the outline of the document; all of it, if it is bundled or read partly."""
+        document = self.document
+        _version(document, self.file)
+        paths = document.get("paths", {})
+        if not isinstance(paths, dict):
+            raise ContractError("the paths must be an object", where="#/paths", why=f"they are {kind_of(paths)}")
+        components = document.get("components")
+        components = components if isinstance(components, dict) else {}
+        if bundled:
+            for key in components.get("schemas", {}):
+                check_schema(document, join("/components/schemas", key), self._checked)
+        operations = tuple(self.operations(paths))
+        left_out: dict[str, str] = {}
+        if bundled or partly:
+            for each in operations:
+                self._read_now(each, left_out)
+        info = document.get("info") if isinstance(document.get("info"), dict) else {}
+        hooks = document.get("webhooks")
+        return Contract(
+            name=self.name,
+            title=str(info.get("title", self.name)),
+            document=document,
+            operations=tuple(each for each in operations if each.id not in left_out),
+            replies=MappingProxyType(dict(self._shared(components.get("responses")))),
+            file=self.file,
+            bundled=bundled,
+            left_out=MappingProxyType(left_out),
+            webhooks=tuple(hooks) if isinstance(hooks, dict) else (),
+        )
+
+    def _read_now(self, operation: Operation, left_out: dict[str, str]) -> None:
+        try:
+            operation.read()
+        except ContractError as error:
+            if self.strict:
+                raise
+            left_out[operation.id] = error.what
+
+    def _shared(self, replies: Json) -> Iterator[tuple[str, Reply]]:
+        for name in replies if isinstance(replies, dict) else ():
+            try:
+                yield name, self.reply(name, join("/components/responses", name))
+            except Exception:  # an error that nobody need get
+                if self.strict:
+                    raise
+
+    def read(self, part: Callable[[Operation], T], operation: Operation) -> T:
+        """Read a part of an operation; a ContractError names its place."""
+        try:
+            return part(operation)
+        except ContractError as error:
+            raise self.placed(error) from error
+        except Exception as error:
+            raise ContractError(
+                f"the operation {operation.id!r} cannot be read",
+                where=f"{self.file}{origin(self.document, self.at or operation.pointer)}, or below",
+                why="something there does not have the form that OpenAPI gives it",
+                fix="check it with: mockserver validate",
+            ) from error
+
+    def placed(self, error: ContractError) -> ContractError:
+        """Return an error with its place as the user's files have it."""
+        where = error.where
+        if where.startswith("#"):
+            where = origin(self.document, where[1:])
+            where = self.file + where if where.startswith("#") else where
+        return ContractError(error.what, where=where or self.file, why=error.why, fix=error.fix)
+
+    def problem(self, place: str, what: str, why: str = "", fix: str = "") -> None:
+        """Note what is not served as it is written; a bundled document must have none."""
+        if self.strict:
+            raise ContractError(what, where="#" + place, why=why, fix=fix)
+        self.document.problems.append(Problem(place, what, why, fix))
+
+    # -- operations
+
+    def operations(self, paths: Mapping[str, Json]) -> Iterator[Operation]:
+        """Yield the operations of all paths."""
+        seen: set[str] = set()
+        shapes: dict[tuple[str, str], str] = {}
+        for path, item in paths.items():
+            place = join("/paths", path)
+            if str(path).startswith("x-"):
+                continue
+            if not str(path).startswith("/") or not isinstance(item, dict):
+                why = "a path begins with /" if isinstance(item, dict) else f"what it holds is {kind_of(item)}"
+                self.problem(place, f"the path {path!r} is not served", why)
+                continue
+            for pointer, found in self._items(place):
+                yield from self._of_item(path, pointer, found, seen, shapes)
+
+    def _items(self, place: str) -> Iterator[tuple[str, Json]]:
+        """Yield a path item, and the one that it refers to, where it does."""
+        node = lookup(self.document, place)
+        yield place, node
+        if "$ref" in node:
+            try:
+                yield resolve(self.document, place)
+            except ContractError as error:
+                self.problem(place, "the path is not served", error.what)
+
+    def _of_item(
+        self, path: str, pointer: str, item: Json, seen: set[str], shapes: dict[tuple[str, str], str]
+    ) -> Iterator[Operation]:
+        self._check_item(pointer, item)
+        for method, keys in methods_of(item):
+            place = join(pointer, *keys)
+            name = str(lookup(self.document, place).get("operationId") or f"{method} {path}")
+            other = shapes.setdefault((method, re.sub(r"\{[^{}]*\}", "{}", path)), path)
+            if other != path:
+                self.problem(place, f"the paths {other!r} and {path!r} are the same", "the first one is served")
+                continue
+            if name in seen:
+                own = f"{method.upper()} {path}"
+                what, why = f"the operationId {name!r} stands twice", f"the second one is called {own!r}"
+                self.problem(place, what, why, "give each operation a name of its own")
+                name = own
+            seen.add(name)
+            yield Operation(self, name, method, path, place, pointer)
+
+    def _check_item(self, pointer: str, item: Json) -> None:
+        known = (*METHODS, "parameters", "summary", "description", "servers", "additionalOperations", "$ref")
+        for key in item:
+            if key not in known and not str(key).startswith("x-"):
+                why = f"its methods are {', '.join(METHODS)}"
+                self.problem(join(pointer, key), f"a path has no {key!r}", why, "correct it, or begin it with x-")
+            elif key in METHODS and not isinstance(item[key], dict):
+                what, why = (
+                    f"{key.upper()} is not served",
+                    f"an operation is an object, and this is {kind_of(item[key])}",
+                )
+                self.problem(join(pointer, key), what, why)
+
+    # -- parameters
+
+    def parameters(self, operation: Operation) -> tuple[Parameter, ...]:
+        """Read the parameters of an operation: its own over those of its path."""
+        found: dict[tuple[str, str], Parameter] = {}
+        for owner in (operation._item, operation.pointer):  # the reader is the other half of it
+            listed = lookup(self.document, owner).get("parameters")
+            if listed is not None and not isinstance(listed, list):
+                why = f"they must be a list, and are {kind_of(listed)}"
+                self.problem(join(owner, "parameters"), "the parameters are ignored", why)
+            for index in range(len(listed) if isinstance(listed, list) else 0):
+                parameter = self.parameter(join(owner, "parameters", index))
+                if parameter is not None:
+                    found[parameter.location, parameter.name] = parameter
+        for location, name in list(found):
+            if location == "path" and name not in operation.names:
+                what = f"the parameter {name!r} is not in the path {operation.path!r}"
+                self.problem(found.pop((location, name)).pointer, what, fix="write {" + name + "} into the path")
+        for name in operation.names:
+            if ("path", name) not in found:
+                what, why = f"the parameter {name!r} of the path is not declared", "it takes any text"
+                self.problem(operation.pointer, what, why, "declare it with in: path")
+                found["path", name] = Parameter(name, "path", True, ANY_TEXT)
+        return tuple(found.values())
+
+    def parameter(self, pointer: str) -> Parameter | None:
+        """Read a parameter; None for one that is ignored."""
+        self.at = pointer
+        pointer, node = resolve(self.document, pointer)
+        name, location = node.get("name"), node.get("in")
+        if location == "querystring":
+            name = name or ""
+        elif location not in STYLES or not isinstance(name, str):
+            self.problem(pointer, "a parameter is ignored", "a parameter needs a name and an in")
+            return None
+        name = name.lower() if location == "header" else name
+        if location == "header" and name in IGNORED:
+            return None
+        style = node.get("style", STYLES.get(location, "form"))
+        media, schema = self._content(pointer, node)
+        named = self.examples(pointer, node, schema)
+        return Parameter(
+            name=name,
+            location=location,
+            required=bool(node.get("required")) or location == "path",
+            schema=schema or ANYTHING,
+            examples=tuple(named.values()),
+            style=style,
+            explode=bool(node.get("explode", style in ("form", "cookie"))),
+            media=media,
+            allow_empty=node.get("allowEmptyValue") is True,
+            named=named,
+            pointer=pointer,
+        )
+
+    def _content(self, pointer: str, node: Json) -> tuple[str, Schema | None]:
+        """Return the media type in which a parameter or header is written, if one is, and its schema."""
+        content = node.get("content")
+        if isinstance(content, dict) and content:
+            media_type = next(iter(content))
+            place, media = resolve(self.document, join(pointer, "content", media_type))
+            return media_type, self.schema(join(place, "schema")) if "schema" in media else None
+        return "", self.schema(join(pointer, "schema")) if "schema" in node else None
+
+    # -- bodies and replies
+
+    def body(self, operation: Operation) -> Body | None:
+        """Read the body that an operation takes."""
+        if operation.node.get("requestBody") is None:
+            return None
+        pointer, node = resolve(self.document, join(operation.pointer, "requestBody"))
+        content = node.get("content")
+        if not isinstance(content, dict) or not content:
+            return None
+        media = tuple(self.media(name, join(pointer, "content", name)) for name in content)
+        return Body(bool(node.get("required", False)), media)
+
+    def replies(self, operation: Operation) -> Mapping[str, Reply]:
+        """Read the replies of an operation; without any it answers 200 with no body."""
+        found = {}
+        pointer = join(operation.pointer, "responses")
+        declared = operation.node.get("responses")
+        for status in declared if isinstance(declared, dict) else ():
+            key = str(status)
+            if re.fullmatch(r"[1-5](\d\d|[Xx]{2})|default", key):
+                found[key.upper() if key != "default" else key] = self.reply(key, join(pointer, key))
+            elif not key.startswith("x-"):
+                self.problem(join(pointer, key), f"{key!r} is no status", "the response is ignored")
+        if not found:
+            self.problem(pointer, f"{operation.id} declares no responses", "it answers 200 without a body")
+            found["200"] = Reply("200", (), operation.pointer, "undeclared", {})
+        return MappingProxyType(found)
+
+    def reply(self, status: str, pointer: str) -> Reply:
+        """Read a reply."""
+        pointer, node = resolve(self.document, pointer)
+        shared = self._replies.get(pointer)
+        if shared is not None:
+            return structs.replace(shared, status=status)
+        if not isinstance(node, dict):
+            raise ContractError("a response must be an object", where="#" + pointer, why=f"it is {kind_of(node)}")
+        content = node.get("content")
+        media = [self.media(name, join(pointer, "content", name)) for name in _names(content)]
+        fields = node.get("headers")
+        info = self.document.get("info") if isinstance(self.document.get("info"), dict) else {}
+        links = node.get("links")
+        reply = self._replies[pointer] = Reply(
+            status=status.upper() if status != "default" else status,
+            media=tuple(media),
+            pointer=pointer,
+            evidence=node.get("x-evidence", info.get("x-evidence", "documented")),
+            headers=MappingProxyType(
+                {name.lower(): self.header(join(pointer, "headers", name)) for name in _names(fields)}
+            ),
+            links=links if isinstance(links, dict) else {},
+        )
+        return reply
+
+    def header(self, pointer: str) -> HeaderField:
+        """Read a declared header field of a reply."""
+        pointer, node = resolve(self.document, pointer)
+        media, schema = self._content(pointer, node)
+        examples = tuple(self.examples(pointer, node, schema).values())
+        return HeaderField(node.get("required") is True, schema, examples, node.get("explode") is True, media)
+
+    def media(self, media_type: str, pointer: str) -> Media:
+        """Read one representation of a body."""
+        self.at = pointer
+        pointer, node = resolve(self.document, pointer)
+        node = node if isinstance(node, dict) else {}
+        schema = self.schema(join(pointer, "schema")) if "schema" in node else None
+        keys = [key for key in ("itemSchema", "x-item-schema") if key in node]
+        encoding = node.get("encoding")
+        return Media(
+            type=media_type,
+            schema=schema,
+            examples=MappingProxyType(self.examples(pointer, node, schema)),
+            item_schema=self.schema(join(pointer, keys[0])) if keys else None,
+            pointer=pointer,
+            encoding=encoding if isinstance(encoding, dict) else {},
+        )
+
+    def examples(self, pointer: str, node: Mapping[str, Json], schema: Schema | None) -> dict[str, Json]:
+        """Return the examples of a place by name, without those that its schema refuses."""
+        found = {"example": node["example"]} if "example" in node else {}
+        named = node.get("examples")
+        for name in named if isinstance(named, dict) else ():
+            place, example = resolve(self.document, join(pointer, "examples", name))
+            value = example.get("value", example.get("dataValue", MISSING)) if isinstance(example, dict) else MISSING
+            if value is MISSING:
+                if self.strict:
+                    raise ContractError("an example needs a value in place", where="#" + place)
+                continue
+            found[name] = value
+        if self.strict or schema is None:
+            return found
+        return {name: value for name, value in found.items() if self._is_right(schema, name, value, pointer)}
+
+    def _is_right(self, schema: Schema, name: str, value: Json, pointer: str) -> bool:
+        try:
+            if schema.is_valid(value):
+                return True
+        except ContractError as error:
+            self.problem(schema.pointer, error.what, error.why, error.fix)
+            return True
+        finding = schema.explain(value)[0]
+        place = pointer if name == "example" else join(pointer, "examples", name)
+        why = f"at {finding.where or 'the root'}: {finding.message} ({finding.contract})"
+        self.problem(place, f"the example {name!r} breaks its own schema, and is not used", why, "correct one of them")
+        return False
+
+    def schema(self, pointer: str) -> Schema:
+        """Return the schema of a place."""
+        if self.strict:
+            check_schema(self.document, pointer, self._checked)
+        made = Schema(self.document, pointer, self.name)
+        return self._schemas.setdefault(made.pointer, made)
+
+    # -- security and servers
+
+    def security(self, operation: Operation) -> tuple[tuple[SecurityScheme, ...], ...]:
+        """Read the alternatives of keys that an operation takes."""
+        required = operation.node.get("security", self.document.get("security"))
+        found = []
+        for alternative in required if isinstance(required, list) else ():
+            names = list(alternative) if isinstance(alternative, dict) else []
+            schemes = [self.scheme(name, join(operation.pointer, "security")) for name in names]
+            found.append(tuple(each for each in schemes if each is not None))
+        return tuple(found)
+
+    def scheme(self, name: str, place: str) -> SecurityScheme | None:
+        """Read a security scheme; None for one that is not defined."""
+        pointer = join("/components/securitySchemes", name)
+        try:
+            node = resolve(self.document, pointer)[1]
+            return SecurityScheme(
+                name=name,
+                type=str(node["type"]),
+                location=str(node.get("in", "")),
+                field=str(node.get("name", "")),
+                scheme=str(node.get("scheme", "")).lower(),
+            )
+        except (ContractError, KeyError, TypeError, AttributeError):
+            fix = "define it under components/securitySchemes"
+            self.problem(place, f"the security scheme {name!r} is not defined", "it is not checked", fix)
+            return None
+
+    def bases(self, operation: Operation) -> tuple[str, ...]:
+        """Return the paths of the servers below which an operation stands."""
+        owners = (operation.node, resolve(self.document, operation._item)[1], self.document)
+        listed: list[Json] = next((each["servers"] for each in owners if isinstance(each.get("servers"), list)), [])
+        found = [_path_of(each) for each in listed if isinstance(each, dict)]
+        return tuple(dict.fromkeys(path for path in found if path))
+
+
+def _names(node: Json) -> list[str]:
+    """List the names of a map; none for anything else."""
+    return [str(name) for name in node] if isinstance(node, dict) else []
+
+
+MISSING: Any = object()
+
+
+def _path_of(server: Mapping[str, Json]) -> str:
+    """Return the path of a server's address, with its variables by default, without a slash at the end."""
+    url, variables = str(server.get("url", "")), server.get("variables")
+    for name, variable in variables.items() if isinstance(variables, dict) else ():
+        if isinstance(variable, dict):
+            url = url.replace("{" + str(name) + "}", str(variable.get("default", "")))
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    return "/" + path.strip("/") if path.strip("/") else ""

@@ -1,0 +1,105 @@
+"""JSON pointers (RFC 6901) into one document, and the local references that are written as such."""
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from mockserver.errors import ContractError
+from mockserver.messages import Json, Value
+
+
+def join(pointer: str, *parts: str | int) -> str:
+    """Extend a JSON pointer by reference tokens, escaped by RFC 6901."""
+    return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def lookup(document: Json, pointer: str) -> Json:
+    """Return what a JSON pointer names; KeyError if it names nothing."""
+    node = document
+    for token in pointer.split("/")[1:]:
+        token = token.replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(token)] if isinstance(node, list) else node[token]
+        except (IndexError, ValueError, TypeError) as error:
+            raise KeyError(pointer) from error
+    return node
+
+
+def resolve(document: Json, pointer: str) -> tuple[str, Json]:
+    """Follow the local reference at `pointer`, if there is one; return the final place and its value."""
+    node = lookup(document, pointer)
+    seen = {pointer}
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        target = node["$ref"]
+        if not target.startswith("#"):
+            raise ContractError(
+                f"the reference {target!r} cannot be followed", where="#" + pointer, fix="correct it: #/components/..."
+            )
+        pointer = target[1:]
+        if pointer in seen:
+            raise ContractError(f"the reference {target!r} leads to itself", where="#" + pointer)
+        seen.add(pointer)
+        try:
+            node = lookup(document, pointer)
+        except KeyError:
+            raise ContractError(f"the reference {target!r} names nothing", where="#" + pointer) from None
+    return pointer, node
+
+
+ADDRESS = "mock:///document"
+"""What a document is called in its registry."""
+
+
+class Problem(Value, frozen=True):
+    """Something in a document that is not served as written; `place` is a pointer in the converted document."""
+
+    place: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    level: Literal["error", "warning"] = "warning"
+    """An error concerns an operation that cannot be served; a warning is something that is ignored."""
+
+
+class Document(dict[str, Json]):
+    """A document in OpenAPI 3.1's form, which knows where its parts stand in the user's files."""
+
+    def __init__(self, data: Mapping[str, Json], origins: Mapping[str, str] | None = None) -> None:
+        super().__init__(data)
+        self.origins: Mapping[str, str] = origins or {}
+        """Pointers of this document -> places in the user's files, where they differ."""
+        self.problems: list[Problem] = []
+        """What is not served as it is written, as far as it was read."""
+        self.formats = True
+        """Whether formats are asserted."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Document":
+        return Document(copy.deepcopy(dict(self), memo), self.origins)
+
+    @cached_property
+    def registry(self) -> Any:
+        """What its schemas are compiled from."""
+        import jsonschema_rs
+
+        return jsonschema_rs.Registry([(ADDRESS, self)])
+
+    def origin(self, pointer: str) -> str:
+        """Return where a place stands in the user's files, as "#/pointer" or "file#/pointer"."""
+        head, tail = pointer, ""
+        while self.origins and head:
+            if head in self.origins:
+                return self.origins[head] + tail
+            head, _, last = head.rpartition("/")
+            tail = f"/{last}{tail}"
+        return "#" + pointer
+
+
+def origin(document: Json, pointer: str) -> str:
+    """Return where a place of a document stands in the user's files, as "#/pointer" or "file#/pointer"."""
+    return document.origin(pointer) if isinstance(document, Document) else "#" + pointer
+
+
+def document_of(document: Json) -> Document:
+    """Return a document as a Document, which compiles its schemas from one registry."""
+    return document if isinstance(document, Document) else Document(document)
