@@ -392,7 +392,7 @@ class MemoryStore(MemoryLog):
         own, rest = before
         if not own or not change.minor:
             own = _length(made.data) + len(id) + len(made.group or "")
-        for number, values in dict(change.parts).items():
+        for number, values in dict(change.parts).items() if change.parts else ():
             rest += _length(values) - (_length(written[number][1]) if number in written else 0)
         size, grown = own + rest + change.reserve, own + rest - sum(before)
         total = self._bytes + grown + change.reserve
