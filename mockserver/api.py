@@ -278,7 +278,7 @@ def read_contracts(name: str, api: Api | None, *, partly: bool = False) -> tuple
     if name in versions:
         return (bundled(name, versions[name]),)
     path = Path(name)
-    if path.is_file():
+    if path.exists():
         return (read_file(path, partly=partly),)
     raise _no_contract(name, api)
 

@@ -11,7 +11,7 @@ from functools import cache, partial
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 
 import click
 from click.core import ParameterSource
@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from mockserver import __version__
 from mockserver import api as packs
 from mockserver.contract.document_cache import VARIABLE as CACHE_VARIABLE
-from mockserver.errors import MockserverError, StartError, UsageError, install_command
+from mockserver.errors import MockserverError, StartError, UsageError, install_command, reason
 from mockserver.settings import Settings, options_of
 
 if TYPE_CHECKING:
@@ -459,11 +459,28 @@ def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
 def _defaults(args: Sequence[str]) -> dict[str, Any]:
     """Read pyproject.toml; its errors are ignored while a shell completes the line."""
     try:
-        return read_pyproject(Path.cwd(), args)
-    except UsageError:
+        return read_pyproject(_working_folder(), args)
+    except MockserverError:
         if "_MOCKSERVER_COMPLETE" not in os.environ:
             raise
         return {}
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        where, fix = os.environ.get("PWD", "."), "change to a folder that exists"
+        raise StartError("the working folder is gone", where=where, why=reason(error), fix=fix) from error
+
+
+def _fails(stream: TextIO) -> bool:
+    """Return whether a stream takes no more."""
+    try:
+        print(file=stream, flush=True)
+    except OSError:
+        return True
+    return False
 
 
 def start() -> None:
@@ -478,6 +495,14 @@ def start() -> None:
     except MockserverError as error:
         print(f"mockserver: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None or not _fails(sys.stdout):
+            raise
+        fix = "see that its disk has room, or send it elsewhere"
+        told = StartError("the output cannot be written", where="stdout", why=reason(error), fix=fix)
+        print(f"mockserver: {told}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest when it ends
+        sys.exit(told.exit_code)
 
 
 if __name__ == "__main__":

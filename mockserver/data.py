@@ -25,8 +25,8 @@ _KINDS = {
 }
 
 
-class UnreadableError(OSError):
-    """A file that a user named and that cannot be read; its text says why."""
+class FileError(OSError):
+    """A file that a user named and that cannot be read or written; its text says why."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -36,19 +36,16 @@ class UnreadableError(OSError):
 def open_file(path: Path, *, pipes: bool = True) -> BinaryIO:
     """Open a file, or a pipe if something writes to it soon, never waiting longer than PATIENCE.
 
-    An UnreadableError says why it cannot be read: a folder, a socket, a device, or what the system says.
+    An FileError says why it cannot be read: a folder, a socket, a device, or what the system says.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableError(_why_unopened(path, error)) from error
+    descriptor = _opened(path, os.O_RDONLY)
     try:
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
         if kind in _KINDS:
-            raise UnreadableError(_KINDS[kind])
+            raise FileError(_KINDS[kind])
         if kind == stat.S_IFIFO:
             if not pipes:
-                raise UnreadableError("it is a pipe, and must be read more than once")
+                raise FileError("it is a pipe, and must be read more than once")
             _await(descriptor, PATIENCE)
             os.set_blocking(descriptor, True)
         return os.fdopen(descriptor, "rb")
@@ -57,8 +54,23 @@ def open_file(path: Path, *, pipes: bool = True) -> BinaryIO:
         raise
 
 
+def open_for_writing(path: Path, how: int = os.O_TRUNC) -> int:
+    """Return the descriptor of a file, made if need be, which never waits: not for the reader of a pipe, either.
+
+    `how` is O_TRUNC or O_APPEND. A FileError says why it cannot be written.
+    """
+    return _opened(path, os.O_WRONLY | os.O_CREAT | how)
+
+
+def _opened(path: Path, how: int) -> int:
+    try:
+        return os.open(path, how | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise FileError(_why_unopened(path, error)) from error
+
+
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
-    """Return what a file holds, at most `most` bytes; an UnreadableError says why it cannot be read.
+    """Return what a file holds, at most `most` bytes; an FileError says why it cannot be read.
 
     A pipe, as a shell's <(command) is one, has PATIENCE seconds to end.
     """
@@ -67,12 +79,12 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
         with open_file(path) as file:
             is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
             found = _drained(file.fileno(), most, end) if is_pipe else file.read(most + 1)
-    except UnreadableError:
+    except FileError:
         raise
     except OSError as error:
-        raise UnreadableError(error.strerror or str(error)) from error
+        raise FileError(error.strerror or str(error)) from error
     if len(found) > most:
-        raise UnreadableError(f"it is larger than {most:,} bytes")
+        raise FileError(f"it is larger than {most:,} bytes")
     return found
 
 
@@ -94,7 +106,7 @@ def _await(descriptor: int, seconds: float) -> None:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if not poll.poll(max(0.0, seconds) * 1000):
-        raise UnreadableError(f"it is a pipe that was not written to its end within {PATIENCE:g} seconds")
+        raise FileError(f"it is a pipe that was not written to its end within {PATIENCE:g} seconds")
 
 
 def _why_unopened(path: Path, error: OSError | ValueError) -> str:
@@ -103,6 +115,8 @@ def _why_unopened(path: Path, error: OSError | ValueError) -> str:
         kind = stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):
         kind = 0
+    if kind == stat.S_IFIFO and getattr(error, "errno", 0) == errno.ENXIO:
+        return "it is a pipe that nobody reads"
     if kind in _KINDS and getattr(error, "errno", 0) not in (errno.EACCES, errno.EPERM):
         return _KINDS[kind]
     return getattr(error, "strerror", None) or str(error)

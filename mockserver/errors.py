@@ -91,6 +91,14 @@ class StoreFullError(StoreError):
         super().__init__(text, fix=f"{fix}, or raise --max-{what.replace('_', '-')}")
 
 
+def reason(error: BaseException) -> str:
+    """Return what an error of Python says, without numbers and advice that are meant for programmers."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error).partition("; use sys.")[0]
+
+
 def nearest_name(name: object, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return the known name that is most like a misspelt one, or "" if none is; `likeness` is from 0 to 1."""
     from difflib import get_close_matches

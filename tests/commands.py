@@ -25,8 +25,12 @@ class Done(NamedTuple):
     stderr: str
 
 
+class ServingError(AssertionError):
+    """A command that does not end: it would serve now."""
+
+
 def _serve(*_: Any, **__: Any) -> None:
-    raise AssertionError("it was not stopped, and would serve now")
+    raise ServingError("it was not stopped, and would serve now")
 
 
 def run(*arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str | None] | None = None) -> Done:

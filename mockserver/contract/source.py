@@ -23,7 +23,7 @@ from mockserver.contract.yaml_reader import (
     too_deep,
     yaml_steps,
 )
-from mockserver.data import UnreadableError, read_bytes
+from mockserver.data import FileError, read_bytes
 from mockserver.errors import ContractError, MockserverError
 from mockserver.messages import Json
 
@@ -87,7 +87,7 @@ def read_source(
     """
     try:
         content = read_bytes(path)
-    except UnreadableError as why:
+    except FileError as why:
         fix = "name a readable file, in UTF-8"
         raise error(f"{what} cannot be read", where=str(path), why=str(why), fix=fix) from why
     return parse_source(content, str(path), what, error, only_json=only_json)

@@ -78,7 +78,7 @@ def read_yaml(text: str, deepest: int) -> Json:
 
 def too_deep(deepest: int, offset: int | None) -> RefusedError:
     """Return the refusal of a text that is nested too deeply."""
-    return RefusedError(f"is nested deeper than {deepest} levels", "", offset, "move what is deep into components")
+    return RefusedError(f"is nested deeper than {deepest} levels", "one more begins here", offset, "make it flatter")
 
 
 def yaml_steps(text: str) -> Iterator[Token]:

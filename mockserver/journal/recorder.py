@@ -1,6 +1,5 @@
 """Records each exchange in the journal of its scope, and in a file if one is set."""
 
-import errno
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import TypeAlias
 import orjson
 from msgspec import structs
 
+from mockserver.data import FileError, open_for_writing
 from mockserver.errors import JournalError
 from mockserver.journal.exchange import PLAIN_READING, Entry, Exchange, Reading, as_json, decode, encode
 from mockserver.messages import Finding, Json, Response, Stream, known
@@ -131,17 +131,12 @@ class JournalFile:
     """A file to which each exchange is appended at once, as a line of JSON."""
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            self._file = os.open(path, flags, 0o666)
-        except OSError as error:
-            unread = error.errno == errno.ENXIO
-            raise JournalError(
-                "the journal's file cannot be written",
-                where=str(path),
-                why="it is a pipe that nobody reads" if unread else str(error),
-                fix="start its reader first, or name another file" if unread else "name another file",
-            ) from error
+            self._file = open_for_writing(path, os.O_APPEND)
+        except FileError as error:
+            fix = "start its reader first, or name another file" if "pipe" in str(error) else "name another file"
+            what = "the journal's file cannot be written"
+            raise JournalError(what, where=str(path), why=str(error), fix=fix) from error
         self._path, self._lock, self._warned = path, threading.Lock(), False
         self._ending = TORN + b"\n" if _ends_torn(path) else b""
         """What ends the line before, if it was cut short."""

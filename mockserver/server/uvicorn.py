@@ -164,8 +164,11 @@ def serve_many(
     make: Any = Supervisor  # some releases of uvicorn pass the target, others do not
     target = {"target": server.run} if "target" in inspect.signature(Multiprocess).parameters else {}
     supervisor = make(server.config, sockets=[listener], **target)
-    threading.Thread(target=_announce, args=(address(listener), on_ready), daemon=True).start()
+    failures = list[OSError]()
+    threading.Thread(target=_announce, args=(address(listener), on_ready, failures), daemon=True).start()
     supervisor.run()
+    if failures:
+        raise failures[0]
     if not supervisor.told:
         raise BindError("no worker could start", why="see the log for its reason")
 
@@ -207,15 +210,19 @@ def _work(make_app: Callable[[], Any]) -> Any:
     return app
 
 
-def _announce(url: str, on_ready: Callable[[], None]) -> None:
-    """Report that the server is ready once it answers."""
+def _announce(url: str, on_ready: Callable[[], None], failures: list[OSError]) -> None:
+    """Report that the server is ready once it answers; where that cannot be reported, note why and stop it."""
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, build_opener
 
     reach = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     with suppress(HTTPError):
         build_opener(ProxyHandler({})).open(reach + "/__mock__/health").close()
-    on_ready()
+    try:
+        on_ready()
+    except OSError as error:
+        failures.append(error)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import IO, NamedTuple, TypeAlias
 
 from msgspec import structs
 
-from mockserver.errors import StateError
+from mockserver.data import open_file
+from mockserver.errors import StateError, reason
 from mockserver.messages import Json, is_scope
 from mockserver.store.base import Change, Counters, Part, Record, Store, dump_json, load_json
 
@@ -73,7 +74,7 @@ class _Saved(NamedTuple):
             raise StateError(
                 "a saved state cannot be read",
                 where=f"{self.name}, line {number}" if number else self.name,
-                why=f"it has no {error}" if isinstance(error, LookupError) else str(error),
+                why=f"it has no {error}" if isinstance(error, LookupError) else reason(error),
                 fix="save one with GET /__mock__/state",
             ) from error
 
@@ -142,7 +143,7 @@ def load_state(store: Store, path: Path, check: RecordCheck | None = None, conve
 
     Records that are there already stay, so that several servers may start from one state at once.
     """
-    return 0 if len(store) else _put(store, _Saved(lambda: path.open("rb"), str(path), check, convert))
+    return 0 if len(store) else _put(store, _Saved(lambda: open_file(path, pipes=False), str(path), check, convert))
 
 
 def restore_state(

@@ -73,7 +73,7 @@ def read_source(text: str, api: Api | None, cache: Path | None = None) -> DriftS
         is_release = re.fullmatch(r"\d+(\.\w+)+", named) and not Path(named).exists()
         return DriftSource(sdk.read(environment(sdk, named, cache) if is_release else Path(named), text))
     path = Path(text)
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(
             f"{text!r} is nothing that can be compared",
             why=f"it is neither one of {', '.join(versions)}, nor a file, nor a client's release",

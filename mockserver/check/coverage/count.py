@@ -17,7 +17,8 @@ from mockserver.contract.router import Router
 from mockserver.contract.schema import Schema
 from mockserver.control.client import RemoteAdmin, contract_of
 from mockserver.control.routes import control_document
-from mockserver.errors import StartError, UsageError
+from mockserver.data import open_file
+from mockserver.errors import StartError, UsageError, reason
 from mockserver.journal.exchange import Exchange, from_json
 from mockserver.journal.recorder import TORN
 from mockserver.messages import DEFAULT_SCOPE, Json
@@ -163,11 +164,11 @@ def _lines(source: str) -> Iterator[Exchange]:
         yield from read_lines(sys.stdin.buffer, "stdin")
         return
     try:
-        with Path(source).open("rb") as file:
+        with open_file(Path(source)) as file:
             yield from read_lines(file, source)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise StartError("the journal cannot be read", where=source, why=why, fix="see its name and path") from error
+        fix = "see its name and path"
+        raise StartError("the journal cannot be read", where=source, why=reason(error), fix=fix) from error
 
 
 def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Exchange]:
@@ -186,7 +187,7 @@ def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Exchange]:
             if number > 1 and not line.endswith(b"\n"):
                 click.echo(f"mockserver: {where}: the last line has no end; it is not counted", err=True)
                 return
-            raise _no_journal(where, f"the line is not JSON: {error}") from error
+            raise _no_journal(where, f"the line is not JSON: {reason(error)}") from error
         yield from _exchanges(value, shape, where)
 
 

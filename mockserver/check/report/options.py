@@ -1,5 +1,6 @@
 """What all checking commands have in common: where their reports go, and with which exit code they end."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from mockserver.api import NONE, complete, default_name, names
 from mockserver.check.report.formats import FORMATS, verdict_text
 from mockserver.check.report.locate import NO_FILES, Files
 from mockserver.check.report.model import Report
-from mockserver.errors import StartError, UsageError
+from mockserver.data import open_for_writing
+from mockserver.errors import StartError, UsageError, reason
 
 INTERRUPTED = 130
 """The exit code of a run that was ended by Ctrl-C, as shells have it: 128 and the number of SIGINT."""
@@ -74,9 +76,13 @@ def write_file(path: Path, text: str) -> None:
     """Write a report to a file; a StartError where that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        descriptor = open_for_writing(path)
+        os.set_blocking(descriptor, True)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        raise StartError("a report cannot be written", where=str(path), why=str(error)) from error
+        fix = "name another file"
+        raise StartError("a report cannot be written", where=str(path), why=reason(error), fix=fix) from error
 
 
 class Progress:
