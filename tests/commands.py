@@ -5,6 +5,7 @@ It is for commands that end by themselves; what serves, or is sent a signal, is 
 
 import io
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -29,7 +30,8 @@ class ServingError(AssertionError):
     """A command that does not end: it would serve now."""
 
 
-def _serve(*_: Any, **__: Any) -> None:
+def _serve(_: Any, listener: socket.socket, *__: Any, **___: Any) -> None:
+    listener.close()
     raise ServingError("it was not stopped, and would serve now")
 
 
