@@ -1,5 +1,6 @@
 """What is wrong with a value: the errors of jsonschema-rs, in words of our own, in time linear in the value."""
 
+import json
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -89,7 +90,7 @@ def _describe(keyword: str, value: Json, expected: Json, error: Any) -> str:
         return f"{error.kind.property!r} is a required property"
     if keyword in ("additionalProperties", "unevaluatedProperties", "unevaluatedItems"):
         extra = getattr(error.kind, "unexpected", ())
-        texts = [show(value[each] if keyword == "unevaluatedItems" else each) for each in extra[:MOST_NAMES]]
+        texts = [show(json.loads(each) if keyword == "unevaluatedItems" else each) for each in extra[:MOST_NAMES]]
         texts += ["..."] if len(extra) > MOST_NAMES else []
         what = {"a": "Additional properties", "u": "Unevaluated properties"}[keyword[0]]
         what = "Unevaluated items" if keyword == "unevaluatedItems" else what
