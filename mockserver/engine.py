@@ -127,7 +127,7 @@ class Mock:
         )
         plays = {} if api is None or api.play is None else api.play(context)
         fixtures = Fixtures(contracts, chosen.fixtures, None if api is None else api.fixtures, style)
-        answers = Answers(fixtures, chosen.answers, self._chance, plays, api, style)
+        answers = Answers(fixtures, chosen.answers, self._chance, plays, api, style, chosen.locale)
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)
         keys = Keys(chosen.auth, chosen.api_key.encode() if chosen.api_key else None)

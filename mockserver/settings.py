@@ -55,6 +55,7 @@ class Settings:
     answers: Source = option("simulated", "Where answers come from first.", choices=SOURCES)
     fixtures: Path | None = option(None, "Folder of your own canned answers.")
     seed: int | None = option(None, "Seed of everything that is generated; without it, one is drawn and printed.")
+    locale: str = option("en_US", "Language and country of the words in generated values, such as de_DE.")
     clock: datetime | None = option(None, "A fixed time, such as 2026-04-22T12:34:41.342245 (UTC).")
     store: str = option("memory://", "Where records are kept: memory://, sqlite:///FILE, redis://HOST.")
     state: Path | None = option(None, "A saved state to start from, if the store is empty.")

@@ -28,6 +28,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "answers": ("generated", "generated", '"generated"'),
     "fixtures": ("my/answers", Path("my/answers"), '"my/answers"'),
     "seed": ("-5", -5, "-5"),
+    "locale": ("de_DE", "de_DE", '"de_DE"'),
     "clock": ("2026-04-22T12:34:41", datetime(2026, 4, 22, 12, 34, 41), "2026-04-22T12:34:41"),
     "store": ("sqlite:///my.db", "sqlite:///my.db", '"sqlite:///my.db"'),
     "state": ("my/state.jsonl", Path("my/state.jsonl"), '"my/state.jsonl"'),

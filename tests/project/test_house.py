@@ -162,7 +162,7 @@ def test_nothing_imports_the_command() -> None:
         ("jsonschema_rs", {"matching", "contract.pattern", "contract.tree", "contract.validator"}),
         ("jsonschema", set()),
         ("pydantic_core", {"request.fastapi"}),
-        ("faker", {"answer.generate"}),
+        ("faker", {"answer.making.words"}),
         ("yaml", {"contract.yaml_reader"}),
         ("click", {"cli"}),
         ("sqlite3", {"store.sqlite", "store.sqlite_file"}),

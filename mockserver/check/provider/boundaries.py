@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from mockserver.answer.generate import generate
 from mockserver.check.provider.cases import BOM, UNSENT, Case
-from mockserver.check.provider.sides import seen_from
 from mockserver.check.provider.values import base_body, text_of, usual
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import View, Views, first, is_same, keywords, kinds, required, said, view_of
@@ -273,7 +272,7 @@ def _items(views: Views, items: View, item: Json, size: int, *, unique: bool) ->
 def _made(views: Views, view: View, seed: int = 0) -> Json:
     """Make a value; None where none can be made."""
     try:
-        return generate(seen_from(Schema(views.document, view.pointer, ""), "made"), Random(seed))
+        return generate(Schema(views.document, view.pointer, ""), Random(seed), direction="request")
     except ContractError:
         return None
 

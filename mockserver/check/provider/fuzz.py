@@ -12,7 +12,6 @@ from hypothesis.errors import Flaky, FlakyFailure
 from mockserver.answer.generate import generate
 from mockserver.check.provider.boundaries import body_variants, path_texts, variants
 from mockserver.check.provider.cases import Case
-from mockserver.check.provider.sides import seen_from
 from mockserver.check.provider.values import base_body, usual
 from mockserver.contract.openapi import Operation
 from mockserver.contract.resolved import view_of
@@ -144,13 +143,13 @@ def _some(names: list[str]) -> "st.SearchStrategy[list[str]]":
 
 def _bodies(operation: Operation, boundary: list[Json]) -> "st.SearchStrategy[Json]":
     """Draw bodies: made from the schema, a boundary, or one with a field that is something else."""
-    schema = seen_from(operation.body.schema, "made") if operation.body is not None else None
+    schema = operation.body.schema if operation.body is not None else None
 
     @st.composite
     def made(make: Any) -> Json:
         chance: Random = make(st.randoms(use_true_random=False))
         try:
-            return generate(schema, chance) if schema is not None else None
+            return generate(schema, chance, direction="request") if schema is not None else None
         except ContractError:  # no value can be made for a part of it that may be left out
             return base_body(operation)
 

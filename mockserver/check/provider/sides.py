@@ -3,24 +3,19 @@
 import copy
 from collections.abc import Iterator
 from functools import lru_cache
-from random import Random
 from typing import Literal, TypeAlias
 
-from hypothesis import HealthCheck, Phase, find, settings
-from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException
 from msgspec import structs
 
 from mockserver.contract.openapi import Operation, with_body
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import lookup
-from mockserver.errors import ContractError
 from mockserver.messages import Json
 
-OneSide: TypeAlias = Literal["request", "strict request", "answer", "made"]
-"""A request without the fields that need not be sent; one that must not send them; an answer; what is made."""
+OneSide: TypeAlias = Literal["request", "strict request", "answer"]
+"""A request without the fields that need not be sent; one that must not send them; an answer."""
 
-MARKS = {"request": "readOnly", "strict request": "readOnly", "made": "readOnly", "answer": "writeOnly"}
+MARKS = {"request": "readOnly", "strict request": "readOnly", "answer": "writeOnly"}
 
 MOST_DOCUMENTS = 32
 """How many documents are kept as one side sees them."""
@@ -63,16 +58,12 @@ def _changed(document: Json, side: OneSide) -> Json:
     """Return a copy of a document with what a side changes; the document itself where that is nothing."""
     mark = MARKS[side]
     marked = [node for node in _objects(document) if node.get(mark) is True]
-    patterns = [node for node in _objects(document) if _needs_sample(node)] if side == "made" else []
-    if not marked and not patterns:
+    if not marked:
         return document
     made = copy.deepcopy(document)
-    named = [(node, _marked(made, node, mark, set())) for node in _objects(made)] if marked else []
+    named = [(node, _marked(made, node, mark, set())) for node in _objects(made)]
     for node, names in named:
-        _change(node, names, instead=side in ("request", "answer"), gone=side == "made")
-    for node in list(_objects(made)) if patterns else ():
-        if _needs_sample(node) and (text := _sample(node)) is not None:
-            node["examples"] = [text]
+        _change(node, names, instead=side in ("request", "answer"))
     return made
 
 
@@ -88,15 +79,14 @@ def _objects(node: Json) -> Iterator[dict[str, Json]]:
             stack += each
 
 
-def _change(node: dict[str, Json], names: set[str], *, instead: bool, gone: bool) -> None:
-    """Require no field of the other side; `instead` of its schema stands whether it may be there, if it is not gone."""
+def _change(node: dict[str, Json], names: set[str], *, instead: bool) -> None:
+    """Require no field of the other side; `instead` of its schema stands whether it may be there."""
     for each in (node, *_parts(node)):
         if isinstance(each.get("required"), list):
             each["required"] = [name for name in each["required"] if name not in names]
     own = node.get("properties")
     if isinstance(own, dict):
-        kept = {name: instead if name in names else each for name, each in own.items()}
-        node["properties"] = {name: each for name, each in kept.items() if not (gone and name in names)}
+        node["properties"] = {name: instead if name in names else each for name, each in own.items()}
 
 
 def _parts(node: dict[str, Json]) -> list[dict[str, Json]]:
@@ -135,28 +125,3 @@ def _has(document: Json, node: Json, mark: str) -> bool:
             return True
         node = _target(document, node)
     return False
-
-
-def _needs_sample(node: dict[str, Json]) -> bool:
-    """Return whether no text can be made for a schema: it has a pattern, and no example."""
-    known = {"examples", "example", "default", "const", "enum", "format"}
-    return isinstance(node.get("pattern"), str) and not known & node.keys()
-
-
-def _sample(node: dict[str, Json]) -> str | None:
-    """Return a text that has a pattern, and the lengths beside it; None where none is found."""
-    schema = Schema({"type": "string", **{key: node[key] for key in _TEXTS if key in node}}, "", "")
-    quiet = settings(
-        max_examples=200,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    try:
-        return str(find(st.from_regex(node["pattern"]), schema.is_valid, settings=quiet, random=Random(0)))
-    except (HypothesisException, ContractError, ValueError, TypeError, RecursionError):  # no pattern of Python's
-        return None
-
-
-_TEXTS = ("pattern", "minLength", "maxLength")

@@ -25,7 +25,7 @@ def base_body(operation: Operation) -> Json:
     """Return a plain valid body, UNSENT if an operation takes none; a ContractError if none can be made."""
     if operation.body is None:
         return UNSENT
-    found = next(_valid(seen_from(operation.body.schema, "made")), UNSENT)
+    found = next(_valid(operation.body.schema), UNSENT)
     if found is UNSENT:
         where = "#" + operation.body.schema.pointer
         raise ContractError("no valid body can be made", where=where, fix="give it an example")
@@ -33,13 +33,14 @@ def base_body(operation: Operation) -> Json:
 
 
 def _valid(schema: Schema) -> Iterator[Json]:
-    """Make valid values of a schema, never null."""
+    """Make valid values of a schema, never null, without what answers alone have."""
+    asked = seen_from(schema, "request")
     for seed in range(SEEDS):
         try:
-            made = generate(schema, Random(seed))
+            made = generate(schema, Random(seed), direction="request")
         except ContractError:
             return
-        if made is not None and schema.is_valid(made):
+        if made is not None and asked.is_valid(made):
             yield made
 
 
@@ -57,8 +58,7 @@ def _samples(parameter: Parameter) -> Iterator[Json]:
         for key in NOTES:
             for _, value in keywords(leaf, key):
                 yield from value if key in ("examples", "enum") and isinstance(value, list) else [value]
-    found = _valid(seen_from(parameter.schema, "made"))
-    yield from (value for _, value in zip(range(3), found, strict=False))
+    yield from (value for _, value in zip(range(3), _valid(parameter.schema), strict=False))
 
 
 def text_of(value: Json) -> str:

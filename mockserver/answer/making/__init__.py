@@ -1,0 +1,1 @@
+"""Compile schemas into functions that make values."""

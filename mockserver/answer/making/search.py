@@ -1,0 +1,272 @@
+"""Search in bounded steps for a value that a validator accepts: draw, mend by its errors, try what the schema names."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+from mockserver.answer.making.nodes import Make, Stuck
+from mockserver.contract.explain import SchemaError
+from mockserver.contract.resolved import key_of
+from mockserver.contract.schema import Schema
+from mockserver.messages import Json
+
+DRAWS = 12
+"""How many values are drawn for one answer before the search gives up."""
+
+PROBES = 12
+"""How many values are drawn when a schema is compiled, in search of a right one."""
+
+STEPS = 6
+"""How often one value is mended."""
+
+CHANGES = 200
+"""How many changes are tried in a step."""
+
+COMPARED = 6
+"""How many wrong changes are compared, to go on from the best."""
+
+KEPT = 8
+"""How many right values of a schema are kept."""
+
+RICH = 30
+"""The budget of values that are drawn in search of a right one."""
+
+_SIMPLE: tuple[Json, ...] = (
+    "a",
+    1,
+    True,
+    {},
+    [],
+    None,
+    False,
+    0,
+    -1,
+    1.25,
+    "",
+    "1",
+    {"a": 1},
+    [1],
+    "a longer text",
+    1000,
+)
+
+
+class Oracle:
+    """Judges values by several schemas that must all hold."""
+
+    def __init__(self, schemas: Sequence[Schema], hidden: set[str]) -> None:
+        self.schemas, self.hidden = schemas, hidden
+        """`hidden` names fields that may be left out although they are required."""
+        self._named: list[Json] | None = None
+        self._names: list[str] | None = None
+
+    def is_valid(self, value: Json) -> bool:
+        """Return whether a value satisfies all schemas."""
+        return all(each.is_valid(value) for each in self.schemas) or (bool(self.hidden) and not self.errors(value))
+
+    def errors(self, value: Json) -> list[SchemaError]:
+        """List what is wrong with a value."""
+        wrong = [each for each in self.schemas if not each.is_valid(value)]
+        return [error for each in wrong for error in _errors(each, value) if not self._is_forgiven(error)]
+
+    def _is_forgiven(self, error: SchemaError) -> bool:
+        if error.keyword != "required" or not isinstance(error.instance, dict) or not isinstance(error.expected, list):
+            return False
+        missing = set(error.expected) - error.instance.keys()
+        return missing <= self.hidden
+
+    def named(self) -> list[Json]:
+        """List the values that the schemas name anywhere, but for those behind references."""
+        if self._named is None:
+            found = {key_of(each): each for schema in self.schemas for each in _named(schema.node)}
+            self._named = list(found.values())[:200]
+        return self._named
+
+    def names(self) -> list[str]:
+        """List the names of fields that the schemas mention anywhere, but for those behind references."""
+        if self._names is None:
+            self._names = list(dict.fromkeys(name for schema in self.schemas for name in _mentioned(schema.node)))[:40]
+        return self._names
+
+
+def _errors(schema: Schema, value: Json) -> list[SchemaError]:
+    """List what is wrong with a value; the whole value, where a part of the schema cannot be found again."""
+    try:
+        return schema.errors(value)
+    except (LookupError, TypeError):
+        return [SchemaError(keyword="schema", message="", path=[], pointer="", instance=value, expected=None)]
+
+
+def _mentioned(node: Json) -> Iterator[str]:
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, dict):
+            for key in ("properties", "dependentRequired", "dependentSchemas"):
+                yield from each[key] if isinstance(each.get(key), dict) else ()
+            yield from (name for name in each.get("required", ()) if isinstance(name, str))
+            stack += each.values()
+        elif isinstance(each, list):
+            stack += each
+
+
+def _named(node: Json) -> Iterator[Json]:
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, dict):
+            for key, value in each.items():
+                if key in ("const", "default", "example"):
+                    yield value
+                elif key in ("enum", "examples") and isinstance(value, list):
+                    yield from value
+                else:
+                    stack.append(value)
+        elif isinstance(each, list):
+            stack += each
+
+
+class Witnesses(NamedTuple):
+    """Right values of a schema, and how more are made: by drawing, by mending what is drawn, or not at all."""
+
+    values: list[Json]
+    way: Literal["draw", "mend", "pick"]
+
+
+def probe(make: Make, judge: Oracle, named: Iterable[Json]) -> Witnesses | None:
+    """Search for right values of a schema; None if there are none to be found."""
+    rng = Random(0)
+    rich, lean = list(_drawn(make, rng, RICH)), list(_drawn(make, rng, 1, -1))
+    right = [value for value in rich if judge.is_valid(value)]
+    if 4 * len(right) >= len(rich) > 0:
+        return Witnesses(right[:KEPT], "draw")
+    wrong = [value for value in rich if value not in right][:6]
+    mended = [found[0] for each in wrong if (found := mend(each, judge, rng)) is not None]
+    right += mended or [value for value in lean if judge.is_valid(value)]
+    if not right:
+        right += [value for value in (*named, *judge.named(), *_SIMPLE) if judge.is_valid(value)]
+    for each in (*lean[-1:], *_SIMPLE[:6]) if not right else ():
+        right += mend(each, judge, rng) or ()
+    if not right:
+        return None
+    return Witnesses(right[:KEPT], "mend" if wrong and 2 * len(mended) > len(wrong) else "pick")
+
+
+def _drawn(make: Make, rng: Random, *budgets: int) -> Iterator[Json]:
+    for at in range(PROBES):
+        try:
+            yield make(rng, budgets[at % len(budgets)])
+        except Stuck:
+            continue
+
+
+def guarded(make: Make, judge: Oracle, found: Witnesses) -> Make:
+    """Return what makes right values of a schema whose values may be wrong; what was found is the last resort."""
+    values, tries = found.values, {"draw": DRAWS, "mend": 2, "pick": 0}[found.way]
+
+    def made(rng: Random, budget: int) -> Json:
+        for at in range(tries):
+            try:
+                value = make(rng, budget if at < 4 else min(budget, RICH))
+            except Stuck:
+                continue
+            if judge.is_valid(value):
+                return value
+            if found.way == "mend" and (mended := mend(value, judge, rng)) is not None:
+                return mended[0]
+        return copy.deepcopy(values[int(rng.random() * len(values))])
+
+    return made
+
+
+def mend(value: Json, judge: Oracle, rng: Random) -> tuple[Json] | None:
+    """Change a value until it is right: each step keeps the change that leaves the fewest errors."""
+    seen: set[str] = set()
+    for _ in range(STEPS):
+        if judge.is_valid(value):
+            return (value,)
+        changed = [pair for error in judge.errors(value)[:4] for pair in _changes(value, error, judge)]
+        rng.shuffle(changed)
+        changed.sort(key=lambda pair: pair[0])
+        left: list[Json] = []
+        for _, each in changed[:CHANGES]:
+            if judge.is_valid(each):
+                return (each,)
+            if len(left) < COMPARED and (key := key_of(each)) not in seen:
+                seen.add(key)
+                left.append(each)
+        if not left:
+            return None
+        value = min(left, key=lambda each: len(judge.errors(each)))
+    return None
+
+
+def _changes(value: Json, error: SchemaError, judge: Oracle) -> Iterator[tuple[int, Json]]:
+    """Yield changed copies of a value that may no longer have an error, each with how much it changes."""
+    path = error.path
+    for much, new in _instead(error, judge):
+        yield much, _with(value, path, partial(_constantly, new))
+    if path:
+        yield 1, _without(value, path)
+
+
+def _instead(error: SchemaError, judge: Oracle) -> Iterator[tuple[int, Json]]:
+    """Yield what may stand in the place of a wrong part: small changes are 0, others 1, all else 2."""
+    old, expected, named = error.instance, error.expected, judge.named()[:20]
+    if isinstance(old, dict):
+        missing = _missing(old, error)
+        yield from ((0, {**old, **dict.fromkeys(missing, new)}) for new in (*named, *_SIMPLE[:6]) if missing)
+        yield from ((1, {key: each for key, each in old.items() if key != gone}) for gone in old)
+        yield from ((0, {**old, name: new}) for name in judge.names() if name not in old for new in _SIMPLE[:4])
+        plain = [key for key, each in old.items() if not isinstance(each, dict | list)]
+        yield from ((0, {**old, key: new}) for key in plain for new in named)
+    if isinstance(old, list):
+        yield from ((1, old[:at] + old[at + 1 :]) for at in range(len(old)))
+        yield from ((0, [*old, new]) for new in (*named, *_SIMPLE[:6]))
+    if isinstance(expected, int | float) and not isinstance(expected, bool):
+        yield from ((0, new) for new in (expected, expected + 1, expected - 1, int(expected)))
+    if error.keyword in ("const", "enum"):
+        yield from ((0, new) for new in (expected if isinstance(expected, list) else [expected]))
+    yield from ((2, new) for new in (*named, *_SIMPLE))
+
+
+def _missing(old: dict[str, Json], error: SchemaError) -> list[str]:
+    """Return the fields that an object lacks."""
+    expected = error.expected
+    if isinstance(expected, list):
+        return [name for name in expected if isinstance(name, str) and name not in old]
+    if isinstance(expected, dict):
+        lists = [each for name, each in expected.items() if name in old and isinstance(each, list)]
+        return [name for each in lists for name in each if name not in old]
+    return (
+        []
+        if error.keyword != "minProperties"
+        else [next(name for name in "abcdefghijklmnopqrstuvwxyz" if name not in old)]
+    )
+
+
+def _constantly(new: Json, _: Json) -> Json:
+    return new
+
+
+def _with(value: Json, path: Sequence[str | int], change: Callable[[Json], Json]) -> Json:
+    """Return a copy of a value with one part changed."""
+    if not path:
+        return change(value)
+    key: Any = path[0]
+    made = dict(value) if isinstance(value, dict) else list(value)
+    made[key] = _with(made[key], path[1:], change)
+    return made
+
+
+def _without(value: Json, path: Sequence[str | int]) -> Json:
+    key: Any = path[-1]
+
+    def remove(parent: Json) -> Json:
+        made = dict(parent) if isinstance(parent, dict) else list(parent)
+        del made[key]
+        return made
+
+    return _with(value, path[:-1], remove)
