@@ -1,6 +1,7 @@
 """One operation, compiled at start: its keys, how its requests are decoded, and what answers them."""
 
 from collections.abc import Callable, Mapping
+from gc import isenabled
 from typing import NamedTuple
 
 from msgspec import structs
@@ -12,7 +13,7 @@ from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
 from mockserver.errors import ContractError
 from mockserver.messages import Json, Request, known, same_key
-from mockserver.request.validate import Rejection, RequestValidator, scan
+from mockserver.request.validate import LARGE, Rejection, RequestValidator, scan, without_collecting
 from mockserver.stub.rules import StubRules, Taken, misconfigured
 
 _NO_QUERY: Mapping[str, Json] = {}
@@ -64,6 +65,9 @@ class Endpoint:
                 ), None
         call = self._decoded(request, path)
         if call is None:
+            if len(request.body) > LARGE and isenabled():
+                with without_collecting():
+                    return self.answer(request, path)
             judged = self.validator.validate(request, path)
             if isinstance(judged, Rejection):
                 return Draft(judged.status, judged.value, findings=judged.findings), None
@@ -87,7 +91,7 @@ class Endpoint:
         if not self._has_body:
             return Call(request=request, operation=self.operation, path=path, query=_NO_QUERY)
         raw = request.body
-        if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw:
+        if request.headers.get(b"content-type") != b"application/json" or b"\\" in raw or len(raw) > LARGE:
             return None
         try:
             text = raw.decode()

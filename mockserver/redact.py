@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote_plus
 
@@ -27,6 +27,15 @@ HARMLESS = frozenset(
 
 ANYWHERE = 8
 """A secret of at least this many characters is hidden everywhere; a shorter one only as a word, in quotations."""
+
+LONGEST_SEARCHED = 262_144
+"""The longest body, in bytes, that is searched for secrets which its answer quotes."""
+
+MOST_SECRETS = 1_000
+"""How many secrets of one request, in all their writings, are looked for one by one."""
+
+_PARTS = ("authori", "api", "key", "token", "secret", "passw", "passphrase", "credential", "cookie", "srf")
+"""Parts of which every secret name has one."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|[0-9]+")
 
@@ -100,15 +109,14 @@ class Redactor:
             hidden = "".join([*parts, text[end:]])
         return hidden.encode("utf-8", "surrogateescape")
 
-    @cached_property
-    def _may_hold(self) -> "re.Pattern[str]":
-        """Finds a part of every secret name; most texts have none, and need not be read."""
-        parts = ("authori", "api", "key", "token", "secret", "passw", "passphrase", "credential", "cookie", "srf")
-        return re.compile("|".join([*parts, *map(re.escape, self.secret)]), re.IGNORECASE)
+    def _may_hold(self, text: str) -> bool:
+        """Return whether a text holds a part of a secret name; most have none, and need not be read."""
+        lower = text.lower()
+        return any(part in lower for part in _PARTS) or any(name in lower for name in self.secret)
 
     def _values(self, text: str) -> "Iterator[re.Match[str]]":
         """Yield the values of the secret fields of a JSON text. Texts are read in step, so the work is linear."""
-        if self._may_hold.search(text) is None:
+        if not self._may_hold(text):
             return
         at = 0
         while (name := _TEXT.search(text, at)) is not None:
@@ -121,8 +129,16 @@ class Redactor:
                     yield value
 
     def answer(self, request: Request, body: bytes, *, quotes: bool) -> bytes:
-        """Return an answer's body without secrets: its own, and those of the request if it may quote them."""
-        texts = self.texts(request.headers.raw, request.query, request.body)
+        """Return an answer's body without secrets: its own, and those of the request if it may quote them.
+
+        A very long body is not searched for what is quoted: if it may hold secrets, the whole answer is hidden.
+        """
+        quoted = request.body
+        if len(quoted) > LONGEST_SEARCHED:
+            if quotes and self._may_hold(quoted.decode("latin-1")):
+                return HIDDEN.encode()
+            quoted = b""
+        texts = self.texts(request.headers.raw, request.query, quoted)
         hide = hider(text for text in texts if quotes or len(text) >= ANYWHERE)
         body = self.body(body)
         if hide is None:
@@ -180,10 +196,15 @@ class Redactor:
 
 
 def hider(secrets: Iterable[str]) -> Hide | None:
-    """Return what hides these texts in a text, however they are escaped there; None if there are none."""
+    """Return what hides these texts in a text, however they are escaped there; None if there are none.
+
+    If they are very many, it hides the whole text.
+    """
     found = {form for text in secrets if text for form in (text, json.dumps(text)[1:-1], repr(text)[1:-1], quote(text))}
     if not found:
         return None
+    if len(found) > MOST_SECRETS:
+        return lambda _: HIDDEN
     longest_first = sorted(found, key=lambda text: (-len(text), text))
     long = [re.escape(text) for text in longest_first if len(text) >= ANYWHERE]
     short = [rf"(?<![\w-]){re.escape(text)}(?![\w-])" for text in longest_first if len(text) < ANYWHERE]

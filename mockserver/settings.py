@@ -37,6 +37,10 @@ LONGEST_BODY = 16_384
 """How many bytes of a body are recorded by default."""
 
 
+LARGEST_BODY = 8_388_608
+"""How long a request body may be by default, in bytes."""
+
+
 def option(default: Any, text: str, **more: Any) -> Any:
     """Make a field that is an option: its default and its help; `more` is range, choices, secret or file."""
     return field(default=default, metadata={"help": text, **more})
@@ -83,7 +87,7 @@ class Settings:
     auth: bool = option(True, "Whether a key is required.")
     cors: bool = option(True, "Whether browsers on other origins are answered.")
     cors_origin: str | None = option(None, "The only origins that are answered, with credentials; commas between them.")
-    max_body: int = option(1_048_576, "Longest request body, in bytes.", range=(0, None))
+    max_body: int = option(LARGEST_BODY, "Longest request body, in bytes.", range=(0, None))
     max_in_flight: int = option(MOST_IN_FLIGHT, "Most bytes of all bodies in flight.", range=(1, None))
     head_timeout: float = option(10.0, "Seconds that the head of a request may take to arrive.", range=(0.1, None))
     body_timeout: float = option(10.0, "Seconds that a request body may take to arrive.", range=(0, None))

@@ -25,6 +25,9 @@ TIERS = (16, 128, 1024, 8192)
 BUDGET = 64_000_000
 """Steps times characters that all texts of one value may cost, beyond the first tier; about a tenth of a second."""
 
+MOST_TEXTS = 50_000
+"""How many texts of one value are tried."""
+
 LINEAR = jsonschema_rs.RegexOptions()
 """The engine without backtracking."""
 
@@ -36,14 +39,15 @@ class Trial:
     """The judgement of one value: what it may still cost, and the patterns that could not be judged."""
 
     def __init__(self) -> None:
-        self.left = BUDGET
+        self.left, self.texts = BUDGET, MOST_TEXTS
         self.unjudged: dict[str, None] = {}
         self.verdict = True
         """What a text that is not judged counts as."""
 
     def matches(self, pattern: str, text: str) -> bool | None:
         """Return whether a pattern is found in a text; None if that was not judged."""
-        if len(text) <= LONGEST:
+        self.texts -= 1
+        if len(text) <= LONGEST and self.texts >= 0:
             for limit, judge in zip(TIERS, _judges(pattern), strict=True):
                 if limit > TIERS[0]:
                     cost = limit * len(text)

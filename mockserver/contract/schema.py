@@ -146,13 +146,13 @@ class Schema:
             self._compiled = compiled(document, self.pointer, formats=document.formats)
         return self._compiled
 
-    def unjudged(self, value: Json) -> list[str]:
-        """Return the patterns by which `value` could not be judged, since that would have taken too many steps."""
+    def judge(self, value: Json) -> tuple[bool, list[str]]:
+        """Return what `is_valid` does, and the patterns that would take too many steps to judge `value` by."""
         validator = self._validator()
         try:
-            return validator.unjudged(value)
+            return (validator.is_valid(value), []) if validator.judge is None else validator.judge(value)
         except ValueError:
-            return []
+            return False, []
 
     def errors(self, value: Json) -> "list[SchemaError]":
         """List what is wrong with `value`; for a union, in the branch probably meant; if it is large, the first.

@@ -49,18 +49,17 @@ class Validator:
         """Returns whether a value is valid beyond doubt."""
         self.is_valid: Callable[[Json], bool] = self.surely_valid
         """Returns whether a value is valid, as far as it can be judged."""
+        self.judge: Callable[[Json], tuple[bool, list[str]]] | None = None
+        """Returns that, and the patterns by which it cannot be judged; None if there can be none."""
 
     def _compile(self, pointer: str, **keywords: Any) -> Any:
         return jsonschema_rs.Draft202012Validator(
             {"$ref": f"{ADDRESS}#{quote(pointer)}"},
             registry=self._schemas,
             validate_formats=self._formats,
+            mask="",  # the library's own messages, which we do not use, would hold the whole value
             **{**self._options, "keywords": {**self._options.get("keywords", {}), **keywords}},
         )
-
-    def unjudged(self, _value: Json, /) -> list[str]:
-        """Return the patterns by which a value could not be judged: none, since the engine is linear."""
-        return []
 
     def errors(self, value: Json, said: Keywords) -> list[SchemaError]:
         """List what is wrong with a value, for a union in its likeliest branch; of a large value only the first."""
@@ -85,18 +84,14 @@ class BoundedValidator(Validator):
         self._names = property_patterns(document, pointer)
         self.surely_valid = self._is_surely_valid
         self.is_valid = self._is_valid
+        self.judge = self._judge
 
     def _is_surely_valid(self, value: Json) -> bool:
         with trial() as now:
             return self._holds(value, now) and not now.unjudged
 
     def _is_valid(self, value: Json) -> bool:
-        """Return whether a value is valid, or would be if the texts that cannot be judged were right, or wrong."""
         return self._judge(value)[0]
-
-    def unjudged(self, value: Json, /) -> list[str]:
-        """Return the patterns by which a value could not be judged."""
-        return self._judge(value)[1]
 
     def errors(self, value: Json, said: Keywords) -> list[SchemaError]:
         """List what is wrong with a value, but for what could not be judged."""
@@ -104,6 +99,7 @@ class BoundedValidator(Validator):
             return super().errors(without_unjudged(value, self._names, now) if self._names else value, said)
 
     def _judge(self, value: Json) -> tuple[bool, list[str]]:
+        """Return whether a value is valid, or would be if the texts that cannot be judged were right, or wrong."""
         with trial() as now:
             right = self._holds(value, now)
             if not right and now.unjudged:

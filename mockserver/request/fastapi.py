@@ -21,8 +21,25 @@ Detail = dict[str, Any]
 """One entry of a 422 body: type, loc (a tuple), msg, input and, for some, ctx."""
 
 
+MOST_ERRORS = 10_000
+"""The most errors that are worded one by one."""
+
+
+class TakenValue(NamedTuple):
+    """A value as the service reads it, what is wrong with it, and how many errors there are in all."""
+
+    value: Json
+    details: list[Detail]
+    total: int
+
+    @classmethod
+    def of(cls, value: Json, details: list[Detail]) -> "TakenValue":
+        """Make one whose errors are all listed."""
+        return cls(value, details, len(details))
+
+
 class Build(NamedTuple):
-    """How a schema is built: `brief` reports only the first wrong item of a list; `depth` is the level of nesting."""
+    """How a schema is built, as in `Model`; `depth` is the level of nesting."""
 
     brief: bool
     depth: int = 0
@@ -33,29 +50,38 @@ class Build(NamedTuple):
 
 
 class Model:
-    """The validator of one request schema; a `brief` one reports only the first wrong item of each list."""
+    """The validator of one request schema.
 
-    __slots__ = ("_schema", "_validator")
+    A `brief` one is for large values. It reports only the first wrong item of each list and converts nothing: "1" is
+    no integer.
+    """
+
+    __slots__ = ("_brief", "_schema", "_validator")
 
     def __init__(self, schema: Schema, *, brief: bool = False) -> None:
-        self._schema = schema
+        self._schema, self._brief = schema, brief
         try:
             self._validator = SchemaValidator(_core(schema.document, schema.pointer, Build(brief)))
         except SchemaError:  # the engine has no such limits; JSON Schema alone decides
             self._validator = SchemaValidator(core_schema.any_schema())
 
-    def read(self, value: Json) -> tuple[Json, list[Detail]]:
+    def read(self, value: Json) -> TakenValue:
         """Return the value as the service would read it ("1" is an integer), and what is wrong with it.
 
         If the schema says more than the engine can express, JSON Schema decides,
-        on the value as it was read.
+        on the value as it was read. It also words the error if there are too many.
         """
         try:
             taken = self._validator.validate_python(value, from_attributes=True)
         except ValidationError as error:
-            return None, [dict(detail) for detail in error.errors(include_url=False)]
+            count = error.error_count()
+            if count > MOST_ERRORS and (found := forbidden(self._schema, value)):
+                return TakenValue(None, found, max(count, len(found)))
+            return TakenValue.of(None, [dict(detail) for detail in error.errors(include_url=False)])
+        if self._brief:
+            return TakenValue.of(value, forbidden(self._schema, value))
         whole = _converted(value, taken)
-        return taken, [] if self._schema.is_valid(whole) else [_detail(each) for each in self._schema.errors(whole)]
+        return TakenValue.of(taken, [] if self._schema.is_valid(whole) else forbidden(self._schema, whole))
 
 
 def forbidden(schema: Schema, value: Json) -> list[Detail]:
@@ -211,7 +237,7 @@ def _object(document: Json, pointer: str, node: Json, build: Build) -> CoreSchem
     ordered = {name: fields[name] for name in (*node["properties"], *required)}
     extra: Literal["forbid", "ignore"] = "forbid" if node.get("additionalProperties") is False else "ignore"
     model = core_schema.model_fields_schema(ordered, extra_behavior=extra)
-    return core_schema.no_info_after_validator_function(_fields, model)
+    return model if build.brief else core_schema.no_info_after_validator_function(_fields, model)
 
 
 def _fields(made: tuple[dict[str, Json], Any, Any]) -> dict[str, Json]:

@@ -1,11 +1,15 @@
 """Request -> Call, or its rejection, as the real API words it."""
 
+import gc
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from mockserver.api import Call
 from mockserver.contract.openapi import ANYTHING, Body, Operation, Parameter, is_json
@@ -14,21 +18,36 @@ from mockserver.contract.tree import join
 from mockserver.messages import Finding, Headers, Json, Request, Value
 
 if TYPE_CHECKING:
-    from mockserver.request.fastapi import Detail, Model
+    from mockserver.request.fastapi import Detail, Model, TakenValue
 
-DETAILED = 16_384
-"""Longest body, in bytes, for which every wrong item of a list is reported; for a longer one only the first is."""
+LARGE = 16_384
+"""The length of a body, in bytes, above which time matters more than the framework's exact words."""
 
-DEEPEST = 100
-"""How many levels of a rejected input are shown."""
+MOST_WALKED = 50_000
+"""How many values of a body are looked at one by one, in search of a text that UTF-8 cannot encode."""
 
 PARSING_FAILED = "There was an error parsing the body"
 """FastAPI's message for a body that is not text, is nested too deeply or has too long a number."""
 
-_UNSENT = object()
-_NO_QUERY: Mapping[str, Json] = {}
+
 scan: Callable[[str, int], tuple[Json, int]] = vars(json.JSONDecoder())["scan_once"]
 """Reads the value at the start of a text and returns where it ends; the caller checks what is around it."""
+
+DEEPEST = 100
+"""How many levels of a rejected input are shown."""
+
+LONGEST_INPUT = 65_536
+"""How much of a rejected input is shown, in characters; a longer one is shortened, and says so."""
+
+LONGEST_SHOWN = 20
+"""A number of fewer digits is never shortened."""
+
+MOST_DETAILS = 1_000
+"""How many errors a 422 lists; a further entry says how many more there are."""
+
+_UNSENT = object()
+_NO_QUERY: Mapping[str, Json] = {}
+_NOTHING: tuple[Finding, ...] = ()
 
 
 class Rejection(Value, frozen=True):
@@ -67,28 +86,29 @@ class RequestValidator:
         """Return the call that a request makes, or its rejection with all errors: parameters first, then the body."""
         declared = self._operation.body
         sent = body = _UNSENT
-        right = False
+        right, unjudged = False, _NOTHING
         if declared is not None and (raw := request.body):
             sent = body = _read_body(request)
             if isinstance(body, Rejection):
                 return self._placed(body)
-            right = self._schema.is_valid(body) and (_is_plain(raw) or not any(_lone_surrogates(body, ())))
+            right, skipped = self._schema.judge(body)
+            right = right and not _lone_surrogates(raw, body)
+            unjudged = _unjudged(self._schema, skipped, "/body")
             if right and self.plain and not request.query:
-                found = _unjudged(self._schema, body, "/body")
-                return Call(request, self._operation, path, _NO_QUERY, body, findings=found)
+                return Call(request, self._operation, path, _NO_QUERY, body, findings=unjudged)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
         lax: list[Detail] = []
         details = [] if self.plain and not request.query else self._read_parameters(request, path, values, lax)
+        count = len(details)
         if declared is not None and not right:
-            taken, more = self._take_body(declared, body, len(request.body))
-            if not more and body is not _UNSENT:
+            read = self._take_body(declared, body, request.body)
+            if not read.details and body is not _UNSENT:
                 lax += _forbidden(self._schema, body, ("body",))
-            body, details = taken, [*details, *more]
+            body, details, count = read.value, [*details, *read.details], count + read.total
         if details or (lax and self._strict):
-            return self._refusal(details or lax, sent)
+            return self._refusal(details or lax, count or len(lax), sent)
         found = tuple(map(self._finding, lax)) if lax else ()
-        if declared is not None and sent is not _UNSENT:
-            found += _unjudged(self._schema, sent, "/body")
+        found += unjudged
         body = None if body is _UNSENT else body
         return Call(request, self._operation, values["path"], values["query"], body, findings=found)
 
@@ -104,17 +124,21 @@ class RequestValidator:
             contract=self._contract_place(detail["loc"]),
         )
 
-    def _take_body(self, declared: Body, body: Json, size: int) -> tuple[Json, list["Detail"]]:
-        """Return the body as upstream reads it, and what is wrong with it."""
+    def _take_body(self, declared: Body, body: Json, raw: bytes) -> "TakenValue":
+        """Return the body as upstream reads it, and what is wrong with it; of a large one, the first in each list."""
+        from mockserver.request.fastapi import TakenValue
+
         if body is _UNSENT:
             missing = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
-            return None, [missing] if declared.required else []
-        brief = size > DETAILED
+            return TakenValue.of(None, [missing] if declared.required else [])
+        brief = len(raw) > LARGE
         if brief not in self._body_models:
             self._body_models[brief] = _model(self._schema, brief=brief)
-        taken, details = self._body_models[brief].read(body)
-        details = details or list(_lone_surrogates(taken, ()))
-        return taken, [{**each, "loc": ("body", *each["loc"])} for each in details]
+        read = self._body_models[brief].read(body)
+        if not read.details:
+            read = TakenValue.of(read.value, _lone_surrogates(raw, read.value))
+        placed: list[Detail] = [{**each, "loc": ("body", *each["loc"])} for each in read.details]
+        return read._replace(details=placed)
 
     def _read_parameters(
         self,
@@ -137,7 +161,7 @@ class RequestValidator:
             key = "/".join(loc)
             if key not in self._models:
                 self._models[key] = _model(parameter.schema)
-            taken, wrong = self._models[key].read(value)
+            taken, wrong, _ = self._models[key].read(value)
             details += [{**each, "loc": (*loc, *each["loc"])} for each in wrong]
             if not wrong and isinstance(value, str) and not any(map(parameter.schema.is_valid, readings(value))):
                 lax += _forbidden(parameter.schema, value, loc)
@@ -145,13 +169,14 @@ class RequestValidator:
         values.update(read)
         return details
 
-    def _refusal(self, details: list["Detail"], sent: Json) -> Rejection:
-        body = {"detail": [_wire(detail) for detail in details]}
+    def _refusal(self, details: list["Detail"], count: int, sent: Json) -> Rejection:
+        body = {"detail": _wire(details, count)}
         first, told = details[0], body["detail"][0]
         is_raw = isinstance(sent, bytes)
         hint = "; the body was not read as JSON: send Content-Type: application/json" if is_raw else ""
+        hint += f"; {count - 1} more errors" if count > MOST_DETAILS else ""
         finding = Finding(
-            where=join("", *(_in_value(first, sent) if first["loc"][0] == "body" else told["loc"])),
+            where=join("", *map(presentable, _in_value(first, sent) if first["loc"][0] == "body" else first["loc"])),
             rule=told["type"],
             message=told["msg"] + hint,
             fault="client",
@@ -188,12 +213,12 @@ def _in_value(detail: "Detail", body: Json) -> Iterator[str | int]:
             yield part
 
 
-def _unjudged(schema: Schema, value: Json, where: str) -> tuple[Finding, ...]:
+def _unjudged(schema: Schema, patterns: Sequence[str], where: str) -> tuple[Finding, ...]:
     """Report the patterns that were not held against a value, since they take too many steps."""
     message = "was not judged by the pattern {!r}, which takes too many steps on it; write it without look-around"
     return tuple(
         Finding(where, "not_judged", message.format(pattern), "contract", contract=schema.place(), level="note")
-        for pattern in schema.unjudged(value)
+        for pattern in patterns
     )
 
 
@@ -217,41 +242,59 @@ def readings(text: str) -> Iterator[Json]:
         yield text == "true"
 
 
-def _is_plain(raw: bytes) -> bool:
-    """Return whether a body is ASCII without escapes, so that no text in it is half a surrogate pair."""
-    return b"\\" not in raw and raw.isascii()
-
-
 def _model(schema: Schema, *, brief: bool = False) -> "Model":
     from mockserver.request.fastapi import Model
 
     return Model(schema, brief=brief)
 
 
-def _read_body(request: Request) -> Json:
-    """Return the body as FastAPI reads it: JSON if the content type says so, else its bytes.
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Pause the garbage collector, which would look at each of the millions of values of a long body several times."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
-    Plain ASCII is decoded directly, with the same result as json.loads, which first detects the encoding.
-    """
+
+def _read_body(request: Request) -> Json:
+    """Return the body as FastAPI reads it: JSON if the content type says so, else its bytes; or its rejection."""
     body, field = request.body, request.headers.get(b"content-type")
     if field != b"application/json" and not _says_json(field):
         return body
     try:
-        if body.isascii() and b"\0" not in body:
-            text = body.decode("ascii")
-            try:
-                value, end = scan(text, 0)
-            except StopIteration:  # no value, or white space before it
-                end = -1
-            if end == len(text):
-                return value
-        return json.loads(body)
+        return _read_json(body)
     except json.JSONDecodeError as error:
         return _not_json(error)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         message = f"The body cannot be read as JSON: {why}."
         return Rejection(400, {"detail": PARSING_FAILED}, (Finding("/body", "body_unreadable", message, "client"),))
+
+
+def _read_json(body: bytes) -> Json:
+    """Return what json.loads does, which first detects the encoding.
+
+    Plain ASCII is decoded directly. msgspec is several times faster for numbers; what it reads, it reads the same.
+    """
+    if len(body) > LARGE:
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return json.loads(body)
+    if body.isascii() and b"\0" not in body:
+        text = body.decode("ascii")
+        try:
+            value, end = scan(text, 0)
+        except StopIteration:  # no value, or white space before it
+            end = -1
+        if end == len(text):
+            return value
+    return json.loads(body)
 
 
 def _not_json(error: json.JSONDecodeError) -> Rejection:
@@ -266,20 +309,44 @@ def _not_json(error: json.JSONDecodeError) -> Rejection:
     return Rejection(422, {"detail": [detail]}, (Finding("/body", "json_invalid", message, "client"),))
 
 
-def _lone_surrogates(value: Json, loc: tuple[str | int, ...]) -> Iterator["Detail"]:
-    """Find the texts that UTF-8 cannot encode. The service's engine lets them in, but has a message for them."""
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            message = "Input should be a valid string, unable to parse raw data as a unicode string"
-            yield {"type": "string_unicode", "loc": loc, "msg": message, "input": value}
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _lone_surrogates(item, (*loc, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _lone_surrogates(item, (*loc, index))
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\0")
+"""Occurs in every body with a text that UTF-8 cannot encode: half a surrogate pair, in JSON's or UTF-16's writing."""
+
+
+def _lone_surrogates(raw: bytes, value: Json) -> "list[Detail]":
+    """List the texts that UTF-8 cannot encode. The service's engine lets them in, but has a message for them.
+
+    `value` is what was read of `raw`. In a value of very many parts the place of such a text is not searched for.
+    """
+    if _HALF.search(raw) is None:
+        return []
+    found: list[Detail] = []
+    stack: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
+    left = MOST_WALKED
+    while stack:
+        loc, node = stack.pop()
+        if isinstance(node, dict | list):
+            left -= len(node)
+            if left < 0:
+                return found or ([] if _is_encodable(value) else [_unencodable((), "")])
+            pairs = list(node.items()) if isinstance(node, dict) else list(enumerate(node))
+            stack += [((*loc, name), item) for name, item in reversed(pairs)]
+        elif isinstance(node, str) and not _is_encodable(node):
+            found.append(_unencodable(loc, node))
+    return found
+
+
+def _is_encodable(value: Json) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unencodable(loc: tuple[str | int, ...], text: str) -> "Detail":
+    message = "Input should be a valid string, unable to parse raw data as a unicode string"
+    return {"type": "string_unicode", "loc": loc, "msg": message, "input": text}
 
 
 def _says_json(field: bytes | None) -> bool:
@@ -340,32 +407,86 @@ def _scalar(value: Any) -> Json:
     return value if value is None or isinstance(value, str | int | float | list) else str(value)
 
 
-def _wire(detail: "Detail") -> Json:
-    """Return one entry of a 422 body in FastAPI's order and form."""
+def presentable(value: Json) -> Json:
+    """Make a received value fit to be sent back: bytes as text, no NaN, no lone surrogate, not too deep or too long."""
+    return _Copier().copied(value)
+
+
+class _Copier:
+    """Copies a value, as far as there is room."""
+
+    def __init__(self) -> None:
+        self._room = LONGEST_INPUT
+
+    def copied(self, value: Json, depth: int = 0) -> Json:
+        if isinstance(value, str | bytes):
+            return self._text(value)
+        if isinstance(value, dict | list | tuple):
+            if depth >= DEEPEST:
+                return f"(nested deeper than {DEEPEST} levels)"
+            return self._fields(value, depth) if isinstance(value, dict) else self._items(value, depth)
+        if isinstance(value, float):
+            self._room -= 8
+            return value if math.isfinite(value) else None
+        return self._number(value) if isinstance(value, int) else value
+
+    def _text(self, value: str | bytes) -> str:
+        room, size = max(self._room, 0), len(value)
+        self._room -= size + 2
+        part = value[:room]
+        if isinstance(part, bytes):
+            part = part.decode("utf-8", "replace")
+        elif not part.isascii():
+            part = _without_surrogates(part)
+        return part if size <= room else f"{part}... (shortened; {size} in all)"
+
+    def _number(self, value: int) -> Json:
+        size = value.bit_length() * 3 // 10 + 1  # its digits, about
+        self._room -= size
+        return value if self._room >= 0 or size < LONGEST_SHOWN else f"(shortened; a number of {size} digits)"
+
+    def _items(self, value: Json, depth: int) -> Json:
+        made: list[Json] = []
+        for item in value:
+            if self._room <= 0:
+                return [*made, f"(shortened; {len(value)} items in all)"]
+            self._room -= 2
+            made.append(self.copied(item, depth + 1))
+        return made
+
+    def _fields(self, value: Json, depth: int) -> Json:
+        made: dict[str, Json] = {}
+        for name, item in value.items():
+            if self._room <= 0:
+                return {**made, "...": f"(shortened; {len(value)} fields in all)"}
+            self._room -= 4
+            made[self._text(name)] = self.copied(item, depth + 1)
+        return made
+
+
+def _wire(details: "list[Detail]", count: int) -> list[Json]:
+    """Write the entries of a 422 body in FastAPI's order and form; the last says how many of `count` are left out."""
+    shown: dict[int, Json] = {}  # what is quoted several times, as an object with much missing, is copied once
+    made = []
+    for detail in details[:MOST_DETAILS]:
+        value = detail["input"]
+        if id(value) not in shown:
+            shown[id(value)] = presentable(value)
+        made.append(_entry(detail, shown[id(value)]))
+    if count > len(made):
+        message = f"{count - len(made)} more errors are not listed"
+        made.append({"type": "more_errors", "loc": ["body"], "msg": message, "input": None})
+    return made
+
+
+def _entry(detail: "Detail", value: Json) -> Json:
     made = {
         "type": detail["type"],
         "loc": [presentable(part) for part in detail["loc"]],
         "msg": presentable(detail["msg"]),
-        "input": presentable(detail["input"]),
+        "input": value,
     }
     return {**made, "ctx": presentable(detail["ctx"])} if "ctx" in detail else made
-
-
-def presentable(value: Json, depth: int = 0) -> Json:
-    """Make a received value fit to be sent back: bytes as text, no NaN, no lone surrogate, not too deep."""
-    if isinstance(value, str):
-        return value if value.isascii() else _without_surrogates(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict | list) and depth >= DEEPEST:
-        return f"(nested deeper than {DEEPEST} levels)"
-    if isinstance(value, dict):
-        return {presentable(key): presentable(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [presentable(item, depth + 1) for item in value]
-    return value
 
 
 def _without_surrogates(text: str) -> str:

@@ -33,7 +33,7 @@ from mockserver.messages import (
     too_many,
 )
 from mockserver.redact import DEFAULT, Redactor
-from mockserver.settings import MOST_IN_FLIGHT
+from mockserver.settings import LARGEST_BODY, MOST_IN_FLIGHT
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -95,7 +95,7 @@ class App:
         *,
         control: Application,
         cors: bool = True,
-        max_body: int = 1_048_576,
+        max_body: int = LARGEST_BODY,
         body_timeout: float = 10.0,
         max_in_flight: int = MOST_IN_FLIGHT,
         access_log: bool = False,

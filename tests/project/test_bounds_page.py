@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from mockserver import redact
 from mockserver.answer import prefer
 from mockserver.apis.llamacloud_chat import sessions
 from mockserver.contract import explain, pattern
@@ -29,11 +30,15 @@ FIXED = {
     "bytes of the body of a control request": admin.LONGEST,
     "bytes of a state that is restored": admin.LONGEST_STATE,
     "sessions on a page": sessions.LONGEST_PAGE,
-    "bytes of a value of which each error is named": validate.DETAILED,
+    'bytes of a body of which each error is named, and in which "1" may be an integer': validate.LARGE,
+    "errors that a 422 lists": validate.MOST_DETAILS,
+    "characters of a refused value that are shown": validate.LONGEST_INPUT,
+    "bytes of a body that is searched for secrets, if its refusal is recorded": redact.LONGEST_SEARCHED,
     "levels to which a refused value is shown": validate.DEEPEST,
     "seconds for an answer of Redis": redis._PATIENCE,
     "seconds for another process that writes to the SQLite file": sqlite_file._PATIENCE,
     "characters matched by a pattern that needs backtracking": pattern.LONGEST,
+    "texts of a body matched by such patterns": pattern.MOST_TEXTS,
 }
 """The fixed bounds, by what the page calls them."""
 
@@ -54,7 +59,7 @@ def test_no_option_that_is_a_bound_is_left_out() -> None:
 
 
 def test_values_of_which_each_error_is_named_have_one_bound() -> None:
-    assert validate.DETAILED == explain.SMALL
+    assert validate.LARGE == explain.SMALL
 
 
 def test_the_fixed_bounds_are_all_on_the_page() -> None:

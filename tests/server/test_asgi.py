@@ -495,7 +495,7 @@ WRONG = [
     Wrong("preference-form", 400, "/header/prefer", fields=(AUTH, JSON, ("prefer", "code=abc"))),
     Wrong("preference-status", 400, "/header/prefer", fields=(AUTH, JSON, ("prefer", "code=299"))),
     Wrong("preference-example", 400, "/header/prefer", fields=(AUTH, JSON, ("prefer", 'example="\xe9%"'))),
-    Wrong("long-body", 413, "/body", body=b" " * 5_000_000),
+    Wrong("long-body", 413, "/body", body=b" " * 9_000_000),
     Wrong("long-target", 414, "", query="x" * (LONGEST_TARGET + 1)),
     Wrong("long-headers", 431, "", fields=(AUTH, JSON, ("x-long", "x" * LONGEST_HEADERS))),
 ]
