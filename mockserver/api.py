@@ -277,10 +277,68 @@ def read_contracts(name: str, api: Api | None, *, partly: bool = False) -> tuple
         return tuple(bundled(version, path) for version, path in versions.items())
     if name in versions:
         return (bundled(name, versions[name]),)
-    path = Path(name)
-    if path.exists():
-        return (read_file(path, partly=partly),)
-    raise _no_contract(name, api)
+    files = contract_files(name)
+    if not files:
+        raise _no_contract(name, api)
+    if len(files) == 1:
+        return (_own(*files[0], partly),)
+    contracts = tuple(read_file(path, prefix=prefix, partly=partly) for path, prefix in files)
+    _tell_apart(contracts)
+    return contracts
+
+
+def _tell_apart(contracts: Sequence[Contract]) -> None:
+    """Give the operations of several documents ids of their own."""
+    seen: set[str] = set()
+    for contract in contracts:
+        for each in contract.operations:
+            if each.id in seen:
+                each.id = f"{contract.name}.{each.id}"
+            seen.add(each.id)
+
+
+def contract_files(name: str) -> list[tuple[Path, str]]:
+    """List the files that a name selects, each with the path under which it is served; none if one is no file.
+
+    Several are separated by commas; one under a path of its own is written `/path=file`.
+    """
+    found = []
+    for part in [name] if Path(name).exists() else name.split(","):
+        prefix, _, file = part.strip().rpartition("=") if part.strip().startswith("/") else ("", "", part.strip())
+        path = Path(file) if Path(file).exists() else Path(part.strip())
+        if not path.exists():
+            return []
+        found.append((path, "/" + prefix.strip("/") if prefix.strip("/") and path == Path(file) else ""))
+    return found
+
+
+_known: dict[tuple[Path, str, bool], tuple[list[tuple[Path, int, int]], Contract]] = {}
+"""The contracts of files that were read, with the state of all their files."""
+
+MOST_KNOWN = 32
+"""How many contracts of files are kept."""
+
+
+def _own(path: Path, prefix: str, partly: bool) -> Contract:
+    """Return a user's contract; it is read once, and again when one of its files changes."""
+    key = path.absolute(), prefix, partly
+    known = _known.get(key)
+    if known is not None and known[0] == _states(each for each, _, _ in known[0]):
+        return known[1]
+    contract = read_file(path, partly=partly, prefix=prefix)
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known[key] = _states([path, *(path.parent / other for other in contract.other_files)]), contract
+    return contract
+
+
+def _states(paths: Iterable[Path]) -> list[tuple[Path, int, int]]:
+    found = []
+    for path in paths:
+        with suppress(OSError):
+            stat = path.stat()
+            found.append((path, stat.st_mtime_ns, stat.st_size))
+    return found
 
 
 def _no_contract(name: str, api: Api | None) -> UsageError:
@@ -324,10 +382,14 @@ def recognised(contracts: Sequence[Contract]) -> str:
 
 def describe(contracts: Sequence[Contract]) -> str:
     """Name the contracts in force and count their operations."""
-    listed = ", ".join(contract.name for contract in contracts)
+    listed = ", ".join(f"{each.name} at {each.prefix}" if each.prefix else each.name for each in contracts)
     count = len({operation.id for contract in contracts for operation in contract.operations})
-    kind = f"auto ({listed})" if len(contracts) > 1 else listed
-    return f"contract {kind}, {count} operation{'s' if count != 1 else ''}"
+    kind = f" {listed}"
+    if len(contracts) > 1:
+        kind = f" auto ({listed})" if contracts[0].bundled else f"s {listed}"
+    bases = sorted({base for contract in contracts for each in contract.operations for base in each.bases})
+    below = f", with or without {', '.join(bases)} before the paths" if bases else ""
+    return f"contract{kind}, {count} operation{'s' if count != 1 else ''}{below}"
 
 
 def make_settings(options: Mapping[str, Any]) -> Settings:

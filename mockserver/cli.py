@@ -11,7 +11,7 @@ from functools import cache, partial
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TextIO
 
 import click
 from click.core import ParameterSource
@@ -207,14 +207,17 @@ def api_of(args: Sequence[str], defaults: Mapping[str, Any]) -> packs.Api | None
 
     def given(name: str) -> str | None:
         value = os.environ.get(f"MOCKSERVER_{name.upper()}") or defaults.get(name)
+        said: list[str] = []
         for at, text in enumerate(args):
             if text == "--":
                 break
             if text == f"--{name}" and at + 1 < len(args):
-                value = args[at + 1]
+                said.append(args[at + 1])
             if text.startswith(f"--{name}="):
-                value = text.partition("=")[2]
-        return None if value is None else str(value)
+                said.append(text.partition("=")[2])
+        if said:
+            return ",".join(said) if name == "contract" else said[-1]
+        return None if value is None else _as_text(value)
 
     return packs.choose(given("api"), given("contract"))
 
@@ -227,6 +230,9 @@ def _option(each: "Field[Any]") -> click.Option:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=each.default, show_default=True, **more)
     if each.name == "api":
         more["shell_complete"] = packs.complete
+    if each.name == "contract":
+        more |= {"type": _Contracts(), "multiple": True, "callback": _join}
+        return click.Option([flag], default=[each.default], show_default=True, **more)
     shown = each.default is not None
     return click.Option([flag], type=_kind(each), default=each.default, show_default=shown, **more)
 
@@ -243,6 +249,21 @@ def _kind(each: "Field[Any]") -> click.ParamType[Any]:
         datetime | None: _Moment(),
     }
     return kinds.get(each.type, click.STRING)
+
+
+class _Contracts(click.types.StringParamType):
+    """One of several contracts."""
+
+    envvar_list_splitter: ClassVar[str] = ","
+
+
+def _join(_: click.Context, __: click.Parameter, values: Sequence[str]) -> str:
+    """Write several contracts as the setting has them."""
+    return ",".join(values)
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 class _Amount(click.FloatRange):
@@ -427,7 +448,7 @@ def _checked(path: Path, said: Mapping[str, Any], args: Sequence[str]) -> dict[s
     """Return the options of a table as the command takes them; a UsageError names an unknown one."""
     if not said:
         return {}
-    named = {key: str(said[key]) for key in ("api", "contract") if key in said}
+    named = {key: _as_text(said[key]) for key in ("api", "contract") if key in said}
     api = packs.choose(named.get("api"), named.get("contract"))
     known = {each.name: each for pack in (api, api_of(args, said)) for each in packs.options(pack)}
     for key in said:
@@ -446,14 +467,23 @@ def warn_of_unknown_variables(api: packs.Api | None) -> None:
 
 def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
     """Convert a value of pyproject.toml to that of an option; paths are relative to its folder."""
-    is_file = "Path" in str(option.type) or (option.name == "contract" and (folder / str(value)).is_file())
-    if is_file:
+    if option.name == "contract":
+        return [_contract_below(folder, str(each)) for each in (value if isinstance(value, list) else [value])]
+    if "Path" in str(option.type):
         return str(folder / str(value))
     if option.name == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
         return f"sqlite:///{folder / str(value).removeprefix('sqlite:///')}"
     if isinstance(value, list):
         return ",".join(map(str, value))
     return value if isinstance(value, bool) else str(value)
+
+
+def _contract_below(folder: Path, text: str) -> str:
+    """Return a contract of pyproject.toml with its path from where the command runs."""
+    prefix, mark, file = text.rpartition("=") if text.startswith("/") else ("", "", text)
+    if (folder / text).is_file():
+        return str(folder / text)
+    return f"{prefix}{mark}{folder / file}" if (folder / file).is_file() else text
 
 
 def _defaults(args: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -21,12 +22,11 @@ from mockserver.api import Call, Draft, PlayContext
 from mockserver.clock import now_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.router import NO_MATCH, Match, Router
-from mockserver.contract.tree import lookup
 from mockserver.endpoint import Endpoint, Keys, Unserved
 from mockserver.errors import ContractError, StoreError, UsageError
 from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import OVERHEAD, SHORT, Recorder
-from mockserver.messages import DEFAULT_SCOPE, HEADER, PREFIX, Json, Request, Response, known, placed
+from mockserver.messages import DEFAULT_SCOPE, HEADER, NO_HEADERS, PREFIX, Json, Request, Response, known, placed
 from mockserver.redact import Redactor
 from mockserver.request.validate import RequestValidator
 from mockserver.settings import Settings, words_of
@@ -178,15 +178,17 @@ class Mock:
         """Call a function of the mock whose thread must not wait; StoreBusyError if it would have to for the store."""
         return self.store.at_once(function, asked)
 
+    def owns(self, path: str) -> bool:
+        """Return whether the contracts in force have an operation that reads a path."""
+        return self.served.router.match("GET", path, NO_HEADERS).operation is not None
+
     def declared_headers(self) -> set[str]:
         """Return the names of the header fields that the answers of the contracts in force declare."""
-        return {
-            name.lower()
-            for contract in self.served.contracts
-            for operation in contract.operations
-            for reply in operation.replies.values()
-            for name in lookup(contract.document, reply.pointer).get("headers", {})
-        }
+        found: set[str] = set()
+        for operation in (each for contract in self.served.contracts for each in contract.operations):
+            with suppress(ContractError):  # it declares nothing that is sent
+                found.update(name for reply in operation.replies.values() for name in reply.headers)
+        return found
 
     def document(self, name: str | None = None) -> Json:
         """Return the document of a contract in force, by default the newest."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mockserver.api import AUTO, choose, describe
+from mockserver.api import AUTO, choose, contract_files, describe
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError
 from mockserver.settings import Settings
@@ -24,7 +24,7 @@ def sources(settings: Settings) -> list[Path]:
     if api is not None and (settings.contract == AUTO or settings.contract in api.contracts):
         found = sorted({path.parent for path in api.contracts.values()})
     else:
-        found = [Path(settings.contract)]
+        found = [path for path, _ in contract_files(settings.contract)]
     if api is not None and api.fixtures is not None:
         found.append(api.fixtures)
     return found if settings.fixtures is None else [*found, settings.fixtures]
@@ -68,7 +68,7 @@ def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounc
     from watchfiles import watch as changes
 
     while not stop.is_set():
-        before = places(sources(mock.settings))
+        before = _watched(mock)
 
         def concerns(_: object, path: str, before: Places = before) -> bool:
             changed = Path(path)
@@ -78,8 +78,17 @@ def watch(mock: Mock, say: Callable[[str], None], stop: threading.Event, debounc
             text = _reload(mock, ", ".join(_describe(changed)))
             with suppress(OSError, ValueError):  # nobody reads it any more
                 say(text)
-            if places(sources(mock.settings)) != before:  # links lead elsewhere now
+            if _watched(mock) != before:  # links lead elsewhere now
                 break
+
+
+def _watched(mock: Mock) -> Places:
+    """Find what to watch for a mock: what it reads at start, and the files that its contracts refer to."""
+    found = sources(mock.settings)
+    if not mock.served.contracts[0].bundled:
+        owners = zip(contract_files(mock.settings.contract), mock.served.contracts, strict=False)
+        found += [path.parent / other for (path, _), contract in owners for other in contract.other_files]
+    return places(found)
 
 
 def _reload(mock: Mock, files: str) -> str:

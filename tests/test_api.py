@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver import api as packs
-from mockserver.api import find, make_settings, recognised
+from mockserver.api import find, make_settings, read_contracts, recognised
 from mockserver.apis.llamacloud_chat.pack import ChatSettings
 from mockserver.apis.llamacloud_chat.testing import ChatMockServer
 from mockserver.cli import main, read_pyproject, ready_lines, serve
@@ -436,3 +436,36 @@ def test_a_server_elsewhere_says_which_pack_is_its(options: dict[str, str], kind
     with running(app_of(Mock(settings(seed=1, **options)))) as url, connect(url, "a") as mock:
         assert type(mock) is kind
         assert mock.api is find(options.get("api", CHAT))
+
+
+def test_several_documents_are_served_each_under_a_path_of_its_own(tmp_path: Path) -> None:
+    first, second = (write_document(tmp_path, own_document(), name) for name in ("a.json", "b.json"))
+    contracts = read_contracts(f"{first}, /b={second}", None)
+    assert [(each.name, each.prefix) for each in contracts] == [("a", ""), ("b", "/b")]
+    assert [each.path for each in contracts[1].operations] == ["/b/notes/{note_id}", "/b/notes/{note_id}"]
+    assert [each.id for each in contracts[1].operations] == ["b.read", "b.write"]
+    assert [each.id for each in read_contracts(str(second), None)[0].operations] == ["read", "write"]
+
+
+def test_several_contracts_are_named_by_one_option_each(tmp_path: Path) -> None:
+    files = [str(write_document(tmp_path, own_document(), name)) for name in ("a.json", "b.json")]
+    for arguments, variable in (
+        (["--contract", files[0], "--contract", f"/b={files[1]}"], None),
+        ([], f"{files[0]},/b={files[1]}"),
+    ):
+        defaults = {"contract": variable.split(",")} if variable else {}
+        with serve.make_context("serve", arguments, default_map=defaults) as context:
+            assert context.params["contract"] == f"{files[0]},/b={files[1]}"
+
+
+def test_a_file_with_a_comma_in_its_name_is_one_document(tmp_path: Path) -> None:
+    path = write_document(tmp_path, own_document(), "a,b=c.json")
+    assert [each.file for each in read_contracts(str(path), None)] == ["a,b=c.json"]
+
+
+def test_a_document_is_read_again_only_when_one_of_its_files_changed(tmp_path: Path) -> None:
+    path = write_document(tmp_path, own_document())
+    (first,) = read_contracts(str(path), None)
+    assert read_contracts(str(path), None)[0] is first
+    write_document(tmp_path, {**own_document(), "info": {"title": "another", "version": "1"}})
+    assert read_contracts(str(path), None)[0].title == "another"

@@ -16,6 +16,7 @@ import pytest
 from mockserver.apis.llamacloud_chat.pack import NAME
 from mockserver.data import data_dir
 from mockserver.engine import Mock
+from mockserver.messages import Headers, Request
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.watch import places, sources, watch
@@ -140,6 +141,21 @@ def test_a_contract_broken_in_any_way_ends_no_watch(odd: str, tmp_path: Path) ->
     with watching(mock) as said:
         change(said, lambda: replace(path, f'{{"openapi": "3.1.0", "paths": {{"/a": {odd}}}}}'), "reloaded: ")
         change(said, lambda: replace(path, json.dumps(own_document())), "reloaded")
+
+
+def test_a_file_that_the_contract_refers_to_is_watched(tmp_path: Path) -> None:
+    document = own_document()
+    document["components"]["schemas"]["Note"]["properties"]["more"] = {"$ref": "more/parts.yaml#/Part"}
+    (tmp_path / "more").mkdir()
+    part = tmp_path / "more" / "parts.yaml"
+    part.write_text("Part: {type: string}\n", "utf-8")
+    mock = Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0))
+    fields = Headers(((b"content-type", b"application/json"),))
+    request = Request("PUT", "/notes/n", "", fields, b'{"id": "n", "text": "t", "more": "text"}')
+    assert mock.handle(request).status == 200
+    with watching(mock) as said:
+        change(said, lambda: replace(part, "Part: {type: integer}\n"), "reloaded: ")
+        assert mock.handle(request).status == 422
 
 
 def test_files_of_other_kinds_are_not_news(own: tuple[Path, Path]) -> None:

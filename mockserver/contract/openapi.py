@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from mockserver.contract.document import METHODS
+from mockserver.contract.document import FILES, METHODS, is_remote
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import Document, Problem, lookup, origin, resolve
 from mockserver.messages import Json, Value
@@ -166,7 +166,7 @@ class Operation:
     """
 
     def __init__(self, reader: "PartReader", name: str, method: str, path: str, pointer: str, item: str) -> None:
-        self._reader, self._item = reader, item
+        self._reader, self.item = reader, item
         self.id, self.contract, self.method, self.path, self.pointer = name, reader.name, method.upper(), path, pointer
         self.names = tuple(re.findall(r"\{([^{}]+)\}", path))
         """The names of the path's parameters, in the order of the path."""
@@ -215,7 +215,7 @@ class Operation:
     @cached_property
     def allow(self) -> str:
         """The methods that the path takes, as the Allow header lists them."""
-        item = resolve(self._reader.document, self._item)[1]
+        item = resolve(self._reader.document, self.item)[1]
         return ", ".join(sorted(taken_methods(method.upper() for method, _ in methods_of(item))))
 
     @cached_property
@@ -276,9 +276,14 @@ class Contract(Value, frozen=True, eq=False):
     bundled: bool = False
     left_out: Mapping[str, str] = MappingProxyType({})
     """The operations that cannot be served, each with the reason: only where all were read."""
-    raw: bytes = b""
-    """The user's own file, if it is a single one."""
+    prefix: str = ""
+    """The path under which it is served."""
     webhooks: tuple[str, ...] = ()
+
+    @property
+    def other_files(self) -> tuple[str, ...]:
+        """The files that it refers to, by their names relative to its own."""
+        return tuple(name for name in self.document.get(FILES, ()) if not is_remote(name))
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -39,13 +39,14 @@ IGNORED = frozenset(("accept", "content-type", "authorization"))
 T = TypeVar("T")
 
 
-def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool = False) -> Contract:
-    """Read the contract of a file.
+def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool = False, prefix: str = "") -> Contract:
+    """Read the contract of a file; `prefix` is the path under which it is served.
 
     `partly` reads all of it at once and leaves out the operations that cannot be served, with the reasons.
     """
     document = Document(read_source(path).data) if bundled else read_document(path)
-    return read_contract(document, name=name or path.stem, file=path.name, bundled=bundled, partly=partly)
+    name = name or path.stem
+    return read_contract(document, name=name, file=path.name, bundled=bundled, partly=partly, prefix=prefix)
 
 
 def read_document(path: Path) -> Document:
@@ -85,9 +86,11 @@ def _version(data: Json, file: str) -> str:
     return match[1]
 
 
-def read_contract(document: Json, *, name: str, file: str, bundled: bool = False, partly: bool = False) -> Contract:
+def read_contract(
+    document: Json, *, name: str, file: str, bundled: bool = False, partly: bool = False, prefix: str = ""
+) -> Contract:
     """Make a Contract of a document in OpenAPI 3.1's form. The tests check the examples of bundled ones."""
-    reader = Reader(document, name, file, strict=bundled)
+    reader = Reader(document, name, file, strict=bundled, prefix=prefix)
     try:
         return reader.contract(bundled=bundled, partly=partly)
     except ContractError as error:
@@ -97,8 +100,8 @@ def read_contract(document: Json, *, name: str, file: str, bundled: bool = False
 class Reader:
     """Reads one document. Every error names its place in the document."""
 
-    def __init__(self, document: Json, name: str, file: str, *, strict: bool) -> None:
-        self.document, self.name, self.file, self.strict = document, name, file, strict
+    def __init__(self, document: Json, name: str, file: str, *, strict: bool, prefix: str = "") -> None:
+        self.document, self.name, self.file, self.strict, self.prefix = document, name, file, strict, prefix
         self._checked: set[str] = set()
         self._schemas: dict[str, Schema] = {}
         """Schemas by pointer: places that refer to the same schema share it and its validator."""
@@ -136,6 +139,7 @@ class Reader:
             bundled=bundled,
             left_out=MappingProxyType(left_out),
             webhooks=tuple(hooks) if isinstance(hooks, dict) else (),
+            prefix=self.prefix,
         )
 
     def _read_now(self, operation: Operation, left_out: dict[str, str]) -> None:
@@ -226,7 +230,7 @@ class Reader:
                 self.problem(place, what, why, "give each operation a name of its own")
                 name = own
             seen.add(name)
-            yield Operation(self, name, method, path, place, pointer)
+            yield Operation(self, name, method, self.prefix + path, place, pointer)
 
     def _check_item(self, pointer: str, item: Json) -> None:
         known = (*METHODS, "parameters", "summary", "description", "servers", "additionalOperations", "$ref")
@@ -246,7 +250,7 @@ class Reader:
     def parameters(self, operation: Operation) -> tuple[Parameter, ...]:
         """Read the parameters of an operation: its own over those of its path."""
         found: dict[tuple[str, str], Parameter] = {}
-        for owner in (operation._item, operation.pointer):  # the reader is the other half of it
+        for owner in (operation.item, operation.pointer):
             listed = lookup(self.document, owner).get("parameters")
             if listed is not None and not isinstance(listed, list):
                 why = f"they must be a list, and are {kind_of(listed)}"
@@ -450,10 +454,11 @@ class Reader:
 
     def bases(self, operation: Operation) -> tuple[str, ...]:
         """Return the paths of the servers below which an operation stands."""
-        owners = (operation.node, resolve(self.document, operation._item)[1], self.document)
+        item = lookup(self.document, operation.item)
+        owners = (operation.node, item, self.document)
         listed: list[Json] = next((each["servers"] for each in owners if isinstance(each.get("servers"), list)), [])
         found = [_path_of(each) for each in listed if isinstance(each, dict)]
-        return tuple(dict.fromkeys(path for path in found if path))
+        return tuple(dict.fromkeys(self.prefix + path for path in found if path))
 
 
 def _names(node: Json) -> list[str]:

@@ -48,16 +48,51 @@ Leaf: TypeAlias = dict[str, _Versions]
 """The operations of one path, by method."""
 
 
+Mask: TypeAlias = tuple[str, ...]
+"""What each segment of a path is: "" for fixed, "{}" for a parameter, else the template of a part of it."""
+
+_PARAMETER = re.compile(r"\{[^{}]*\}")
+
+
+def _mask(segments: Sequence[str]) -> Mask:
+    return tuple("{}" if _PARAMETER.fullmatch(each) else each if "{" in each else "" for each in segments)
+
+
+def _rank(mask: Mask) -> tuple[tuple[int, int], ...]:
+    """Order shapes: a fixed segment wins over a part of one, the longest first, and that over a parameter."""
+    return tuple((0, 0) if not each else (2, 0) if each == "{}" else (1, -len(each)) for each in mask)
+
+
 class _Shape:
     """The paths with parameters in the same places; a path is found by its fixed segments."""
 
-    __slots__ = ("fixed", "leaves", "values")
+    __slots__ = ("_mixed", "_whole", "fixed", "leaves")
 
-    def __init__(self, free: Sequence[bool]) -> None:
+    def __init__(self, mask: Mask) -> None:
         # The segment before the first slash is always empty; with it the getter always returns a tuple.
-        self.fixed = itemgetter(0, *(index for index, is_free in enumerate(free) if not is_free))
-        self.values = _getter([index for index, is_free in enumerate(free) if is_free])
+        self.fixed = itemgetter(0, *(index for index, part in enumerate(mask) if not part))
         self.leaves: dict[tuple[str, ...], Leaf] = {}
+        self._whole = _getter([index for index, part in enumerate(mask) if part])
+        self._mixed = [_pattern(part) for part in mask if part] if any(len(part) > 2 for part in mask) else None
+
+    def values(self, segments: Sequence[str]) -> Sequence[str] | None:
+        """Return the values of the parameters; None if a segment does not fit."""
+        values = self._whole(segments)
+        if self._mixed is None:
+            return None if "" in values else values
+        found: list[str] = []
+        for pattern, value in zip(self._mixed, values, strict=True):
+            match = pattern.fullmatch(value)
+            if match is None:
+                return None
+            found += match.groups()
+        return found
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return what finds the parameters in a segment; each takes one character at least, the first as many as it can."""
+    parts = _PARAMETER.split(template) if template != "{}" else ["", ""]
+    return re.compile("(.+)".join(re.escape(unquote(part)) for part in parts), re.DOTALL)
 
 
 def _getter(indexes: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
@@ -77,19 +112,21 @@ class Router:
         self.contracts = tuple(contracts)
         self._read_version = read_version if len(self.contracts) > 1 else None
         self._versions = [_version(contract.name) for contract in contracts]
-        shapes: dict[tuple[bool, ...], _Shape] = {}
+        self.bases = _bases(self.contracts)
+        """The paths of servers below which requests are served, too, the longest first, and what stands for each."""
+        shapes: dict[Mask, _Shape] = {}
         for index, contract in enumerate(contracts):
             for operation in contract.operations:
                 segments = operation.path.split("/")
-                free = tuple(segment.startswith("{") for segment in segments)
-                shape = shapes.setdefault(free, _Shape(free))
-                leaf = shape.leaves.setdefault(shape.fixed(segments), {})
+                mask = _mask(segments)
+                shape = shapes.get(mask) or shapes.setdefault(mask, _Shape(mask))
+                leaf = shape.leaves.setdefault(tuple(map(unquote, shape.fixed(segments))), {})
                 leaf.setdefault(operation.method, _Versions()).every.append((index, operation))
         self._shapes: dict[int, list[_Shape]] = {}
         self._matches: dict[tuple[str, str, Version | None], Match] = {}
         """The matches of recent paths, since clients repeat them."""
-        for free in sorted(shapes):  # a fixed segment wins over a parameter, the leftmost first
-            self._shapes.setdefault(len(free), []).append(shapes[free])
+        for mask in sorted(shapes, key=_rank):
+            self._shapes.setdefault(len(mask), []).append(shapes[mask])
 
     def match(self, method: str, path: str, headers: Headers) -> Match:
         """Match a method and a percent-encoded path. Each segment is decoded once, so an id may contain slashes."""
@@ -109,24 +146,34 @@ class Router:
         return found
 
     def _find(self, method: str, path: str, stated: Version | None) -> Match:
+        """Find a path as it is written, else without the path of a server before it."""
+        found = self._find_path(method, path, stated)
+        for base, prefix in self.bases if found is NO_MATCH else ():
+            if path.startswith(base + "/") or path == base:
+                below = self._find_path(method, prefix + (path[len(base) :] or "/"), stated)
+                if below is not NO_MATCH:
+                    return below
+        return found
+
+    def _find_path(self, method: str, path: str, stated: Version | None) -> Match:
         segments = path.split("/")
         if "%" in path:
             segments = [unquote(segment) for segment in segments]
+        allowed: frozenset[str] = _NOTHING
         for shape in self._shapes.get(len(segments), ()):
             leaf = shape.leaves.get(shape.fixed(segments))
-            if leaf is None:
-                continue
-            values = shape.values(segments)
-            if "" in values:
+            values = None if leaf is None else shape.values(segments)
+            if leaf is None or values is None:
                 continue
             versions = leaf.get(method) or (leaf.get("GET") if method == "HEAD" else None)
-            if versions is None:
-                return Match(allowed=taken_methods(leaf))
+            if versions is None:  # another path may take the method
+                allowed |= taken_methods(leaf)
+                continue
             operation, withdrawn = versions.chosen.get(stated) or self._choose(versions, stated)
             names = operation.names
             path_values = {names[0]: values[0]} if len(values) == 1 else dict(zip(names, values, strict=True))
             return Match(operation, path_values, _NOTHING, withdrawn)
-        return NO_MATCH
+        return Match(allowed=allowed) if allowed else NO_MATCH
 
     def _choose(self, versions: _Versions, stated: Version | None) -> tuple[Operation, str | None]:
         """Choose the newest version that is not newer than the caller, or the oldest if all are newer."""
@@ -141,6 +188,12 @@ class Router:
             versions.chosen.clear()
         versions.chosen[stated] = chosen
         return chosen
+
+
+def _bases(contracts: Sequence[Contract]) -> tuple[tuple[str, str], ...]:
+    """List the paths of the servers of all operations, the longest first, each with what stands for it in a path."""
+    found = {(base, each.prefix) for each in contracts for operation in each.operations for base in operation.bases}
+    return tuple(sorted(found, key=lambda pair: len(pair[0]), reverse=True))
 
 
 def _version(name: str) -> Version:

@@ -25,6 +25,7 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
         cors=settings.cors,
         origins=words_of(settings.cors_origin),
         declared=mock.declared_headers,
+        owns=mock.owns,
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         max_in_flight=settings.max_in_flight,

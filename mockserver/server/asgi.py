@@ -102,12 +102,13 @@ class App:
         redactor: Redactor = DEFAULT,
         origins: Sequence[str] = (),
         declared: Callable[[], Iterable[str]] = tuple,
+        owns: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._mock, self._control = mock, control
         self._max_body, self._body_timeout = max_body, body_timeout
         self._max_in_flight, self._in_flight = max_in_flight, 0
         self._cors, self._access_log, self._redactor = cors, access_log, redactor
-        self._origins, self._declared = origins, declared
+        self._origins, self._declared, self._owns = origins, declared, owns
         self._table = HeaderTable()
         self._crossing: Application | None = None
         self._pool = ThreadPoolExecutor(mock.threads, "mockserver") if mock.threads else None
@@ -155,7 +156,7 @@ class App:
         if not control and self._cors and b"origin" in headers and RAW_SEND not in scope:
             await self._across_origins(scope, receive, send)
             return True
-        if control or path == OPENAPI:
+        if control or (path == OPENAPI and not self._owns(path)):
             await self._control(_at_root(scope), receive, send)
             return True
         return False

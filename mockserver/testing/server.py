@@ -18,7 +18,7 @@ from mockserver.control.client import LocalAdmin, RemoteAdmin, contract_of
 from mockserver.engine import Mock
 from mockserver.errors import StartError, UsageError, install_command
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import DEFAULT_SCOPE, Request, Response, too_big, too_long
+from mockserver.messages import DEFAULT_SCOPE, OPENAPI, Request, Response, too_big, too_long
 from mockserver.server.client import ask
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
@@ -319,6 +319,8 @@ def _beside(mock: Mock) -> Callable[[Request], Response]:
 
     def anywhere(request: Request) -> Response:
         """Call it in a new thread, since this one may run an event loop."""
+        if request.path == OPENAPI and mock.owns(OPENAPI):
+            return mock.handle(request)
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as pool:

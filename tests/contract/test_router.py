@@ -1,5 +1,6 @@
 """A request finds the operation that its path, its method and its client's version name."""
 
+import re
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -243,42 +244,63 @@ def test_head_is_answered_by_get() -> None:
 
 # -- the law of routing ----------------------------------------------------------------------------------------------
 
-segments = st.sampled_from(["a", "b", "{}"])
+
+def named(part: str, index: int) -> str:
+    """Name the parameters of a segment."""
+    for letter in "pq":
+        part = part.replace("{}", f"{{{letter}{index}}}", 1)
+    return part
+
+
+segments = st.sampled_from(["a", "b", "{}", "a:{}", "{}.b", "a%2Fb", "{}-{}"])
 templates = st.lists(segments, min_size=1, max_size=3).map(
-    lambda parts: "".join("/" + part.replace("{}", f"{{p{index}}}") for index, part in enumerate(parts))
+    lambda parts: "".join("/" + named(part, index) for index, part in enumerate(parts))
 )
 methods = st.sampled_from(["GET", "POST", "DELETE", "HEAD", "OPTIONS"])
-ACTUAL = ("a", "b", "c", "", "%61", "a%2Fb", "%E2%82%AC")
+ACTUAL = ("a", "b", "c", "", "%61", "a%2Fb", "%E2%82%AC", "a:c", "a:", "c.b", "a:c.b", "a-b-c", "a:%2E.b")
 
 
 def document_of(drawn: list[tuple[str, str]]) -> Any:
     """Give a document with an operation for each (method, path)."""
     paths: dict[str, Any] = {}
     for method, path in drawn:
-        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        names = re.findall(r"\{(.*?)\}", path)
         parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
         operation = {"parameters": parameters, "responses": {"200": {"description": ""}}}
         paths.setdefault(path, {})[method.lower()] = operation
     return {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths}
 
 
+def fits(want: str, have: str) -> bool:
+    """Tell whether a segment fits that of a template."""
+    parts = [re.escape(unquote(part)) for part in re.split(r"\{.*?\}", want)]
+    return re.fullmatch(".+".join(parts), have, re.DOTALL) is not None
+
+
+def rank(template: str) -> list[tuple[int, int, str]]:
+    """Order templates: fixed segments first, then those that are fixed in part, the longest first."""
+    found = []
+    for part in template.split("/"):
+        kind = 0 if "{" not in part else 2 if re.fullmatch(r"\{[^{}]*\}", part) else 1
+        found.append((kind, -len(part) if kind == 1 else 0, part if kind == 1 else ""))
+    return found
+
+
 def reference(drawn: list[tuple[str, str]], method: str, path: str) -> tuple[str | None, frozenset[str]]:
-    """Route as simply as can be: of the templates that fit, the one whose leftmost fixed segments are most."""
+    """Route as simply as can be: of the templates that fit and take the method, the most fixed one."""
     segments = [unquote(segment) for segment in path.split("/")]
     fitting = []
-    for _, template in drawn:
+    for template in {each for _, each in drawn}:
         parts = template.split("/")
-        if len(parts) == len(segments) and all(
-            bool(have) if want.startswith("{") else want == have for want, have in zip(parts, segments, strict=True)
-        ):
-            fitting.append(([part.startswith("{") for part in parts], template))
-    if not fitting:
-        return None, frozenset()
-    template = min(fitting)[1]
-    has = {each for each, owner in drawn if owner == template}
-    if method in has or (method == "HEAD" and "GET" in has):
-        return template, frozenset()
-    return None, frozenset(has | {"OPTIONS"} | ({"HEAD"} if "GET" in has else set()))
+        if len(parts) == len(segments) and all(map(fits, parts, segments)):
+            fitting.append(template)
+    allowed: frozenset[str] = frozenset()
+    for template in sorted(fitting, key=rank):
+        has = {each for each, owner in drawn if owner == template}
+        if method in has or (method == "HEAD" and "GET" in has):
+            return template, frozenset()
+        allowed |= has | {"OPTIONS"} | ({"HEAD"} if "GET" in has else set())
+    return None, allowed
 
 
 requests = st.lists(st.sampled_from(ACTUAL), min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
@@ -296,3 +318,52 @@ def test_routing_does_what_trying_one_template_after_the_other_would(
     for method, path in asked:
         found = router.match(method, path, Headers())
         assert (found.operation.path if found.operation else None, found.allowed) == reference(drawn, method, path)
+
+
+def document_at(servers: list[str], *paths: str) -> Any:
+    """Give a document of some paths below the addresses of servers."""
+    return {**document_of([("GET", path) for path in paths]), "servers": [{"url": url} for url in servers]}
+
+
+def found_in(document: Any, path: str, prefix: str = "") -> str | None:
+    router = Router([read_contract(document, name="drawn", file="drawn", prefix=prefix)])
+    operation = router.match("GET", path, Headers()).operation
+    return None if operation is None else operation.path
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/pets", "/pets"),
+        ("/v1/pets", "/pets"),
+        ("/api/pets", "/pets"),
+        ("/v1/api/pets", None),
+        ("/v1/v1/own", "/v1/own"),
+        ("/v1/own", "/v1/own"),
+        ("/v10/pets", None),
+        ("/v1", None),
+    ],
+)
+def test_paths_are_served_with_the_path_of_a_server_and_without(path: str, found: str | None) -> None:
+    document = document_at(["https://a.example/v1/", "/api", "not a url ["], "/pets", "/v1/own", "/own")
+    assert found_in(document, path) == found
+
+
+def test_a_base_path_may_hold_variables_and_belong_to_one_path_or_operation() -> None:
+    document = document_at(["https://{host}/{version}"], "/a", "/b", "/c")
+    document["servers"][0]["variables"] = {"host": {"default": "x"}, "version": {"default": "v2"}}
+    document["paths"]["/b"]["servers"] = [{"url": "/of/path"}]
+    document["paths"]["/c"]["get"]["servers"] = [{"url": "/of/operation"}]
+    for path, found in {"/v2/a": "/a", "/of/path/b": "/b", "/of/operation/c": "/c", "/b": "/b"}.items():
+        assert found_in(document, path) == found
+
+
+def test_a_document_is_served_under_a_path_of_its_own() -> None:
+    document = document_at(["/v1"], "/pets")
+    paths = ["/b/pets", "/b/v1/pets", "/pets"]
+    assert [found_in(document, path, "/b") for path in paths] == ["/b/pets", "/b/pets", None]
+
+
+def test_values_of_parts_of_a_segment_reach_the_call() -> None:
+    router = Router([read_contract(document_of([("GET", "/f/{a}-{b}.json")]), name="drawn", file="drawn")])
+    assert router.match("GET", "/f/x%20-1-y.json", Headers()).path == {"a": "x -1", "b": "y"}
