@@ -28,6 +28,7 @@ from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import OVERHEAD, SHORT, Recorder
 from mockserver.messages import DEFAULT_SCOPE, HEADER, NO_HEADERS, PREFIX, Json, Request, Response, known, placed
 from mockserver.redact import Redactor
+from mockserver.request.encoding import ENCODING, decompressed
 from mockserver.request.validate import RequestValidator
 from mockserver.settings import Settings, words_of
 from mockserver.sse import PLAIN
@@ -208,6 +209,11 @@ class Mock:
             request, wrong = placed(request)
             if wrong is not None:
                 return self._finish(served, request, NO_MATCH, bad_scope(wrong), None, at)
+        if ENCODING in request.headers:
+            read = decompressed(request, self.settings.max_body)
+            if isinstance(read, Draft):
+                return self._finish(served, request, NO_MATCH, read, None, at)
+            request = read
         match = served.router.match(request.method, request.path, request.headers)
         operation = match.operation
         try:

@@ -10,7 +10,7 @@ from mockserver.apis.llamacloud_chat import sessions
 from mockserver.contract import explain, pattern
 from mockserver.control import admin
 from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET
-from mockserver.request import validate
+from mockserver.request import encoding, validate
 from mockserver.settings import Settings, options_of
 from mockserver.store import redis, sqlite_file
 from mockserver.store.base import Limits
@@ -24,6 +24,7 @@ FIXED = {
     "deleted ids that stay known, in a scope": Limits().gone,
     "scopes with a journal": Limits().journals,
     "stubs of a scope": Limits().stubs,
+    "parts of a gzip body, one after the other": encoding.MOST_MEMBERS,
     "bytes of path and query": LONGEST_TARGET,
     "bytes of the headers": LONGEST_HEADERS,
     "bytes of a `Prefer` field": prefer.LONGEST,
