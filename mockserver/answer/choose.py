@@ -7,7 +7,8 @@ from random import Random
 from msgspec import structs
 
 from mockserver.answer.fixtures import Fixtures, canned_media
-from mockserver.answer.generate import ENGLISH, NO_HINTS, assemble, check_locale, generate
+from mockserver.answer.generate import NO_HINTS, assemble, generate
+from mockserver.answer.making.words import ENGLISH, check_locale
 from mockserver.answer.prefer import NONE, Preference, written
 from mockserver.api import Api, Call, Draft, Play
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply

@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 from mockserver.answer.making.nodes import BUDGET, LARGEST, NEVER, Make, Maker, Stuck, cause
 from mockserver.answer.making.plan import NONE_FOUND, Compiler, Sent
 from mockserver.answer.making.search import Oracle, guarded, probe
-from mockserver.answer.making.words import ENGLISH, check_locale, moment, sentence, words
+from mockserver.answer.making.words import ENGLISH
 from mockserver.api import Hints
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
-from mockserver.messages import Json
-
-__all__ = ["ENGLISH", "NO_HINTS", "assemble", "check_locale", "generate", "maker", "moment", "sentence", "words"]
+from mockserver.messages import Finding, Json
 
 NO_HINTS = Hints()
 
@@ -65,6 +63,23 @@ def maker(
         make = _root(schema, place.compiler)
         found = place.makers[schema.pointer] = lambda rng: make(rng, BUDGET)
     return found
+
+
+def problems(schema: Schema, value: Json, *, where: str = "") -> list[Finding]:
+    """List what is wrong with an answer; that it lacks a required field which requests alone have is right."""
+    found = [] if schema.is_valid(value) else schema.explain(value, where=where, fault="mock")
+    return [each for each in found if not _is_left_out(schema, each)]
+
+
+def _is_left_out(schema: Schema, finding: Finding) -> bool:
+    if finding.rule != "required" or not isinstance(finding.received, dict):
+        return False
+    compiler = _place(schema, NO_HINTS, "answer", ENGLISH).compiler
+    try:
+        compiler.compile(schema.pointer)
+    except (ContractError, RecursionError):
+        return False
+    return compiler.hidden.issuperset(set(finding.expected["required"]) - finding.received.keys())
 
 
 def assemble(schema: Schema, *, direction: Sent = "answer", locale: str = ENGLISH) -> Json:

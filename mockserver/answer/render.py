@@ -9,7 +9,7 @@ import orjson
 from msgspec import structs
 
 from mockserver.answer.errors import not_served
-from mockserver.answer.generate import generate
+from mockserver.answer.generate import generate, problems
 from mockserver.api import Draft
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
 from mockserver.contract.router import Match
@@ -190,8 +190,8 @@ class Renderer:
             if found or schema is None or schema.node == {"type": "string"}:  # which every stream is, written out
                 return found
             value = "".join(map(self._style.text, value))
-        if schema is not None and not schema.is_valid(value):
-            return schema.explain(value, where="/body", fault="mock")
+        if schema is not None and (found := problems(schema, value, where="/body")):
+            return found
         return _text_problems(media.item_schema, value) if media.item_schema is not None else _NOTHING
 
 

@@ -37,6 +37,9 @@ NOTES = frozenset(
 )
 """Keywords that refer to schemas or describe them."""
 
+_DESCRIBING = NOTES - frozenset("default discriminator example examples readOnly writeOnly".split())
+"""Keywords beside a reference that change neither what is valid nor what is shown."""
+
 KEYWORDS = NESTED | NESTED_LISTS | NESTED_MAPS | ASSERTIONS | NOTES
 
 
@@ -108,9 +111,7 @@ class Schema:
 
     def __init__(self, document: Json, pointer: str, name: str) -> None:
         self.document, self.name = document, name
-        self.pointer, self.node = pointer, lookup(document, pointer)
-        if isinstance(self.node, dict) and self.node.keys() <= NOTES:  # a reference without other keywords
-            self.pointer, self.node = resolve(document, pointer)
+        self.pointer, self.node = resolve(document, pointer, _DESCRIBING)
         self._compiled: Validator | None = None
         self._place = ""
 

@@ -26,11 +26,14 @@ def lookup(document: Json, pointer: str) -> Json:
     return node
 
 
-def resolve(document: Json, pointer: str) -> tuple[str, Json]:
-    """Follow the local reference at `pointer`, if there is one; return the final place and its value."""
+def resolve(document: Json, pointer: str, beside: frozenset[str] | None = None) -> tuple[str, Json]:
+    """Follow the local reference at `pointer`, if there is one; return the final place and its value.
+
+    With `beside`, a reference that has other keys than these beside it is not followed.
+    """
     node = lookup(document, pointer)
     seen = {pointer}
-    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str) and (beside is None or node.keys() <= beside):
         target = node["$ref"]
         if not target.startswith("#"):
             raise ContractError(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from msgspec import structs
 
 from mockserver.answer.choose import BODILESS
-from mockserver.answer.generate import generate
+from mockserver.answer.generate import generate, problems
 from mockserver.answer.prefer import NONE, Preference
 from mockserver.api import Call, Draft
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply, is_json
@@ -270,9 +270,10 @@ def _check_value(operation: Operation, media: Media | None, status: int, value: 
         if value is None:
             return
         raise StubError(f"the answer {status} of {operation.id} has no JSON body", where=operation.place)
-    if media.schema is None or media.schema.is_valid(value):
+    found = [] if media.schema is None else problems(media.schema, value)
+    if not found:
         return
-    finding = media.schema.explain(value)[0]
+    finding = found[0]
     raise StubError(
         f"the stub breaks the contract {operation.contract} at {finding.where or 'the root'}",
         where=finding.contract,
@@ -348,9 +349,10 @@ def why_not(operation: Operation, draft: Draft) -> str:
     if declared(operation, draft.status) is None:
         return f"{operation.id} has no answer {draft.status} in contract {operation.contract}"
     media = json_media(operation, draft.status)
-    if media is None or media.schema is None or media.schema.is_valid(draft.value):
+    found = [] if media is None or media.schema is None else problems(media.schema, draft.value)
+    if not found:
         return ""
-    finding = media.schema.explain(draft.value)[0]
+    finding = found[0]
     return f"it breaks the contract {operation.contract} at {finding.where or 'the root'}: {finding.message}"
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.answer.generate import assemble, check_locale, generate
+from mockserver.answer.generate import assemble, generate
 from mockserver.answer.making.formats import FORMATS
 from mockserver.answer.making.pattern import PatternError, parse, sized, texts
-from mockserver.answer.making.words import by_name
+from mockserver.answer.making.words import by_name, check_locale
 from mockserver.contract.schema import Schema
 from mockserver.errors import UsageError
 from mockserver.messages import Json

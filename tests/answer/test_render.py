@@ -244,6 +244,13 @@ def test_what_is_made_up_wrongly_is_found_out(tmp_path: Path, monkeypatch: pytes
     assert header(response, "preference-applied") is None
 
 
+def test_an_answer_without_a_required_field_that_requests_alone_have_is_right(tmp_path: Path) -> None:
+    secret = {"type": "string", "writeOnly": True}
+    note = {"type": "object", "properties": {"a": {"type": "integer"}, "b": secret}, "required": ["a", "b"]}
+    response = made_up(tmp_path, note, {"a": 1})
+    assert (response.status, list(value(response)), header(response, "x-mock-source")) == (200, ["a"], "generated")
+
+
 def test_what_cannot_be_made_up_is_the_contracts_fault(tmp_path: Path) -> None:
     response = made_up(tmp_path, {"type": "string", "pattern": "^[a-z]{8}$", "not": {"pattern": "[a-y]"}}, "zzzzzzzz")
     assert (response.status, header(response, "x-mock-fault")) == (501, "contract")

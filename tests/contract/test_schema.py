@@ -236,3 +236,28 @@ def test_a_keyword_that_holds_no_schemas_where_it_must_is_refused(node: Json) ->
 
 def test_keywords_of_ones_own_begin_with_x() -> None:
     check_schema({"components": {"x-mine": 1, "type": "string"}}, "/components", set())
+
+
+def test_a_reference_with_siblings_keeps_them() -> None:
+    base = {"type": "object", "required": ["a"]}
+    document = {
+        "components": {
+            "schemas": {
+                "Base": base,
+                "Pair": {"$ref": "#/components/schemas/Base", "required": ["b"]},
+                "Named": {"$ref": "#/components/schemas/Pair", "description": "A pair."},
+                "Shown": {"$ref": "#/components/schemas/Base", "example": {"a": 1}},
+            }
+        }
+    }
+    pair = Schema(document, "/components/schemas/Named", "own")
+    assert pair.pointer == "/components/schemas/Pair"
+    assert [pair.is_valid(value) for value in ({"a": 1, "b": 2}, {"a": 1}, {"b": 2})] == [True, False, False]
+    assert Schema(document, "/components/schemas/Shown", "own").node["example"] == {"a": 1}
+
+
+@pytest.mark.parametrize("rest", [False, {"type": "integer"}])
+def test_items_that_no_schema_evaluates_are_shown_as_they_are(rest: Json) -> None:
+    schema = Schema({"prefixItems": [True], "unevaluatedItems": rest}, "", "own")
+    (error,) = schema.errors([1, "b"])
+    assert error.message == "Unevaluated items are not allowed ('b' was unexpected)"

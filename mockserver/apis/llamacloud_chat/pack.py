@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
-from mockserver.answer.generate import moment, words
+from mockserver.answer.making.words import moment, words
 from mockserver.api import Api, Client, Hints, StateRules
 from mockserver.apis.llamacloud_chat import sessions, simulation, state, turns
 from mockserver.apis.llamacloud_chat.sessions import TitleRule
