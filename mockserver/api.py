@@ -55,7 +55,7 @@ class Draft(Value, frozen=True):
     value: Json = None
     media: str | None = "application/json"
     source: str = "mock"
-    """Its source: simulated, canned, documented, generated, stubbed or mock."""
+    """Its source: simulated, canned, documented, assembled, generated, stubbed or mock."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     findings: tuple[Finding, ...] = ()
     drawn: bool = False

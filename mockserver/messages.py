@@ -180,7 +180,7 @@ class Response(Value, frozen=True):
     findings: tuple[Finding, ...] = ()
     """What was wrong; the headers show the first one."""
     source: str = "mock"
-    """Where it comes from: simulated, canned, documented, generated, or the mock itself."""
+    """Where it comes from: simulated, canned, documented, assembled, generated, or the mock itself."""
 
 
 Handler: TypeAlias = Callable[[Request], Response]

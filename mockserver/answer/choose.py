@@ -1,4 +1,4 @@
-"""Chooses the answer of a call: played, canned, documented or generated."""
+"""Chooses the answer of a call: played, canned, documented, put together or generated."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

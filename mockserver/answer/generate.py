@@ -15,8 +15,8 @@ from mockserver.messages import Finding, Json
 
 NO_HINTS = Hints()
 
-MOST_KEPT = 64
-"""How many documents' compiled schemas are kept."""
+MOST_KEPT = 24
+"""How many documents' compiled schemas are kept, each for one direction and way."""
 
 
 class _Compiled(NamedTuple):

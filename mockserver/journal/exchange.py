@@ -55,7 +55,7 @@ class Exchange(NamedTuple):
     answer: bytes
     answer_size: int
     source: str
-    """The source of the answer: simulated, canned, documented, generated, stubbed, mock."""
+    """The source of the answer: simulated, canned, documented, assembled, generated, stubbed, mock."""
     findings: tuple[Finding, ...] = ()
     stub: int = 0
     """The number of the stub that answered; 0 for none."""

@@ -5,12 +5,14 @@ import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
 from mockserver.contract.openapi import Media, Operation
 from mockserver.engine import Mock
+from mockserver.errors import UsageError
 from mockserver.messages import Json, Response
 from mockserver.settings import SOURCES, Settings, Source
 from tests.conftest import settings
@@ -386,3 +388,49 @@ def test_a_session_that_refuses_a_call_refuses_it_whatever_was_preferred(prefer:
     assert source_of(response) is None
     assert header(response, "preference-applied") is None
     assert header(response, "x-mock-fault") == "client"
+
+
+# -- what schemas show, and language -----------------------------------------------------------------------------------
+
+
+def notes(folder: Path, *, examples: bool = False, **settings: Any) -> Mock:
+    """Give a mock of a document whose schemas show values."""
+    document = own_document()
+    parts = {
+        "note_id": {"type": "string"},
+        "text": {"type": "string", "example": "buy milk"},
+        "city": {"type": "string"},
+    }
+    document["components"]["schemas"]["Note"] = {"type": "object", "properties": parts, "required": ["text"]}
+    if not examples:
+        del document["components"]["responses"]["Note"]["content"]["application/json"]["examples"]
+    return Mock(Settings(contract=str(write_document(folder, document)), **settings))
+
+
+def test_what_schemas_show_is_put_together_with_the_path_whatever_the_seed(tmp_path: Path) -> None:
+    answers = [ask(notes(tmp_path, seed=seed).handle, "GET", "/notes/mine") for seed in (1, 2)]
+    assert {source_of(each) for each in answers} == {"assembled"}
+    assert value(answers[0]) == value(answers[1])
+    assert (value(answers[0])["note_id"], value(answers[0])["text"]) == ("mine", "buy milk")
+
+
+def test_an_example_of_the_answer_comes_before_and_a_generated_value_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert source_of(ask(notes(tmp_path, examples=True, seed=1).handle, "GET", "/notes/mine")) == "documented"
+    mock = notes(tmp_path, seed=1)
+    asked = ask(mock.handle, "GET", "/notes/mine", prefer="dynamic=true")
+    assert (source_of(asked), value(asked)["note_id"]) == ("generated", "mine")
+    generated = notes(tmp_path, seed=1, answers="generated")
+    assert source_of(ask(generated.handle, "GET", "/notes/mine")) == "generated"
+
+
+def test_words_are_of_the_language_of_the_settings(tmp_path: Path) -> None:
+    cities = {
+        locale: {
+            value(ask(notes(tmp_path, seed=seed, answers="generated", locale=locale).handle, "GET", "/notes/n"))["city"]
+            for seed in range(12)
+        }
+        for locale in ("en_US", "de_DE")
+    }
+    assert not cities["en_US"] & cities["de_DE"]
+    with pytest.raises(UsageError, match="no words for the locale 'xx_XX'"):
+        notes(tmp_path, locale="xx_XX")

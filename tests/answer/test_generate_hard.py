@@ -1,5 +1,6 @@
 """A schema that some value satisfies gets one, whatever its keywords; of one that none satisfies, that is proven."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -341,3 +342,11 @@ def test_a_compiled_schema_is_not_walked_again() -> None:
     assert maker(schema) is make
     node["properties"].clear()  # whoever walked the schema again would see it
     assert len(make(Random(1))) == 300
+
+
+def test_threads_may_compile_the_same_schema_at_once() -> None:
+    for _ in range(5):
+        schema = schema_of(RECURSIVE["an expression"] | {"title": "fresh"})
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda seed: generate(schema, Random(seed % 2)), range(16)))  # noqa: B023
+        assert all(map(schema.is_valid, made))

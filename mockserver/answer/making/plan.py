@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from random import Random
+from threading import Lock
 from typing import Literal, NamedTuple, TypeAlias
 
 from mockserver.answer.making import scalars, texts, words
@@ -110,6 +111,7 @@ class Compiler:
         """The names of required fields that the other direction alone has."""
         self.examples: set[Maker] = set()
         """The nodes that are made from a schema's own example."""
+        self._lock = Lock()
         self._nodes: dict[Key, Maker] = {}
         self._planned: list[tuple[Key, Maker]] = []
         self._names: Mapping[str, str] | None = None
@@ -117,6 +119,10 @@ class Compiler:
 
     def compile(self, place: str) -> Maker:
         """Return the node of the schema at a place."""
+        with self._lock:
+            return self._compile(place)
+
+    def _compile(self, place: str) -> Maker:
         root = self.node(Key((place,)))
         new: list[tuple[Key, Maker]] = []
         while self._planned:
