@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
@@ -50,6 +50,34 @@ class Fields(NamedTuple):
     query: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     body: frozenset[str] = frozenset()
+
+
+class OperationFields(Mapping[str, Fields]):
+    """The names that the requests of each operation may use, by its id; each is read when it is first asked for."""
+
+    def __init__(self, read: Callable[[str], Fields], places: Mapping[str, Iterable[str]]) -> None:
+        self._read, self._made = read, dict[str, Fields | None](dict.fromkeys(places))
+        self._ids = {place: name for name, each in places.items() for place in each}
+
+    def __getitem__(self, name: str) -> Fields:
+        made = self._made[name]
+        if made is None:
+            made = self._made[name] = self._read(name)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made
+
+    def id_of(self, name: str) -> str:
+        """Return the id of an operation that may be named by its method and path, too: `GET /things/{id}`."""
+        method, _, path = name.partition(" ")
+        return name if name in self._made else self._ids.get(f"{method.upper()} {path}", name)
 
 
 class Parts(NamedTuple):

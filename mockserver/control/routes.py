@@ -117,7 +117,8 @@ def _contract(request: ControlRequest) -> ControlResponse:
 def _journal(request: ControlRequest) -> ControlResponse:
     exchanges = request.mock.exchanges(request.scope, _after(request.query.get("after", "0")))
     if "operation" in request.query:
-        exchanges = [each for each in exchanges if each.operation == request.query["operation"]]
+        operation = request.mock.served.stubs.fields.id_of(request.query["operation"])
+        exchanges = [each for each in exchanges if each.operation == operation]
     kind = request.query.get("format", "json")
     if kind == "har":
         return ControlResponse(value=as_har(exchanges))

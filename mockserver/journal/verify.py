@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from mockserver.errors import StubError
 from mockserver.journal.exchange import Call, Exchange, calls_of
-from mockserver.matching import ANY, Difference, Fields, When, describe, differences, read_when
+from mockserver.matching import ANY, Difference, OperationFields, When, describe, differences, read_when
 from mockserver.messages import Json
 
 NEAREST = 3
@@ -70,7 +70,7 @@ def _count(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
-def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
+def read_expected(value: Json, known: OperationFields) -> Expected:
     """Read an operation's name, or {"operation": ..., "when": {...}}."""
     if isinstance(value, str):
         value = {"operation": value}
@@ -79,7 +79,8 @@ def read_expected(value: Json, known: Mapping[str, Fields]) -> Expected:
     when = {} if value.get("when") is None else value["when"]
     if not isinstance(when, Mapping):
         raise StubError("what is expected of a request is names and values", why=f"it is {when!r}")
-    return str(value["operation"]), read_when(str(value["operation"]), when, known)
+    operation = known.id_of(str(value["operation"]))
+    return operation, read_when(operation, when, known)
 
 
 def verify(exchanges: Sequence[Exchange], expected: Expected, times: Times, attempts: Times | None = None) -> Verdict:
@@ -189,7 +190,7 @@ def _rank(found: Sequence[Difference]) -> tuple[bool, int]:
     return found[0].where == "/operation", len(found)
 
 
-def answer_question(exchanges: Sequence[Exchange], known: Mapping[str, Fields], question: Json) -> Verdict:
+def answer_question(exchanges: Sequence[Exchange], known: OperationFields, question: Json) -> Verdict:
     """Verify a question about the journal.
 
     Either {"operation": ..., "when": ..., "times": ..., "attempts": ...}, or {"order": [...]}. A StubError says what

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -17,11 +18,12 @@ from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema
 from mockserver.contract.source import read_source
 from mockserver.contract.tree import resolve
-from mockserver.errors import StubError, suggestion
+from mockserver.errors import ContractError, StubError, suggestion
 from mockserver.matching import (
     ANY,
     RESPONSE_KEYS,
     Fields,
+    OperationFields,
     Parts,
     When,
     as_json,
@@ -290,7 +292,7 @@ class StubRules:
     def compile(self, kept: StoredStub) -> StubEntry:
         """Compile a stub; a StubError says what cannot be read, or what the contract does not allow."""
         spec = kept.spec
-        operation, probability = spec["operation"], spec.get("probability", 1.0)
+        operation, probability = self.fields.id_of(spec["operation"]), spec.get("probability", 1.0)
         if not isinstance(spec["when"], Mapping):
             raise StubError("what is expected of a request is names and values", why=f"it is {spec['when']!r}")
         when = read_when(operation, spec["when"], self.fields)
@@ -341,21 +343,26 @@ def _describe_step(step: StubbedResponse) -> str:
 
 
 @lru_cache(maxsize=16)
-def fields_of(operations: tuple[Operation, ...]) -> Mapping[str, Fields]:
+def fields_of(operations: tuple[Operation, ...]) -> OperationFields:
     """Collect the names that the requests of each operation may use, in any of its contracts."""
-    made: dict[str, Fields] = {}
+    by_id: dict[str, list[Operation]] = {}
+    for each in operations:
+        by_id.setdefault(each.id, []).append(each)
+    places = {name: [f"{each.method} {each.path}" for each in same] for name, same in by_id.items()}
+    return OperationFields(lambda name: _fields(by_id[name]), places)
+
+
+def _fields(operations: Iterable[Operation]) -> Fields:
+    names: dict[str, set[str]] = {part: set() for part in Fields._fields}
     for operation in operations:
-        names: dict[str, set[str]] = {
-            part: set(getattr(made.get(operation.id, Fields()), part)) for part in Fields._fields
-        }
-        for parameter in operation.parameters:
-            part = {"header": "headers"}.get(parameter.location, parameter.location)
-            if part in names:
-                names[part].add(parameter.name)
-        if operation.body is not None and isinstance(operation.body.schema.node, dict):
-            names["body"].update(_properties(operation.body.schema))
-        made[operation.id] = Fields(*(frozenset(names[part]) for part in Fields._fields))
-    return made
+        with suppress(ContractError):  # it cannot be called
+            for parameter in operation.parameters:
+                part = {"header": "headers"}.get(parameter.location, parameter.location)
+                if part in names:
+                    names[part].add(parameter.name)
+            if operation.body is not None and isinstance(operation.body.schema.node, dict):
+                names["body"].update(_properties(operation.body.schema))
+    return Fields(*(frozenset(names[part]) for part in Fields._fields))
 
 
 def _properties(schema: Schema) -> Iterator[str]:

@@ -22,16 +22,17 @@ from mockserver.journal.verify import (
     verify,
     verify_order,
 )
-from mockserver.matching import ANY, Fields
+from mockserver.matching import ANY, Fields, OperationFields
 from mockserver.messages import Json
 from mockserver.settings import Settings
 from tests.exchanges import exchange, journal
 from tests.talk import TITLE, ask
 
-KNOWN = {
+FIELDS = {
     "set_title": Fields(path=frozenset({"session_id"}), body=frozenset({"first_message"})),
     "list": Fields(),
 }
+KNOWN = OperationFields(FIELDS.__getitem__, {"set_title": ["POST /api/v1/chat/{session_id}/title"], "list": []})
 UNSAID = "this cannot be decided: "
 
 
@@ -399,6 +400,12 @@ def test_what_cannot_be_expected_is_refused(given: Json, said: str) -> None:
     with pytest.raises(StubError) as caught:
         read_expected(given, KNOWN)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["POST", "post"])
+def test_an_operation_is_named_by_its_method_and_path_too(method: str) -> None:
+    named = f"{method} /api/v1/chat/{{session_id}}/title"
+    assert read_expected({"operation": named, "when": {"session_id": "s"}}, KNOWN) == expect(session_id="s")
 
 
 @pytest.mark.parametrize("given", ["list", {"operation": "list"}, {"operation": "list", "when": None}])

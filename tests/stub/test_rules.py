@@ -466,6 +466,8 @@ def test_a_contract_of_ones_own_is_stubbed_by_its_own_names(tmp_path: Path) -> N
     with pytest.raises(StubError, match=r"a request of read has no 'text'\n  fix: it has note_id"):
         stub(mock, "read", when={"text": "x"})
     assert mock.served.stubs.fields["write"].body == {"id", "text", "parent"}
+    stub(mock, "GET /notes/{note_id}", when={"note_id": "8"}, partial={"text": "By its path"})
+    assert value(ask(mock.handle, "GET", "/notes/8"))["text"] == "By its path"
 
 
 # What was never used
