@@ -42,6 +42,7 @@ HARD: dict[str, Json] = {
     "pattern with properties": text(pattern=r"^\p{Lu}\p{L}+$"),
     "pattern with a back-reference": text(pattern=r"^(\w)-\1$"),
     "pattern of a length": text(pattern="^[a-z]+(-[a-z]+)*$", minLength=20, maxLength=22),
+    "pattern of a great length": text(pattern="^[a-z]+$", minLength=3000, maxLength=3010),
     "pattern with escapes": text(pattern=r"^\$\{[\w.]+\}\u0041\x42\t?$"),
     "patterns under allOf": {"allOf": [text(pattern="^a"), {"pattern": "b$"}, {"minLength": 9}]},
     "pattern and format": text(format="email", pattern=r"@example\.org$"),

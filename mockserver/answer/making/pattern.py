@@ -14,8 +14,11 @@ Range: TypeAlias = tuple[int, int]
 MORE = 3
 """How often more than needed a part is repeated."""
 
-LONGEST = 600
+LONGEST = 5_000
 """The longest text, in characters, that is made to a length."""
+
+_ONE = 1 << 1
+"""The lengths of a single character."""
 
 _TOP = 0x10FFFF
 _PLAIN: Sequence[Range] = ((48, 57), (65, 90), (97, 122))
@@ -479,6 +482,9 @@ def _sums(one: int, other: int, high: int) -> int:
 def _repeats(each: int, low: int, most: int, high: int) -> int:
     if low > high and not each & 1:
         return 0
+    if each == _ONE:
+        last = high if most < 0 else min(most, high)
+        return ((1 << last + 1) - 1) >> low << low
     total = 1
     for _ in range(min(low, high)):
         total = _sums(total, each, high)
@@ -524,6 +530,8 @@ def _split(parts: Sequence[Syntax], rng: Random, size: int, high: int) -> str:
 
 def _split_repeat(inner: Syntax, low: int, most: int, rng: Random, size: int, high: int) -> str:
     own, made = _lengths(inner, high), []
+    if own == _ONE:
+        return "".join([_made(inner, rng, 1, high) for _ in range(size)])
     while size or low > 0:
         rest = _repeats(own, max(low - 1, 0), most - 1 if most > 0 else most, high)
         length = rng.choice([n for n in range(0 if low > 0 else 1, size + 1) if own >> n & 1 and rest >> size - n & 1])
