@@ -248,8 +248,10 @@ def test_recursion_ends(node: Json) -> None:
         assert deep(value) <= DEEPEST
 
 
-def test_a_schema_that_refers_to_itself_alone_restricts_nothing() -> None:
-    assert generate(schema_of({"allOf": [{"$ref": "#/components/schemas/It"}]}), Random(0)) == {}
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf"])
+def test_a_schema_that_refers_to_itself_alone_restricts_nothing(keyword: str) -> None:
+    itself = {"$ref": "#/components/schemas/It"}
+    assert generate(schema_of({keyword: [itself, itself]}), Random(0)) == {}
 
 
 @given(st.datetimes())

@@ -258,7 +258,10 @@ class Compiler:
             if union.pointer not in key.decided:
                 decided = key.decided | {union.pointer}
                 is_unsure = union.kind == "oneOf" and not are_apart(self.views, union)
-                return self._members(inner._replace(decided=decided), union), is_unsure
+                members = self._members(inner._replace(decided=decided), union)
+                if not members and union.kind == "anyOf":  # it refers to itself alone, which restricts nothing
+                    return [inner._replace(decided=decided)], True
+                return members, is_unsure
         for piece in view.pieces:
             place = join(piece.pointer, "if")
             if "if" in piece.node and place not in key.decided and piece.node.keys() & {"then", "else"}:
