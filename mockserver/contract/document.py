@@ -7,16 +7,28 @@ understood is a Problem, and is dropped where it would stop a validator. Places 
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
+from mockserver.contract.identifiers import NOWHERE, Identifiers, Surroundings, absolute
 from mockserver.contract.schema import KEYWORDS, NESTED, NESTED_LISTS, NESTED_MAPS
-from mockserver.contract.tree import Document, Problem, join, lookup
+from mockserver.contract.swagger import Followed, Swagger, renamed
+from mockserver.contract.tree import Document, Problem, join, lookup, pointed, reference_to
 from mockserver.errors import ContractError
 from mockserver.messages import Json, kind_of
 
 FILES = "x-files"
 """The key of a document below which the contents of its other files stand, by name."""
+
+LONGEST_CHAIN = 100
+"""How many references may lead from one to the next."""
+
+COPIES = "x-dynamic"
+"""The key below which copies of schemas stand, one for each meaning of the dynamic anchors that they use."""
+
+MOST_COPIES = 1_000
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 """The methods that a path item names."""
@@ -163,8 +175,16 @@ class Conversion:
         self._files: dict[str, Json] = {}
         self._unreadable: dict[str, ContractError] = {}
         self._left: list[tuple[str, str, Json, Kind]] = []
-        self._ids: dict[str, str] = {}
-        """Absolute `$id`s and anchors -> pointers."""
+        self._names = Identifiers()
+        self._raw: dict[str, Json] = {}
+        """The files with dynamic references or anchors, as they were read, by their pointers."""
+        self._special: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+        """The places of schemas, with what dynamic anchors mean there -> the places of copies with that meaning."""
+        self._needs: dict[str, frozenset[str]] = {}
+        """The places of schemas -> the names of the dynamic references that they reach."""
+        self._scopes: dict[str, tuple[str, Surroundings]] = {}
+        """The places of copies -> what they are copies of, and their scopes."""
+        self._swagger = Swagger(self.document, self._moved, self._followed) if version == "2.0" else None
 
     def run(self) -> Document:
         """Convert the document and everything it refers to."""
@@ -192,12 +212,14 @@ class Conversion:
             if not isinstance(node, dict | bool):
                 owner, _, token = pointer.rpartition("/")
                 holder, name = lookup(self.document, owner), _unescaped(token)
-                self._below(holder, int(name) if isinstance(holder, list) else name, pointer, file, "")
+                self._below(holder, int(name) if isinstance(holder, list) else name, pointer, file, NOWHERE)
             else:
-                self._schema(node, pointer, file)
+                self._schema(node, pointer, file, self._scope(pointer))
         elif isinstance(node, dict):
             if isinstance(node.get("$ref"), str) and kind != "document":
                 self._reference(node, pointer, file, kind)
+            if self._swagger is not None:
+                self._swagger.upgrade(node, pointer, file, kind)
             self._object(node, pointer, file, kind)
 
     def _object(self, node: dict[str, Json], pointer: str, file: str, kind: Kind) -> None:
@@ -212,46 +234,79 @@ class Conversion:
 
     # -- references
 
-    def _reference(self, node: dict[str, Json], pointer: str, file: str, kind: Kind, base: str = "") -> None:
+    def _reference(
+        self,
+        node: dict[str, Json],
+        pointer: str,
+        file: str,
+        kind: Kind,
+        scope: Surroundings = NOWHERE,
+        key: str = "$ref",
+    ) -> None:
         """Write a reference as a pointer into this document, and have its target converted, too."""
-        place = join(pointer, "$ref")
+        place = join(pointer, key)
         try:
-            target = self._target(node["$ref"], file, base)
+            target = self._target(node[key], file, scope.base)
+            if self._names.dynamic and kind == "schema":
+                name = node[key].partition("#")[2]
+                if key != "$ref" and self._names.is_dynamic(target, name):
+                    target = scope.bound.get(name, target)
+                target = self._specialised(target, scope.bound)
             found = lookup(self.document, target)
         except ContractError as error:
             self.problem(place, error.what, error.why, error.fix, error=True)
             return
         except KeyError:
             fix = "correct it, or add what it names"
-            self.problem(place, f"the reference {node['$ref']!r} names nothing", fix=fix, error=True)
+            self.problem(place, f"the reference {node[key]!r} names nothing", fix=fix, error=True)
             return
-        node["$ref"] = "#" + target
-        owner = _unescaped(target.split("/")[2]) if target.startswith(f"/{FILES}/") else ""
-        self._left.append((owner, target, found, kind))
+        node[key] = reference_to(target)
+        self._left.append((_file_of(self._source(target)), target, found, kind))
 
     def _target(self, reference: str, file: str, base: str) -> str:
         """Return the pointer in this document that a reference means."""
-        absolute = urljoin(base, reference)
-        if absolute in self._ids:
-            return self._ids[absolute]
-        address, fragment = urldefrag(absolute)
-        if address in self._ids and (not fragment or fragment.startswith("/")):
-            return self._ids[address] + unquote(fragment)
+        if reference.startswith(f"#/{FILES}/"):  # it is converted already
+            return pointed(reference)
+        is_absolute = self._names.places and (base or not reference.startswith("#"))
+        known = self._named(absolute(base, reference)) if is_absolute else None
+        if known is not None:
+            return known
         name, _, fragment = reference.partition("#")
         owner = _relative(file, name) if name else file
-        root = self._file(owner) if owner not in ("", self._name) else ""
+        try:
+            root = self._file(owner) if owner not in ("", self._name) else ""
+        except ContractError:
+            if not name or not is_remote(address := urljoin(base, name)) or address == owner:
+                raise
+            root = self._file(address)
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
+            known = self._named(f"{self._names.scope(root).base or root}#{fragment}")
+            if known is not None:
+                return known
             raise ContractError(f"the reference {reference!r} names no anchor", fix="name a place: #/components/...")
-        return root + (fragment if root else self._renamed(fragment))
+        return renamed(fragment) if not root and self.version == "2.0" else root + fragment
 
-    def _renamed(self, fragment: str) -> str:
-        """Return where a pointer of an OpenAPI 2.0 document leads to in its converted form."""
-        for new, old in self._moved.items():
-            before = old.removeprefix("#")
-            if not new.startswith(f"/{FILES}/") and (fragment == before or fragment.startswith(before + "/")):
-                return new + fragment[len(before) :]
-        return fragment
+    def _named(self, identifier: str) -> str | None:
+        """Return the place of an absolute identifier, or below it."""
+        address, fragment = urldefrag(identifier)
+        fragment, places = unquote(fragment), self._names.places
+        if fragment and not fragment.startswith("/"):
+            return places.get(f"{address}#{fragment}")
+        return places[address] + fragment if address and address in places else None
+
+    def _followed(self, node: Json, pointer: str, file: str) -> Followed:
+        """Return where the references of an object lead, in the form that it has by now."""
+        for _ in range(LONGEST_CHAIN):
+            if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
+                return Followed(pointer, node)
+            pointer = self._target(node["$ref"], file, "")
+            file = _file_of(pointer)
+            try:
+                node = lookup(self.document, pointer)
+            except KeyError:
+                break
+        raise ContractError("a reference leads nowhere", where="#" + pointer)
 
     def _file(self, name: str) -> str:
         """Return the pointer below which the contents of another file stand; ContractError if it cannot be read."""
@@ -271,46 +326,90 @@ class Conversion:
         return root
 
     def _index(self, data: Json, root: str) -> None:
-        """Note the places of all identifiers and anchors of a file."""
-        stack: list[tuple[Json, str, str]] = [(data, root, "")]
-        while stack:
-            node, pointer, base = stack.pop()
-            if isinstance(node, dict):
-                own = node.get("$id")
-                if isinstance(own, str):
-                    base = urldefrag(urljoin(base, own))[0]
-                    self._ids.setdefault(base, pointer)
-                for key in ("$anchor", "$dynamicAnchor"):
-                    if isinstance(node.get(key), str):
-                        self._ids.setdefault(f"{base}#{node[key]}", pointer)
-                stack += [
-                    (item, join(pointer, key), base) for key, item in node.items() if isinstance(item, dict | list)
-                ]
-            elif isinstance(node, list):
-                stack += [
-                    (item, join(pointer, at), base) for at, item in enumerate(node) if isinstance(item, dict | list)
-                ]
+        """Note the identifiers of a file, and keep it as it is if dynamic references may need copies of it."""
+        if self._names.index(data, root):
+            self._raw[root] = deepcopy(data if root else dict(data))
 
     # -- schemas
 
-    def _schema(self, node: Json, pointer: str, file: str, base: str = "") -> None:
+    def _scope(self, pointer: str) -> Surroundings:
+        """Return the scope of a schema that is not below another one."""
+        return self._scopes[pointer][1] if pointer in self._scopes else self._names.scope(pointer)
+
+    def _specialised(self, target: str, bound: Mapping[str, str]) -> str:
+        """Return the place of a schema as it is where dynamic anchors have a meaning: its own, or that of a copy."""
+        if target not in self._needs:
+            self._needs[target] = self._needed(target)
+        needed = self._needs[target]
+        reached, usual = self._names.reached(target, bound), self._names.scope(target).bound
+        bound = {name: reached[name] for name in sorted(needed & reached.keys())}
+        if all(usual.get(name) == place for name, place in bound.items()):
+            return target
+        key = target, tuple(bound.items())
+        if key not in self._special and len(self._special) < MOST_COPIES:
+            made = join(f"/{COPIES}", len(self._special))
+            self._special[key] = made
+            self._scopes[made] = target, Surroundings(self._names.scope(target).base, bound)
+            self._moved[made] = self.document.origin(target)
+            self.document.setdefault(COPIES, {})[made.rpartition("/")[2]] = deepcopy(self._unconverted(target))
+        return self._special.get(key, target)
+
+    def _unconverted(self, pointer: str) -> Json:
+        """Return what a place held before it was converted; KeyError if that is not kept."""
+        file = _file_of(pointer)
+        root = join(f"/{FILES}", file) if file else ""
+        return lookup(self._raw[root], pointer[len(root) :])
+
+    def _needed(self, pointer: str) -> frozenset[str]:
+        """Return the names of the dynamic references that a schema reaches."""
+        found: set[str] = set()
+        seen, left = {pointer}, [pointer]
+        while left:
+            place = left.pop()
+            try:
+                stack = [(self._unconverted(place), place)]
+            except KeyError:
+                continue
+            while stack:
+                node, at = stack.pop()
+                pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+                stack += [(each, join(at, name)) for name, each in pairs]
+                for key in ("$ref", "$dynamicRef") if isinstance(node, dict) else ():
+                    if isinstance(node.get(key), str):
+                        if key == "$dynamicRef":
+                            found.add(node[key].partition("#")[2])
+                        with suppress(ContractError):
+                            target = self._target(node[key], _file_of(at), self._names.scope(at).base)
+                            if target not in seen:
+                                seen.add(target)
+                                left.append(target)
+        return frozenset(found)
+
+    def _schema(self, node: Json, pointer: str, file: str, scope: Surroundings) -> None:
         """Convert a schema and what is below it to JSON Schema 2020-12, without what no validator can read."""
         if not isinstance(node, dict):
             return
-        if isinstance(node.get("$id"), str):
-            base = urldefrag(urljoin(base, node["$id"]))[0]
+        if "$id" in node or "$dynamicAnchor" in node:
+            scope = self._names.enter(self._source(pointer), scope)
         for key in _FOREIGN & node.keys():
-            if isinstance(node[key], str):
+            if isinstance(node[key], str) or key == "$vocabulary":
                 del node[key]
-        self._refer(node, pointer, file, base)
+        self._refer(node, pointer, file, scope)
         if self.old:
             _modernise(node)
         _renew(node)
         self._repair(node, pointer)
         for owner, name, place in _holders(node, pointer):
-            self._below(owner, name, place, file, base)
+            self._below(owner, name, place, file, scope)
 
-    def _below(self, owner: Any, key: str | int, pointer: str, file: str, base: str) -> None:
+    def _source(self, pointer: str) -> str:
+        """Return the place that a place is a copy of, or itself."""
+        if not pointer.startswith(f"/{COPIES}/"):
+            return pointer
+        root = "/".join(pointer.split("/", 3)[:3])
+        return self._scopes[root][0] + pointer[len(root) :]
+
+    def _below(self, owner: Any, key: str | int, pointer: str, file: str, scope: Surroundings) -> None:
         """Convert a schema that stands in another."""
         node = owner[key]
         if not isinstance(node, dict | bool):
@@ -320,11 +419,20 @@ class Conversion:
         mark = (id(node), "schema")
         if mark not in self._done:
             self._done.add(mark)
-            self._schema(node, pointer, file, base)
+            self._schema(node, pointer, file, scope)
 
-    def _refer(self, node: dict[str, Json], pointer: str, file: str, base: str) -> None:
-        if "$dynamicRef" in node and "$ref" not in node:
-            node["$ref"] = node.pop("$dynamicRef")
+    def _refer(self, node: dict[str, Json], pointer: str, file: str, scope: Surroundings) -> None:
+        """Write the references of a schema as pointers into this document."""
+        for key in ("$dynamicRef", "$recursiveRef"):
+            if isinstance(node.get(key), str):
+                self._reference(node, pointer, file, "schema", scope, key)
+                held = {"$ref": node.pop(key)}
+                self._done.add((id(held), "schema"))
+                if "$ref" in node:
+                    node["allOf"] = [*node.get("allOf", ()), held]
+                else:
+                    node.update(held)
+                    return
         if "$ref" not in node:
             return
         if not isinstance(node["$ref"], str):
@@ -341,7 +449,7 @@ class Conversion:
                     "put both under allOf",
                 )
                 del node[key]
-        self._reference(node, pointer, file, "schema", base)
+        self._reference(node, pointer, file, "schema", scope)
 
     def _repair(self, node: dict[str, Json], pointer: str) -> None:
         """Drop the keywords that no validator can read, each with a warning, and warn of those that are not known."""
@@ -396,6 +504,8 @@ def _modernise(node: dict[str, Json]) -> None:
             node[exclusive] = node.pop(limit)
     if node.get("type") == "file":
         node["type"], node["format"] = "string", "binary"
+    if isinstance(node.get("discriminator"), str):
+        node["discriminator"] = {"propertyName": node["discriminator"]}
     _take_null(node, node.pop("nullable", None) or node.get("x-nullable"))
 
 
@@ -415,6 +525,11 @@ def _renew(node: dict[str, Json]) -> None:
 
 def _unescaped(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
+
+
+def _file_of(pointer: str) -> str:
+    """Return the name of the file that a place of the converted document belongs to, "" for the root."""
+    return _unescaped(pointer.split("/")[2]) if pointer.startswith(f"/{FILES}/") else ""
 
 
 def _relative(file: str, name: str) -> str:

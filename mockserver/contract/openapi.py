@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from mockserver.contract.document import FILES, METHODS, is_remote
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import Document, Problem, lookup, origin, resolve
+from mockserver.contract.tree import Document, Problem, lookup, named_place, resolve
 from mockserver.messages import Json, Value
 
 EVENT_STREAM = "text/event-stream"
@@ -245,7 +245,7 @@ class Operation:
 
     def placed(self, where: str = "") -> str:
         """Return the place of something that an error names by `#pointer`, by default the operation's own."""
-        return self.contract + origin(self._reader.document, where[1:] or self.pointer)
+        return named_place(self._reader.document, self.contract, where[1:] or self.pointer)
 
     @cached_property
     def place(self) -> str:

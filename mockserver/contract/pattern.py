@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from mockserver.contract.tree import lookup
+from mockserver.contract.tree import lookup, pointed
 from mockserver.messages import Json
 
 LONGEST = 4_096
@@ -182,7 +182,7 @@ def property_patterns(document: Json, pointer: str) -> dict[str, None]:
                 found.update(dict.fromkeys(pattern for pattern in named if linear(pattern) is None))
             if isinstance(target, str) and target.startswith("#") and target not in seen:
                 seen.add(target)
-                stack.append(lookup(document, target[1:]))
+                stack.append(lookup(document, pointed(target)))
             stack += each.values()
         elif isinstance(each, list):
             stack += each

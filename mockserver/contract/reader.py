@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -54,11 +56,26 @@ def read_document(path: Path) -> Document:
 
     def load(name: str) -> Json:
         if is_remote(name):
+            known = dialect(name)
+            if known is not None:
+                return known
             what = f"{name} is not read"
             raise ContractError(what, why="it is on another machine", fix="add --allow-remote-refs, or keep a copy")
         return read_source(path.parent / name).data
 
     return convert(read_source(path).data, path.name, load, str(path))
+
+
+def dialect(address: str) -> Json | None:
+    """Return a schema of JSON Schema's own, which needs no network; None for another address."""
+    if not address.startswith(("http://json-schema.org/", "https://json-schema.org/")):
+        return None
+    try:
+        registry = import_module("jsonschema_specifications").REGISTRY
+    except ImportError:  # of the package jsonschema, which need not be installed
+        return None
+    found = registry.get(address) or registry.get(address + "#")
+    return None if found is None else deepcopy(found.contents)
 
 
 def convert(data: Json, file: str, load: Callable[[str], Json], shown: str = "") -> Document:
@@ -277,6 +294,8 @@ class Reader:
         name, location = node.get("name"), node.get("in")
         if location == "querystring":
             name = name or ""
+        elif location in ("body", "formData") and "swagger" in self.document:
+            return None  # it is read as the body
         elif location not in STYLES or not isinstance(name, str):
             self.problem(pointer, "a parameter is ignored", "a parameter needs a name and an in")
             return None

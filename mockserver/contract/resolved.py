@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from mockserver.contract.schema import ASSERTIONS, NESTED, NESTED_LISTS, NESTED_MAPS, NOTES, Schema, check_schema
-from mockserver.contract.tree import join, lookup
+from mockserver.contract.tree import join, lookup, pointed
 from mockserver.messages import Json
 
 UNKNOWN = "x-unknown"
@@ -289,7 +289,7 @@ class Views:
     def _bare(self, key: str, value: Json, depth: int) -> Json:
         """Return the value of a keyword without names and annotations."""
         if key == "$ref":
-            return self.fingerprint(value[1:], depth - 1) if depth else ""
+            return self.fingerprint(pointed(value), depth - 1) if depth else ""
         if key in NESTED:
             return self._digest(value, depth)
         if key in NESTED_LISTS:
@@ -323,7 +323,7 @@ class _Gathered:
         self.pieces.append(Piece(pointer, node))
         null = _allows_null(node)
         if "$ref" in node:
-            null &= self.gather(node["$ref"][1:])
+            null &= self.gather(pointed(node["$ref"]))
         for index in range(len(node.get("allOf", ()))):
             null &= self.gather(join(pointer, "allOf", index))
         for kind in UNIONS:

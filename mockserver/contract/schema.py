@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mockserver.contract.tree import document_of, join, lookup, origin, resolve
+from mockserver.contract.tree import document_of, join, lookup, named_place, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
 
@@ -188,9 +188,9 @@ class Schema:
     def place(self, pointer: str | None = None) -> str:
         """Name this schema's place, or another of its document, as `<contract>#<pointer>`."""
         if pointer is not None:
-            return self.name + origin(self.document, pointer)
+            return named_place(self.document, self.name, pointer)
         if not self._place:
-            self._place = self.name + origin(self.document, self.pointer)
+            self._place = named_place(self.document, self.name, self.pointer)
         return self._place
 
     def _said(self, pointer: str) -> Json:

@@ -1,17 +1,31 @@
 """JSON pointers (RFC 6901) into one document, and the local references that are written as such."""
 
 import copy
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
+from urllib.parse import quote, unquote
 
 from mockserver.errors import ContractError
 from mockserver.messages import Json, Value
+
+_PLAIN = re.compile(r"[\w/~.-]*", re.ASCII).fullmatch
 
 
 def join(pointer: str, *parts: str | int) -> str:
     """Extend a JSON pointer by reference tokens, escaped by RFC 6901."""
     return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def pointed(reference: str) -> str:
+    """Return the pointer that a local reference, `#/...`, names."""
+    return unquote(reference[1:]) if "%" in reference else reference[1:]
+
+
+def reference_to(pointer: str) -> str:
+    """Return the local reference that names a pointer, in the characters of an address."""
+    return "#" + (pointer if _PLAIN(pointer) else quote(pointer, safe="/~!$&'()*+,;=:@"))
 
 
 def lookup(document: Json, pointer: str) -> Json:
@@ -39,7 +53,7 @@ def resolve(document: Json, pointer: str, beside: frozenset[str] | None = None) 
             raise ContractError(
                 f"the reference {target!r} cannot be followed", where="#" + pointer, fix="correct it: #/components/..."
             )
-        pointer = target[1:]
+        pointer = pointed(target)
         if pointer in seen:
             raise ContractError(f"the reference {target!r} leads to itself", where="#" + pointer)
         seen.add(pointer)
@@ -70,7 +84,7 @@ class Document(dict[str, Json]):
 
     def __init__(self, data: Mapping[str, Json], origins: Mapping[str, str] | None = None) -> None:
         super().__init__(data)
-        self.origins: Mapping[str, str] = origins or {}
+        self.origins: Mapping[str, str] = {} if origins is None else origins
         """Pointers of this document -> places in the user's files, where they differ."""
         self.problems: list[Problem] = []
         """What is not served as it is written, as far as it was read."""
@@ -101,6 +115,12 @@ class Document(dict[str, Json]):
 def origin(document: Json, pointer: str) -> str:
     """Return where a place of a document stands in the user's files, as "#/pointer" or "file#/pointer"."""
     return document.origin(pointer) if isinstance(document, Document) else "#" + pointer
+
+
+def named_place(document: Json, name: str, pointer: str) -> str:
+    """Return a place of a document with a name: `name#/pointer`, or `file#/pointer` in another of its files."""
+    place = origin(document, pointer)
+    return name + place if place.startswith("#") else place
 
 
 def document_of(document: Json) -> Document:

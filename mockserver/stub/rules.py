@@ -17,7 +17,7 @@ from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match
 from mockserver.contract.schema import Schema
 from mockserver.contract.source import read_source
-from mockserver.contract.tree import resolve
+from mockserver.contract.tree import pointed, resolve
 from mockserver.errors import ContractError, StubError, suggestion
 from mockserver.matching import (
     ANY,
@@ -369,7 +369,7 @@ def _properties(schema: Schema) -> Iterator[str]:
     nodes = [schema.node, *schema.node.get("anyOf", ()), *schema.node.get("allOf", ())]
     for node in nodes:
         if isinstance(node, dict) and "$ref" in node:
-            _, node = resolve(schema.document, node["$ref"].removeprefix("#"))
+            _, node = resolve(schema.document, pointed(node["$ref"]))
         if isinstance(node, dict):
             yield from node.get("properties", {})
 

@@ -10,7 +10,7 @@ from mockserver.check.report.model import format_value
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
 from mockserver.contract.resolved import UNIONS, Views, is_null, is_same, is_type, required, type_of
 from mockserver.contract.schema import Schema, subschemas
-from mockserver.contract.tree import join, lookup, resolve
+from mockserver.contract.tree import join, lookup, pointed, resolve
 from mockserver.messages import Json
 
 PlaceKind: TypeAlias = Literal[
@@ -208,7 +208,7 @@ def steps(views: Views, pointer: str, side: Side) -> Iterator[NestedSchema]:
     """List the schemas that stand in a schema and are looked at."""
     node = lookup(views.document, pointer)
     if "$ref" in node:
-        yield NestedSchema("$ref", None, node["$ref"][1:], (), None)
+        yield NestedSchema("$ref", None, pointed(node["$ref"]), (), None)
     for keyword, name, place, part in subschemas(node, pointer):
         is_idle = (part is True and name is None) or (part == {} and keyword == "additionalProperties")
         is_idle |= keyword in ("then", "else") and "if" not in node

@@ -12,7 +12,7 @@ from mockserver.check.provider.values import base_body, text_of, usual
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import View, Views, first, is_same, keywords, kinds, required, said, view_of
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import join, lookup, resolve
+from mockserver.contract.tree import join, lookup, pointed, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -133,7 +133,7 @@ SHAPES = (
 def resolve_example(document: Json, example: Json) -> Json:
     """Return the value of an example object, a reference followed."""
     if isinstance(example, dict) and "$ref" in example:
-        _, example = resolve(document, example["$ref"].removeprefix("#"))
+        _, example = resolve(document, pointed(example["$ref"]))
     return example.get("value") if isinstance(example, dict) else example
 
 

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from mockserver.contract.openapi import Operation, with_body
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import lookup
+from mockserver.contract.tree import lookup, pointed
 from mockserver.messages import Json
 
 OneSide: TypeAlias = Literal["request", "strict request", "answer"]
@@ -110,7 +110,7 @@ def _target(document: Json, node: dict[str, Json]) -> dict[str, Json] | None:
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None
     try:
-        found = lookup(document, reference[1:])
+        found = lookup(document, pointed(reference))
     except KeyError:
         return None
     return found if isinstance(found, dict) else None

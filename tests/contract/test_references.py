@@ -1,0 +1,239 @@
+"""References lead anywhere: into paths, into other files and back, by anchors and identifiers, in circles."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.contract.openapi import Contract
+from mockserver.contract.reader import convert, read_file
+from mockserver.contract.schema import Schema
+from mockserver.errors import ContractError
+from mockserver.messages import Json
+
+LIST = {
+    "$id": "https://x.test/list",
+    "type": "array",
+    "items": {"$dynamicRef": "#item"},
+    "$defs": {"any": {"$dynamicAnchor": "item"}},
+}
+TREE = {
+    "$id": "https://x.test/tree",
+    "$dynamicAnchor": "node",
+    "type": "object",
+    "properties": {"data": True, "children": {"type": "array", "items": {"$dynamicRef": "#node"}}},
+}
+GENERIC: dict[str, Any] = {
+    "List": LIST,
+    "Tree": TREE,
+    "Strict": {
+        "$id": "https://x.test/strict",
+        "$dynamicAnchor": "node",
+        "$ref": "tree",
+        "unevaluatedProperties": False,
+    },
+    "Numbers": {
+        "$id": "https://x.test/numbers",
+        "$ref": "list",
+        "$defs": {"own": {"$dynamicAnchor": "item", "type": "number"}},
+    },
+    "Words": {
+        "$id": "https://x.test/words",
+        "$ref": "list",
+        "$defs": {"own": {"$dynamicAnchor": "item", "type": "string"}},
+    },
+    "Both": {
+        "$id": "https://x.test/both",
+        "properties": {"a": {"$ref": "numbers"}, "b": {"$ref": "words"}, "c": {"$ref": "list"}},
+    },
+    "Outer": {
+        "$id": "https://x.test/outer",
+        "$ref": "both",
+        "$defs": {"own": {"$dynamicAnchor": "item", "type": "boolean"}},
+    },
+}
+"""Schemas that mean different things by the same name."""
+
+
+def _no_file(name: str) -> Json:
+    raise ContractError(f"there is no file {name}")
+
+
+def _schemas(schemas: Json) -> dict[str, Schema]:
+    data = json.loads(json.dumps({"openapi": "3.1.0", "paths": {}, "components": {"schemas": schemas}}))
+    document = convert(data, "api.json", _no_file)
+    assert document.problems == []
+    return {name: Schema(document, f"/components/schemas/{name}", "api") for name in schemas}
+
+
+def _read(folder: Path, **files: Json) -> Contract:
+    for name, data in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(data))
+    return read_file(folder / "api.json")
+
+
+VALUES = st.recursive(
+    st.booleans() | st.integers(0, 2) | st.just("w"),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["a", "b", "c", "data", "children"]), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(VALUES, st.sampled_from(sorted(GENERIC)))
+def test_a_dynamic_reference_means_what_the_outermost_schema_says(value: Json, name: str) -> None:
+    """For every schema and value as a validator says that knows dynamic references."""
+    registry = jsonschema_rs.Registry([(each["$id"], each) for each in GENERIC.values()])
+    judge = jsonschema_rs.Draft202012Validator({"$ref": GENERIC[name]["$id"]}, registry=registry)
+    assert _schemas(GENERIC)[name].is_valid(value) == judge.is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("Numbers", [1], True),
+        ("Numbers", ["w"], False),
+        ("Words", ["w"], True),
+        ("Words", [1], False),
+        ("List", [1, "w"], True),
+        ("Both", {"a": [1], "b": ["w"], "c": [1, "w"]}, True),
+        ("Outer", {"a": [True], "b": [True]}, True),
+        ("Outer", {"a": [1]}, False),
+        ("Tree", {"more": 1, "children": [{"more": 1}]}, True),
+        ("Strict", {"children": [{"more": 1}]}, False),
+        ("Strict", {"children": [{"data": 1}]}, True),
+    ],
+)
+def test_generic_schemas_are_filled_in(name: str, value: Json, right: bool) -> None:
+    """A list of numbers and one of words share a schema; an extended tree is one all the way down."""
+    assert _schemas(GENERIC)[name].is_valid(value) is right
+
+
+def test_a_place_in_a_filled_in_schema_is_that_of_the_generic_one() -> None:
+    """An error in the items names where they are declared."""
+    [finding] = _schemas(GENERIC)["Words"].explain([1])
+    assert finding.contract == "api#/components/schemas/Words/$defs/own/type"
+    [finding] = _schemas(GENERIC)["Words"].explain(1)
+    assert finding.contract == "api#/components/schemas/List/type"
+
+
+def test_anchors_and_relative_identifiers_are_followed() -> None:
+    """With a base of its own, a URN, and none."""
+    found = _schemas(
+        {
+            "A": {"$anchor": "a", "type": "string"},
+            "B": {"$ref": "#a"},
+            "C": {"$id": "urn:x:c", "$defs": {"d": {"type": "null"}}, "properties": {"n": {"$ref": "#/$defs/d"}}},
+            "D": {"$id": "https://x.test/deep/d", "properties": {"n": {"$ref": "../e#z"}, "c": {"$ref": "urn:x:c"}}},
+            "E": {"$id": "https://x.test/e", "$defs": {"z": {"$anchor": "z", "const": 1}}},
+        }
+    )
+    assert found["B"].is_valid("a")
+    assert not found["B"].is_valid(1)
+    assert not found["C"].is_valid({"n": 1})
+    assert found["D"].is_valid({"n": 1, "c": {"n": None}})
+    assert not found["D"].is_valid({"n": 2})
+    assert not found["D"].is_valid({"c": {"n": 1}})
+
+
+@pytest.mark.parametrize("name", ["A b", "A%20b", "List«Pet»", "ü", "a/b~c", "{x}", "a?b", "#", "100%"])
+def test_a_name_may_have_any_character(name: str, tmp_path: Path) -> None:
+    """A reference to it, percent-encoded or not, is judged, generated from, and told as it stands."""
+    from urllib.parse import quote
+
+    token = quote(name.replace("~", "~0").replace("/", "~1"), safe="~«»ü{}")
+    reply = {"description": "d", "content": {"a/json": {"schema": {"$ref": f"#/components/schemas/{token}"}}}}
+    contract = _read(
+        tmp_path,
+        api={
+            "openapi": "3.1.0",
+            "paths": {f"/{name}": {"get": {"responses": {"200": reply}}}},
+            "components": {"schemas": {name: {"properties": {"next": {"$ref": f"#/components/schemas/{token}"}}}}},
+        },
+    )
+    schema = contract.operations[0].replies["200"].media[0].schema
+    assert schema is not None
+    assert contract.problems == ()
+    assert schema.is_valid({"next": {"next": {}}})
+
+
+def test_a_reference_leads_into_a_path() -> None:
+    """Bundlers write such references."""
+    schema = {"type": "object", "required": ["id"]}
+    reply = {"description": "d", "content": {"application/json": {"schema": schema}}}
+    data = {
+        "openapi": "3.0.3",
+        "paths": {"/pets/{id}": {"get": {"responses": {"200": reply}}}},
+        "components": {
+            "schemas": {
+                "Pet": {"$ref": "#/paths/~1pets~1%7Bid%7D/get/responses/200/content/application~1json/schema"},
+                "Plain": {"$ref": "#/paths/~1pets~1{id}/get/responses/200/content/application~1json/schema"},
+            }
+        },
+    }
+    document = convert(data, "api.json", _no_file)
+    assert document.problems == []
+    for name in ("Pet", "Plain"):
+        assert not Schema(document, f"/components/schemas/{name}", "api").is_valid({})
+
+
+def test_keywords_beside_a_reference_hold_too() -> None:
+    """In 2020-12 both hold, at every step of a chain."""
+    found = _schemas(
+        {
+            "Base": {"type": "object", "required": ["a"]},
+            "Pair": {"$ref": "#/components/schemas/Base", "required": ["b"]},
+            "Plain": {"$ref": "#/components/schemas/Pair"},
+        }
+    )
+    for name in ("Pair", "Plain"):
+        assert found[name].is_valid({"a": 1, "b": 1})
+        assert not found[name].is_valid({"a": 1})
+        assert not found[name].is_valid({"b": 1})
+
+
+def test_files_refer_to_each_other(tmp_path: Path) -> None:
+    """A file's own references are its own, also by an identifier that only it knows."""
+    reply = {"description": "d", "content": {"application/json": {"schema": {"$ref": "pets.json#/Pet"}}}}
+    contract = _read(
+        tmp_path,
+        api={
+            "openapi": "3.1.0",
+            "paths": {"/a": {"get": {"responses": {"200": reply}}}},
+            "components": {"schemas": {"Name": {"$anchor": "n", "type": "string"}}},
+        },
+        pets={
+            "Pet": {
+                "properties": {
+                    "name": {"$ref": "api.json#/components/schemas/Name"},
+                    "own": {"$ref": "#n"},
+                    "friend": {"$ref": "#/Pet"},
+                }
+            },
+            "Own": {"$anchor": "n", "type": "integer"},
+        },
+    )
+    schema = contract.operations[0].replies["200"].media[0].schema
+    assert schema is not None
+    assert contract.problems == ()
+    assert schema.is_valid({"name": "n", "own": 1, "friend": {"own": 1}})
+    assert not schema.is_valid({"friend": {"own": "n"}})
+    [finding] = schema.explain({"own": "n"})
+    assert finding.contract == "pets.json#/Own/type"
+
+
+def test_a_schema_of_json_schema_itself_needs_no_network(tmp_path: Path) -> None:
+    """A body may be a schema."""
+    body = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+    reply = {"description": "d", "content": {"application/json": {"schema": body}}}
+    contract = _read(tmp_path, api={"openapi": "3.1.0", "paths": {"/a": {"get": {"responses": {"200": reply}}}}})
+    schema = contract.operations[0].replies["200"].media[0].schema
+    assert schema is not None
+    assert schema.is_valid({"properties": {"a": {"type": "string"}}})
+    assert not schema.is_valid({"properties": {"a": {"type": "text"}}})
