@@ -15,7 +15,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 from mockserver.contract.identifiers import NOWHERE, Identifiers, Surroundings, absolute
 from mockserver.contract.schema import KEYWORDS, NESTED, NESTED_LISTS, NESTED_MAPS
 from mockserver.contract.swagger import Followed, Swagger, renamed
-from mockserver.contract.tree import Document, Problem, join, lookup, pointed, reference_to
+from mockserver.contract.tree import Document, Problem, join, lookup, origin, pointed, reference_to
 from mockserver.errors import ContractError
 from mockserver.messages import Json, kind_of
 
@@ -472,6 +472,21 @@ class Conversion:
                 node[key] = list(dict.fromkeys(value))
             elif isinstance(value, float) and value.is_integer() and key.startswith(("min", "max")):
                 node[key] = int(value)
+        self._limit(node, pointer)
+
+    def _limit(self, node: dict[str, Json], pointer: str) -> None:
+        """Write out the range of the formats of whole numbers, which validators leave out."""
+        bits = {"int32": 31, "int64": 63}.get(str(node.get("format")))
+        kinds = node.get("type")
+        if bits is None or "integer" not in (kinds if isinstance(kinds, list) else [kinds]):
+            return
+        for limits, bound in (
+            (("minimum", "exclusiveMinimum"), -(2**bits)),
+            (("maximum", "exclusiveMaximum"), 2**bits - 1),
+        ):
+            if not node.keys() & set(limits):
+                node[limits[0]] = bound
+                self._moved[join(pointer, limits[0])] = f"{origin(self.document, pointer)}/format"
 
 
 _HOLDERS = NESTED | NESTED_LISTS | NESTED_MAPS | {"definitions"}

@@ -719,3 +719,22 @@ def test_what_several_places_refer_to_is_one_schema(version: str) -> None:
         if media.schema is not None
     ]
     assert len({id(each) for each in found}) == len({each.pointer for each in found}) < len(found) / 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [("int32", [2**31 - 1, -(2**31), 5], [2**31, -(2**31) - 1]), ("int64", [2**63 - 1], [2**63, -(2**63) - 1])],
+)
+def test_whole_numbers_have_the_range_of_their_format(
+    kind: str, right: list[int], wrong: list[int], tmp_path: Path
+) -> None:
+    document = own_document()
+    document["components"]["schemas"]["Note"]["properties"]["size"] = {"type": ["integer", "null"], "format": kind}
+    contract = read_file(write_document(tmp_path, document))
+    body = contract.operations[1].body
+    assert body is not None
+    note = {"id": "n", "text": "t"}
+    assert [each for each in right if not body.schema.is_valid({**note, "size": each})] == []
+    for each in wrong:
+        (found,) = body.schema.explain({**note, "size": each})
+        assert found.contract == "notes#/components/schemas/Note/properties/size/format"
