@@ -21,6 +21,7 @@ from mockserver.server.asgi import App
 from mockserver.settings import SOURCES, Settings
 from mockserver.store.base import Record, Update
 from mockserver.store.memory import MemoryStore
+from mockserver.testing import open_mock
 from tests.conftest import app_of
 from tests.oracle import Answer, call, oracle
 from tests.strategies import Judge, bodies, body_values, content_types, own_document, queries, write_document
@@ -703,3 +704,14 @@ def test_an_unknown_path_is_told_in_full_and_encoded(path: str, query: str) -> N
     response = ask(mock.handle, "GET", path, query=query)
     assert (response.status, value(response)) == (404, {"detail": "Not Found"})
     assert path in unquote(header(response, "x-mock-message") or "")
+
+
+def test_a_document_may_have_an_openapi_json_of_its_own(tmp_path: Path) -> None:
+    document = own_document()
+    mine = {"content": {"application/json": {"schema": {}, "example": {"mine": True}}}, "description": ""}
+    document["paths"]["/openapi.json"] = {"get": {"operationId": "mine", "responses": {"200": mine}}}
+    path = str(write_document(tmp_path, document))
+    assert call(app_of(Mock(Settings(seed=0, contract=path))), "GET", "/openapi.json").value == {"mine": True}
+    with open_mock(contract=path) as mock:
+        assert mock.http_client().get("/openapi.json").json() == {"mine": True}
+        assert mock.http_client().get("/__mock__/openapi.json").json()["openapi"].startswith("3.")
