@@ -332,6 +332,11 @@ def _own(path: Path, prefix: str, partly: bool) -> Contract:
     return contract
 
 
+def own_contracts() -> list[Contract]:
+    """List the users' contracts that were read."""
+    return [contract for _, contract in _known.values()]
+
+
 def _states(paths: Iterable[Path]) -> list[tuple[Path, int, int]]:
     found = []
     for path in paths:
@@ -390,6 +395,15 @@ def describe(contracts: Sequence[Contract]) -> str:
     bases = sorted({base for contract in contracts for each in contract.operations for base in each.bases})
     below = f", with or without {', '.join(bases)} before the paths" if bases else ""
     return f"contract{kind}, {count} operation{'s' if count != 1 else ''}{below}"
+
+
+def describe_notes(contracts: Sequence[Contract]) -> str:
+    """Count what was found so far that is not served as it is written, a line for each contract."""
+    return "\n".join(
+        f"{len(each.problems):,} note{'s' if len(each.problems) != 1 else ''}: mockserver validate {each.path}"
+        for each in contracts
+        if each.problems
+    )
 
 
 def make_settings(options: Mapping[str, Any]) -> Settings:

@@ -47,6 +47,9 @@ CHECKS = {
     "matrix": LazyCommand(
         "mockserver.check.client.command:matrix", "Check releases of a client against versions of the contract."
     ),
+    "validate": LazyCommand(
+        "mockserver.check.validate:command", "List everything in an OpenAPI document that cannot be served as written."
+    ),
     "drift": LazyCommand(
         "mockserver.check.changes.command:command", "List what changed between two contracts, and whom it breaks."
     ),
@@ -397,6 +400,8 @@ def ready_lines(mock: Any, url: str) -> str:
         noun = "record" if api is None or api.state is None else api.state.noun
         what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.state}"
     lines = [f"mockserver is ready at {url}: {what}"]
+    if notes := packs.describe_notes(mock.served.contracts):
+        lines.append(notes)
     if api is None and (name := packs.recognised(mock.served.contracts)):
         lines.append(f"its paths are those of the API pack {name}: --api {name} plays them")
     if api is not None:

@@ -1,6 +1,7 @@
 """The mock: one function from request to response, with its steps in order."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -51,6 +52,12 @@ class Served:
     stubs: StubRules
 
 
+log = logging.getLogger("mockserver")
+
+MOST_LOGGED = 20
+"""How many problems of an operation are logged when it is first called."""
+
+
 class Endpoints(dict[Operation, "Endpoint | Unserved"]):
     """The endpoints by operation; each is compiled when it is first called."""
 
@@ -60,6 +67,7 @@ class Endpoints(dict[Operation, "Endpoint | Unserved"]):
 
     def __missing__(self, operation: Operation) -> "Endpoint | Unserved":
         made: Endpoint | Unserved
+        known = len(operation.problems)
         try:
             operation.read()
             validator = _validator(operation, strict=self._strict)
@@ -67,7 +75,11 @@ class Endpoints(dict[Operation, "Endpoint | Unserved"]):
                 validator.compile()
             made = Endpoint(operation, validator, self._answers, self._stubs, self._keys)
         except ContractError as error:
+            log.warning("%s is answered with 501: %s", operation.id, " ".join(map(str.strip, str(error).split("\n"))))
             made = Unserved(operation, error)
+        for each in operation.problems[known:][:MOST_LOGGED]:
+            place, why = operation.placed("#" + each.place), f" ({each.why})" if each.why else ""
+            log.warning("%s: %s%s, at %s", operation.id, each.what, why, place)
         self[operation] = made
         return made
 
@@ -115,6 +127,10 @@ class Mock:
     def _read(self) -> Served:
         chosen, api = self.settings, self.api
         contracts = packs.read_contracts(chosen.contract, api)
+        if chosen.strict_contract:
+            from mockserver.inspection import require
+
+            require(contracts)
         operations = tuple(operation for contract in contracts for operation in contract.operations)
         style = PLAIN if api is None else api.style(self.own)
         style = replace(style, pace=style.pace._replace(keep_alive=chosen.keep_alive))

@@ -1,5 +1,6 @@
 """The pytest plugin: mocks for tests, modules and sessions, in process or on a socket; loads nothing until used."""
 
+import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         check_configuration(config)
     except MockserverError as error:
         raise pytest.UsageError(f"mockserver: {error}") from None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what is not served as it is written in the documents that the mocks of the run served."""
+    packs = sys.modules.get("mockserver.api")
+    notes = "" if packs is None else packs.describe_notes(packs.own_contracts())
+    if notes:
+        terminalreporter.write_line(f"mockserver: {notes}".replace("\n", "\nmockserver: "))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -68,6 +68,7 @@ class Settings:
     max_record_bytes: int = option(MOST_RECORD_BYTES, "Most bytes of a record, with its parts.", range=(1, None))
     max_store_bytes: int = option(MOST_STORE_BYTES, "Most bytes of all records.", range=(1, None))
     strict: bool = option(False, "Whether to reject what only the service's framework accepts, not the contract.")
+    strict_contract: bool = option(False, "Whether a contract that is not served as it is written stops the start.")
     keep_alive: float = option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
     stubs: Path | None = option(None, "A file of stubs (YAML or JSON), which every scope begins with.")
     max_stub_bytes: int = option(MOST_STUB_BYTES, "Most bytes of the stubs of all scopes.", range=(1, None))

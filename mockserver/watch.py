@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mockserver.api import AUTO, choose, contract_files, describe
+from mockserver.api import AUTO, choose, contract_files, describe, describe_notes
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError
 from mockserver.settings import Settings
@@ -99,7 +99,8 @@ def _reload(mock: Mock, files: str) -> str:
         return f"not reloaded, what was served stays in force: {files}\n{error}"
     except Exception as error:
         return f"not reloaded, what was served stays in force: {files}\n{type(error).__name__}: {error}"
-    return f"reloaded: {files}; {describe(mock.served.contracts)}"
+    notes = describe_notes(mock.served.contracts)
+    return f"reloaded: {files}; {describe(mock.served.contracts)}" + (f"\n{notes}" if notes else "")
 
 
 def _describe(changed: "Iterable[tuple[Change, str]]") -> Iterator[str]:

@@ -37,6 +37,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "max_record_bytes": ("60", 60, "60"),
     "max_store_bytes": ("61", 61, "61"),
     "strict": ("true", True, "true"),
+    "strict_contract": ("true", True, "true"),
     "keep_alive": ("0", 0.0, "0"),
     "stubs": ("my/stubs.yaml", Path("my/stubs.yaml"), '"my/stubs.yaml"'),
     "max_stub_bytes": ("64", 64, "64"),

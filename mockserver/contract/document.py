@@ -167,6 +167,7 @@ class Conversion:
     ) -> None:
         self._moved: dict[str, str] = dict(moved or {})
         self.document = Document(data, self._moved)
+        self.document.tolerant = True
         self.old = version.startswith(("2", "3.0"))
         """Whether schemas are written in the dialect of OpenAPI 2.0 and 3.0."""
         self.version = version
@@ -409,6 +410,20 @@ class Conversion:
         root = "/".join(pointer.split("/", 3)[:3])
         return self._scopes[root][0] + pointer[len(root) :]
 
+    def _check_patterns(self, node: dict[str, Json], pointer: str, key: str) -> None:
+        """Drop the patterns that no engine runs, each with a warning."""
+        from mockserver.contract.pattern import compiles
+
+        for pattern in [node[key]] if key == "pattern" else list(node[key]):
+            if not compiles(pattern):
+                what, why = f"the pattern {pattern[:100]!r} is not judged", "it is no regular expression of ECMA-262"
+                if key == "pattern":
+                    self.problem(pointer, what, why, "correct it")
+                    del node[key]
+                else:
+                    self.problem(join(pointer, pattern), what, why, "correct it")
+                    del node[key][pattern]
+
     def _below(self, owner: Any, key: str | int, pointer: str, file: str, scope: Surroundings) -> None:
         """Convert a schema that stands in another."""
         node = owner[key]
@@ -468,6 +483,8 @@ class Conversion:
                 why = f"its value must be {form}, and is {kind_of(value)}"
                 self.problem(join(pointer, key), f"the keyword {key!r} is ignored", why, "correct it")
                 del node[key]
+            elif key in ("pattern", "patternProperties"):
+                self._check_patterns(node, join(pointer, key), key)
             elif isinstance(value, list) and key in ("type", "required"):
                 node[key] = list(dict.fromkeys(value))
             elif isinstance(value, float) and value.is_integer() and key.startswith(("min", "max")):

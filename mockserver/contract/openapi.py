@@ -5,7 +5,7 @@ that one. A bundled document is read whole at once, and must be understood whole
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -238,6 +238,12 @@ class Operation:
         """Return the declared reply for a status: the exact one, else its range, else the default."""
         return self.exact.get(status) or self.replies.get(f"{status // 100}XX") or self.replies.get("default")
 
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is not served as its document is written, as far as it was read."""
+        document = self._reader.document
+        return document.problems if isinstance(document, Document) else ()
+
     def read(self) -> None:
         """Read all of it; a ContractError says what cannot be served."""
         for part in ("parameters", "body", "replies", "security"):
@@ -273,6 +279,8 @@ class Contract(Value, frozen=True, eq=False):
     replies: Mapping[str, Reply]
     """The replies under components/responses, by name. Answers that belong to no operation are declared here."""
     file: str
+    path: str = ""
+    """The path of a user's file."""
     bundled: bool = False
     left_out: Mapping[str, str] = MappingProxyType({})
     """The operations that cannot be served, each with the reason: only where all were read."""

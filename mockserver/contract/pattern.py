@@ -105,6 +105,18 @@ def linear(pattern: str) -> Callable[[str], bool] | None:
 
 
 @lru_cache(maxsize=1024)
+def compiles(pattern: str) -> bool:
+    """Return whether an engine runs a pattern at all."""
+    if linear(pattern) is not None:
+        return True
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": _in_ascii(pattern)}, pattern_options=BOUNDED)
+        return True
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=1024)
 def _judges(pattern: str) -> list[Callable[[str], bool | None]]:
     """Return what matches a pattern with each number of steps."""
     return [_judge(pattern, limit) for limit in TIERS]

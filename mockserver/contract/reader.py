@@ -48,7 +48,8 @@ def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool
     """
     document = Document(read_source(path).data) if bundled else read_document(path)
     name = name or path.stem
-    return read_contract(document, name=name, file=path.name, bundled=bundled, partly=partly, prefix=prefix)
+    made = read_contract(document, name=name, file=path.name, bundled=bundled, partly=partly, prefix=prefix)
+    return structs.replace(made, path=str(path))
 
 
 def read_document(path: Path) -> Document:

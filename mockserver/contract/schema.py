@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mockserver.contract.tree import document_of, join, lookup, named_place, resolve
+from mockserver.contract.tree import Document, document_of, join, lookup, named_place, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
 
@@ -83,7 +83,8 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
     seen.add(pointer)
     if not isinstance(node, dict):
         raise ContractError("a schema must be an object or a boolean", where="#" + pointer)
-    for key in node:
+    tolerant = isinstance(document, Document) and document.tolerant
+    for key in node if not tolerant else ():
         if key not in KEYWORDS and not key.startswith("x-"):
             raise ContractError(
                 f"the schema keyword {key!r} is not known",

@@ -53,14 +53,14 @@ def resolve(document: Json, pointer: str, beside: frozenset[str] | None = None) 
             raise ContractError(
                 f"the reference {target!r} cannot be followed", where="#" + pointer, fix="correct it: #/components/..."
             )
-        pointer = pointed(target)
+        holder, pointer = pointer, pointed(target)
         if pointer in seen:
             raise ContractError(f"the reference {target!r} leads to itself", where="#" + pointer)
         seen.add(pointer)
         try:
             node = lookup(document, pointer)
         except KeyError:
-            raise ContractError(f"the reference {target!r} names nothing", where="#" + pointer) from None
+            raise ContractError(f"the reference {target!r} names nothing", where="#" + holder) from None
     return pointer, node
 
 
@@ -90,9 +90,13 @@ class Document(dict[str, Json]):
         """What is not served as it is written, as far as it was read."""
         self.formats = True
         """Whether formats are asserted."""
+        self.tolerant = False
+        """Whether keywords that are not known are taken for annotations, as in users' documents."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Document":
-        return Document(copy.deepcopy(dict(self), memo), self.origins)
+        made = Document(copy.deepcopy(dict(self), memo), self.origins)
+        made.formats, made.tolerant = self.formats, self.tolerant
+        return made
 
     @cached_property
     def registry(self) -> Any:

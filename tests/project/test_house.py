@@ -26,7 +26,7 @@ FLOORS = (
     ("api",),
     ("request",),
     ("answer",),
-    ("journal",),
+    ("inspection", "journal"),
     ("stub",),
     ("endpoint",),
     ("engine",),
