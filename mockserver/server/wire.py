@@ -9,35 +9,82 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from httptools import HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from mockserver.messages import Handler, HeaderTable, Request, Response
+from mockserver.messages import Delivery, Handler, HeaderTable, Request, Response
 from mockserver.server.transport import Outgoing, Wait, waits_of
+
+_FRAMING = (b"content-length", b"transfer-encoding")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_UNREADABLE = b"Invalid HTTP request received."
+
+
+def _unreadable(_: Request) -> Response:
+    """Answer what is no request of HTTP/1.1, as uvicorn does."""
+    fields = [
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"%d" % len(_UNREADABLE)),
+        (b"connection", b"close"),
+    ]
+    return Response(400, fields, _UNREADABLE, delivery=Delivery(end="close"))
 
 
 class RequestReader:
-    """Reads requests from bytes, and calls a function with each that is complete."""
+    """Reads requests from bytes, and calls a function with each that is complete.
 
-    def __init__(self, on_request: Callable[[Request], None]) -> None:
-        self._on_request, self._table = on_request, HeaderTable()
+    An offered upgrade is ignored. What is no request is handed over with an empty method.
+    """
+
+    def __init__(
+        self, on_request: Callable[[Request], None], on_expectation: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_request, self._on_expectation, self._table = on_request, on_expectation, HeaderTable()
         self._parser = HttpRequestParser(self)
-        self._target, self._fields, self._parts = b"", list[tuple[bytes, bytes]](), list[bytes]()
+        self._method, self._target = b"", b""
+        self._fields, self._parts = list[tuple[bytes, bytes]](), list[bytes]()
+        self._has_head = self._is_lost = False
 
     def feed(self, data: bytes) -> None:
         """Take bytes that a client sent."""
-        self._parser.feed_data(data)
+        try:
+            if not self._is_lost:
+                self._parser.feed_data(data)
+        except HttpParserUpgrade as error:
+            self._read_on()
+            self.feed(data[error.args[0] :])
+        except HttpParserError:
+            self._is_lost = True
+            self._on_request(Request("", "/", "", self._table.headers([]), b""))
+
+    def _read_on(self) -> None:
+        """Read the body after a head that offers an upgrade, where the parser stops."""
+        framing = [name + b": " + value for name, value in self._fields if name in _FRAMING]
+        self._parser, self._has_head = HttpRequestParser(self), True
+        self._parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *framing, b"", b""]))
+        self._has_head = False
 
     def on_message_begin(self) -> None:
         """Start a request."""
-        self._target, self._fields, self._parts = b"", [], []
+        if not self._has_head:
+            self._target, self._fields, self._parts = b"", [], []
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
-        self._target += url
+        if not self._has_head:
+            self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field."""
-        self._fields.append((name.lower(), value))
+        if not self._has_head:
+            self._fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Note the method, and let a client go on that waits to be asked for the body."""
+        if self._has_head:
+            return
+        self._method = self._parser.get_method()
+        if any(name == b"expect" and value.lower() == b"100-continue" for name, value in self._fields):
+            self._on_expectation()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -45,10 +92,12 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """Hand over the request."""
+        if self._parser.should_upgrade():  # its body is still to come
+            return
         target = self._target.decode("latin-1")
         path, _, query = target.partition("?")
-        method, headers = self._parser.get_method().decode(), self._table.headers(self._fields)
-        self._on_request(Request(method, path, query, headers, b"".join(self._parts)))
+        headers = self._table.headers(self._fields)
+        self._on_request(Request(self._method.decode(), path, query, headers, b"".join(self._parts)))
 
 
 class Sending(Outgoing):
@@ -139,7 +188,8 @@ class WireSocket:
             if not self._asked:
                 break
             request = self._asked.pop(0)
-            self._sending = Sending(self._handler(request), request.method)
+            handler = self._handler if request.method else _unreadable
+            self._sending = Sending(handler(request), request.method)
             self._parts = self._sending.parts()
         return b""
 
@@ -262,17 +312,20 @@ class WireTransport(asyncio.Transport):
     def __init__(self, protocol: Any, handler: Handler, waits: Callable[[], bool]) -> None:
         super().__init__({"peername": ("127.0.0.1", 0)})
         self._protocol, self._handler, self._waits = protocol, handler, waits
-        self._reader = RequestReader(self._answer)
+        self._reader = RequestReader(self._answer, self._ask_for_body)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._is_closing = False
+        self._is_closing = self._is_over = False
 
     def write(self, data: Any) -> None:
         """Take bytes of a request."""
         if not self._is_closing:
             self._reader.feed(bytes(data))
+
+    def _ask_for_body(self) -> None:
+        self._loop.call_soon(self._protocol.data_received, _CONTINUE)
 
     def _answer(self, request: Request) -> None:
         task = self._loop.create_task(self._send(request))
@@ -281,7 +334,8 @@ class WireTransport(asyncio.Transport):
 
     async def _send(self, request: Request) -> None:
         try:
-            response = await asyncio.to_thread(self._handler, request) if self._waits() else self._handler(request)
+            handler = self._handler if request.method else _unreadable
+            response = await asyncio.to_thread(handler, request) if self._waits() else handler(request)
         except Exception as error:  # the address is not the mock's after all
             self._lose(error)
             return
@@ -318,13 +372,14 @@ class WireTransport(asyncio.Transport):
     abort = close
 
     def end(self) -> None:
-        """End the connection from any thread."""
+        """End the connection from any thread; from now on no client reuses it."""
+        self._is_over = True
         with contextlib.suppress(RuntimeError):  # its loop is over
             self._loop.call_soon_threadsafe(self.close)
 
     def is_closing(self) -> bool:
         """Return whether it has ended."""
-        return self._is_closing
+        return self._is_closing or self._is_over
 
     def pause_reading(self) -> None:
         """Send no more until resumed."""

@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from mockserver.errors import UsageError
 from mockserver.messages import Handler, Request, Response
 from mockserver.server.transport import NAMES, AsyncHandlerTransport, HandlerTransport
 from mockserver.server.wire import WireSocket, WireTransport
-from mockserver.testing.network import Guard, NetworkRefusedError, guarded_sockets, refusal
+from mockserver.testing.network import Guard, NetworkRefusedError, canonical, guarded_sockets, installed, refusal
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -52,7 +51,7 @@ def read_address(text: str) -> Address:
         raise UsageError(
             f"{text!r} is no address that can be intercepted", fix="write https://HOST, or https://HOST/PATH"
         )
-    return Address(split.scheme, split.hostname.rstrip("."), port or _PORTS[split.scheme], split.path.rstrip("/"))
+    return Address(split.scheme, canonical(split.hostname), port or _PORTS[split.scheme], split.path.rstrip("/"))
 
 
 class Origin:
@@ -115,11 +114,12 @@ def _read_allowed(allowed: Any) -> bool | tuple[str, ...]:
     """Read which hosts may be reached besides; a UsageError says why they cannot be read."""
     if isinstance(allowed, bool):
         return allowed
-    hosts = (allowed,) if isinstance(allowed, str) else tuple(allowed)
-    if wrong := [each for each in hosts if not isinstance(each, str) or "/" in each]:
-        fix = "write True, or names such as example.com and *.example.com"
-        raise UsageError(f"allow_network names hosts, and {wrong[0]!r} is none", fix=fix)
-    return hosts
+    hosts = tuple(allowed) if isinstance(allowed, Iterable) and not isinstance(allowed, str | bytes) else (allowed,)
+    for each in hosts:
+        if not isinstance(each, str) or not each or "/" in each or each.count(":") == 1:
+            fix = "write True, or names such as example.com and *.example.com, without a port"
+            raise UsageError(f"allow_network names hosts, and {each!r} is none", fix=fix)
+    return tuple(map(canonical, hosts))
 
 
 # -- what is intercepted now
@@ -145,16 +145,18 @@ def _close(interception: Interception) -> None:
         if not _active:
             _patches.close()
             _guard.forget()
-    for origin in interception.origins.values():
-        for wire in list(origin.wires):
+    for wires in (_forwarding.wires, *(origin.wires for origin in interception.origins.values())):
+        for wire in list(wires):
             wire.end()
 
 
 def route(scheme: str, host: str, port: int | None) -> Origin | None:
     """Return what intercepts an address, the latest first; None if it may be reached; else NetworkRefusedError."""
-    number = port or _PORTS.get(scheme, 0)
-    wanted = (scheme, host.strip("[]").rstrip(".").lower(), number)
-    for each in reversed(list(_active)):
+    active, number = list(_active), port or _PORTS.get(scheme, 0)
+    if not active:  # another tool has put a patch back that was over
+        return None
+    wanted = (scheme, canonical(host), number)
+    for each in reversed(active):
         if wanted in each.origins:
             return each.origins[wanted]
     if not _guard.allows(host):
@@ -187,14 +189,14 @@ def _seams() -> Sequence[Seam]:
         (client.HTTPConnection, "putrequest", _putting),
     ]
     for name in NAMES:
-        if (library := _installed(name)) is not None:
+        if (library := installed(name)) is not None:
             seams += [
                 (library.HTTPTransport, "handle_request", _handling),
                 (library.AsyncHTTPTransport, "handle_async_request", _handling_later),
             ]
-    if (library := _installed("urllib3.connection")) is not None:
+    if (library := installed("urllib3.connection")) is not None:
         seams += [(each, "connect", _connecting) for each in (library.HTTPConnection, library.HTTPSConnection)]
-    if (library := _installed("aiohttp.connector")) is not None:
+    if (library := installed("aiohttp.connector")) is not None:
         seams += [
             (library.TCPConnector, "_create_connection", _creating),
             (library.BaseConnector, "_get", _reusing),
@@ -202,19 +204,12 @@ def _seams() -> Sequence[Seam]:
     return seams
 
 
-def _installed(name: str) -> Any:
-    """Load a library, or return None where it is not installed."""
-    if name not in sys.modules and find_spec(name.partition(".")[0]) is None:
-        return None
-    return import_module(name)
-
-
 def _handling(original: Callable[..., Any]) -> Callable[..., Any]:
     """Intercept the transport of httpx or httpx2."""
 
     def handle_request(self: Any, request: Any) -> Any:
         with _as_connect_error(request):
-            found = route(request.url.scheme, request.url.host, request.url.port)
+            found = route(request.url.scheme, request.url.raw_host.decode(), request.url.port)
             if found is not None:
                 return found.sync.handle_request(request)
         return original(self, request)
@@ -227,7 +222,7 @@ def _handling_later(original: Callable[..., Any]) -> Callable[..., Any]:
 
     async def handle_async_request(self: Any, request: Any) -> Any:
         with _as_connect_error(request):
-            found = route(request.url.scheme, request.url.host, request.url.port)
+            found = route(request.url.scheme, request.url.raw_host.decode(), request.url.port)
             if found is not None:
                 return await found.asynchronous.handle_async_request(request)
         return await original(self, request)
@@ -249,12 +244,7 @@ def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     """Intercept a connection of http.client or urllib3."""
 
     def connect(self: Any) -> None:
-        scheme = "https" if self.default_port == _PORTS["https"] else "http"
-        tunnel = getattr(self, "_tunnel_host", None)
-        if getattr(self, "proxy", None) is not None and not tunnel:  # each request names its whole address
-            self.sock = _wire(self, Forwarding())
-            return
-        found = route("https", tunnel, self._tunnel_port) if tunnel else route(scheme, self.host, self.port)
+        found = _target(self)
         if found is None:
             original(self)
             return
@@ -262,6 +252,17 @@ def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
         self.is_verified = True  # or urllib3 would warn
 
     return connect
+
+
+def _target(connection: Any) -> "Origin | Forwarding | None":
+    """Return what answers on a connection of http.client or urllib3; None if it may lead to its own address."""
+    scheme = "https" if connection.default_port == _PORTS["https"] else "http"
+    tunnel = getattr(connection, "_tunnel_host", None)
+    if tunnel:
+        return route("https", tunnel, connection._tunnel_port)
+    if getattr(connection, "proxy", None) is not None and _active:  # each request names its whole address
+        return _forwarding
+    return route(scheme, connection.host, connection.port)
 
 
 class Forwarding:
@@ -277,6 +278,9 @@ class Forwarding:
         if found is None:
             raise refusal(f"{request.path} by a proxy")
         return found.answer(structs.replace(request, path=split.path or "/"))
+
+
+_forwarding = Forwarding()
 
 
 def _wire(connection: Any, found: Origin | Forwarding) -> WireSocket:
@@ -295,18 +299,26 @@ def _putting(original: Callable[..., Any]) -> Callable[..., Any]:
     close = import_module("http.client").HTTPConnection.close  # without what a subclass forgets with it
 
     def putrequest(self: Any, method: str, url: str, *arguments: Any, **named: Any) -> None:
-        sock = self.sock
-        is_whole = url.startswith(("http://", "https://"))
-        if isinstance(sock, WireSocket):
-            if sock.closed:
-                close(self)
-        elif sock is not None and (is_whole or not _guard.allows(_peer(sock))):
+        is_whole = url.startswith(("http://", "https://")) and bool(_active)
+        if self.sock is not None and not _may_go_on(self, is_whole=is_whole):
             close(self)
         if is_whole and self.sock is None:
-            self.sock = _wire(self, Forwarding())
+            self.sock = _wire(self, _forwarding)
         original(self, method, url, *arguments, **named)
 
     return putrequest
+
+
+def _may_go_on(connection: Any, *, is_whole: bool) -> bool:
+    """Return whether an open connection leads where one would be opened now."""
+    sock = connection.sock
+    try:
+        found = _forwarding if is_whole else _target(connection)
+    except NetworkRefusedError:
+        return False
+    if found is not None:
+        return sock in found.wires and not sock.closed
+    return not isinstance(sock, WireSocket) and _guard.allows(_peer(sock))
 
 
 def _peer(sock: Any) -> Any:
@@ -321,7 +333,7 @@ def _creating(original: Callable[..., Any]) -> Callable[..., Any]:
     """Intercept a connection of aiohttp."""
 
     async def _create_connection(self: Any, req: Any, *rest: Any) -> Any:
-        found = route(req.url.scheme, req.url.host or "", req.url.port)
+        found = route(req.url.scheme, req.url.raw_host or "", req.url.port)
         if found is None:
             return await original(self, req, *rest)
         protocol = self._factory()
@@ -334,11 +346,17 @@ def _creating(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _reusing(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Let aiohttp reuse no connection to another machine that was opened before."""
+    """Let aiohttp reuse no connection that leads elsewhere than one that would be opened now."""
 
     async def _get(self: Any, key: Any, *rest: Any) -> Any:
+        found, is_refused = None, False
+        try:
+            found = route("https" if key.is_ssl else "http", key.host, key.port)
+        except NetworkRefusedError:
+            is_refused = True
         for protocol, _ in self._conns.get(key, ()):
-            if not isinstance(protocol.transport, WireTransport) and not _guard.allows(key.host):
+            is_wire = isinstance(protocol.transport, WireTransport)
+            if is_refused or (is_wire if found is None else protocol.transport not in found.wires):
                 protocol.close()
         return await original(self, key, *rest)
 

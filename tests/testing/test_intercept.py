@@ -6,14 +6,13 @@ import json
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import httpx
@@ -28,166 +27,25 @@ from mockserver.control.app import make_app
 from mockserver.errors import UsageError
 from mockserver.server.uvicorn import running
 from mockserver.testing import network
-from mockserver.testing.intercept import _seams, read_address
+from mockserver.testing.intercept import _seams
 from mockserver.testing.network import NetworkRefusedError, call_place, is_local
 from mockserver.testing.server import open_mock
 from tests.conftest import settings
-from tests.talk import KEY
 from tests.testing.documents import document_with
-from tests.testing.test_pytest_plugin import outcome
+from tests.testing.libraries import FAILURES, HEADERS, LIBRARIES, PATIENCE, Seen, each_library, gone, nothing_sent
 
 API = "https://api.cloud.llamaindex.ai"
 TITLE = "/api/v1/chat/ses-1/title"
 STREAM = "/api/v1/chat/ses-1/messages/stream"
-HEADERS = {"authorization": KEY}
 QUESTION = {"first_message": "Q3"}
 TURN = {"index_ids": ["a"], "prompt": "Q3"}
-PATIENCE = 5.0
 SHORT = 0.1
-
-
-# -- nothing goes out ------------------------------------------------------------------------------------------------
-
-_gone: list[str] = []
-"""What Python itself was asked to send to another machine."""
-
-_watching = threading.Event()
-"""Set during the tests of this module: a hook for audits cannot be removed, and others may look up what they like."""
-
-
-def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    """Note each connection, datagram and look-up of a name that leaves this machine, below all patches."""
-    if not _watching.is_set():
-        return
-    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-        address = arguments[1]
-        host = address[0] if isinstance(address, tuple) else None
-    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        host = arguments[0]
-    else:
-        return
-    if not is_local(host) and not (event == "socket.getaddrinfo" and network.is_address(host)):
-        _gone.append(f"{event} {host}")
-        raise AssertionError(f"{event} to {host}")
-
-
-sys.addaudithook(_watch)
 
 
 @pytest.fixture(autouse=True)
 def nothing_goes_out() -> Iterator[None]:
-    _gone.clear()
-    _watching.set()
-    yield
-    _watching.clear()
-    assert _gone == []
-
-
-# -- the libraries ---------------------------------------------------------------------------------------------------
-
-
-class Seen(NamedTuple):
-    status: int
-    body: bytes
-
-
-def _httpx(library: Any) -> Callable[..., Seen]:
-    def send(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-        answer = library.post(url, json=body, headers=HEADERS, timeout=timeout)
-        return Seen(answer.status_code, answer.content)
-
-    return send
-
-
-def _async_httpx(library: Any) -> Callable[..., Seen]:
-    async def send(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-        async with library.AsyncClient(timeout=timeout) as client:
-            answer = await client.post(url, json=body, headers=HEADERS)
-            return Seen(answer.status_code, answer.content)
-
-    return _run(send)
-
-
-def _run(send: Callable[..., Coroutine[Any, Any, Seen]]) -> Callable[..., Seen]:
-    return lambda *arguments, **named: asyncio.run(send(*arguments, **named))
-
-
-def _requests(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-    answer = requests.post(url, json=body, headers=HEADERS, timeout=timeout)
-    return Seen(answer.status_code, answer.content)
-
-
-def _urllib3(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-    with urllib3.PoolManager(retries=False, timeout=timeout) as pool:
-        answer = pool.request("POST", url, json=body, headers=HEADERS)
-        return Seen(answer.status, answer.data)
-
-
-def _http_client(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-    address = read_address(url)
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.host, address.port, timeout=timeout)
-    with closing(connection):
-        fields = {**HEADERS, "content-type": "application/json"}
-        connection.request("POST", address.path or "/", json.dumps(body), fields)
-        answer = connection.getresponse()
-        return Seen(answer.status, answer.read())
-
-
-class _AsJson(urllib.request.BaseHandler):
-    """Sends every body as JSON; urllib itself sends it as a form."""
-
-    handler_order = 100  # before urllib's own
-
-    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
-        request.add_header("content-type", "application/json")
-        return request
-
-    https_request = http_request
-
-
-def _urllib(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-    opener = urllib.request.build_opener(_AsJson)  # with the proxies of now
-    opener.addheaders = list(HEADERS.items())
-    try:
-        with opener.open(url, json.dumps(body).encode(), timeout) as answer:
-            return Seen(answer.status, answer.read())
-    except urllib.error.HTTPError as error:
-        return Seen(error.code, error.read())
-
-
-async def _aiohttp(url: str, body: Any = None, timeout: float = PATIENCE) -> Seen:
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_read=timeout)) as session,
-        session.post(url, json=body, headers=HEADERS) as answer,
-    ):
-        return Seen(answer.status, await answer.read())
-
-
-LIBRARIES: dict[str, Callable[..., Seen]] = {
-    "httpx": _httpx(httpx),
-    "httpx, async": _async_httpx(httpx),
-    "httpx2": _httpx(httpx2),
-    "httpx2, async": _async_httpx(httpx2),
-    "requests": _requests,
-    "urllib3": _urllib3,
-    "http.client": _http_client,
-    "urllib": _urllib,
-    "aiohttp": _run(_aiohttp),
-}
-
-FAILURES = (
-    httpx.HTTPError,
-    httpx2.HTTPError,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    aiohttp.ClientError,
-    OSError,
-)
-"""What the libraries raise if the connection fails; OSError is also that of timeouts and urllib."""
-
-each_library = pytest.mark.parametrize("send", LIBRARIES.values(), ids=list(LIBRARIES))
+    with nothing_sent():
+        yield
 
 
 @pytest.fixture
@@ -251,7 +109,7 @@ def test_another_address_is_refused_with_the_place_of_the_call(
     def deep_inside() -> None:
         send(url)
 
-    with mock.intercept(), pytest.raises(Exception, match=r"(?s)was refused.*test_intercept\.py:\d+ in ") as raised:
+    with mock.intercept(), pytest.raises(Exception, match=r"(?s)was refused.*libraries\.py:\d+ in ") as raised:
         deep_inside()
     assert not isinstance(raised.value, AssertionError)
     host = url.split("/")[2]
@@ -282,8 +140,8 @@ def test_all_is_undone_at_the_end(mock: ChatMockServer, send: Callable[..., Seen
     assert [(place, name, place.__dict__.get(name)) for place, name, _ in before] == before
     with pytest.raises(Exception, match=r"(?s)."):  # what watches at the ground stops it
         send(API + TITLE, QUESTION)
-    assert _gone, "the call went its usual way"
-    _gone.clear()
+    assert gone, "the call went its usual way"
+    gone.clear()
 
 
 def test_the_end_of_the_mock_ends_it() -> None:
@@ -291,6 +149,24 @@ def test_the_end_of_the_mock_ends_it() -> None:
         mock.intercept()
         assert httpx.HTTPTransport.handle_request.__module__ == "mockserver.testing.intercept"
     assert httpx.HTTPTransport.handle_request.__module__ == "httpx._transports.default"
+
+
+def test_a_patch_that_another_tool_puts_back_later_does_nothing(
+    mock: ChatMockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    with mock.intercept():
+        handle, connect = httpx.HTTPTransport.handle_request, socket.socket.connect
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with running(make_app(settings(seed=0))) as url:
+        assert httpx.post(url + TITLE, json=QUESTION, headers=HEADERS).status_code == 200
+    with pytest.raises(AssertionError, match="getaddrinfo to example"):  # what watches at the ground
+        httpx.get("http://example.com")
+    with socket.socket() as sock, pytest.raises(AssertionError, match=r"connect to 192\.0\.2\.1"):
+        sock.connect(("192.0.2.1", 80))
+    gone.clear()
 
 
 def test_nothing_is_patched_by_an_import() -> None:
@@ -326,7 +202,8 @@ def test_clients_that_were_made_before_are_intercepted_too(mock: ChatMockServer)
         assert [each.post(API + TITLE, json=QUESTION).status_code for each in clients] == [200, 200]
 
 
-def test_a_connection_that_was_open_before_is_not_used(mock: ChatMockServer) -> None:
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_connection_that_was_open_before_is_not_used(mock: ChatMockServer, *, allowed: bool) -> None:
     connection = http.client.HTTPSConnection("api.cloud.llamaindex.ai", timeout=PATIENCE)
 
     class Elsewhere:
@@ -337,10 +214,10 @@ def test_a_connection_that_was_open_before_is_not_used(mock: ChatMockServer) -> 
             pass
 
         def sendall(self, _: bytes) -> None:
-            _gone.append("over an open connection")
+            gone.append("over an open connection")
 
     connection.sock = Elsewhere()
-    with mock.intercept():
+    with mock.intercept(allow_network=allowed):
         connection.request("POST", TITLE, json.dumps(QUESTION), {**HEADERS, "content-type": "application/json"})
         assert connection.getresponse().status == 200
 
@@ -376,9 +253,31 @@ def test_an_open_connection_in_the_pool_of_aiohttp_is_not_used(mock: ChatMockSer
             pool._conns.clear()
             return found
 
-    with mock.intercept():
-        assert asyncio.run(send()) == [200, 200]
-    assert not before.is_open
+    for allowed in (False, True):
+        before.is_open = True
+        with mock.intercept(allow_network=allowed):
+            assert asyncio.run(send()) == [200, 200]
+        assert not before.is_open
+
+
+def test_the_latest_interception_gets_what_is_sent_on_connections_of_an_earlier_one(mock: ChatMockServer) -> None:
+    """Also at once after it ends, before asyncio has closed a connection."""
+
+    async def send(session: aiohttp.ClientSession, pool: requests.Session) -> None:
+        async with session.post(API + TITLE, json=QUESTION) as answer:
+            await answer.read()
+        pool.post(API + TITLE, json=QUESTION, headers=HEADERS, timeout=PATIENCE)
+
+    async def nested() -> list[int]:
+        with mock.intercept(), open_chat() as inner, requests.Session() as pool:
+            async with aiohttp.ClientSession(headers=HEADERS) as session:
+                await send(session, pool)
+                with inner.intercept():
+                    await send(session, pool)
+                await send(session, pool)
+                return [len(mock.journal), len(inner.journal)]
+
+    assert asyncio.run(nested()) == [4, 2]
 
 
 def test_threads_and_nested_tasks_are_intercepted(mock: ChatMockServer) -> None:
@@ -438,6 +337,68 @@ def test_a_proxy_of_the_environment_is_not_used(
             LIBRARIES[name]("http://other.example/x")
 
 
+def test_a_connection_to_a_proxy_in_memory_ends_with_the_interception(mock: ChatMockServer) -> None:
+    with urllib3.ProxyManager("http://127.0.0.1:9", retries=False) as pool:
+        for _ in range(2):
+            with mock.intercept("http://plain.example"):
+                answer = pool.request("POST", "http://plain.example" + TITLE, json=QUESTION, headers=HEADERS)
+                assert answer.status == 200
+            with pytest.raises(urllib3.exceptions.ProxyError):  # nothing listens there
+                pool.request("POST", "http://plain.example" + TITLE, json=QUESTION, headers=HEADERS)
+
+
+# -- what is more than a plain request -------------------------------------------------------------------------------
+
+
+def test_an_offered_upgrade_is_ignored_and_the_body_read(mock: ChatMockServer) -> None:
+    offer = {**HEADERS, "Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAAA"}
+    parts = (b'{"first_', b'message": "Q3"}')
+
+    async def by_aiohttp() -> list[int]:
+        async with aiohttp.ClientSession() as session:
+            found = []
+            for _ in range(2):
+                async with session.post(API + TITLE, json=QUESTION, headers=offer) as answer:
+                    found.append(answer.status)
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await session.ws_connect(API + TITLE)
+            return found
+
+    with mock.intercept(), requests.Session() as session:
+        for _ in range(2):
+            assert session.post(API + TITLE, json=QUESTION, headers=offer, timeout=PATIENCE).status_code == 200
+        fields = {**offer, "content-type": "application/json"}
+        assert session.post(API + TITLE, data=iter(parts), headers=fields, timeout=PATIENCE).status_code == 200
+        assert asyncio.run(by_aiohttp()) == [200, 200]
+        assert [dict(each.headers).get(b"upgrade") for each in mock.journal] == [b"h2c"] * 5 + [b"websocket"]
+
+
+def test_a_client_that_waits_to_be_asked_for_the_body_is_asked(mock: ChatMockServer) -> None:
+    async def send() -> int:
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(API + TITLE, json=QUESTION, headers=HEADERS, expect100=True) as answer,
+        ):
+            return answer.status
+
+    with mock.intercept():
+        assert asyncio.run(send()) == 200
+
+
+@pytest.mark.parametrize("sent", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"no request\r\n\r\n"])
+def test_what_is_no_request_gets_a_400_and_ends_the_connection(mock: ChatMockServer, sent: bytes) -> None:
+    with mock.intercept(), closing(http.client.HTTPSConnection("api.cloud.llamaindex.ai")) as connection:
+        connection.connect()
+        for part in (sent, b"more"):
+            connection.sock.sendall(part)
+        answer = http.client.HTTPResponse(connection.sock)
+        answer.begin()
+        assert (answer.status, answer.read()) == (400, b"Invalid HTTP request received.")
+        assert connection.sock.recv(1) == b""
+    assert len(mock.journal) == 0
+
+
 # -- addresses and permissions ---------------------------------------------------------------------------------------
 
 
@@ -454,6 +415,30 @@ def test_an_address_with_a_path_stands_for_the_root_of_the_mock(tmp_path: Path) 
         for send in (httpx.get, httpx2.get, requests.get):
             with pytest.raises(Exception, match=r"api\.openai\.com/v2/models, which is not below api\.openai\.com/v1"):
                 send("https://api.openai.com/v2/models")
+
+
+@each_library
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://xn--bcher-kva.example.", "https://BÜCHER.example"),
+        ("https://faß.example", "https://xn--fa-hia.example"),
+        ("https://[2001:0DB8:0::1]:443", "https://[2001:db8::1]"),
+        ("https://[2001:db8::1]", "https://[2001:db8:0:0::1]"),
+    ],
+)
+def test_a_host_is_the_same_however_it_is_written(
+    mock: ChatMockServer, send: Callable[..., Seen], address: str, url: str
+) -> None:
+    with mock.intercept(address):
+        assert send(url + TITLE, QUESTION).status == 200
+
+
+@pytest.mark.parametrize("allowed", [5, None, b"a.example", "", "a.example:443", "https://a.example", ["a", 1]])
+def test_what_allow_network_cannot_mean_is_refused(mock: ChatMockServer, allowed: Any) -> None:
+    with pytest.raises(UsageError, match=r"allow_network names hosts, and .* is none"):
+        mock.intercept(allow_network=allowed)
 
 
 @pytest.mark.parametrize(
@@ -487,7 +472,7 @@ def test_a_permitted_host_is_called(mock: ChatMockServer, allowed: Any) -> None:
         if allowed is not True:
             with pytest.raises(NetworkRefusedError):
                 http.client.HTTPConnection("example.org").connect()
-        _gone.clear()
+        gone.clear()
 
 
 def test_the_addresses_of_a_permitted_name_are_permitted_and_no_others() -> None:
@@ -516,13 +501,26 @@ def test_sockets_of_any_library_are_guarded(mock: ChatMockServer) -> None:
         lambda: socket.create_connection(("192.0.2.1", 80), 0.1),
         lambda: socket.getaddrinfo("example.com", 80),
         lambda: socket.gethostbyname("example.com"),
+        lambda: socket.gethostbyaddr("192.0.2.1"),
+        lambda: socket.getnameinfo(("192.0.2.1", 80), 0),
         datagram,
         lambda: asyncio.run(by_asyncio()),
         lambda: asyncio.run(by_name()),
     ]
     if sys.platform != "win32":
         uvloop = import_module("uvloop")
+        asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+            ("create_datagram_endpoint", (asyncio.DatagramProtocol,), {"remote_addr": ("192.0.2.1", 53)}),
+            ("create_datagram_endpoint", (asyncio.DatagramProtocol,), {"local_addr": ("::", 0)}),
+            ("getaddrinfo", ("example.com", 80), {}),
+            ("getnameinfo", (("192.0.2.1", 80),), {}),
+        ]
+
+        async def by_loop(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            await getattr(asyncio.get_running_loop(), name)(*arguments, **named)
+
         attempts += [lambda: uvloop.run(by_asyncio()), lambda: uvloop.run(by_name())]
+        attempts += [partial(lambda each: uvloop.run(by_loop(*each)), each) for each in asked]
     with mock.intercept():
         for attempt in attempts:
             with pytest.raises(NetworkRefusedError, match="was refused"):
@@ -547,78 +545,3 @@ def test_others_are_not(host: str | bytes) -> None:
 def test_the_place_is_the_innermost_line_of_ones_own_code() -> None:
     assert call_place().startswith(f"{__file__}:")
     assert call_place().endswith("in test_the_place_is_the_innermost_line_of_ones_own_code")
-
-
-# -- the fixtures ----------------------------------------------------------------------------------------------------
-
-APP = """
-def app():
-    url = "https://api.cloud.llamaindex.ai" + CHAT + "/ses-1/title"
-    return httpx.post(url, json={"first_message": "x"}, headers=KEY)
-"""
-
-
-@pytest.mark.usefixtures("loaded")
-def test_a_marker_intercepts_for_one_test(pytester: pytest.Pytester) -> None:
-    ran = outcome(
-        pytester,
-        APP
-        + """
-import unittest
-
-@pytest.mark.mockserver_intercept
-def test_own():
-    assert app().status_code == 200
-
-@pytest.mark.mockserver_intercept("https://other.example", allow_network=["api.example"])
-def test_other(mockserver):
-    with pytest.raises(httpx.ConnectError, match="was refused"):
-        app()
-
-@pytest.mark.mockserver_intercept
-class TestIt(unittest.TestCase):
-    def test_it(self):
-        assert app().status_code == 200
-        self.mockserver.journal.verify("set_title", times=1)
-
-@pytest.mark.mockserver_intercept
-def test_wrong():
-    httpx.post("https://api.cloud.llamaindex.ai" + CHAT + "/ses-1/title", json={}, headers=KEY)
-
-@pytest.mark.mockserver_intercept("nowhere")
-def test_no_address(): pass
-
-def test_undone(mockserver):
-    assert httpx.HTTPTransport.handle_request.__module__ == "httpx._transports.default"
-""",
-    )
-    ran.assert_outcomes(passed=4, failed=1, errors=1)
-    ran.stdout.fnmatch_lines(["'nowhere' is no address that can be intercepted", "*the client broke the contract*"])
-
-
-@pytest.mark.usefixtures("loaded")
-def test_a_wrong_address_of_the_ini_option_ends_the_run_once(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nmockserver_intercept = nowhere\n")
-    ran = outcome(pytester, "def test_it(mockserver): pass")
-    assert ran.ret == pytest.ExitCode.USAGE_ERROR
-    ran.stderr.fnmatch_lines(["*'nowhere' is no address that can be intercepted*"])
-
-
-@pytest.mark.usefixtures("loaded")
-def test_an_ini_option_intercepts_for_all_tests_with_a_mock(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nmockserver_intercept =\n    https://api.cloud.llamaindex.ai\n    https://old.example\n")
-    ran = outcome(
-        pytester,
-        APP
-        + """
-@pytest.mark.parametrize("fixture", ["mockserver", "mockserver_live", "mockserver_module"])
-def test_it(request, fixture):
-    mock = request.getfixturevalue(fixture)
-    assert app().status_code == 200
-    mock.journal.verify("set_title", attempts=1)
-
-def test_without():
-    pass
-""",
-    )
-    ran.assert_outcomes(passed=4)
