@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from mockserver.answer.choose import Answers, Unmet
-from mockserver.answer.errors import not_served, unauthorized, unmet_preference
+from mockserver.answer.errors import not_served, unauthorized, undeclared_preference, unmet_preference
 from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
@@ -122,6 +122,7 @@ class Endpoint:
         except RejectedError as rejected:
             return rejected.draft
         except Unmet as unmet:
-            return unmet_preference(str(unmet), call.operation) if taken is None else misconfigured(str(unmet), taken)
+            text = str(unmet)
+            return undeclared_preference(text, call.operation) if taken is None else misconfigured(text, taken)
         except ContractError as error:
             return not_served(error, call.operation)

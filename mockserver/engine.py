@@ -132,7 +132,7 @@ class Mock:
 
             require(contracts)
         operations = tuple(operation for contract in contracts for operation in contract.operations)
-        style = PLAIN if api is None else api.style(self.own)
+        style = replace(PLAIN, wanted=False) if api is None else api.style(self.own)
         style = replace(style, pace=style.pace._replace(keep_alive=chosen.keep_alive))
         context = PlayContext(
             store=self.store,
@@ -144,7 +144,17 @@ class Mock:
         )
         plays = {} if api is None or api.play is None else api.play(context)
         fixtures = Fixtures(contracts, chosen.fixtures, None if api is None else api.fixtures, style)
-        answers = Answers(fixtures, chosen.answers, self._chance, plays, api, style, chosen.locale)
+        answers = Answers(
+            fixtures,
+            "generated" if chosen.dynamic else chosen.answers,
+            self._chance,
+            plays,
+            api,
+            style,
+            chosen.locale,
+            strict_accept=chosen.strict_accept,
+            is_echoed=lambda name: chosen.echo and not self.redactor.is_secret(name),
+        )
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)
         keys = Keys(chosen.auth, chosen.api_key.encode() if chosen.api_key else None)
@@ -169,6 +179,11 @@ class Mock:
     def exchanges(self, scope: str, after: int = 0) -> list[Exchange]:
         """Return the exchanges of a scope whose number is above `after`, the oldest first."""
         return self._recorder.exchanges(scope, after)
+
+    def drop(self, scope: str) -> None:
+        """Forget all of a scope: its records, its journal, its stubs, and how often each request came."""
+        self.store.drop(scope)
+        self.served.answers.turns.forget(scope)
 
     def record_problem(self, record: Record, parts: Sequence[Part]) -> str:
         """Return why a record could not be answered, or "" if it can."""
@@ -282,12 +297,12 @@ class Mock:
 
     # -- chance
 
-    def _chance(self, call: Call, preference: Preference) -> Random:
-        """Return the random source of one answer, which depends only on seed, scope and request."""
+    def _chance(self, call: Call, preference: Preference, turn: int) -> Random:
+        """Return the random source of one answer: by seed, scope, request, and how often the request came before."""
         request = call.request
         seed, scope = self._seeded(request.scope)
         own = seed if preference.seed is None else preference.seed
-        parts = (str(own), scope, call.operation.method, request.path, request.query)
+        parts = (str(own), scope, call.operation.method, request.path, request.query, *([turn] if turn else ()))
         return _drawn(json.dumps(parts).encode() + request.body)
 
     def _random(self, scope: str, *parts: Any) -> Random:

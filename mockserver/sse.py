@@ -1,7 +1,8 @@
 """Event streams: how one is paced, written and read."""
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from mockserver.messages import Chunk, Json, Stream
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_BREAK = re.compile("\r\n|\r|\n|\0")
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
@@ -55,6 +57,8 @@ class StreamStyle:
     pace: Pace = AT_ONCE
     wanted: bool = True
     """Whether a stream is preferred if an answer may be a stream or plain JSON."""
+    has_fields: bool = False
+    """Whether an event is an object of its fields (data, event, id, retry), and not its data."""
     check: Callable[[Sequence[Json]], None] = _anything
     """Rejects inconsistent events of a script by a ValueError with a JSON pointer and a message."""
 
@@ -63,6 +67,8 @@ class StreamStyle:
 
         Readers that split lines by Unicode's rules break at three characters that JSON leaves alone; these are escaped.
         """
+        if self.has_fields and isinstance(event, dict):
+            return _write_fields(event)
         data = _write(event)
         if not data.isascii():
             data = data.translate(_LINE_ENDS)
@@ -71,6 +77,18 @@ class StreamStyle:
             if kind.endswith(suffix):
                 name = other
         return f"event: {name}\ndata: {data}\n\n" if name else f"data: {data}\n\n"
+
+
+def _write_fields(event: Mapping[str, Json]) -> str:
+    """Write an event field by field; data that is no text is written as JSON, and each line of a text by itself."""
+    lines = []
+    for name, value in event.items():
+        text = value if isinstance(value, str) else _write(value).translate(_LINE_ENDS)
+        if name == "data":
+            lines += [f"data: {line}" for line in _BREAK.split(text)]
+        else:
+            lines.append(f"{name}: {_BREAK.sub(' ', text)}")
+    return "\n".join([*lines, "", ""])
 
 
 PLAIN = StreamStyle()
@@ -129,6 +147,25 @@ def text_stream(text: str) -> Stream:
 def _pause(pace: Pace, rng: Random, *, first: bool) -> float:
     usual = pace.first if first else 1 / pace.rate if pace.rate else 0.0
     return usual * (1 + rng.uniform(-pace.jitter, pace.jitter)) if usual else 0.0
+
+
+def read_fields(text: str) -> list[Json]:
+    """Read the events of a stream, each as an object of its fields, as HTML's rules say."""
+    found: list[Json] = []
+    event: dict[str, Json] = {}
+    for line in [*_BREAK.split(text), ""]:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if not line and event:
+            found.append(event)
+            event = {}
+        elif name == "data" and "data" in event:
+            event["data"] += "\n" + value
+        elif name in ("data", "event", "id"):
+            event[name] = value
+        elif name == "retry" and value.isdecimal():
+            event[name] = int(value)
+    return found
 
 
 class Event(NamedTuple):

@@ -1,28 +1,53 @@
 """Chooses the answer of a call: played, canned, documented, put together or generated."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import NamedTuple
 
 from msgspec import structs
 
+from mockserver.answer.body import (
+    BODILESS,
+    SEQUENCES,
+    BodyFormat,
+    default_media,
+    format_of,
+    in_order,
+    is_body,
+    representation,
+    usable_examples,
+)
+from mockserver.answer.errors import not_acceptable
 from mockserver.answer.fixtures import Fixtures, canned_media
 from mockserver.answer.generate import NO_HINTS, assemble, generate
 from mockserver.answer.making.words import ENGLISH, check_locale
 from mockserver.answer.prefer import NONE, Preference, written
-from mockserver.api import Api, Call, Draft, Play
-from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply
+from mockserver.answer.requested import Turns, echoed, example_of_request
+from mockserver.api import Api, Call, Draft, Play, RejectedError
+from mockserver.contract.media import choose, concrete
+from mockserver.contract.openapi import ANY_TEXT, EVENT_STREAM, Media, Operation, Reply
 from mockserver.contract.schema import Schema
+from mockserver.errors import ContractError
 from mockserver.messages import Json
 from mockserver.settings import Source
 from mockserver.sse import PLAIN, Step, StreamStyle, paced, script, text_stream
 
-BODILESS = (204, 205, 304)
-"""Statuses whose answers have no body in HTTP; a range or default that declares a body does not apply to them."""
+MOST_CHOICES = 1_000
+"""How many choices of a representation are kept."""
 
 
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
     """A preference that cannot be met; its text lists those that can."""
+
+
+class Representation(NamedTuple):
+    """The representation of an answer, and the content type with which it is sent."""
+
+    media: Media
+    type: str
+    format: BodyFormat
 
 
 class Answers:
@@ -32,11 +57,14 @@ class Answers:
         self,
         fixtures: Fixtures,
         source: Source,
-        chance: Callable[[Call, Preference], Random],
+        chance: Callable[[Call, Preference, int], Random],
         plays: Mapping[Operation, Play],
         api: Api | None = None,
         style: StreamStyle = PLAIN,
         locale: str = ENGLISH,
+        *,
+        strict_accept: bool = False,
+        is_echoed: Callable[[str], bool] = lambda _: True,
     ) -> None:
         check_locale(locale)
         self._locale = locale
@@ -46,6 +74,10 @@ class Answers:
         self._arrange = None if api is None else api.arrange
         self._is_last = None if api is None else api.last_event
         self._plays = plays if source == "simulated" else {}
+        self._strict_accept, self._is_echoed = strict_accept, is_echoed
+        self._choices: dict[tuple[Reply, bytes | None], Representation | None] = {}
+        self.turns = Turns()
+        """How often each request came whose answer was generated."""
 
     def player(self, operation: Operation) -> Play | None:
         """Return the function that plays an operation for callers without a preference."""
@@ -116,90 +148,174 @@ class Answers:
             raise Unmet(f"{call.operation.id} has no answer {status}.")
         return self._static(call, status, reply, NONE)
 
+    # -- named answers
+
     def examples(self, operation: Operation) -> Iterator[tuple[int, str, Draft]]:
-        """Yield every named answer of an operation, canned before documented: status, name, answer."""
-        statuses = sorted(operation.exact, key=lambda status: (status != operation.success, status))
-        for status in statuses:
-            for name, value in self.fixtures.named(operation, status).items():
-                media = canned_media(operation.exact[status])
-                yield status, name, Draft(status, value, media.type if media else None, "canned")
-            for media in operation.exact[status].media:
-                for name, value in media.examples.items():
-                    yield status, name, Draft(status, value, media.type, "documented")
+        """Yield every named answer of an operation, canned before documented: status, name, answer.
+
+        Those of a range or of the default stand under a status that they declare.
+        """
+        for status in sorted(operation.exact, key=lambda status: (status != operation.success, status)):
+            yield from self._named(operation, status, operation.exact[status])
+        for key, reply in operation.replies.items():
+            if not key.isdigit():
+                yield from self._named(operation, _status_of(operation, key), reply)
 
     def names(self, operation: Operation) -> Iterator[tuple[int, str]]:
         """Return the status and name of every named answer of an operation."""
         return ((status, name) for status, name, _ in self.examples(operation))
 
+    def _named(self, operation: Operation, status: int, reply: Reply) -> Iterator[tuple[int, str, Draft]]:
+        canned = canned_media(reply)
+        for name, value in self.fixtures.named(operation, status).items():
+            yield status, name, Draft(status, value, canned.type if canned else None, "canned")
+        for media in reply.media if is_body(status) else ():
+            own = format_of(media)
+            for name, value in _examples(operation, own).items():
+                yield status, name, Draft(status, value, concrete(media.type, own.holds), "documented")
+
     def _example(self, call: Call, preference: Preference, play: Play | None) -> Draft:
-        operation = call.operation
-        available = [each for each in self.examples(operation) if preference.code in (None, each[0])]
-        for status, name, draft in available:
-            if name == preference.example:
-                if draft.media != EVENT_STREAM:
-                    return draft
-                if play is not None and draft.source == "canned" and status == operation.success:
-                    played = play(structs.replace(call, script=script(draft.value, self.style)))
-                    if played is not None:
-                        return played
-                return self._paced(draft, call, preference)
-        names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
-        raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
+        operation, code = call.operation, preference.code
+        reply = None if code is None or code in operation.exact else operation.reply(code)
+        if code is not None and reply is not None:
+            available = list(self._named(operation, code, reply))
+        else:
+            available = [each for each in self.examples(operation) if code in (None, each[0])]
+        found = [(status, draft) for status, name, draft in available if name == preference.example]
+        if not found:
+            names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
+            raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
+        status, draft = self._wanted(call, found)
+        if draft.media == EVENT_STREAM and play is not None and draft.source == "canned":
+            played = play(structs.replace(call, script=script(draft.value, self.style)))
+            if played is not None and status == operation.success:
+                return played
+        return self._paced(draft, call, preference)
+
+    def _wanted(self, call: Call, found: list[tuple[int, Draft]]) -> tuple[int, Draft]:
+        """Return the one of some answers whose content type is wanted, else the first."""
+        reply = call.operation.reply(found[0][0])
+        chosen = None if reply is None or len(found) == 1 else self._choose(call, reply)
+        same = [each for each in found if chosen is not None and each[1].media == chosen.type]
+        return next(iter(same), found[0]) if not call.operation.bundled else found[0]
+
+    # -- representations
+
+    def _choose(self, call: Call, reply: Reply) -> Representation | None:
+        """Choose the representation by the Accept field; None for an answer without a body."""
+        key = reply, None if call.operation.bundled else call.request.headers.get(b"accept")
+        try:
+            return self._choices[key]
+        except KeyError:
+            if len(self._choices) >= MOST_CHOICES:
+                self._choices.clear()
+            found = self._choices[key] = self._find_choice(call, *key)
+            return found
+
+    def _find_choice(self, call: Call, reply: Reply, accept: bytes | None) -> Representation | None:
+        if call.operation.bundled or not reply.media:
+            bundled = default_media(reply, stream=self.style.wanted)
+            return None if bundled is None else Representation(bundled, bundled.type, format_of(bundled))
+        declared = in_order(reply, stream=self.style.wanted)
+        types, holds = [each.type for each in declared], [format_of(each).holds for each in declared]
+        text = None if accept is None else accept.decode("latin-1")
+        found = choose(types, text, holds=holds)
+        if found is None and self._strict_accept:
+            raise RejectedError(not_acceptable(text or "", types, call.operation))
+        media = declared[0 if found is None else found.place]
+        sent = concrete(media.type, holds[0]) if found is None else found.type
+        return Representation(media, sent, format_of(media, sent))
 
     def _paced(self, draft: Draft, call: Call, preference: Preference) -> Draft:
         """Pace a stream that is not played: a script by its own times, a text at once."""
-        if draft.media != EVENT_STREAM:
+        own = _format(draft, call.operation)
+        if own is None or own.kind != "events":
             return draft
         if isinstance(draft.value, str):
             return structs.replace(draft, stream=text_stream(draft.value))
+        style = replace(self.style, has_fields=True) if own.has_fields else self.style
         canned = draft.source == "canned"
-        steps = script(draft.value, self.style) if canned else [Step(event) for event in draft.value]
-        told = paced(steps, self.style, self._chance(call, preference))
+        events = draft.value if isinstance(draft.value, list) else [draft.value]
+        steps = script(draft.value, style) if canned else [Step(event) for event in events]
+        told = paced(steps, style, self._chance(call, preference, 0))
         return structs.replace(draft, value=[step.event for step in steps], stream=told)
 
-    def _media(self, reply: Reply) -> Media | None:
-        """Return the representation that is sent: a stream if one is declared and wanted, else the first."""
-        others = [media for media in reply.media if media.type != EVENT_STREAM]
-        return others[0] if others and not self.style.wanted else reply.preferred
-
-    def _canned(self, call: Call, status: int, reply: Reply) -> tuple[Media | None, Mapping[str, Json]]:
-        """Return the canned answers of a status, without scripts if no stream is wanted."""
-        media = canned_media(reply)
-        if media is None or (media.type == EVENT_STREAM and not self.style.wanted):
-            return None, {}
-        return media, self.fixtures.named(call.operation, status)
+    # -- sources
 
     def _static(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
         """Return a canned answer, else a documented one, else what schemas show, put together, else a generated one."""
-        media = self._media(reply)
-        if media is None:
-            return Draft(status, None, None, "documented")
-        documented = Draft(status, next(iter(media.examples.values()), None), media.type, "documented")
-        if media.examples and self.source == "documented":
-            return self._paced(documented, call, preference)
-        like, canned = self._canned(call, status, reply)
-        if like is not None and ("" in canned or (canned and self.source == "canned")):
-            name = "" if "" in canned else self._chance(call, preference).choice(sorted(canned))
-            draft = Draft(status, canned[name], like.type, "canned", drawn=name != "")
-            return self._paced(draft, call, preference)
-        if media.examples:
-            return self._paced(documented, call, preference)
-        together = None if media.schema is None else assemble(media.schema, locale=self._locale)
-        if together is not None and media.schema is not None:
-            return Draft(status, _echoed(together, call, media.schema), media.type, "assembled")
+        chosen = self._choose(call, reply) if is_body(status) else None
+        if chosen is None:
+            return _bare(call.operation, status, "documented")
+        examples = _examples(call.operation, chosen.format)
+        if examples and self.source == "documented":
+            return self._documented(call, status, chosen, preference)
+        canned = self._canned(call, status, reply, chosen)
+        if canned and ("" in canned or self.source == "canned" or example_of_request(call, canned)):
+            return self._from_canned(call, status, chosen, canned, preference)
+        if examples:
+            return self._documented(call, status, chosen, preference)
+        together = self._together(chosen.format)
+        if together is not None:
+            value = self._echoed(together, call, status, chosen.format)
+            return self._paced(Draft(status, value, chosen.type, "assembled"), call, preference)
         return self._generated(call, status, reply, preference)
 
+    def _documented(self, call: Call, status: int, chosen: Representation, preference: Preference) -> Draft:
+        """Return the example whose name the request's own example has, else the first."""
+        examples = _examples(call.operation, chosen.format)
+        name = example_of_request(call, examples) or next(iter(examples))
+        return self._paced(Draft(status, examples[name], chosen.type, "documented"), call, preference)
+
+    def _canned(self, call: Call, status: int, reply: Reply, chosen: Representation) -> Mapping[str, Json]:
+        """Return the canned answers of a status, if they are for the chosen representation."""
+        return self.fixtures.named(call.operation, status) if canned_media(reply) is chosen.media else {}
+
+    def _from_canned(
+        self, call: Call, status: int, chosen: Representation, canned: Mapping[str, Json], preference: Preference
+    ) -> Draft:
+        name = example_of_request(call, canned) or ""
+        drawn = name not in canned
+        if drawn:
+            name = self._chance(call, preference, 0).choice(sorted(canned))
+        return self._paced(Draft(status, canned[name], chosen.type, "canned", drawn=drawn), call, preference)
+
+    def _together(self, body: BodyFormat) -> Json:
+        """Put a value together from the schemas' own examples; None where they show nothing."""
+        if body.kind in SEQUENCES and body.items is not None and body.schema is None:
+            item = assemble(body.items, locale=self._locale)
+            return None if item is None else [item]
+        return None if body.schema is None else assemble(body.schema, locale=self._locale)
+
     def _generated(self, call: Call, status: int, reply: Reply, preference: Preference) -> Draft:
-        media, rng = self._media(reply), self._chance(call, preference)
-        if media is None:
-            return Draft(status, None, None, "generated")
-        if media.item_schema is not None:
-            draft = Draft(status, self._events(media.item_schema, rng), media.type, "generated", drawn=True)
-            return self._paced(draft, call, preference)
-        if media.type == EVENT_STREAM:  # its events are not declared
-            return Draft(status, "", media.type, "generated", drawn=True, stream=text_stream(""))
-        value = {} if media.schema is None else _echoed(self._made(media.schema, rng), call, media.schema)
-        return Draft(status, value, media.type, "generated", drawn=True)
+        chosen = self._choose(call, reply) if is_body(status) else None
+        if chosen is None:
+            return _bare(call.operation, status, "generated")
+        is_fixed = call.operation.bundled or preference.seed is not None
+        rng = self._chance(call, preference, 0 if is_fixed else self.turns.next(call.request))
+        value = self._echoed(self._value(chosen, rng), call, status, chosen.format)
+        return self._paced(Draft(status, value, chosen.type, "generated", drawn=True), call, preference)
+
+    def _value(self, chosen: Representation, rng: Random) -> Json:
+        """Make the value of a representation."""
+        body = chosen.format
+        if body.kind in SEQUENCES:
+            return self._sequence(body, rng)
+        file = body.sample(chosen.type, rng)
+        if file is not None:
+            return file
+        if body.schema is not None:
+            return self._made(body.schema, rng)
+        return self._made(ANY_TEXT, rng) if body.kind in ("text", "csv") else {}
+
+    def _sequence(self, body: BodyFormat, rng: Random) -> Json:
+        """Make a list of items, or the text of events that the contract does not describe."""
+        schema = body.schema
+        if body.items is not None:
+            return self._events(body.items, rng) if schema is None or body.takes_text else self._made(schema, rng)
+        lines = [f"{self._made(ANY_TEXT, rng)}" for _ in range(3)]
+        text = "".join(f"data: {line}\n\n" if body.kind == "events" else "{}\n" for line in lines)
+        return text if schema is None or schema.is_valid(text) else self._made(schema, rng)
 
     def _made(self, schema: Schema, rng: Random) -> Json:
         return generate(schema, rng, hints=self._hints, locale=self._locale)
@@ -215,13 +331,39 @@ class Answers:
         made = self._arrange(events)
         return made if all(schema.is_valid(event) for event in made) else events
 
+    def _echoed(self, value: Json, call: Call, status: int, body: BodyFormat) -> Json:
+        """Return a made value with what the request says in its fields of the same names."""
+        if not isinstance(value, dict) or body.schema is None or not 200 <= status < 300:
+            return value
+        return echoed(value, call, body.schema, self._is_echoed)
 
-def _echoed(value: Json, call: Call, schema: Schema) -> Json:
-    """Return a made value with the ids of the path in its fields of the same names, if the schema allows that."""
-    if not call.path or not isinstance(value, dict) or call.path.keys().isdisjoint(value):
-        return value
-    told = {name: call.path.get(name, each) for name, each in value.items()}
-    return told if schema.is_valid(told) else value
+
+def _bare(operation: Operation, status: int, source: str) -> Draft:
+    """Return an answer without a body."""
+    if status < 200:
+        what, why = f"an answer {status} cannot be served", "it only announces another answer, or another protocol"
+        place = f"#{operation.exact[status].pointer}" if status in operation.exact else ""
+        raise ContractError(what, where=place, why=why, fix="declare the answer that follows")
+    return Draft(status, None, None, source)
+
+
+def _status_of(operation: Operation, key: str) -> int:
+    """Return a status that a range or the default declares."""
+    if key != "default":
+        return int(key[0]) * 100
+    return operation.success if operation.success not in operation.exact else 500
+
+
+def _format(draft: Draft, operation: Operation) -> BodyFormat | None:
+    """Return how the body of an answer is written."""
+    reply = operation.reply(draft.status)
+    media = None if reply is None else representation(reply, draft.media)
+    return None if media is None else format_of(media, draft.media or "")
+
+
+def _examples(operation: Operation, body: BodyFormat) -> Mapping[str, Json]:
+    """Return the examples of a representation that may be sent; those of bundled contracts are tested."""
+    return body.media.examples if operation.bundled else usable_examples(body)
 
 
 def _is_stream(operation: Operation) -> bool:
@@ -232,12 +374,7 @@ def _is_stream(operation: Operation) -> bool:
 
 def is_allowed(draft: Draft, operation: Operation, style: StreamStyle) -> bool:
     """Return whether a contract allows an answer."""
-    reply = operation.reply(draft.status)
-    media = next((each for each in reply.media if each.type == draft.media), None) if reply else None
-    if reply is None or media is None:
+    reply, own = operation.reply(draft.status), _format(draft, operation)
+    if reply is None or own is None:
         return reply is not None and draft.media is None and not reply.media
-    if draft.media != EVENT_STREAM:
-        return media.schema is None or media.schema.is_valid(draft.value)
-    text = "".join(style.text(event) for event in draft.value)
-    events = media.item_schema is None or all(media.item_schema.is_valid(event) for event in draft.value)
-    return events and (media.schema is None or media.schema.is_valid(text))
+    return own.allows(draft.value, style)

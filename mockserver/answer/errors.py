@@ -1,12 +1,18 @@
 """The answers that report an error: no such path, no key, a bad preference, a failing store."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
+
+from msgspec import structs
 
 from mockserver.api import Draft
 from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match, Router
 from mockserver.errors import ContractError, StoreError, StoreFullError
 from mockserver.messages import BAD_SCOPE, Finding, Request
+
+PROBLEM = "application/problem+json"
+"""The media type of an error by RFC 9457."""
 
 _SAFE = ":/%#?=@[]!$&'()*+,;~"
 """Characters that stay unescaped in the path of a redirect."""
@@ -62,6 +68,23 @@ def unmet_preference(message: str, operation: Operation) -> Draft:
     """Reject a preference that no declared answer meets."""
     finding = Finding("/header/prefer", "preference", message, "client", contract=operation.place)
     return Draft(400, {"detail": message}, findings=(finding,))
+
+
+def undeclared_preference(message: str, operation: Operation) -> Draft:
+    """Reject a preference for an answer that is not declared: 400 in a pack's contract, else 404, as Prism does."""
+    draft = unmet_preference(message, operation)
+    if operation.bundled:
+        return draft
+    problem = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": message}
+    return structs.replace(draft, status=404, value=problem, media=PROBLEM)
+
+
+def not_acceptable(accept: str, declared: Sequence[str], operation: Operation) -> Draft:
+    """Reject a request that accepts none of the declared content types."""
+    message = f"{operation.id} answers {', '.join(declared)}; the request accepts {accept or 'nothing'}."
+    finding = Finding("/header/accept", "accept", message, "client", list(declared), accept, operation.place)
+    problem = {"type": "about:blank", "title": "Not Acceptable", "status": 406, "detail": message}
+    return Draft(406, problem, PROBLEM, findings=(finding,))
 
 
 def describe(error: StoreError) -> str:

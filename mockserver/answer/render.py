@@ -1,6 +1,5 @@
 """Draft -> Response: an answer that its contract does not allow is never sent."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -8,16 +7,17 @@ from random import Random
 import orjson
 from msgspec import structs
 
+from mockserver.answer.body import BodyFormat, format_of, is_body, representation, write_json
 from mockserver.answer.errors import not_served
-from mockserver.answer.generate import generate, problems
+from mockserver.answer.generate import generate
+from mockserver.answer.headers import declared_fields
 from mockserver.api import Draft
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
 from mockserver.contract.router import Match
-from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json, Request, Response, header_value
 from mockserver.redact import DEFAULT, Redactor
-from mockserver.sse import PLAIN, StreamStyle, parse
+from mockserver.sse import PLAIN, StreamStyle
 
 SHARED: Mapping[int, str] = {
     204: "Options",
@@ -35,8 +35,10 @@ SHARED: Mapping[int, str] = {
 }
 """The shared replies that declare the answers of no operation."""
 
+MOST_SPECS = 10_000
+"""How many kinds of answers are kept ready; a client may ask for any content type where a contract allows all."""
+
 _NOTHING: Sequence[Finding] = ()
-_write_by_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _must_be_checked(_: Json) -> bool:
@@ -56,14 +58,16 @@ class ResponseSpec:
     """The header fields of every such answer."""
     reply: Reply | None = None
     media: Media | None = None
-    required: tuple[tuple[bytes, bytes], ...] = ()
-    """Header fields that the contract requires, added if the answer lacks them."""
+    body: BodyFormat | None = None
+    """How the body is judged and written."""
+    declared: tuple[tuple[bytes, bytes], ...] = ()
+    """Header fields that the contract declares, added if the answer lacks them."""
     write: Callable[[Json], bytes] = orjson.dumps
     """Writes the body; raises TypeError for a number that it cannot write."""
-    is_event: Callable[[Json], bool] | None = None
-    """Validates an event of a stream; None if the contract does not describe events."""
     is_valid: Callable[[Json], bool] = _must_be_checked
     """Validates a value quickly; false if more than the value must be checked."""
+    is_item: Callable[[Json], bool] | None = None
+    """Validates an item of a sequence quickly; None if more than the items must be judged."""
     sized: bool = True
     """Whether the answers have a content-length."""
 
@@ -102,7 +106,7 @@ class Renderer:
                 body = _as_json(draft.value)
             if spec.sized:
                 headers.append((b"content-length", b"%d" % len(body)))
-        if spec.required or draft.findings or stream is not None or match.withdrawn is not None:
+        if spec.declared or draft.findings or stream is not None or match.withdrawn is not None:
             headers = _rare_headers(headers, spec, match, draft)
         if request.method == "HEAD":
             body, stream = b"", None
@@ -120,6 +124,8 @@ class Renderer:
         key = (operation, draft.status, draft.media, draft.source)
         spec = self._specs.get(key)
         if spec is None:
+            if len(self._specs) >= MOST_SPECS:
+                self._specs.clear()
             spec = self._specs[key] = self._find(operation, draft)
         return spec
 
@@ -139,23 +145,27 @@ class Renderer:
             name, reply = operation.contract, operation.reply(draft.status)
         else:
             name, reply = self._newest.name, self._newest.replies.get(SHARED.get(draft.status, ""))
-        headers = [(b"content-type", draft.media.encode())] if draft.media else []
-        headers.append((b"x-mock-contract", header_value(name)))
+        headers = [(b"x-mock-contract", header_value(name))]
         if draft.source != "mock":
             headers.append((b"x-mock-source", draft.source.encode()))
-        media = next((media for media in reply.media if media.type == draft.media), None) if reply else None
-        required = _required_fields(operation, reply) if reply is not None else ()
-        schema, events = (None, None) if media is None else (media.schema, media.item_schema)
+        media = representation(reply, draft.media) if reply is not None else None
+        body = None if media is None else format_of(media, draft.media or "")
+        if reply is not None and len(reply.media) > 1 and operation is not None and not operation.bundled:
+            headers.append((b"vary", b"accept"))
+        if draft.media:
+            sent = draft.media if body is None else body.header(draft.media)
+            headers.insert(0, (b"content-type", sent.encode("latin-1", "replace")))
         return ResponseSpec(
             contract=name,
             headers=tuple(headers),
             reply=reply,
             media=media,
-            required=required,
-            write=_writer(draft),
-            is_event=None if events is None else events.compiled(),
-            is_valid=_must_be_checked if schema is None or events is not None else schema.compiled(),
-            sized=draft.status != 204,
+            body=body,
+            declared=() if reply is None else declared_fields(operation, reply),
+            write=_writer(draft, body),
+            is_valid=_quick(body),
+            is_item=None if body is None else body.is_item,
+            sized=draft.status not in (204, 304),
         )
 
     def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
@@ -182,25 +192,21 @@ class Renderer:
         if media is None:
             if spec.reply is None:
                 return [] if draft.source == "mock" else [_undeclared(spec, f"the status {draft.status}")]
-            fits = draft.media is None and not spec.reply.media
+            fits = draft.media is None and not (spec.reply.media and is_body(draft.status))
             return [] if fits else [_undeclared(spec, f"a body of type {draft.media}")]
-        schema, value = media.schema, draft.value
-        if draft.stream is not None and isinstance(value, list):
-            found = _event_problems(spec, value)
-            if found or schema is None or schema.node == {"type": "string"}:  # which every stream is, written out
-                return found
-            value = "".join(map(self._style.text, value))
-        if schema is not None and (found := problems(schema, value, where="/body")):
-            return found
-        return _text_problems(media.item_schema, value) if media.item_schema is not None else _NOTHING
+        if spec.body is None or (
+            spec.is_item and isinstance(draft.value, list) and _are_valid(spec.is_item, draft.value)
+        ):
+            return _NOTHING
+        return spec.body.problems(draft.value, self._style)
 
 
 def _rare_headers(
     headers: list[tuple[bytes, bytes]], spec: ResponseSpec, match: Match, draft: Draft
 ) -> list[tuple[bytes, bytes]]:
-    """Add header fields that few answers have: required ones, findings, streams, withdrawn operations."""
+    """Add header fields that few answers have: declared ones, findings, streams, withdrawn operations."""
     sent = {name for name, _ in draft.headers}
-    headers += [field for field in spec.required if field[0] not in sent]
+    headers += [field for field in spec.declared if field[0] not in sent]
     if draft.stream is not None:
         headers.append((b"cache-control", b"no-cache"))
     if draft.findings:
@@ -226,16 +232,6 @@ def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> D
     return structs.replace(draft, status=status, value=_stand_in(media, draft, status), media=media.type)
 
 
-def _required_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
-    """Make the header fields that a reply requires."""
-    known = {"www-authenticate": "Bearer", "allow": "" if operation is None else operation.allow}
-    fields = []
-    for name, schema in reply.required_headers.items():
-        made = known[name] if name in known else generate(schema, Random(0)) if schema else ""
-        fields.append((name.encode(), header_value(str(made))))
-    return tuple(fields)
-
-
 def _with_finding(
     finding: Finding, spec: ResponseSpec, headers: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
@@ -249,50 +245,35 @@ def _with_finding(
     ]
 
 
-def _writer(draft: Draft) -> Callable[[Json], bytes]:
+def _writer(draft: Draft, body: BodyFormat | None) -> Callable[[Json], bytes]:
     """Return the writer of such a body; errors are written by the standard library, as FastAPI does."""
-    media = draft.media
-    if media is None:
+    if draft.media is None:
         return _nothing
-    if media != "application/json" and media.startswith("text/"):
-        return _as_text
+    if body is not None and body.kind != "json":
+        return body.writer(draft.source)
     return _as_json if draft.source == "mock" else orjson.dumps
+
+
+def _as_json(value: Json) -> bytes:
+    return write_json(value).encode()
 
 
 def _nothing(_: Json) -> bytes:
     return b""
 
 
-def _as_text(value: Json) -> bytes:
-    return str(value).encode()
-
-
-def _as_json(value: Json) -> bytes:
-    return _write_by_json(value).encode()
-
-
-def _event_problems(spec: ResponseSpec, events: list[Json]) -> list[Finding]:
-    """Validate the events of a stream."""
-    schema = None if spec.media is None else spec.media.item_schema
-    if schema is None or spec.is_event is None:
-        return []
+def _are_valid(is_item: Callable[[Json], bool], values: list[Json]) -> bool:
     try:
-        if all(map(spec.is_event, events)):
-            return []
+        return all(map(is_item, values))
     except ValueError:  # a value that is not JSON
-        pass
-    wrong = [index for index, event in enumerate(events) if not schema.is_valid(event)]
-    return [finding for index in wrong for finding in schema.explain(events[index], where=f"/body/{index}")]
+        return False
 
 
-def _text_problems(schema: Schema, value: Json) -> list[Finding]:
-    """Validate each event of a written stream by the schema of its events."""
-    events, problem = parse((value.rstrip("\n") + "\n\n").encode("utf-8", "surrogatepass"))
-    wrong = [(index, event.data) for index, event in enumerate(events) if not schema.is_valid(event.data)]
-    found = [finding for index, data in wrong for finding in schema.explain(data, where=f"/body/{index}")]
-    if problem:
-        found.append(Finding(f"/body/{len(events)}", "json", f"the stream cannot be read: {problem}", "mock"))
-    return found
+def _quick(body: BodyFormat | None) -> Callable[[Json], bool]:
+    """Return what validates a value quickly."""
+    if body is None or body.schema is None or body.items is not None:
+        return _must_be_checked
+    return body.schema.compiled()
 
 
 def _stand_in(media: Media, draft: Draft, status: int) -> Json:

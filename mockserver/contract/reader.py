@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from mockserver.contract import media as media_types
 from mockserver.contract.document import METHODS, Conversion, is_remote
 from mockserver.contract.openapi import (
     ANY_TEXT,
@@ -396,19 +397,25 @@ class Reader:
         pointer, node = resolve(self.document, pointer)
         node = node if isinstance(node, dict) else {}
         schema = self.schema(join(pointer, "schema")) if "schema" in node else None
+        kind = media_types.kind_of(media_types.read(media_type))
         keys = [key for key in ("itemSchema", "x-item-schema") if key in node]
         encoding = node.get("encoding")
         return Media(
             type=media_type,
             schema=schema,
-            examples=MappingProxyType(self.examples(pointer, node, schema)),
+            examples=MappingProxyType(self.examples(pointer, node, schema, kind)),
             item_schema=self.schema(join(pointer, keys[0])) if keys else None,
             pointer=pointer,
             encoding=encoding if isinstance(encoding, dict) else {},
         )
 
-    def examples(self, pointer: str, node: Mapping[str, Json], schema: Schema | None) -> dict[str, Json]:
-        """Return the examples of a place by name, without those that its schema refuses."""
+    def examples(
+        self, pointer: str, node: Mapping[str, Json], schema: Schema | None, kind: media_types.MediaKind = "json"
+    ) -> dict[str, Json]:
+        """Return the examples of a place by name, without those that its schema refuses.
+
+        A text may be a value as it is written, where that is not JSON; a list may be a sequence of values.
+        """
         found = {"example": node["example"]} if "example" in node else {}
         named = node.get("examples")
         for name in named if isinstance(named, dict) else ():
@@ -421,7 +428,13 @@ class Reader:
             found[name] = value
         if self.strict or schema is None:
             return found
-        return {name: value for name, value in found.items() if self._is_right(schema, name, value, pointer)}
+        if kind in ("events", "lines"):
+            return found
+        return {
+            name: value
+            for name, value in found.items()
+            if (kind != "json" and isinstance(value, str)) or self._is_right(schema, name, value, pointer)
+        }
 
     def _is_right(self, schema: Schema, name: str, value: Json, pointer: str) -> bool:
         try:

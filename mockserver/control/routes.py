@@ -288,7 +288,7 @@ def _set_seed(request: ControlRequest) -> ControlResponse:
 
 
 def _drop_scope(request: ControlRequest) -> ControlResponse:
-    request.mock.store.drop(request.path["name"])
+    request.mock.drop(request.path["name"])
     return NOTHING
 
 
@@ -296,7 +296,7 @@ def _reset_scope(request: ControlRequest) -> ControlResponse:
     """Remove records, journal and stubs, but keep the seed."""
     store, name = request.mock.store, request.path["name"]
     own = store.seed(name)
-    store.drop(name)
+    request.mock.drop(name)
     if own is not None:
         store.set_seed(name, own)
     return _scope(request)
@@ -306,7 +306,7 @@ def _reset(request: ControlRequest) -> ControlResponse:
     store = request.mock.store
     names = list(store.scopes())
     for name in {*names, *store.active_scopes()}:
-        store.drop(name)
+        request.mock.drop(name)
     return ControlResponse(value={"dropped": sorted(names)})
 
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from msgspec import structs
 
-from mockserver.answer.choose import BODILESS
-from mockserver.answer.generate import generate, problems
+from mockserver.answer.body import BODILESS, format_of, in_order, is_body
+from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
 from mockserver.api import Call, Draft
+from mockserver.contract.media import concrete
 from mockserver.contract.openapi import EVENT_STREAM, Media, Operation, Reply, is_json
 from mockserver.contract.schema import unwritable
 from mockserver.contract.tree import join
@@ -260,8 +261,8 @@ def declared(operation: Operation, status: int) -> Reply | None:
 
 def json_media(operation: Operation, status: int) -> Media | None:
     """Return the representation of a stubbed body."""
-    reply = operation.reply(status)
-    others = [media for media in reply.media if media.type != EVENT_STREAM] if reply is not None else []
+    reply = operation.reply(status) if is_body(status) else None
+    others = [each for each in in_order(reply, stream=False) if each.type != EVENT_STREAM] if reply is not None else []
     return others[0] if others else None
 
 
@@ -270,12 +271,12 @@ def _check_value(operation: Operation, media: Media | None, status: int, value: 
         if value is None:
             return
         raise StubError(f"the answer {status} of {operation.id} has no JSON body", where=operation.place)
-    found = [] if media.schema is None else problems(media.schema, value)
+    found = format_of(media).problems(value)
     if not found:
         return
     finding = found[0]
     raise StubError(
-        f"the stub breaks the contract {operation.contract} at {finding.where or 'the root'}",
+        f"the stub breaks the contract {operation.contract} at {finding.where.removeprefix('/body') or 'the root'}",
         where=finding.contract,
         why=finding.message,
         fix="correct it; to be outside the contract on purpose, say invalid",
@@ -331,7 +332,9 @@ def with_body(operation: Operation, step: StubbedResponse) -> Draft:
     """Make the answer of a stub that gives the whole body."""
     status = step.status or operation.success
     media = json_media(operation, status)
-    return Draft(status, None, None, "stubbed") if media is None else Draft(status, step.body, media.type, "stubbed")
+    if media is None:
+        return Draft(status, None, None, "stubbed")
+    return Draft(status, step.body, concrete(media.type, format_of(media).holds), "stubbed")
 
 
 def wished(operation: Operation, step: StubbedResponse) -> Preference:
@@ -349,11 +352,11 @@ def why_not(operation: Operation, draft: Draft) -> str:
     if declared(operation, draft.status) is None:
         return f"{operation.id} has no answer {draft.status} in contract {operation.contract}"
     media = json_media(operation, draft.status)
-    found = [] if media is None or media.schema is None else problems(media.schema, draft.value)
+    found = () if media is None else format_of(media).problems(draft.value)
     if not found:
         return ""
-    finding = found[0]
-    return f"it breaks the contract {operation.contract} at {finding.where or 'the root'}: {finding.message}"
+    where = found[0].where.removeprefix("/body") or "the root"
+    return f"it breaks the contract {operation.contract} at {where}: {found[0].message}"
 
 
 def wronged(response: Response, step: StubbedResponse) -> Response:

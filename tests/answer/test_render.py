@@ -385,11 +385,11 @@ def test_a_missing_key_is_told_in_the_contracts_own_form(tmp_path: Path) -> None
 
 
 def test_an_unmet_wish_is_told_in_the_contracts_own_form(tmp_path: Path) -> None:
-    mock = own_mock(tmp_path, "400")
+    mock = own_mock(tmp_path, "404")
     response = ask(mock.handle, "GET", "/notes/n", prefer="code=418")
-    check_problem(mock, response, 400)
+    check_problem(mock, response, 404)
     assert header(response, "x-mock-pointer") == "/header/prefer"
-    assert "declared are 200, 400" in (header(response, "x-mock-message") or "")
+    assert "declared are 200, 404" in (header(response, "x-mock-message") or "")
 
 
 def test_a_missing_key_is_401_even_where_the_contract_does_not_say_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.answer.choose import BODILESS
+from mockserver.answer.body import BODILESS
 from mockserver.answer.generate import generate
 from mockserver.answer.prefer import NONE, Preference
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
@@ -559,7 +559,7 @@ def test_of_a_body_without_a_schema_nothing_can_be_broken(tmp_path: Path) -> Non
 
 
 def test_a_stream_without_events_cannot_be_cut_and_says_so(tmp_path: Path) -> None:
-    mock = own(tmp_path, **{EVENT_STREAM: {}})
+    mock = own(tmp_path, **{EVENT_STREAM: {"example": ""}})
     stub(mock, "read", faults="unknown-event")
     response = ask(mock.handle, "GET", "/notes/1")
     assert (response.status, header(response, "x-mock-fault")) == (500, "stub")

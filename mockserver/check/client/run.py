@@ -110,7 +110,7 @@ class Player:
         """Play some cases, and keep what came of them; one after the other, where the client was lost in them."""
         scopes = [f"case-{number}" for number in range(len(batch))]
         for scope, (_, case, _) in zip(scopes, batch, strict=True):
-            self.mock.store.drop(scope)
+            self.mock.drop(scope)
             if case.answers:
                 spec = {"operation": case.operation.id, "answers": list(case.answers)}
                 self.mock.served.stubs.add(scope, spec)
