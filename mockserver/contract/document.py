@@ -473,8 +473,8 @@ class Conversion:
                 fix = "correct it, or begin the name of your own with x-"
                 self.problem(join(pointer, key), f"the schema keyword {key!r} is not known, and is ignored", fix=fix)
         if "nullable" in node and not self.old:
-            _take_null(node, node.pop("nullable"))
-            what = "'nullable' is no keyword of OpenAPI 3.1; it is read as OpenAPI 3.0 means it"
+            _take_null(node, node["nullable"])  # the keyword stays, so that null is taken, and never made
+            what = "'nullable' is no keyword of OpenAPI 3.1; null is taken, and never made"
             self.problem(join(pointer, "nullable"), what, fix="write type: [..., 'null']")
         for key in FORMS.keys() & node.keys():
             is_right, form = FORMS[key]

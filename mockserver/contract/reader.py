@@ -355,7 +355,8 @@ class Reader:
             elif not key.startswith("x-"):
                 self.problem(join(pointer, key), f"{key!r} is no status", "the response is ignored")
         if not found:
-            self.problem(pointer, f"{operation.id} declares no responses", "it answers 200 without a body")
+            if declared is not None or not str(self.document.get("openapi")).startswith(("3.1", "3.2")):
+                self.problem(pointer, f"{operation.id} declares no responses", "it answers 200 without a body")
             found["200"] = Reply("200", (), operation.pointer, "undeclared", {})
         return MappingProxyType(found)
 

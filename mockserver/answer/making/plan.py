@@ -222,7 +222,7 @@ class Compiler:
 
     def _null(self, key: Key, view: View) -> Maker | None:
         """Return a node for null, where a schema with a type allows it."""
-        if not key.null or not view.null:
+        if not key.null or not view.null or any("nullable" in piece.node for piece in view.pieces):
             return None
         told = view.types is not None or any(map(self._takes_null, view.unions))
         return Maker(constant(None)) if told else None
