@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 
 from mockserver.apis.llamacloud_chat.check.part import RELEASES
 from mockserver.apis.llamacloud_chat.check.sdk_source import read_package
@@ -32,6 +33,13 @@ def missing() -> str:
     with (WHEELS / "lock").open("w") as lock, ThreadPoolExecutor(4) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return next((text for text in pool.map(fetch, RELEASES) if text), "")
+
+
+def official() -> Path:
+    """Give the wheel of the newest client that is known, which can be imported from."""
+    if why := missing():
+        untested(f"the wheels of the client cannot be had: {why.strip().splitlines()[-1]}")
+    return next(WHEELS.glob(f"llama_cloud-{RELEASES[-1]}-*.whl"))
 
 
 @cache

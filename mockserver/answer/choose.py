@@ -38,6 +38,10 @@ MOST_CHOICES = 1_000
 """How many choices of a representation are kept."""
 
 
+BUSY = (429, 503)
+"""Statuses that come with a Retry-After where they are preferred."""
+
+
 class Unmet(Exception):  # noqa: N818  # not an error of ours: it carries what the caller is told
     """A preference that cannot be met; its text lists those that can."""
 
@@ -104,7 +108,10 @@ class Answers:
             seed=preference.seed if draft.drawn else None,
         )
         applied = written(done)
-        return structs.replace(draft, headers=(*draft.headers, (b"preference-applied", applied))) if applied else draft
+        more = [(b"preference-applied", applied)] if applied else []
+        if draft.status in BUSY and _may_ask_to_wait(call.operation.reply(draft.status)):
+            more.append((b"retry-after", b"1"))
+        return structs.replace(draft, headers=(*draft.headers, *more)) if more else draft
 
     def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
@@ -364,6 +371,12 @@ def _format(draft: Draft, operation: Operation) -> BodyFormat | None:
 def _examples(operation: Operation, body: BodyFormat) -> Mapping[str, Json]:
     """Return the examples of a representation that may be sent; those of bundled contracts are tested."""
     return body.media.examples if operation.bundled else usable_examples(body)
+
+
+def _may_ask_to_wait(reply: Reply | None) -> bool:
+    """Return whether a reply allows `Retry-After: 1`; a header that is not declared is allowed."""
+    field = None if reply is None else reply.headers.get("retry-after")
+    return field is None or field.schema is None or field.schema.is_valid(1) or field.schema.is_valid("1")
 
 
 def _is_stream(operation: Operation) -> bool:

@@ -292,7 +292,10 @@ def server_class(api: Api | None) -> type[MockServer]:
 
 
 def guarded(mock: Mock) -> Callable[[Request], Response]:
-    """Wrap a Handler to reject requests that are too large, as the ASGI edge does."""
+    """Wrap a mock for callers in this process: reject requests that are too large, as the ASGI edge does.
+
+    An error that was made on purpose asks the client to try again at once.
+    """
     most, handle, refuse = mock.settings.max_body, mock.handle, mock.refuse
 
     def answer(request: Request) -> Response:
@@ -301,11 +304,23 @@ def guarded(mock: Mock) -> Callable[[Request], Response]:
         if wrong := too_long(request.path, request.query, request.headers):
             return refuse(structs.replace(request, path=request.path[:100], query=""), *wrong)
         try:
-            return handle(request)
+            response = handle(request)
+            return response if response.status < 400 else _prompt(request, response)
         except Exception as error:  # as the edge does
             return mock.failed(request, error)
 
     return answer
+
+
+def _prompt(request: Request, response: Response) -> Response:
+    """Let a client that tries again do so at once, unless a stub says when: no test waits out a backoff."""
+    headers = dict(response.headers)
+    wanted = headers.get(b"x-should-retry")
+    is_retried = response.status in (408, 409, 429) or response.status >= 500 if wanted is None else wanted == b"true"
+    is_timed = b"retry-after-ms" in headers or (b"retry-after" in headers and b"prefer" not in request.headers)
+    if response.source == "mock" or is_timed or not is_retried:
+        return response
+    return structs.replace(response, headers=[*response.headers, (b"retry-after-ms", b"1")])
 
 
 def _beside(mock: Mock) -> Callable[[Request], Response]:

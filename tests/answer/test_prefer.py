@@ -1,12 +1,16 @@
 """The wishes of a request are read, met, or refused with what can be had."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.engine import Mock
-from mockserver.messages import Headers, Response
+from mockserver.messages import Headers, Json, Response
 from mockserver.settings import Settings
 from tests.strategies import judge, operations
 from tests.talk import MESSAGE, TITLE, ask, header, value
@@ -201,6 +205,34 @@ def test_a_seed_makes_another_answer_and_the_same_again() -> None:
     first, second, again = (title(f"dynamic=true, seed={seed}").body for seed in (1, 2, 1))
     assert first != second
     assert first == again
+
+
+@pytest.mark.parametrize(
+    ("declared", "sent"),
+    [
+        (None, "1"),
+        ({}, "1"),
+        ({"schema": {"type": "integer"}}, "1"),
+        ({"schema": {"type": "string"}}, "1"),
+        ({"schema": {"type": "string", "format": "date-time"}}, None),
+        ({"schema": {"type": "integer", "minimum": 30, "maximum": 30}, "required": True}, "30"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", ["429", "503"])
+def test_a_wish_to_be_turned_away_comes_with_a_time_to_try_again_where_the_contract_allows_it(
+    tmp_path: Path, declared: Any, sent: str | None, status: str
+) -> None:
+    reply: Json = (
+        {"description": "busy"} if declared is None else {"description": "", "headers": {"Retry-After": declared}}
+    )
+    responses = {"200": {"description": ""}, "404": {"description": ""}, status: reply}
+    own = tmp_path / "own.json"
+    info, paths = {"title": "t", "version": "1"}, {"/notes": {"get": {"operationId": "notes", "responses": responses}}}
+    own.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": paths}), "utf-8")
+    mock = Mock(Settings(api="none", contract=str(own), seed=0))
+    assert header(ask(mock.handle, "GET", "/notes", prefer=f"code={status}"), "retry-after") == sent
+    assert header(ask(mock.handle, "GET", "/notes", prefer="code=404"), "retry-after") is None
 
 
 def test_all_wishes_that_were_met_are_told() -> None:

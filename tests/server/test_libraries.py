@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from mockserver.server.transport import NAMES
 from mockserver.testing import server
 from mockserver.testing.server import MockServer, library_under, open_mock
 from tests.talk import KEY
+from tests.wheels import official
 
 TITLE = "/api/v1/chat/ses-1/title"
 STREAM = "/api/v1/chat/ses-1/messages/stream"
@@ -192,6 +195,74 @@ def test_a_client_made_deep_inside_an_app_is_intercepted_with_its_retries(
         assert [each.status for each in mock.journal][-2:] == [200, 200]
         assert len(mock.journal) == 4
         mock.check()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of clients, in seconds, which nobody waits for."""
+    made: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        made.append(seconds)
+
+    monkeypatch.setattr("time.sleep", lambda seconds: made.append(seconds) if seconds else None)
+    monkeypatch.setattr("anyio.sleep", pause)
+    return made
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 599])
+def test_a_test_does_not_wait_out_the_backoff_of_the_official_client(
+    mock: ChatMockServer, pauses: list[float], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(official()))
+    monkeypatch.setitem(sys.modules, "distro", SimpleNamespace(id=lambda: "", version=lambda: ""))  # which it asks
+    client = import_module("llama_cloud").LlamaCloud(**mock.client_options())
+    mock.stub.create("set_title", status=status, body={"detail": "no"}, times=2, invalid=True)
+    client.post("/api/v1/chat/ses-1/title", body={"first_message": "Q3"}, cast_to=object)
+    assert [each.status for each in mock.journal] == [status, status, 200]
+    assert pauses == [0.001, 0.001]
+
+
+def test_so_does_an_async_client_and_one_that_is_intercepted(own: Path, pauses: list[float]) -> None:
+    async def later(mock: Any) -> None:
+        async with AsyncOpenAI(**mock.async_client_options("openai")) as client:
+            await client.chat.completions.create(**QUESTION)
+
+    with open_mock(api="none", contract=own) as mock:
+        mock.stub.create("complete", status=503, body={"error": "no"}, invalid=True)
+        asyncio.run(later(mock))
+        with mock.intercept("https://api.openai.com/v1"):
+            mock.stub.create("complete", status=503, body={"error": "no"}, invalid=True)
+            OpenAI(api_key="k", base_url="https://api.openai.com/v1").chat.completions.create(**QUESTION)
+    assert pauses == [0.001, 0.001]
+
+
+@pytest.mark.parametrize(
+    ("stub", "headers"),
+    [
+        ({"status": 429}, {"retry-after-ms": "1"}),
+        ({"status": 429, "retry_after": 7}, {"retry-after": "7"}),
+        ({"status": 429, "retry_after_ms": 20}, {"retry-after-ms": "20"}),
+        ({"status": 429, "should_retry": False}, {"x-should-retry": "false"}),
+        ({"status": 404, "should_retry": True}, {"x-should-retry": "true", "retry-after-ms": "1"}),
+        ({"status": 404}, {}),
+    ],
+    ids=str,
+)
+def test_a_stub_that_says_when_to_try_again_is_obeyed(
+    mock: ChatMockServer, stub: dict[str, Any], headers: dict[str, str]
+) -> None:
+    mock.stub.create("set_title", invalid=True, body={"detail": "no"}, **stub)
+    answer = mock.http_client().post(TITLE, json={"first_message": "Q3"}, headers={"authorization": KEY})
+    assert {name: text for name, text in answer.headers.items() if "retry" in name} == headers
+
+
+def test_over_a_socket_a_client_waits_as_ever(own: Path) -> None:
+    with open_mock(api="none", contract=own, live=True) as mock:
+        mock.stub.create("complete", status=503, body={"error": "no"}, invalid=True)
+        answer = mock.http_client().post("/chat/completions", json=QUESTION, headers={"authorization": KEY})
+    assert answer.status_code == 503
+    assert not [name for name in answer.headers if "retry" in name]
 
 
 def test_what_a_client_is_built_on_is_read_from_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
