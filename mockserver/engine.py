@@ -153,7 +153,7 @@ class Mock:
             style,
             chosen.locale,
             strict_accept=chosen.strict_accept,
-            is_echoed=lambda name: chosen.echo and not self.redactor.is_secret(name),
+            is_echoed=lru_cache(maxsize=4_096)(lambda name: chosen.echo and not self.redactor.is_secret(name)),
         )
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)

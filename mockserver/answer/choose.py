@@ -24,7 +24,7 @@ from mockserver.answer.fixtures import Fixtures, canned_media
 from mockserver.answer.generate import NO_HINTS, assemble, generate
 from mockserver.answer.making.words import ENGLISH, check_locale
 from mockserver.answer.prefer import NONE, Preference, written
-from mockserver.answer.requested import Turns, echoed, example_of_request
+from mockserver.answer.requested import Turns, echoed, example_of_request, has_named_examples
 from mockserver.api import Api, Call, Draft, Play, RejectedError
 from mockserver.contract.media import choose, concrete
 from mockserver.contract.openapi import ANY_TEXT, EVENT_STREAM, Media, Operation, Reply
@@ -80,6 +80,8 @@ class Answers:
         self._plays = plays if source == "simulated" else {}
         self._strict_accept, self._is_echoed = strict_accept, is_echoed
         self._choices: dict[tuple[Reply, bytes | None], Representation | None] = {}
+        self._ready: dict[tuple[Operation, int, BodyFormat], Draft] = {}
+        """Documented answers that do not depend on their request."""
         self.turns = Turns()
         """How often each request came whose answer was generated."""
 
@@ -216,6 +218,7 @@ class Answers:
         except KeyError:
             if len(self._choices) >= MOST_CHOICES:
                 self._choices.clear()
+                self._ready.clear()
             found = self._choices[key] = self._find_choice(call, *key)
             return found
 
@@ -254,6 +257,9 @@ class Answers:
         chosen = self._choose(call, reply) if is_body(status) else None
         if chosen is None:
             return _bare(call.operation, status, "documented")
+        ready = self._ready.get((call.operation, status, chosen.format))
+        if ready is not None:
+            return ready
         examples = _examples(call.operation, chosen.format)
         if examples and self.source == "documented":
             return self._documented(call, status, chosen, preference)
@@ -270,9 +276,12 @@ class Answers:
 
     def _documented(self, call: Call, status: int, chosen: Representation, preference: Preference) -> Draft:
         """Return the example whose name the request's own example has, else the first."""
-        examples = _examples(call.operation, chosen.format)
+        operation, examples = call.operation, _examples(call.operation, chosen.format)
         name = example_of_request(call, examples) or next(iter(examples))
-        return self._paced(Draft(status, examples[name], chosen.type, "documented"), call, preference)
+        draft = self._paced(Draft(status, examples[name], chosen.type, "documented"), call, preference)
+        if draft.stream is None and not has_named_examples(operation):
+            self._ready[operation, status, chosen.format] = draft
+        return draft
 
     def _canned(self, call: Call, status: int, reply: Reply, chosen: Representation) -> Mapping[str, Json]:
         """Return the canned answers of a status, if they are for the chosen representation."""

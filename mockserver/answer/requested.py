@@ -11,10 +11,15 @@ from mockserver.api import Call
 from mockserver.contract.openapi import Operation
 from mockserver.contract.resolved import is_same, type_of
 from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join
 from mockserver.messages import Json, Request
 
 MOST_TURNS = 10_000
 """How many requests are counted; the one that was counted first is forgotten first."""
+
+
+MOST_REFUSED = 10
+"""How often fields that the schema does not allow to be echoed are taken back."""
 
 
 class _Part(NamedTuple):
@@ -37,6 +42,11 @@ def example_of_request(call: Call, names: Mapping[str, Json]) -> str | None:
             if known and all(is_same(part.value, value) for part, value in known):
                 return name
     return None
+
+
+def has_named_examples(operation: Operation) -> bool:
+    """Return whether the requests of an operation have examples."""
+    return bool(_named_parts(operation))
 
 
 @lru_cache(maxsize=4_096)
@@ -68,24 +78,28 @@ def echoed(value: dict[str, Json], call: Call, schema: Schema, is_echoed: Callab
 
     A field keeps its own value where the types differ, or where the schema does not allow the other.
     """
-    body = call.body if isinstance(call.body, dict) else {}
-    if value.keys().isdisjoint(body) and value.keys().isdisjoint(call.path):
+    body, path = call.body if isinstance(call.body, dict) else {}, call.path
+    shared = value.keys() & (body.keys() | path.keys() if path else body.keys())
+    if not shared:
         return value
-    said = {**body, **call.path}
-    wanted = {
-        name: said[name]
-        for name, own in value.items()
-        if name in said and is_echoed(name) and (own is None or _is_alike(own, said[name])) and said[name] != own
-    }
-    if not wanted:
-        return value
-    made = {name: wanted.get(name, own) for name, own in value.items()}
-    if not problems(schema, made):
-        return made
-    for name, each in wanted.items():
-        made = {**value, name: each}
-        value = value if problems(schema, made) else made
+    made, wanted = value.copy(), []
+    for name in shared:
+        own, other = value[name], path[name] if name in path else body[name]
+        if (type(own) is type(other) or own is None or _is_alike(own, other)) and is_echoed(name):
+            made[name] = other
+            wanted.append(name)
+    for _ in range(MOST_REFUSED if wanted else 0):
+        if schema.is_valid(made) or not (found := problems(schema, made)):
+            return made
+        refused = [name for name in wanted if any(_is_below(join("", name), each.where) for each in found)]
+        if not refused:
+            break
+        made |= {name: value[name] for name in refused}
     return value
+
+
+def _is_below(place: str, pointer: str) -> bool:
+    return pointer == place or pointer.startswith(place + "/")
 
 
 def _is_alike(one: Json, other: Json) -> bool:
