@@ -9,8 +9,9 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import regex
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry
@@ -96,8 +97,18 @@ def _judged(operation: Operation, response: Response, judge: "Judge") -> Outcome
     return Outcome(operation.id, "invalid" if wrong else "valid", wrong)
 
 
+def _pattern(_: Any, pattern: str, value: Json, __: Json) -> Iterator[ValidationError]:
+    """Judge a text by a pattern with classes of Unicode, which Python's own engine lacks."""
+    if isinstance(value, str) and not regex.search(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+NewValidator: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+"""The schemas of OpenAPI 3.1."""
+
 OldValidator: Any = extend(  # type: ignore[no-untyped-call]
-    OAS30Validator, {name: Draft202012Validator.VALIDATORS[name] for name in ("allOf", "anyOf", "oneOf")}
+    OAS30Validator,
+    {"pattern": _pattern, **{name: Draft202012Validator.VALIDATORS[name] for name in ("allOf", "anyOf", "oneOf")}},
 )
 """The schemas of OpenAPI 3.0 and 2.0; a discriminator is a hint, and judges nothing."""
 
@@ -108,7 +119,7 @@ class Judge:
     def __init__(self, raw: Json) -> None:
         self._raw = raw
         is_new = str(raw.get("openapi", "")).startswith(("3.1", "3.2"))
-        self._validator: Any = Draft202012Validator if is_new else OldValidator
+        self._validator: Any = NewValidator if is_new else OldValidator
         self._registry: Any = Registry().with_resource("urn:document", DRAFT202012.create_resource(raw))
 
     def wrong(self, operation: Operation, status: int, media_type: str, value: Json) -> str:
