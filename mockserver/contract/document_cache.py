@@ -1,4 +1,4 @@
-"""Keeps the data of large YAML documents in the user's cache folder, so that each is parsed once."""
+"""Keeps the data of large documents in the user's cache folder, so that each is parsed and converted once."""
 
 import hashlib
 import os
@@ -27,20 +27,37 @@ LARGEST = 32 * 2**20
 
 
 def cached(content: bytes, make: Callable[[], Json]) -> Json:
-    """Return the data of a document's content: what is kept of it, else what `make` returns, which is then kept.
-
-    Only data is kept, as JSON, under a name made of the content and our version. What is broken, or belongs to
-    another user, is not read; where nothing can be kept, nothing is.
-    """
-    folder = _folder() if len(content) >= SMALLEST else None
-    if folder is None:
-        return make()
-    path = folder / f"{hashlib.sha256(__version__.encode() + b' ' + content).hexdigest()}.json"
-    found = _load(path)
+    """Return the data of a document's content: what is kept of it, else what `make` returns, which is then kept."""
+    found = find(content)
     if found is None:
         found = make()
-        _save(path, found)
+        keep(content, found)
     return found
+
+
+def find(content: bytes, kind: str = "") -> Json | None:
+    """Return what is kept of a document's content; None for nothing.
+
+    What is broken, or belongs to another user, is not read. `kind` tells the data that is made of one content apart.
+    """
+    path = _entry(content, kind)
+    return None if path is None else _load(path)
+
+
+def keep(content: bytes, data: Json, kind: str = "") -> None:
+    """Keep the data of a document's content; where nothing can be kept, nothing is.
+
+    Only data is kept, as JSON, under a name made of the content and our version.
+    """
+    path = _entry(content, kind)
+    if path is not None:
+        _save(path, data)
+
+
+def _entry(content: bytes, kind: str) -> Path | None:
+    folder = _folder() if len(content) >= SMALLEST else None
+    name = hashlib.sha256(f"{__version__} {kind} ".encode() + content).hexdigest()
+    return None if folder is None else folder / f"{name}.json"
 
 
 def _folder() -> Path | None:

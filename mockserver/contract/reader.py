@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from msgspec import structs
 
 from mockserver.contract import media as media_types
 from mockserver.contract.document import METHODS, Conversion, is_remote
+from mockserver.contract.document_cache import find, keep
 from mockserver.contract.openapi import (
     ANY_TEXT,
     ANYTHING,
@@ -27,7 +29,7 @@ from mockserver.contract.openapi import (
     methods_of,
 )
 from mockserver.contract.schema import Schema, check_schema
-from mockserver.contract.source import read_source
+from mockserver.contract.source import parse_source, read_content, read_source
 from mockserver.contract.swagger import converted
 from mockserver.contract.tree import Document, Problem, join, lookup, origin, resolve
 from mockserver.errors import ContractError
@@ -54,7 +56,13 @@ def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool
 
 
 def read_document(path: Path) -> Document:
-    """Read a user's document, with the files that it refers to, in the form of OpenAPI 3.1."""
+    """Read a user's document, with the files that it refers to, in the form of OpenAPI 3.1: once, if it is large."""
+    content = read_content(path)
+    kind = f"document {path.name}"
+    kept = find(content, kind)
+    if kept is not None and all(_digest(path.parent / name) == known for name, known in kept["files"].items()):
+        return _restored(kept)
+    files: dict[str, str] = {}
 
     def load(name: str) -> Json:
         if is_remote(name):
@@ -63,9 +71,30 @@ def read_document(path: Path) -> Document:
                 return known
             what = f"{name} is not read"
             raise ContractError(what, why="it is on another machine", fix="add --allow-remote-refs, or keep a copy")
-        return read_source(path.parent / name).data
+        found = read_content(path.parent / name)
+        files[name] = sha256(found).hexdigest()
+        return parse_source(found, str(path.parent / name)).data
 
-    return convert(read_source(path).data, path.name, load, str(path))
+    document = convert(parse_source(content, str(path)).data, path.name, load, str(path))
+    problems = [structs.astuple(each) for each in document.problems]
+    keep(content, {"document": document, "origins": document.origins, "problems": problems, "files": files}, kind)
+    return document
+
+
+def _restored(kept: Json) -> Document:
+    """Return a document as it was kept."""
+    document = Document(kept["document"], kept["origins"])
+    document.problems = [Problem(*each) for each in kept["problems"]]
+    document.tolerant = True
+    return document
+
+
+def _digest(path: Path) -> str:
+    """Return the digest of a file's content, "" if it cannot be read."""
+    try:
+        return sha256(read_content(path)).hexdigest()
+    except ContractError:
+        return ""
 
 
 def dialect(address: str) -> Json | None:
@@ -143,9 +172,12 @@ class Reader:
                 check_schema(document, join("/components/schemas", key), self._checked)
         operations = tuple(self.operations(paths))
         left_out: dict[str, str] = {}
+        replies = _SharedReplies(self, _names(components.get("responses")))
         if bundled or partly:
             for each in operations:
                 self._read_now(each, left_out)
+        if bundled:
+            list(replies.values())
         info = document.get("info") if isinstance(document.get("info"), dict) else {}
         hooks = document.get("webhooks")
         return Contract(
@@ -153,7 +185,7 @@ class Reader:
             title=str(info.get("title", self.name)),
             document=document,
             operations=tuple(each for each in operations if each.id not in left_out),
-            replies=MappingProxyType(dict(self._shared(components.get("responses")))),
+            replies=replies,
             file=self.file,
             bundled=bundled,
             left_out=MappingProxyType(left_out),
@@ -168,14 +200,6 @@ class Reader:
             if self.strict:
                 raise
             left_out[operation.id] = error.what
-
-    def _shared(self, replies: Json) -> Iterator[tuple[str, Reply]]:
-        for name in replies if isinstance(replies, dict) else ():
-            try:
-                yield name, self.reply(name, join("/components/responses", name))
-            except Exception:  # an error that nobody need get
-                if self.strict:
-                    raise
 
     def read(self, part: Callable[[Operation], T], operation: Operation) -> T:
         """Read a part of an operation; a ContractError names its place."""
@@ -493,6 +517,32 @@ class Reader:
         listed: list[Json] = next((each["servers"] for each in owners if isinstance(each.get("servers"), list)), [])
         found = [_path_of(each) for each in listed if isinstance(each, dict)]
         return tuple(dict.fromkeys(self.prefix + path for path in found if path))
+
+
+class _SharedReplies(Mapping[str, Reply]):
+    """The replies under components/responses, each read when it is first asked for."""
+
+    def __init__(self, reader: Reader, names: list[str]) -> None:
+        self._reader, self._names = reader, dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Reply:
+        """Return a reply; a KeyError for one that cannot be read, since no operation asks for it by its name."""
+        if name not in self._names:
+            raise KeyError(name)
+        try:
+            return self._reader.reply(name, join("/components/responses", name))
+        except Exception as error:
+            if self._reader.strict:
+                raise
+            raise KeyError(name) from error
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._names)
 
 
 def _names(node: Json) -> list[str]:

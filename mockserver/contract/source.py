@@ -85,12 +85,16 @@ def read_source(
 
     It is read by its content, as JSON or as YAML 1.2, whatever its name; `what` says what it is for.
     """
+    return parse_source(read_content(path, what, error), str(path), what, error, only_json=only_json)
+
+
+def read_content(path: Path, what: str = "the contract", error: type[MockserverError] = ContractError) -> bytes:
+    """Read the bytes of a file; an error of the class given says what cannot be read."""
     try:
-        content = read_bytes(path)
+        return read_bytes(path)
     except FileError as why:
         fix = "name a readable file, in UTF-8"
         raise error(f"{what} cannot be read", where=str(path), why=str(why), fix=fix) from why
-    return parse_source(content, str(path), what, error, only_json=only_json)
 
 
 def parse_source(

@@ -1,13 +1,17 @@
 """A large YAML document is parsed once, and what is kept of it is private, bounded, and never believed when broken."""
 
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mockserver.contract import document_cache
+from mockserver.contract import document_cache, reader
+from mockserver.contract.schema import Schema
 from mockserver.contract.source import parse_source
+from mockserver.contract.tree import Document
 from mockserver.contract.yaml_reader import read_yaml
 from mockserver.errors import ContractError
 from mockserver.messages import Json
@@ -157,3 +161,71 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     monkeypatch.setattr("sys.platform", platform)
     read()
     assert len(list((tmp_path / place / "documents").iterdir())) == 1
+
+
+# -- converted documents
+
+
+def write(folder: Path, *, note: str = "n" * document_cache.SMALLEST, limit: int = 3) -> Path:
+    """Write a large document that refers to another file, and has problems."""
+    schema = {"properties": {"own": {"$ref": "other.json#/S"}, "odd": {"colour": "red", "type": "string"}}}
+    document = {
+        "openapi": "3.0.3",
+        "info": {"description": note},
+        "paths": {},
+        "components": {"schemas": {"A": schema}},
+    }
+    (folder / "api.json").write_text(json.dumps(document))
+    (folder / "other.json").write_text(json.dumps({"S": {"type": "string", "maxLength": limit, "nullable": True}}))
+    return folder / "api.json"
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the name of each document that is converted."""
+    names = list[str]()
+    convert = reader.convert
+
+    def noted(data: Json, file: str, *more: Any) -> Document:
+        names.append(file)
+        return convert(data, file, *more)
+
+    monkeypatch.setattr(reader, "convert", noted)
+    return names
+
+
+def test_a_large_document_is_converted_once(tmp_path: Path, conversions: list[str]) -> None:
+    """What is kept judges, and tells its problems and places, as what was converted."""
+    path = write(tmp_path)
+    first, second = reader.read_document(path), reader.read_document(path)
+    assert len(conversions) == 1
+    assert first == second
+    assert first.problems == second.problems != []
+    for document in (first, second):
+        schema = Schema(document, "/components/schemas/A", "api")
+        assert schema.is_valid({"own": None})
+        [finding] = schema.explain({"own": "four"})
+        assert finding.contract == "other.json#/S/maxLength"
+
+
+def test_a_document_is_converted_again_when_one_of_its_files_changes(tmp_path: Path, conversions: list[str]) -> None:
+    """Its own, another that it refers to, or one that is gone; another name is another document."""
+    path = write(tmp_path)
+    reader.read_document(path)
+    write(tmp_path, limit=9)
+    assert Schema(reader.read_document(path), "/components/schemas/A", "api").is_valid({"own": "four"})
+    write(tmp_path, note="m" * document_cache.SMALLEST, limit=9)
+    reader.read_document(path)
+    assert len(conversions) == 3
+    (tmp_path / "other.json").unlink()
+    assert any("other.json" in each.what for each in reader.read_document(path).problems)
+    assert len(conversions) == 4
+
+
+def test_a_small_document_is_not_converted_for_later(tmp_path: Path, conversions: list[str], cache: Path) -> None:
+    """It is converted in no time."""
+    path = write(tmp_path, note="")
+    reader.read_document(path)
+    reader.read_document(path)
+    assert len(conversions) == 2
+    assert not cache.exists()
