@@ -214,7 +214,7 @@ def test_a_seed_makes_another_answer_and_the_same_again() -> None:
         ({}, "1"),
         ({"schema": {"type": "integer"}}, "1"),
         ({"schema": {"type": "string"}}, "1"),
-        ({"schema": {"type": "string", "format": "date-time"}}, None),
+        ({"schema": {"type": "string", "pattern": "GMT$"}}, None),
         ({"schema": {"type": "integer", "minimum": 30, "maximum": 30}, "required": True}, "30"),
     ],
     ids=str,
