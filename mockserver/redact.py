@@ -26,7 +26,15 @@ HARMLESS = frozenset(
 """Last words of names that tell something about a secret, but not the secret."""
 
 ANYWHERE = 8
-"""A secret of at least this many characters is hidden everywhere; a shorter one only as a word, in quotations."""
+"""A secret of at least this many characters is hidden everywhere; a shorter one only where it is quoted as a value."""
+
+_PLACES = (
+    r"(?P<quoted>(?P<mark>['\"`]))(?:SECRET)(?=\\*(?P=mark))",
+    r"(?P<item>[\[{:,] ?|(?i:bearer|basic) )(?:SECRET)(?=['\"\]},&;\n]|$)",
+    r"(?P<parameter>=)(?:SECRET)(?=['\"`&;,\s]|$)",
+    r"^(?:SECRET)(?= (?:is|does|has|was) )",
+)
+"""Where a short secret is quoted: in quotation marks, in JSON or a header, in a query or a cookie, before a verb."""
 
 LONGEST_SEARCHED = 262_144
 """The longest body, in bytes, that is searched for secrets which its answer quotes."""
@@ -207,9 +215,19 @@ def hider(secrets: Iterable[str]) -> Hide | None:
         return lambda _: HIDDEN
     longest_first = sorted(found, key=lambda text: (-len(text), text))
     long = [re.escape(text) for text in longest_first if len(text) >= ANYWHERE]
-    short = [rf"(?<![\w-]){re.escape(text)}(?![\w-])" for text in longest_first if len(text) < ANYWHERE]
-    pattern = re.compile("|".join([*long, *short]))
-    return lambda text: pattern.sub(HIDDEN, text)
+    short = "|".join(re.escape(text) for text in longest_first if len(text) < ANYWHERE)
+    places = [place.replace("SECRET", short) for place in _PLACES] if short else []
+    pattern = re.compile("|".join([*long, *places]))
+
+    def hide(text: str) -> str:
+        return HIDDEN if text in found else pattern.sub(_hidden, text)
+
+    return hide
+
+
+def _hidden(match: re.Match[str]) -> str:
+    """Return what stands for a secret, after what opens the quotation of a short one."""
+    return next((each for name, each in match.groupdict().items() if name != "mark" and each), "") + HIDDEN
 
 
 def hidden_in(value: Any, hide: Hide) -> Any:

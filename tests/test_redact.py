@@ -95,10 +95,29 @@ def test_a_quoted_secret_is_hidden_in_every_notation(secret: str) -> None:
     assert hidden_in({"a": [secret, 1]}, hide) == {"a": [HIDDEN, 1]}
 
 
-def test_a_short_secret_is_hidden_only_as_a_word() -> None:
-    hide = hider(["SEC"])
+@pytest.mark.parametrize(
+    ("secret", "text", "hidden"),
+    [
+        ("SEC", "'SEC' does not match '^sk-'; SECOND stays", "'[redacted]' does not match '^sk-'; SECOND stays"),
+        ("a", "Input should be a valid list", "Input should be a valid list"),
+        ("a", "Input should be a valid list: a or b, not 'ab'", "Input should be a valid list: a or b, not 'ab'"),
+        ("a", '"a" is not of type "array"', '"[redacted]" is not of type "array"'),
+        ("a", "a", "[redacted]"),
+        ("5", "5 is less than the minimum of 5", "[redacted] is less than the minimum of 5"),
+        ("5", '{"x":[5, 15,"5"],"y":5}', '{"x":[[redacted], 15,"[redacted]"],"y":[redacted]}'),
+        (
+            "k",
+            "curl -H 'Authorization: Bearer k' -H 'x-key: k'",
+            "curl -H 'Authorization: Bearer [redacted]' -H 'x-key: [redacted]'",
+        ),
+        ("k", "http://a/k?key=k&b=kk is wrong", "http://a/k?key=[redacted]&b=kk is wrong"),
+        ("a", '{"msg":"\\"a\\" is a key"}', '{"msg":"\\"[redacted]\\" is a key"}'),
+    ],
+)
+def test_a_short_secret_is_hidden_only_where_it_is_quoted_as_a_value(secret: str, text: str, hidden: str) -> None:
+    hide = hider([secret])
     assert hide is not None
-    assert hide("'SEC' does not match '^sk-'; SECOND stays") == "'[redacted]' does not match '^sk-'; SECOND stays"
+    assert hide(text) == hidden
 
 
 @pytest.mark.parametrize("text", ['"', '"\\"', '"a":[', '"password":', '"password":[', " ", "\\"])

@@ -1,6 +1,7 @@
 """The wishes of a request are read, met, or refused with what can be had."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -214,14 +215,14 @@ def test_a_seed_makes_another_answer_and_the_same_again() -> None:
         ({}, "1"),
         ({"schema": {"type": "integer"}}, "1"),
         ({"schema": {"type": "string"}}, "1"),
-        ({"schema": {"type": "string", "pattern": "GMT$"}}, None),
+        ({"schema": {"type": "string", "pattern": "GMT$"}}, ".*GMT"),
         ({"schema": {"type": "integer", "minimum": 30, "maximum": 30}, "required": True}, "30"),
     ],
     ids=str,
 )
 @pytest.mark.parametrize("status", ["429", "503"])
 def test_a_wish_to_be_turned_away_comes_with_a_time_to_try_again_where_the_contract_allows_it(
-    tmp_path: Path, declared: Any, sent: str | None, status: str
+    tmp_path: Path, declared: Any, sent: str, status: str
 ) -> None:
     reply: Json = (
         {"description": "busy"} if declared is None else {"description": "", "headers": {"Retry-After": declared}}
@@ -231,7 +232,8 @@ def test_a_wish_to_be_turned_away_comes_with_a_time_to_try_again_where_the_contr
     info, paths = {"title": "t", "version": "1"}, {"/notes": {"get": {"operationId": "notes", "responses": responses}}}
     own.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": paths}), "utf-8")
     mock = Mock(Settings(api="none", contract=str(own), seed=0))
-    assert header(ask(mock.handle, "GET", "/notes", prefer=f"code={status}"), "retry-after") == sent
+    wait = header(ask(mock.handle, "GET", "/notes", prefer=f"code={status}"), "retry-after")
+    assert re.fullmatch(sent, wait or "")
     assert header(ask(mock.handle, "GET", "/notes", prefer="code=404"), "retry-after") is None
 
 
