@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import structs
 
 from mockserver import api as packs
+from mockserver.answer.callbacks import callbacks_of
 from mockserver.answer.choose import Answers
 from mockserver.answer.errors import bad_scope, server_error, store_failed, too_much, unmatched
 from mockserver.answer.fixtures import Fixtures
@@ -31,6 +32,7 @@ from mockserver.messages import DEFAULT_SCOPE, HEADER, NO_HEADERS, PREFIX, Json,
 from mockserver.redact import Redactor
 from mockserver.request.encoding import ENCODING, decompressed
 from mockserver.request.validate import RequestValidator
+from mockserver.server.callback import CallbackSender
 from mockserver.settings import Settings, words_of
 from mockserver.sse import PLAIN
 from mockserver.store.base import Asked, Given, Part, Record, Store
@@ -114,6 +116,8 @@ class Mock:
         self._keep, self._longest = self._recorder.keeping(), settings.journal_body
         self._usual = OVERHEAD + self._longest
         """The bytes of an exchange that needs no shortening, unless it streams or has findings."""
+        self._callbacks = settings.callbacks
+        self._sender = CallbackSender(words_of(settings.callback_hosts))
         self.served = self._read()
 
     # -- what is served
@@ -254,7 +258,17 @@ class Mock:
                 draft, taken = served.endpoints[operation].answer(request, match.path)
         except StoreError as error:
             draft = store_failed(error)
-        return self._finish(served, request, match, draft, taken, at)
+        response = self._finish(served, request, match, draft, taken, at)
+        if self._callbacks or (taken is not None and taken.step.callbacks):
+            return self._calling(request, match, response)
+        return response
+
+    def _calling(self, request: Request, match: Match, response: Response) -> Response:
+        """Return an answer after which the callbacks of its operation are sent."""
+        if match.operation is None or not 200 <= response.status < 300 or response.source == "mock":
+            return response
+        calls = callbacks_of(match.operation, request, match.path, response)
+        return self._sender.after(response, calls) if calls else response
 
     def _finish(
         self, served: Served, request: Request, match: Match, draft: Draft, taken: Taken | None, at: int

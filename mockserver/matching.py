@@ -18,7 +18,7 @@ PARTS = ("path", "query", "headers", "body")
 
 RESPONSE_KEYS = (
     "status example dynamic seed body partial headers retry_after retry_after_ms should_retry delay faults times "
-    "invalid extra answer".split()
+    "invalid extra answer callbacks".split()
 )
 """The keys of a stubbed response."""
 

@@ -59,6 +59,8 @@ class Settings:
     answers: Source = option("simulated", "Where answers come from first.", choices=SOURCES)
     dynamic: bool = option(False, "Whether answers are generated, as with --answers generated.")
     echo: bool = option(True, "Whether made answers repeat what the request says in fields of the same names.")
+    callbacks: bool = option(False, "Whether the callbacks of operations are sent, to this machine.")
+    callback_hosts: str | None = option(None, "More hosts to which callbacks are sent; commas between them.")
     strict_accept: bool = option(False, "Whether a request that accepts no declared content type gets a 406.")
     fixtures: Path | None = option(None, "Folder of your own canned answers.")
     seed: int | None = option(None, "Seed of everything that is generated; without it, one is drawn and printed.")

@@ -28,6 +28,8 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "answers": ("generated", "generated", '"generated"'),
     "dynamic": ("true", True, "true"),
     "echo": ("false", False, "false"),
+    "callbacks": ("true", True, "true"),
+    "callback_hosts": ("hooks.test", "hooks.test", '"hooks.test"'),
     "strict_accept": ("true", True, "true"),
     "fixtures": ("my/answers", Path("my/answers"), '"my/answers"'),
     "seed": ("-5", -5, "-5"),

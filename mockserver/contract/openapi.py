@@ -157,6 +157,10 @@ class PartReader(Protocol):
         """Return the paths of the servers below which an operation stands."""
         ...
 
+    def callbacks(self, operation: "Operation") -> tuple[tuple[str, "Operation"], ...]:
+        """Read the callbacks of an operation."""
+        ...
+
 
 class Operation:
     """One operation of one contract; `contract` is the contract's name, `pointer` the place in its document.
@@ -222,6 +226,11 @@ class Operation:
     def bases(self) -> tuple[str, ...]:
         """The paths of the servers below which it stands, without a slash at the end."""
         return self._reader.bases(self)
+
+    @cached_property
+    def callbacks(self) -> tuple[tuple[str, "Operation"], ...]:
+        """The requests that it sends after its answer: each with its address, as a runtime expression."""
+        return self._reader.read(self._reader.callbacks, self)
 
     @property
     def bundled(self) -> bool:

@@ -510,6 +510,18 @@ class Reader:
             self.problem(place, f"the security scheme {name!r} is not defined", "it is not checked", fix)
             return None
 
+    def callbacks(self, operation: Operation) -> tuple[tuple[str, Operation], ...]:
+        """Read the callbacks of an operation: for each address the requests that are sent there."""
+        found = []
+        for name in _names(operation.node.get("callbacks")):
+            pointer, item = resolve(self.document, join(operation.pointer, "callbacks", name))
+            for address in _names(item):
+                place, below = resolve(self.document, join(pointer, address))
+                for method, keys in methods_of(below) if isinstance(below, dict) else ():
+                    made = Operation(self, f"{operation.id} {name}", method, "", join(place, *keys), place)
+                    found.append((address, made))
+        return tuple(found)
+
     def bases(self, operation: Operation) -> tuple[str, ...]:
         """Return the paths of the servers below which an operation stands."""
         item = lookup(self.document, operation.item)

@@ -55,6 +55,8 @@ class StubbedResponse(NamedTuple):
     """The function that makes the answer."""
     problem: str = ""
     """Why its function gave no answer."""
+    callbacks: bool = False
+    """Whether the callbacks of the operation are sent after it."""
     is_usual: bool = False
     """Whether the answer is the usual one, apart from faults and header fields."""
 
@@ -92,6 +94,7 @@ def read_response(given: Any) -> StubbedResponse:
         faults=read,
         times=_times(given.get("times", 1)),
         invalid=is_invalid,
+        callbacks=bool(_truth(given, "callbacks")),
         spec=given,
         faults_json=tuple(each.as_json() for each in read),
         needs_schema=any(KINDS[each.kind].body == "json" for each in read),

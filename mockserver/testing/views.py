@@ -96,8 +96,9 @@ class Stubs:
         """Stub an operation, named by its operationId; "*" is any operation.
 
         The keys of a response are status, example, dynamic, seed, body, partial, headers, retry_after,
-        retry_after_ms, should_retry, delay, faults, times (1, or "always"), invalid, extra (fields that the contract
-        does not know) and answer: a function of the decoded `Call`, which returns a body or `StubAnswer(status=429)`.
+        retry_after_ms, should_retry, delay, faults, times (1, or "always"), invalid, callbacks, extra (fields that
+        the contract does not know) and answer: a function of the decoded `Call`, which returns a body or
+        `StubAnswer(status=429)`.
         `probability` applies to all responses of one call. Any other name is an expected part of the request;
         `when={"headers": {...}}` names the parts explicitly. A StubError says what the contract does not allow.
         """
