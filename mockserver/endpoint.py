@@ -1,8 +1,10 @@
 """One operation, compiled at start: its keys, how its requests are decoded, and what answers them."""
 
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from gc import isenabled
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from msgspec import structs
 
@@ -13,8 +15,12 @@ from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
 from mockserver.errors import ContractError
 from mockserver.messages import Json, Request, known, same_key
+from mockserver.request.decode import StrictValidator
+from mockserver.request.security import KeyGuard, guard_of
 from mockserver.request.validate import LARGE, Rejection, RequestValidator, scan, without_collecting
 from mockserver.stub.rules import StubRules, Taken, misconfigured
+
+log = logging.getLogger("mockserver")
 
 _NO_QUERY: Mapping[str, Json] = {}
 
@@ -24,6 +30,9 @@ class Keys(NamedTuple):
 
     required: bool
     right: bytes | None = None
+
+
+AnyValidator: TypeAlias = RequestValidator | StrictValidator
 
 
 class Unserved:
@@ -41,11 +50,19 @@ class Endpoint:
     """Answers the calls of one operation."""
 
     def __init__(
-        self, operation: Operation, validator: RequestValidator, answers: Answers, stubs: StubRules, keys: Keys
+        self,
+        operation: Operation,
+        validator: AnyValidator,
+        answers: Answers,
+        stubs: StubRules,
+        keys: Keys,
+        *,
+        tolerant: bool = False,
     ) -> None:
-        self.operation, self.validator = operation, validator
+        self.operation, self.validator, self._tolerant = operation, validator, tolerant
         self._answers, self._stubs, self._right_key = answers, stubs, keys.right
-        self._secured = operation.secured and keys.required
+        self._guard: KeyGuard | None = guard_of(operation, keys.right) if keys.required else None
+        self._secured = self._guard is not None and self._guard.is_bearer
         self._play: Play | None = answers.player(operation)
         self._stubbed = stubs.store.stubbed
         self._is_plain = validator.plain
@@ -63,6 +80,8 @@ class Endpoint:
                 return unauthorized(
                     "Invalid authentication token" if key else "Not authenticated", self.operation
                 ), None
+        elif self._guard is not None and (refused := self._guard.refused(request)) is not None:
+            return refused, None
         call = self._decoded(request, path)
         if call is None:
             if len(request.body) > LARGE and isenabled():
@@ -70,7 +89,7 @@ class Endpoint:
                     return self.answer(request, path)
             judged = self.validator.validate(request, path)
             if isinstance(judged, Rejection):
-                return Draft(judged.status, judged.value, findings=judged.findings), None
+                return self._rejected(judged, request, path), None
             call = judged
         taken = None
         if b"prefer" in request.headers:
@@ -83,6 +102,23 @@ class Endpoint:
             taken = self._stubs.take(call)
         draft = self._answer(call, preference, taken)
         return (structs.replace(draft, findings=(*draft.findings, *call.findings)) if call.findings else draft), taken
+
+    def _rejected(self, judged: Rejection, request: Request, path: Mapping[str, str]) -> Draft:
+        """Refuse an invalid request, or answer it by the contract and report what is wrong with it."""
+        if not self._tolerant:
+            return Draft(judged.status, judged.value, headers=judged.headers, findings=judged.findings)
+        for each in judged.findings:
+            log.warning("%s %s: %s: %s", request.method, request.path, each.where or "the request", each.message)
+        call = judged.call or Call(request, self.operation, path, _NO_QUERY)
+        preference, _ = read_preference(request.headers)
+        try:
+            draft = self._answers.unplayed(call) if preference is NONE else self._answers.preferred(call, preference)
+        except (Unmet, RejectedError):
+            draft = self._answers.unplayed(call)
+        except ContractError as error:
+            return not_served(error, self.operation)
+        found = (replace(each, level="warning") for each in judged.findings)
+        return structs.replace(draft, findings=(*draft.findings, *found))
 
     def _decoded(self, request: Request, path: Mapping[str, str]) -> Call | None:
         """Return the call of a plainly valid request; None if the request needs full validation."""
@@ -105,8 +141,7 @@ class Endpoint:
 
     def _compile(self, body: Json) -> bool:
         """Compile the body's schema with the first body, and return whether it is valid."""
-        declared = self.operation.body
-        self._allows = (lambda _: False) if declared is None else declared.schema.compiled()
+        self._allows = self.validator.schema.compiled()
         return self._allows(body)
 
     def _answer(self, call: Call, preference: Preference, taken: Taken | None) -> Draft:

@@ -19,7 +19,8 @@ from mockserver.answer.choose import Answers
 from mockserver.answer.errors import bad_scope, server_error, store_failed, too_much, unmatched
 from mockserver.answer.fixtures import Fixtures
 from mockserver.answer.prefer import Preference
-from mockserver.answer.render import Renderer
+from mockserver.answer.refusal import Refusals
+from mockserver.answer.render import OwnRenderer, Renderer
 from mockserver.api import Call, Draft, PlayContext
 from mockserver.clock import now_of
 from mockserver.contract.openapi import Contract, Operation
@@ -30,11 +31,11 @@ from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import OVERHEAD, SHORT, Recorder
 from mockserver.messages import DEFAULT_SCOPE, HEADER, NO_HEADERS, PREFIX, Json, Request, Response, known, placed
 from mockserver.redact import Redactor
+from mockserver.request.dialect import validator_of
 from mockserver.request.encoding import ENCODING, decompressed
-from mockserver.request.validate import RequestValidator
 from mockserver.server.callback import CallbackSender
 from mockserver.settings import Settings, words_of
-from mockserver.sse import PLAIN
+from mockserver.sse import PLAIN, StreamStyle
 from mockserver.store.base import Asked, Given, Part, Record, Store
 from mockserver.store.open import limits_of, open_store
 from mockserver.stub.rules import StubRules, Taken, finished, read_stubs
@@ -63,19 +64,21 @@ MOST_LOGGED = 20
 class Endpoints(dict[Operation, "Endpoint | Unserved"]):
     """The endpoints by operation; each is compiled when it is first called."""
 
-    def __init__(self, answers: Answers, stubs: StubRules, keys: Keys, *, strict: bool) -> None:
+    def __init__(self, answers: Answers, stubs: StubRules, settings: Settings) -> None:
         super().__init__()
-        self._answers, self._stubs, self._keys, self._strict = answers, stubs, keys, strict
+        self._answers, self._stubs, self._settings = answers, stubs, settings
+        self._keys = Keys(settings.auth, settings.api_key.encode() if settings.api_key else None)
 
     def __missing__(self, operation: Operation) -> "Endpoint | Unserved":
         made: Endpoint | Unserved
         known = len(operation.problems)
         try:
             operation.read()
-            validator = _validator(operation, strict=self._strict)
+            validator = _validator(operation, self._settings.refusals, strict=self._settings.strict)
             if not operation.bundled:
                 validator.compile()
-            made = Endpoint(operation, validator, self._answers, self._stubs, self._keys)
+            tolerant = self._settings.invalid == "warn"
+            made = Endpoint(operation, validator, self._answers, self._stubs, self._keys, tolerant=tolerant)
         except ContractError as error:
             log.warning("%s is answered with 501: %s", operation.id, " ".join(map(str.strip, str(error).split("\n"))))
             made = Unserved(operation, error)
@@ -86,7 +89,7 @@ class Endpoints(dict[Operation, "Endpoint | Unserved"]):
         return made
 
 
-_validator = lru_cache(maxsize=256)(RequestValidator)
+_validator = lru_cache(maxsize=256)(validator_of)
 _router = lru_cache(maxsize=16)(Router)
 """Cache what depends only on the contracts, so that many mocks in a process share it."""
 
@@ -131,6 +134,9 @@ class Mock:
     def _read(self) -> Served:
         chosen, api = self.settings, self.api
         contracts = packs.read_contracts(chosen.contract, api)
+        for each in contracts:
+            if not each.bundled:
+                each.document.formats = chosen.formats == "assert"
         if chosen.strict_contract:
             from mockserver.inspection import require
 
@@ -161,16 +167,21 @@ class Mock:
         )
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)
-        keys = Keys(chosen.auth, chosen.api_key.encode() if chosen.api_key else None)
         return Served(
             contracts,
             contracts[0].name,
             _router(contracts, None if api is None else api.client.version),
             answers,
-            Endpoints(answers, stubs, keys, strict=chosen.strict),
-            Renderer(contracts[0], style, self.redactor),
+            Endpoints(answers, stubs, chosen),
+            self._renderer(contracts, style),
             stubs,
         )
+
+    def _renderer(self, contracts: tuple[Contract, ...], style: StreamStyle) -> Renderer:
+        """Return what renders answers; a user's document has its own form of errors."""
+        if contracts[0].bundled and self.settings.refusals in ("auto", "fastapi"):
+            return Renderer(contracts[0], style, self.redactor)
+        return OwnRenderer(contracts[0], Refusals(self.settings.refusals, contracts), style, self.redactor)
 
     def _redactor(self) -> Redactor:
         """Return what hides secrets, by the names of the pack and of the settings."""

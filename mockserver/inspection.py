@@ -13,7 +13,7 @@ from mockserver.contract.source import SourceFile, read_source
 from mockserver.contract.tree import Problem, join, lookup, origin, pointed
 from mockserver.errors import ContractError, MockserverError
 from mockserver.messages import Json
-from mockserver.request.validate import RequestValidator
+from mockserver.request.dialect import validator_of
 
 Side = Literal["answer", "request"]
 
@@ -62,7 +62,7 @@ class _Inspection:
         for operation in self.contract.operations:
             try:
                 operation.read()
-                RequestValidator(operation).compile()
+                validator_of(operation, "auto", strict=False).compile()
             except ContractError as error:
                 self._tell(error, "error")
             else:

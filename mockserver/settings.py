@@ -15,6 +15,11 @@ Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 
+RefusalForm: TypeAlias = Literal["auto", "fastapi", "document", "problem"]
+"""How requests are judged and refused: as FastAPI does, or by JSON Schema in the document's form or RFC 9457's."""
+
+FORMS: tuple[RefusalForm, ...] = get_args(RefusalForm)
+
 MOST_EXCHANGES = 1_000
 """How many exchanges of a scope are recorded by default; the oldest are dropped first."""
 
@@ -74,6 +79,15 @@ class Settings:
     max_store_bytes: int = option(MOST_STORE_BYTES, "Most bytes of all records.", range=(1, None))
     strict: bool = option(False, "Whether to reject what only the service's framework accepts, not the contract.")
     strict_contract: bool = option(False, "Whether a contract that is not served as it is written stops the start.")
+    refusals: RefusalForm = option(
+        "auto", "The form of refusals: FastAPI's where the document is FastAPI's, else its own.", choices=FORMS
+    )
+    invalid: Literal["refuse", "warn"] = option(
+        "refuse", "Whether an invalid request is refused, or answered all the same.", choices=("refuse", "warn")
+    )
+    formats: Literal["assert", "annotate"] = option(
+        "assert", "Whether a value must have the format of its schema.", choices=("assert", "annotate")
+    )
     keep_alive: float = option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
     stubs: Path | None = option(None, "A file of stubs (YAML or JSON), which every scope begins with.")
     max_stub_bytes: int = option(MOST_STUB_BYTES, "Most bytes of the stubs of all scopes.", range=(1, None))

@@ -1,16 +1,15 @@
 """Draft -> Response: an answer that its contract does not allow is never sent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
 
 import orjson
 from msgspec import structs
 
 from mockserver.answer.body import BodyFormat, format_of, is_body, representation, write_json
 from mockserver.answer.errors import not_served
-from mockserver.answer.generate import generate
 from mockserver.answer.headers import declared_fields
+from mockserver.answer.refusal import Refusals, shared_reply
 from mockserver.api import Draft
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
 from mockserver.contract.router import Match
@@ -18,22 +17,6 @@ from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json, Request, Response, header_value
 from mockserver.redact import DEFAULT, Redactor
 from mockserver.sse import PLAIN, StreamStyle
-
-SHARED: Mapping[int, str] = {
-    204: "Options",
-    400: "BadRequest",
-    307: "TemporaryRedirect",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    408: "RequestTimeout",
-    413: "ContentTooLarge",
-    414: "UriTooLong",
-    431: "RequestHeaderFieldsTooLarge",
-    500: "InternalServerError",
-    501: "NotImplemented",
-    503: "ServiceUnavailable",
-}
-"""The shared replies that declare the answers of no operation."""
 
 MOST_SPECS = 10_000
 """How many kinds of answers are kept ready; a client may ask for any content type where a contract allows all."""
@@ -82,6 +65,8 @@ class Renderer:
 
     def __init__(self, newest: Contract, style: StreamStyle = PLAIN, redactor: Redactor = DEFAULT) -> None:
         self._newest, self._style, self._redactor = newest, style, redactor
+        self._is_own = False
+        """Whether the mock's own errors have a form of their own, and need not be declared."""
         self._specs: dict[tuple[Operation | None, int, str | None, str], ResponseSpec] = {}
 
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
@@ -136,15 +121,16 @@ class Renderer:
         except ContractError as error:
             if operation is None:
                 raise
-            draft = not_served(error, operation)
-            headers = ((b"content-type", b"application/json"), (b"x-mock-contract", header_value(operation.contract)))
+            draft = self._fitted(operation, not_served(error, operation))
+            media = (draft.media or "application/json").encode()
+            headers = ((b"content-type", media), (b"x-mock-contract", header_value(operation.contract)))
             return draft, ResponseSpec(operation.contract, headers, write=_as_json, is_valid=_need_not_be_checked)
 
     def _find(self, operation: Operation | None, draft: Draft) -> ResponseSpec:
         if operation is not None:
             name, reply = operation.contract, operation.reply(draft.status)
         else:
-            name, reply = self._newest.name, self._newest.replies.get(SHARED.get(draft.status, ""))
+            name, reply = self._newest.name, shared_reply(self._newest, draft.status)
         headers = [(b"x-mock-contract", header_value(name))]
         if draft.source != "mock":
             headers.append((b"x-mock-source", draft.source.encode()))
@@ -163,7 +149,7 @@ class Renderer:
             body=body,
             declared=() if reply is None else declared_fields(operation, reply),
             write=_writer(draft, body),
-            is_valid=_quick(body),
+            is_valid=_need_not_be_checked if self._is_own and draft.source == "mock" else _quick(body),
             is_item=None if body is None else body.is_item,
             sized=draft.status not in (204, 304),
         )
@@ -171,20 +157,16 @@ class Renderer:
     def _checked(self, operation: Operation | None, draft: Draft, spec: ResponseSpec) -> tuple[Draft, ResponseSpec]:
         """Return a draft that may be sent, with its spec: the draft, or an error instead."""
         found = self.problems(spec, draft)
-        own = not self._newest.bundled
-        if draft.source == "mock" and own and (found or spec.reply is None):
-            draft = _fitted(operation, spec.reply, draft)
-            spec = self.spec(operation, draft)
-            found = self.problems(spec, draft)
         if found:
             if draft.stream is not None:
                 draft.stream.close(0)
-            draft = _broken(found)
+            draft = self._fitted(operation, _broken(found))
             spec = self.spec(operation, draft)
-            if own and self.problems(spec, draft):
-                draft = _fitted(operation, spec.reply, draft)
-                spec = self.spec(operation, draft)
         return draft, spec
+
+    def _fitted(self, _operation: Operation | None, draft: Draft) -> Draft:
+        """Return one of the mock's errors in the form of its document: a bundled one has the form already."""
+        return draft
 
     def problems(self, spec: ResponseSpec, draft: Draft) -> Sequence[Finding]:
         """Return what is wrong with an answer. The mock's own errors need not be declared."""
@@ -199,6 +181,23 @@ class Renderer:
         ):
             return _NOTHING
         return spec.body.problems(draft.value, self._style)
+
+
+class OwnRenderer(Renderer):
+    """Renders the answers of a user's document, which may have a form of its own for errors."""
+
+    def __init__(self, newest: Contract, refusals: Refusals, style: StreamStyle, redactor: Redactor) -> None:
+        super().__init__(newest, style, redactor)
+        self._refusals, self._is_own = refusals, True
+
+    def render(self, request: Request, match: Match, draft: Draft) -> Response:
+        """Return the answer as it is sent."""
+        if draft.source == "mock":
+            draft = self._fitted(match.operation, draft)
+        return super().render(request, match, draft)
+
+    def _fitted(self, operation: Operation | None, draft: Draft) -> Draft:
+        return self._refusals.fitted(operation, draft)
 
 
 def _rare_headers(
@@ -217,19 +216,6 @@ def _rare_headers(
         text = f"{match.operation.id} is not in {match.withdrawn}; answered from {match.operation.contract}"
         headers.append((b"x-mock-withdrawn", text.encode()))
     return headers
-
-
-def _fitted(operation: Operation | None, reply: Reply | None, draft: Draft) -> Draft:
-    """Rewrite one of the mock's errors in the form that the contract declares, if it is another."""
-    status = draft.status
-    if status == 422 and reply is None and operation is not None and operation.reply(400) is not None:
-        status, reply = 400, operation.reply(400)
-    if reply is None:
-        return draft
-    media = reply.preferred
-    if media is None:
-        return structs.replace(draft, status=status, value=None, media=None)
-    return structs.replace(draft, status=status, value=_stand_in(media, draft, status), media=media.type)
 
 
 def _with_finding(
@@ -274,21 +260,6 @@ def _quick(body: BodyFormat | None) -> Callable[[Json], bool]:
     if body is None or body.schema is None or body.items is not None:
         return _must_be_checked
     return body.schema.compiled()
-
-
-def _stand_in(media: Media, draft: Draft, status: int) -> Json:
-    """Make a body that the contract allows for one of the mock's errors, with the message if a field can hold it."""
-    if media.schema is None:
-        return draft.value
-    message = draft.findings[0].message if draft.findings else str(draft.value)
-    told = {"status": status, **dict.fromkeys(("detail", "error", "message", "title"), message)}
-    try:
-        made = generate(media.schema, Random(0), told)
-        if media.schema.is_valid(made):
-            return made
-        return next(iter(media.examples.values()), generate(media.schema, Random(0)))
-    except ContractError:
-        return next(iter(media.examples.values()), None)
 
 
 def _undeclared(spec: ResponseSpec, what: str) -> Finding:

@@ -30,6 +30,9 @@ _TEXTS = frozenset(
 )
 _YAML = frozenset("application/yaml application/x-yaml text/yaml text/x-yaml application/vnd.yaml".split())
 
+_XML = {"application/xml", "text/xml"}
+"""Two names of one type (RFC 7303)."""
+
 _CONCRETE: Mapping[str, str] = {
     "text": "text/plain",
     "image": "image/png",
@@ -100,6 +103,8 @@ def _unquoted(value: str) -> str:
 
 def covers(wide: MediaType, narrow: MediaType) -> bool:
     """Return whether a media type or range covers another; parameters do not count."""
+    if {wide.essence, narrow.essence} == _XML:
+        return True
     if wide.main not in ("*", narrow.main):
         return False
     prefix, star, suffix = wide.sub.partition("*")

@@ -4,7 +4,7 @@ import gc
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -12,10 +12,14 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from mockserver.api import Call
+from mockserver.contract.media import kind_of, read
 from mockserver.contract.openapi import ANYTHING, Body, Operation, Parameter, is_json
 from mockserver.contract.schema import NOTES, Schema
 from mockserver.contract.tree import join
 from mockserver.messages import Finding, Headers, Json, Request, Value
+from mockserver.request.reading.declared import DeclaredBody, unjudged_findings
+from mockserver.request.reading.media import Unreadable, judged
+from mockserver.request.reading.shapes import shape_of
 
 if TYPE_CHECKING:
     from mockserver.request.fastapi import Detail, Model, TakenValue
@@ -45,6 +49,8 @@ LONGEST_SHOWN = 20
 MOST_DETAILS = 1_000
 """How many errors a 422 lists; a further entry says how many more there are."""
 
+FORMS = ("form", "multipart")
+
 _UNSENT = object()
 _NO_QUERY: Mapping[str, Json] = {}
 _NOTHING: tuple[Finding, ...] = ()
@@ -56,21 +62,26 @@ class Rejection(Value, frozen=True):
     status: int
     value: Json
     findings: tuple[Finding, ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    call: Call | None = None
+    """The call, as far as it could be read."""
 
 
 class RequestValidator:
     """Decodes and validates the requests of one operation, and explains what is wrong."""
 
-    __slots__ = ("_body_models", "_models", "_operation", "_parameters", "_schema", "_strict", "plain")
+    __slots__ = ("_body_models", "_form", "_models", "_operation", "_parameters", "_strict", "plain", "schema")
 
     def __init__(self, operation: Operation, *, strict: bool = False) -> None:
         self._strict = strict
-        order = ("path", "query", "header", "cookie")
+        order = ("path", "query", "querystring", "header", "cookie")
         self._operation = operation
         self._parameters = sorted(operation.parameters, key=lambda each: order.index(each.location))
-        self.plain = all(_takes_any_text(each) for each in self._parameters if each.location != "query")
+        self.plain = all(takes_any_text(each) for each in self._parameters if each.location != "query")
         self.plain = self.plain and not any(each.required for each in self._parameters if each.location != "path")
-        self._schema = ANYTHING if operation.body is None else operation.body.schema
+        self.schema = ANYTHING if operation.body is None else operation.body.schema
+        self._form = self._declared_form()
+        self.plain = self.plain and self._form is None
         self._models: dict[str, Model] = {}
         self._body_models: dict[bool, Model] = {}
 
@@ -82,18 +93,25 @@ class RequestValidator:
         for schema in schemas:
             schema.is_valid(None)
 
+    def _declared_form(self) -> DeclaredBody | None:
+        """Return the form that the operation takes; None if its body is JSON."""
+        body = self._operation.body
+        if body is None or kind_of(read(body.type)) not in FORMS:
+            return None
+        return DeclaredBody(body.preferred)
+
     def validate(self, request: Request, path: Mapping[str, str]) -> Call | Rejection:
         """Return the call that a request makes, or its rejection with all errors: parameters first, then the body."""
         declared = self._operation.body
         sent = body = _UNSENT
         right, unjudged = False, _NOTHING
-        if declared is not None and (raw := request.body):
-            sent = body = _read_body(request)
+        if declared is not None and ((raw := request.body) or self._form is not None):
+            sent = body = _read_body(request) if self._form is None else _read_form(request, self._form)
             if isinstance(body, Rejection):
                 return self._placed(body)
-            right, skipped = self._schema.judge(body)
+            right, skipped = self.schema.judge(body)
             right = right and not _lone_surrogates(raw, body)
-            unjudged = _unjudged(self._schema, skipped, "/body")
+            unjudged = unjudged_findings(self.schema, skipped, "/body") if skipped else _NOTHING
             if right and self.plain and not request.query:
                 return Call(request, self._operation, path, _NO_QUERY, body, findings=unjudged)
         values: dict[str, Mapping[str, Json]] = {"path": path, "query": {}}
@@ -103,7 +121,7 @@ class RequestValidator:
         if declared is not None and not right:
             read = self._take_body(declared, body, request.body)
             if not read.details and body is not _UNSENT:
-                lax += _forbidden(self._schema, body, ("body",))
+                lax += _forbidden(self.schema, body, ("body",))
             body, details, count = read.value, [*details, *read.details], count + read.total
         if details or (lax and self._strict):
             return self._refusal(details or lax, count or len(lax), sent)
@@ -133,11 +151,13 @@ class RequestValidator:
             return TakenValue.of(None, [missing] if declared.required else [])
         brief = len(raw) > LARGE
         if brief not in self._body_models:
-            self._body_models[brief] = _model(self._schema, brief=brief)
+            self._body_models[brief] = _model(self.schema, brief=brief)
         read = self._body_models[brief].read(body)
         if not read.details:
             read = TakenValue.of(read.value, _lone_surrogates(raw, read.value))
         placed: list[Detail] = [{**each, "loc": ("body", *each["loc"])} for each in read.details]
+        if self._form is not None:  # FastAPI reads each field for itself
+            placed = [each | {"input": None} if each["type"] == "missing" else each for each in placed]
         return read._replace(details=placed)
 
     def _read_parameters(
@@ -196,7 +216,7 @@ class RequestValidator:
     def _contract_place(self, loc: tuple[str | int, ...]) -> str:
         operation = self._operation
         if loc[0] == "body" and operation.body is not None:
-            return self._schema.place()
+            return self.schema.place()
         named = [each.schema for each in self._parameters if (each.location, each.name) == tuple(loc[:2])]
         return named[0].place() if named else operation.place
 
@@ -211,15 +231,6 @@ def _in_value(detail: "Detail", body: Json) -> Iterator[str | int]:
             place = place[part]
         if is_there or (detail["type"] == "missing" and number == len(loc)):
             yield part
-
-
-def _unjudged(schema: Schema, patterns: Sequence[str], where: str) -> tuple[Finding, ...]:
-    """Report the patterns that were not held against a value, since they take too many steps."""
-    message = "was not judged by the pattern {!r}, which takes too many steps on it; write it without look-around"
-    return tuple(
-        Finding(where, "not_judged", message.format(pattern), "contract", contract=schema.place(), level="note")
-        for pattern in patterns
-    )
 
 
 def _forbidden(schema: Schema, value: Json, loc: tuple[str | int, ...]) -> list["Detail"]:
@@ -295,6 +306,18 @@ def _read_json(body: bytes) -> Json:
         if end == len(text):
             return value
     return json.loads(body)
+
+
+def _read_form(request: Request, form: DeclaredBody) -> Json:
+    """Return the fields of a form; none where the content type is another, as FastAPI does."""
+    sent = read(request.headers.text(b"content-type") or "")
+    if kind_of(sent) not in FORMS:
+        return {}
+    try:
+        return judged(form.read(request.body, sent)[0])
+    except Unreadable as error:
+        message = f"The body cannot be read as {sent.essence}: {error}."
+        return Rejection(400, {"detail": PARSING_FAILED}, (Finding("/body", "body_unreadable", message, "client"),))
 
 
 def _not_json(error: json.JSONDecodeError) -> Rejection:
@@ -377,21 +400,17 @@ def _value(parameter: Parameter, sent: Any) -> Json:
         return sent.text(parameter.name.encode("latin-1", "replace"))
     if isinstance(sent, list):
         values = [value for name, value in sent if name == parameter.name]
-        if _is_list(parameter.schema):
+        if shape_of(parameter.schema).takes("array"):
             return values or None
         return values[-1] if values else None
     return sent.get(parameter.name)
 
 
-def _takes_any_text(parameter: Parameter) -> bool:
+def takes_any_text(parameter: Parameter) -> bool:
     """Return whether a parameter accepts any text."""
     branches = _branches(parameter.schema.node, "anyOf")
     plain = [each.get("type") == "string" and not each.keys() - NOTES - {"type"} for each in branches]
     return any(plain) and (plain[0] or not branches[0].keys() - NOTES - {"anyOf"})
-
-
-def _is_list(schema: Schema) -> bool:
-    return any(each.get("type") == "array" for each in _branches(schema.node, "anyOf", "oneOf"))
 
 
 def _branches(node: Json, *unions: str) -> list[Json]:

@@ -10,7 +10,7 @@ import pytest
 from mockserver.engine import Mock
 from mockserver.messages import Headers, Json, Request, Response
 from mockserver.request.validate import LARGE, LONGEST_INPUT, MOST_DETAILS, MOST_WALKED
-from mockserver.settings import Settings
+from mockserver.settings import RefusalForm, Settings
 from tests.strategies import write_document
 from tests.talk import value
 
@@ -90,7 +90,7 @@ OWN = [
 ]
 
 
-def own(folder: Path, schema: Json) -> Mock:
+def own(folder: Path, schema: Json, refusals: RefusalForm = "auto") -> Mock:
     """Serve one operation of a contract of one's own, which takes what a schema allows."""
     answer = {"description": "x", "content": {"application/json": {"schema": {"type": "object"}}}}
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
@@ -99,7 +99,7 @@ def own(folder: Path, schema: Json) -> Mock:
         "info": {"title": "own", "version": "1"},
         "paths": {"/x": {"post": {"operationId": "x", "requestBody": body, "responses": {"200": answer}}}},
     }
-    return Mock(Settings(seed=0, auth=False, contract=str(write_document(folder, document))))
+    return Mock(Settings(seed=0, auth=False, contract=str(write_document(folder, document)), refusals=refusals))
 
 
 @pytest.mark.parametrize(("schema", "body", "status"), OWN)
@@ -116,7 +116,7 @@ def test_a_large_body_for_a_contract_of_ones_own_is_answered_soon(
 
 
 def test_of_very_many_errors_some_are_listed_and_the_others_counted(tmp_path: Path) -> None:
-    mock = own(tmp_path, CLOSED)
+    mock = own(tmp_path, CLOSED, "fastapi")
     count = 3 * MOST_DETAILS
     response = posted(mock, "/x", json.dumps(dict.fromkeys(map(str, range(count)), 1)).encode())
     details = value(response)["detail"]
@@ -127,7 +127,7 @@ def test_of_very_many_errors_some_are_listed_and_the_others_counted(tmp_path: Pa
 
 
 def test_of_too_many_errors_to_word_the_first_is_worded_and_the_others_counted(tmp_path: Path) -> None:
-    response = posted(own(tmp_path, CLOSED), "/x", named(b"{", b"1", b"}", 500_000))
+    response = posted(own(tmp_path, CLOSED, "fastapi"), "/x", named(b"{", b"1", b"}", 500_000))
     first, more = value(response)["detail"]
     assert "Additional properties are not allowed" in first["msg"]
     assert more["msg"].endswith("more errors are not listed")
@@ -154,14 +154,14 @@ def test_a_rejected_input_is_shown_whole_up_to_a_length_and_then_in_part_with_a_
 
 
 def test_beyond_a_length_nothing_is_converted_and_one_error_of_a_list_is_named(tmp_path: Path) -> None:
-    mock = own(tmp_path, {"type": "array", "items": {"type": "integer"}})
+    mock = own(tmp_path, {"type": "array", "items": {"type": "integer"}}, "fastapi")
     assert posted(mock, "/x", b'["1"]').status == 200
     assert posted(mock, "/x", json.dumps(["1"] * (LARGE // 4)).encode()).status == 422
     assert len(value(posted(mock, "/x", json.dumps(["x", "y"] * (LARGE // 8)).encode()))["detail"]) == 1
 
 
 def test_half_a_pair_is_found_behind_any_number_of_values(tmp_path: Path) -> None:
-    mock = own(tmp_path, {"type": "array"})
+    mock = own(tmp_path, {"type": "array"}, "fastapi")
     ones = "1," * (MOST_WALKED + 1)
     assert posted(mock, "/x", f'[{ones}"\\ud83d\\ude00"]'.encode()).status == 200
     response = posted(mock, "/x", f'[{ones}"\\ud83d"]'.encode())

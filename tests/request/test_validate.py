@@ -478,7 +478,7 @@ def test_parameters_in_every_location_are_judged_as_the_framework_does(
         {"name": "tag", "in": "query", "schema": {"type": "array", "items": integer}},
         {"name": "note_id", "in": "path", "required": True, "schema": integer},
     ]
-    own = Mock(Settings(seed=0, contract=str(write_document(tmp_path, document))))
+    own = Mock(Settings(seed=0, contract=str(write_document(tmp_path, document)), refusals="fastapi"))
     fields = {"x-count": count, "cookie": cookie}
     sent = [(name, text) for name, text in fields.items() if text is not None]
     theirs = call(notes, "GET", f"/notes/{note_id}", query=query, headers=sent)

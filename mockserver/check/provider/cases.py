@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from mockserver.api import Call
-from mockserver.check.provider.sides import asked, seen_from
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import view_of
 from mockserver.contract.schema import Schema
+from mockserver.contract.sides import asked, seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Headers, Request
 from mockserver.request.validate import RequestValidator, readings

@@ -12,11 +12,11 @@ from urllib.parse import quote, unquote, unquote_plus
 from uuid import UUID
 
 from mockserver.check.provider.cases import BOM, Case, Expectation, pointer_of
-from mockserver.check.provider.sides import seen_from
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.resolved import required, view_of
 from mockserver.contract.schema import Schema
+from mockserver.contract.sides import seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Blame, Finding, Json, Level, Request
 from mockserver.sse import Event, parse

@@ -6,10 +6,10 @@ from random import Random
 
 from mockserver.answer.generate import generate
 from mockserver.check.provider.cases import UNSENT, Case, parameter_holds
-from mockserver.check.provider.sides import seen_from
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import keywords, view_of
 from mockserver.contract.schema import Schema
+from mockserver.contract.sides import seen_from
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 

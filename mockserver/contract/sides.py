@@ -1,6 +1,5 @@
 """What a schema asks of one side: readOnly fields belong to answers alone, writeOnly ones to requests alone."""
 
-import copy
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -9,13 +8,16 @@ from msgspec import structs
 
 from mockserver.contract.openapi import Operation, with_body
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import lookup, pointed
+from mockserver.contract.tree import Document, lookup, pointed
 from mockserver.messages import Json
 
-OneSide: TypeAlias = Literal["request", "strict request", "answer"]
-"""A request without the fields that need not be sent; one that must not send them; an answer."""
+OneSide: TypeAlias = Literal["sent", "request", "strict request", "answer"]
+"""A request, in which readOnly fields are not required; one in which they may be anything; one that must not send
+them; an answer, in which writeOnly fields may be anything."""
 
-MARKS = {"request": "readOnly", "strict request": "readOnly", "answer": "writeOnly"}
+MARKS = {"sent": "readOnly", "request": "readOnly", "strict request": "readOnly", "answer": "writeOnly"}
+INSTEAD = {"request": True, "strict request": False, "answer": True}
+"""What stands instead of the schema of a field of the other side."""
 
 MOST_DOCUMENTS = 32
 """How many documents are kept as one side sees them."""
@@ -55,16 +57,30 @@ def _document(document: Json, side: OneSide) -> Json:
 
 
 def _changed(document: Json, side: OneSide) -> Json:
-    """Return a copy of a document with what a side changes; the document itself where that is nothing."""
+    """Return a document with what a side changes; it shares all else with the document, and is it where that is all."""
     mark = MARKS[side]
-    marked = [node for node in _objects(document) if node.get(mark) is True]
-    if not marked:
+    if not any(node.get(mark) is True for node in _objects(document)):
         return document
-    made = copy.deepcopy(document)
-    named = [(node, _marked(made, node, mark, set())) for node in _objects(made)]
-    for node, names in named:
-        _change(node, names, instead=side in ("request", "answer"))
-    return made
+    edits: dict[int, dict[str, Json]] = {}
+    for node in _objects(document):
+        _edit(document, node, side, edits)
+    made = _edited(document, edits) if edits else document
+    if made is document or not isinstance(document, Document):
+        return made
+    whole = Document(made, document.origins)
+    whole.formats, whole.tolerant = document.formats, document.tolerant
+    return whole
+
+
+def _edited(node: Json, edits: dict[int, dict[str, Json]]) -> Json:
+    """Return a part of a document with its edits; the part itself where there are none."""
+    if isinstance(node, dict):
+        made = {key: _edited(value, edits) for key, value in node.items()} | edits.get(id(node), {})
+        return made if any(made[key] is not value for key, value in node.items()) else node
+    if isinstance(node, list):
+        items = [_edited(each, edits) for each in node]
+        return items if any(new is not old for new, old in zip(items, node, strict=True)) else node
+    return node
 
 
 def _objects(node: Json) -> Iterator[dict[str, Json]]:
@@ -79,14 +95,21 @@ def _objects(node: Json) -> Iterator[dict[str, Json]]:
             stack += each
 
 
-def _change(node: dict[str, Json], names: set[str], *, instead: bool) -> None:
-    """Require no field of the other side; `instead` of its schema stands whether it may be there."""
-    for each in (node, *_parts(node)):
-        if isinstance(each.get("required"), list):
-            each["required"] = [name for name in each["required"] if name not in names]
+def _edit(document: Json, node: dict[str, Json], side: OneSide, edits: dict[int, dict[str, Json]]) -> None:
+    """Note what a side changes in a schema and the parts of its allOf: it requires no field of the other side."""
+    owners = [each for each in (node, *_parts(node)) if isinstance(each.get("required"), list)]
     own = node.get("properties")
-    if isinstance(own, dict):
-        node["properties"] = {name: instead if name in names else each for name, each in own.items()}
+    if not owners and not (side in INSTEAD and isinstance(own, dict)):
+        return
+    names = _marked(document, node, MARKS[side], set())
+    for each in owners:
+        edit = edits.setdefault(id(each), {})
+        kept = [name for name in edit.get("required", each["required"]) if name not in names]
+        if len(kept) < len(each["required"]):
+            edit["required"] = kept
+    if side in INSTEAD and isinstance(own, dict) and names & own.keys():
+        changed = {name: INSTEAD[side] for name in own if name in names}
+        edits.setdefault(id(own), {}).update(changed)
 
 
 def _parts(node: dict[str, Json]) -> list[dict[str, Json]]:

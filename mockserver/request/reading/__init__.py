@@ -1,0 +1,1 @@
+"""What was sent as JSON: parameters in every style, bodies in every media type."""

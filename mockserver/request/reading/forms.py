@@ -1,0 +1,217 @@
+"""Forms as JSON: urlencoded ones, and multipart with files; each field as its schema and its encoding object say."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mockserver.contract.media import covers, kind_of
+from mockserver.contract.media import read as read_type
+from mockserver.contract.openapi import ANYTHING
+from mockserver.contract.schema import Schema
+from mockserver.contract.tree import join
+from mockserver.messages import Json
+from mockserver.request.reading.media import (
+    BodyReader,
+    Unreadable,
+    WrongParts,
+    read_json,
+    text_of,
+    unnamed,
+)
+from mockserver.request.reading.shapes import Raw, Ready, TextShape, shape_of
+from mockserver.request.reading.styles import Pairs, decoded, deep_readings, form_readings, pairs_of
+from mockserver.request.reading.xml import xml_reader
+
+
+class FieldStyle(NamedTuple):
+    """How a field of a form is written."""
+
+    name: str
+    style: str
+    explode: bool
+    reserved: bool = False
+
+
+# -- urlencoded
+
+
+def form_reader(schema: Schema | None, encoding: Mapping[str, Json]) -> BodyReader:
+    """Return what reads an urlencoded form."""
+    shape = shape_of(schema or ANYTHING)
+
+    def read(data: bytes, _parameters: Mapping[str, str], _wrong: WrongParts) -> list[Raw]:
+        return [_read_form(pairs_of(data.decode("latin-1")), shape, encoding)]
+
+    return read
+
+
+def _read_form(pairs: Pairs, shape: TextShape, encoding: Mapping[str, Json]) -> dict[str, Raw]:
+    found: dict[str, Raw] = {}
+    for name, field in shape.fields.items():
+        readings = _field(name, field, pairs, encoding.get(name))
+        if readings:
+            found[name] = Ready(field.best(readings))
+    for key, text in pairs:
+        if key.partition("[")[0] not in found and key not in shape.fields:
+            others = [decoded(each) for name, each in pairs if name == key]
+            found[key] = others if len(others) > 1 else decoded(text)
+    return found
+
+
+def _field(name: str, shape: TextShape, pairs: Pairs, encoding: Json) -> list[Raw] | None:
+    """Return the readings of a field, None where it was not sent."""
+    told = encoding if isinstance(encoding, dict) else {}
+    is_styled = bool(told.keys() & {"style", "explode", "allowReserved"})
+    style = str(told.get("style", "form"))
+    if not is_styled and (shape.takes("object") or shape.item(0).takes("object")):
+        texts = [decoded(text) for key, text in pairs if key == name]
+        if not texts:
+            return deep_readings(name, shape, pairs)
+        values: list[Raw] = [_json_or_text(text) for text in texts]
+        return [values, values[-1]] if shape.takes("array") else [values[-1]]
+    if not is_styled and kind_of(read_type(str(told.get("contentType", "")))) == "json":
+        texts = [decoded(text) for key, text in pairs if key == name]
+        return [_json_or_text(texts[-1])] if texts else None
+    named = FieldStyle(name, style, bool(told.get("explode", style == "form")))
+    return form_readings(named, shape, pairs, frozenset(), plus=told.get("allowReserved") is not True)
+
+
+def _json_or_text(text: str) -> Raw:
+    try:
+        return Ready(read_json(text))
+    except Unreadable:
+        return text
+
+
+# -- multipart
+
+
+class FormPart(NamedTuple):
+    """A part of a multipart body."""
+
+    name: str
+    is_file: bool
+    media: str
+    data: bytes
+
+
+def multipart_reader(schema: Schema | None, encoding: Mapping[str, Json]) -> BodyReader:
+    """Return what reads a multipart body."""
+    shape = shape_of(schema or ANYTHING)
+
+    def read(data: bytes, parameters: Mapping[str, str], wrong: WrongParts) -> list[Raw]:
+        parts = read_parts(data, parameters.get("boundary", ""))
+        if any(part.name for part in parts) or not shape.takes("array"):
+            return [_read_multipart(parts, shape, encoding, wrong)]
+        return [[_part_value(part, shape.item(index), {}) for index, part in enumerate(parts)]]
+
+    return read
+
+
+def _read_multipart(
+    parts: Sequence[FormPart], shape: TextShape, encoding: Mapping[str, Json], wrong: WrongParts
+) -> dict[str, Raw]:
+    found: dict[str, Raw] = {}
+    for part in parts:
+        field, told = shape.field(part.name), encoding.get(part.name)
+        told = told if isinstance(told, dict) else {}
+        _check_type(part, str(told.get("contentType", "")), wrong)
+        is_list = field.takes("array") and not field.takes("string")
+        value = _part_value(part, field.item(len(found.get(part.name, ()))) if is_list else field, told)
+        if is_list and isinstance(value, Ready) and isinstance(value.value, list):
+            found[part.name] = value  # a list that was sent as one part of JSON
+        elif is_list:
+            found.setdefault(part.name, []).append(value)
+        else:
+            found[part.name] = value
+    return found
+
+
+def _check_type(part: FormPart, declared: str, wrong: WrongParts) -> None:
+    """Add what is wrong where a part has another media type than its encoding object lists."""
+    if not declared or not part.media:
+        return
+    sent = read_type(part.media)
+    if not any(covers(read_type(each), sent) for each in declared.split(",")):
+        message = f"the part is {sent.essence}, and must be {declared}"
+        wrong.append((join("", part.name), "contentType", message))
+
+
+def _part_value(part: FormPart, shape: TextShape, told: Mapping[str, Json]) -> Raw:
+    declared = str(told.get("contentType", ""))
+    media = read_type(part.media or ("" if "," in declared or "*" in declared else declared))
+    wants_json = shape.takes("object") and media.essence in ("", "text/plain")
+    try:
+        if kind_of(media) == "json" or wants_json:
+            return Ready(read_json(part.data))
+        if kind_of(media) == "xml" and shape.schema is not None:
+            return xml_reader(shape.schema)(part.data, {}, [])[0]
+        if (part.is_file and not shape.kinds) or shape.is_binary:
+            return part.data
+        return text_of(part.data, dict(media.parameters))
+    except Unreadable:
+        return unnamed(part.data, {}, shape)
+
+
+def read_parts(data: bytes, boundary: str) -> list[FormPart]:
+    """Split a multipart body into its parts."""
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser
+
+    if not boundary:
+        raise Unreadable("its Content-Type has no boundary")
+    made = _Parts()
+    try:
+        parser = MultipartParser(boundary, made.callbacks())
+        parser.write(data)
+        parser.finalize()
+    except (FormParserError, ValueError) as error:
+        raise Unreadable(f"it is no multipart body: {error}") from error
+    if not made.is_whole:
+        raise Unreadable("the multipart body has no end: its last boundary is missing")
+    return made.parts
+
+
+class _Parts:
+    """Collects the parts of a multipart body as its parser finds them."""
+
+    def __init__(self) -> None:
+        self.parts: list[FormPart] = []
+        self.is_whole = False
+        self._headers: dict[str, str] = {}
+        self._name, self._value, self._data = bytearray(), bytearray(), bytearray()
+
+    def callbacks(self) -> Any:
+        """Return what the parser calls."""
+
+        def adding(target: bytearray) -> Callable[[bytes, int, int], None]:
+            return lambda data, start, end: target.extend(data[start:end])
+
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": adding(self._name),
+            "on_header_value": adding(self._value),
+            "on_header_end": self._header,
+            "on_part_data": adding(self._data),
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        self._headers = {}
+        self._data.clear()
+
+    def _header(self) -> None:
+        self._headers[self._name.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._name.clear()
+        self._value.clear()
+
+    def _end(self) -> None:
+        from python_multipart.multipart import parse_options_header
+
+        told = parse_options_header(self._headers.get("content-disposition", "").encode())[1]
+        name = told.get(b"name", b"").decode("utf-8", "replace")
+        media = self._headers.get("content-type", "")
+        self.parts.append(FormPart(name, b"filename" in told, media, bytes(self._data)))
+
+    def _finish(self) -> None:
+        self.is_whole = True
