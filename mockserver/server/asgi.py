@@ -157,9 +157,30 @@ class App:
             await self._across_origins(scope, receive, send)
             return True
         if control or (path == OPENAPI and not self._owns(path)):
-            await self._control(_at_root(scope), receive, send)
+            await self._controlled(_at_root(scope), receive, send)
             return True
         return False
+
+    async def _controlled(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a control route; its body is in flight until it is answered."""
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            more = len(message.get("body", b""))
+            size += more
+            self._in_flight += more
+            if more and size < self._in_flight > self._max_in_flight:
+                from starlette.exceptions import HTTPException
+
+                raise HTTPException(*too_many(self._max_in_flight), {"retry-after": "1", "connection": "close"})
+            return message
+
+        try:
+            await self._control(scope, counted, send)
+        finally:
+            self._in_flight -= size
 
     def _handle(self, request: Request) -> Response:
         try:

@@ -19,9 +19,9 @@ HEADERS = {"authorization": KEY, "content-type": "application/json"}
 class Sender:
     """Sends one body in parts, when it is told to."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, path: str = TITLE) -> None:
         self._parts: asyncio.Queue[bytes] = asyncio.Queue()
-        self._answer = asyncio.ensure_future(client.post(TITLE, content=self._sent(), headers=HEADERS))
+        self._answer = asyncio.ensure_future(client.post(path, content=self._sent(), headers=HEADERS))
 
     async def _sent(self) -> Any:
         while part := await self._parts.get():
@@ -58,6 +58,33 @@ def test_bodies_in_flight_are_bounded_and_the_caller_beyond_is_told_to_come_agai
                 third = Sender(client)
                 await third.send(HEAD, b" " * 900)
                 assert (await third.end()).status_code == 200
+
+    asyncio.run(talk())
+
+
+def test_bodies_of_control_requests_are_in_flight_too() -> None:
+    async def talk() -> None:
+        mock = Mock(Settings(seed=0, max_in_flight=MOST))
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app_of(mock)), base_url="http://127.0.0.1"
+        ) as client:
+            stub = b'{"operation": "set_title", "status": 429'
+            first, second = Sender(client), Sender(client, "/__mock__/stubs")
+            await first.send(HEAD, b" " * 800)
+            await second.send(stub, b" " * 300)
+            refused = await second.answer()
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert "raise --max-in-flight" in refused.json()["detail"]
+            assert (await first.end()).status_code == 200
+            for _ in range(3):
+                third = Sender(client, "/__mock__/stubs")
+                await third.send(stub, b" " * 900)
+                assert (await third.end()).status_code == 201
+            fourth, fifth = Sender(client, "/__mock__/stubs"), Sender(client)
+            await fourth.send(stub, b" " * 900)
+            await fifth.send(HEAD, b" " * 100)
+            assert (await fifth.answer()).status_code == 503
+            assert (await fourth.end()).status_code == 201
 
     asyncio.run(talk())
 
