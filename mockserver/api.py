@@ -1,6 +1,7 @@
 """API packs: what a pack may add to an API's document, and how packs are found."""
 
 import importlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from mockserver.clock import Now
+from mockserver.contract.document import is_remote
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.reader import read_file
 from mockserver.data import packed
 from mockserver.errors import UsageError, nearest_name
 from mockserver.messages import Finding, Headers, Json, Request, Stream, Value, Version
+from mockserver.server.fetch import fetcher
 from mockserver.settings import Settings, convert, options_of
 from mockserver.sse import PLAIN, Step, StreamStyle
 from mockserver.store.base import Part, Record, Store
@@ -267,22 +270,25 @@ def choose(name: str | None, contract: str | None = None) -> Api | None:
     return pack if contract is None or contract == AUTO or contract in pack.contracts else None
 
 
-def read_contracts(name: str, api: Api | None, *, partly: bool = False) -> tuple[Contract, ...]:
-    """Read the contracts that a name selects, newest first: auto, a version of the pack's, or a file.
+def read_contracts(name: str, api: Api | None, *, partly: bool = False, remote: bool = False) -> tuple[Contract, ...]:
+    """Read the contracts that a name selects, newest first: auto, a version of the pack's, a file, or an address.
 
-    `partly` reads a file as far as it goes: operations that cannot be served are left out.
+    `partly` reads a file as far as it goes: operations that cannot be served are left out. `remote` allows addresses
+    on other machines.
     """
     versions = {} if api is None else api.contracts
     if name == AUTO and versions:
         return tuple(bundled(version, path) for version, path in versions.items())
     if name in versions:
         return (bundled(name, versions[name]),)
-    files = contract_files(name)
-    if not files:
+    sources = contract_sources(name)
+    if not sources:
         raise _no_contract(name, api)
-    if len(files) == 1:
-        return (_own(*files[0], partly),)
-    contracts = tuple(read_file(path, prefix=prefix, partly=partly) for path, prefix in files)
+    if len(sources) == 1:
+        return (_own(*sources[0], partly, remote),)
+    contracts = tuple(
+        read_file(source, prefix=prefix, partly=partly, fetch=fetcher(remote=remote)) for source, prefix in sources
+    )
     _tell_apart(contracts)
     return contracts
 
@@ -297,35 +303,47 @@ def _tell_apart(contracts: Sequence[Contract]) -> None:
             seen.add(each.id)
 
 
-def contract_files(name: str) -> list[tuple[Path, str]]:
-    """List the files that a name selects, each with the path under which it is served; none if one is no file.
+def contract_files(name: str) -> list[Path]:
+    """List the files that a name selects."""
+    return [Path(source) for source, _ in contract_sources(name) if not is_remote(source)]
 
-    Several are separated by commas; one under a path of its own is written `/path=file`.
+
+_PREFIXED = re.compile(r"(/[^=]*)=(.+)", re.DOTALL)
+
+
+def contract_sources(name: str) -> list[tuple[str, str]]:
+    """List the files and addresses that a name selects, each with the path under which it is served.
+
+    Several are separated by commas; one under a path of its own is written `/path=file`. There are none if one of them
+    is no file.
     """
     found = []
-    for part in [name] if Path(name).exists() else name.split(","):
-        prefix, _, file = part.strip().rpartition("=") if part.strip().startswith("/") else ("", "", part.strip())
-        path = Path(file) if Path(file).exists() else Path(part.strip())
-        if not path.exists():
+    for part in map(str.strip, [name] if Path(name).exists() else name.split(",")):
+        prefixed = None if Path(part).exists() else _PREFIXED.fullmatch(part)
+        source = part if prefixed is None else prefixed[2]
+        if not is_remote(source) and not Path(source).exists():
             return []
-        found.append((path, "/" + prefix.strip("/") if prefix.strip("/") and path == Path(file) else ""))
+        prefix = "" if prefixed is None else prefixed[1].strip("/")
+        found.append((source, f"/{prefix}" if prefix else ""))
     return found
 
 
-_known: dict[tuple[Path, str, bool], tuple[list[tuple[Path, int, int]], Contract]] = {}
+_known: dict[tuple[Path, str, bool, bool], tuple[list[tuple[Path, int, int]], Contract]] = {}
 """The contracts of files that were read, with the state of all their files."""
 
 MOST_KNOWN = 32
 """How many contracts of files are kept."""
 
 
-def _own(path: Path, prefix: str, partly: bool) -> Contract:
-    """Return a user's contract; it is read once, and again when one of its files changes."""
-    key = path.absolute(), prefix, partly
+def _own(source: str, prefix: str, partly: bool, remote: bool) -> Contract:
+    """Return a user's contract; a file is read once, and again when one of its files changes."""
+    path, key = Path(source), (Path(source).absolute(), prefix, partly, remote)
     known = _known.get(key)
     if known is not None and known[0] == _states(each for each, _, _ in known[0]):
         return known[1]
-    contract = read_file(path, partly=partly, prefix=prefix)
+    contract = read_file(source, partly=partly, prefix=prefix, fetch=fetcher(remote=remote))
+    if is_remote(source):
+        return contract
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     _known[key] = _states([path, *(path.parent / other for other in contract.other_files)]), contract
@@ -349,7 +367,7 @@ def _states(paths: Iterable[Path]) -> list[tuple[Path, int, int]]:
 def _no_contract(name: str, api: Api | None) -> UsageError:
     """Explain why a name selects no contract."""
     what, where = f"there is no contract {name!r}", "--contract"
-    fix = "name the path of an OpenAPI 3.1 document: --contract FILE"
+    fix = "name the path of an OpenAPI document: --contract FILE"
     if name == AUTO:
         why = "without an API pack there is none" if api is None else f"the API pack {api.name} brings none"
         return UsageError("there is no contract to serve", where=where, why=why, fix=fix)

@@ -133,7 +133,7 @@ class Mock:
 
     def _read(self) -> Served:
         chosen, api = self.settings, self.api
-        contracts = packs.read_contracts(chosen.contract, api)
+        contracts = packs.read_contracts(chosen.contract, api, remote=chosen.allow_remote_refs)
         for each in contracts:
             if not each.bundled:
                 each.document.formats = chosen.formats == "assert"

@@ -6,10 +6,11 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from mockserver.answer.generate import maker
+from mockserver.contract.document import is_remote
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
-from mockserver.contract.reader import MISSING
+from mockserver.contract.reader import MISSING, Fetch, read_part, unfetched
 from mockserver.contract.schema import Schema, subschemas
-from mockserver.contract.source import SourceFile, read_source
+from mockserver.contract.source import SourceFile, parse_source
 from mockserver.contract.tree import Problem, join, lookup, origin, pointed
 from mockserver.errors import ContractError, MockserverError
 from mockserver.messages import Json
@@ -161,9 +162,9 @@ def _shown(node: dict[str, Json]) -> Iterator[tuple[tuple[str | int, ...], str, 
 # -- places
 
 
-def located(contract: Contract, problems: Iterable[Problem]) -> list[Note]:
+def located(contract: Contract, problems: Iterable[Problem], fetch: Fetch = unfetched) -> list[Note]:
     """Return problems with their lines and columns, in the order of the files, without those that are told twice."""
-    files = _Files(Path(contract.path or contract.file))
+    files = _Files(contract.path or contract.file, fetch)
     notes: dict[tuple[str, str, str], tuple[tuple[str, int, int], Note]] = {}
     places = [
         (origin(contract.document, each.place) if each.place[:1] in ("", "/") else each.place, each)
@@ -175,7 +176,7 @@ def located(contract: Contract, problems: Iterable[Problem]) -> list[Note]:
             continue
         name, _, pointer = place.partition("#")
         where = files.where("" if name == contract.file else name, pointer.removesuffix(", or below"))
-        file, line, column = where.rsplit(":", 2) if where.count(":") >= 2 else (where, "0", "0")
+        file, line, column = where.rsplit(":", 2)
         order = (file, int(line), int(column))
         notes.setdefault((where, each.what, each.why), (order, Note(where, place, each)))
     return [note for _, note in sorted(notes.values(), key=lambda pair: pair[0])]
@@ -184,20 +185,20 @@ def located(contract: Contract, problems: Iterable[Problem]) -> list[Note]:
 class _Files:
     """The files of a contract, each read once."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, source: str, fetch: Fetch) -> None:
+        self._source, self._fetch = source, fetch
         self._read: dict[str, SourceFile | None] = {}
 
     def where(self, name: str, pointer: str) -> str:
-        """Return `file:line:column` of a place, or only the file's name if it cannot be read."""
-        path = self._path.parent / name if name else self._path
+        """Return `file:line:column` of a place; of a file that cannot be read, its begin."""
+        shown = name if is_remote(name) or not name else str(Path(self._source).parent / name)
         if name not in self._read:
             try:
-                self._read[name] = read_source(path)
+                self._read[name] = parse_source(read_part(self._source, name, self._fetch), shown or self._source)
             except MockserverError:
                 self._read[name] = None
         found = self._read[name]
-        return f"{name or path}#{pointer}" if found is None else found.where(pointer)
+        return f"{shown or self._source}:1:1" if found is None else found.where(pointer)
 
 
 def lines_of(note: Note) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Settings:
     host: str = option("127.0.0.1", "Address to listen on.")
     port: int = option(4010, "Port to listen on; 0 takes a free one.", range=(0, 65535))
     api: str | None = option(None, "The API pack, or none; the built-in one unless --contract names a file.")
-    contract: str = option("auto", "auto, a version of the API pack's contract, or a file (OpenAPI 3.1).")
+    contract: str = option("auto", "auto, a version of the API pack's contract, or files or addresses (OpenAPI).")
     answers: Source = option("simulated", "Where answers come from first.", choices=SOURCES)
     dynamic: bool = option(False, "Whether answers are generated, as with --answers generated.")
     echo: bool = option(True, "Whether made answers repeat what the request says in fields of the same names.")
@@ -79,6 +79,7 @@ class Settings:
     max_store_bytes: int = option(MOST_STORE_BYTES, "Most bytes of all records.", range=(1, None))
     strict: bool = option(False, "Whether to reject what only the service's framework accepts, not the contract.")
     strict_contract: bool = option(False, "Whether a contract that is not served as it is written stops the start.")
+    allow_remote_refs: bool = option(False, "Whether documents on other machines may be read.")
     refusals: RefusalForm = option(
         "auto", "The form of refusals: FastAPI's where the document is FastAPI's, else its own.", choices=FORMS
     )

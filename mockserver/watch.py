@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mockserver.api import AUTO, choose, contract_files, describe, describe_notes
+from mockserver.contract.document import is_remote
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError
 from mockserver.settings import Settings
@@ -24,7 +25,7 @@ def sources(settings: Settings) -> list[Path]:
     if api is not None and (settings.contract == AUTO or settings.contract in api.contracts):
         found = sorted({path.parent for path in api.contracts.values()})
     else:
-        found = [path for path, _ in contract_files(settings.contract)]
+        found = contract_files(settings.contract)
     if api is not None and api.fixtures is not None:
         found.append(api.fixtures)
     return found if settings.fixtures is None else [*found, settings.fixtures]
@@ -86,8 +87,8 @@ def _watched(mock: Mock) -> Places:
     """Find what to watch for a mock: what it reads at start, and the files that its contracts refer to."""
     found = sources(mock.settings)
     if not mock.served.contracts[0].bundled:
-        owners = zip(contract_files(mock.settings.contract), mock.served.contracts, strict=False)
-        found += [path.parent / other for (path, _), contract in owners for other in contract.other_files]
+        owners = [each for each in mock.served.contracts if not is_remote(each.path)]
+        found += [Path(each.path).parent / other for each in owners for other in each.other_files]
     return places(found)
 
 

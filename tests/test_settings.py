@@ -43,6 +43,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "max_store_bytes": ("61", 61, "61"),
     "strict": ("true", True, "true"),
     "strict_contract": ("true", True, "true"),
+    "allow_remote_refs": ("true", True, "true"),
     "refusals": ("problem", "problem", '"problem"'),
     "invalid": ("warn", "warn", '"warn"'),
     "formats": ("annotate", "annotate", '"annotate"'),

@@ -11,33 +11,37 @@ import click
 from mockserver.check.report.locate import Files
 from mockserver.check.report.model import Report, visible
 from mockserver.check.report.options import deliver, report_option
+from mockserver.contract.document import is_remote
 from mockserver.contract.openapi import Contract
 from mockserver.contract.reader import read_file
 from mockserver.errors import UsageError
 from mockserver.inspection import Note, counted, inspect, lines_of, located
 from mockserver.messages import Finding
+from mockserver.server.fetch import fetcher
 
 _QUOTED = re.compile(r"'[^']*'|\d+")
 
 
 @click.command("validate")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @click.option(
     "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True, help="How it is told."
 )
+@click.option("--allow-remote-refs", "remote", is_flag=True, help="Read documents on other machines, too.")
 @report_option
-def command(file: Path, form: str, reports: Sequence[str]) -> None:
-    """List every problem of the OpenAPI document FILE, with line and column, reason and remedy.
+def command(file: str, form: str, remote: bool, reports: Sequence[str]) -> None:
+    """List every problem of the OpenAPI document FILE (or at an address), with line and column, reason and remedy.
 
     An error is an operation that cannot be served; a warning is something that is ignored. It ends with 1 if there are
     errors.
     """
-    if not file.exists():
-        raise UsageError(f"there is no file {str(file)!r}", fix="name an OpenAPI document, in JSON or YAML")
-    contract = read_file(file)
-    notes = located(contract, inspect(contract))
+    if not is_remote(file) and not Path(file).exists():
+        raise UsageError(f"there is no file {file!r}", fix="name an OpenAPI document, in JSON or YAML")
+    fetch = fetcher(remote=remote)
+    contract = read_file(file, fetch=fetch)
+    notes = located(contract, inspect(contract), fetch)
     if reports:
-        deliver(report_of(contract, notes), reports, Files(own=file))
+        deliver(report_of(contract, notes), reports, Files(own=Path(file)))
     click.echo(as_json(contract, notes) if form == "json" else as_text(contract, notes))
     sys.exit(int(any(each.problem.level == "error" for each in notes)))
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from hashlib import sha256
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from msgspec import structs
 
@@ -44,40 +44,71 @@ IGNORED = frozenset(("accept", "content-type", "authorization"))
 T = TypeVar("T")
 
 
-def read_file(path: Path, *, name: str = "", bundled: bool = False, partly: bool = False, prefix: str = "") -> Contract:
-    """Read the contract of a file; `prefix` is the path under which it is served.
+Fetch = Callable[[str], bytes]
+"""Returns what an address holds; a ContractError says why it cannot be had."""
+
+
+def unfetched(address: str) -> bytes:
+    """Refuse an address."""
+    what, fix = f"{address} is not read", "add --allow-remote-refs, or keep a copy"
+    raise ContractError(what, where=address, why="it is not a file", fix=fix)
+
+
+def read_file(
+    source: Path | str,
+    *,
+    name: str = "",
+    bundled: bool = False,
+    partly: bool = False,
+    prefix: str = "",
+    fetch: Fetch = unfetched,
+) -> Contract:
+    """Read the contract of a file, or of an address; `prefix` is the path under which it is served.
 
     `partly` reads all of it at once and leaves out the operations that cannot be served, with the reasons.
     """
-    document = Document(read_source(path).data) if bundled else read_document(path)
-    name = name or path.stem
-    made = read_contract(document, name=name, file=path.name, bundled=bundled, partly=partly, prefix=prefix)
-    return structs.replace(made, path=str(path))
+    document = Document(read_source(Path(source)).data) if bundled else read_document(source, fetch)
+    file = _name_of(str(source))
+    name = name or PurePosixPath(file).stem
+    made = read_contract(document, name=name, file=file, bundled=bundled, partly=partly, prefix=prefix)
+    return structs.replace(made, path=str(source))
 
 
-def read_document(path: Path) -> Document:
+def _name_of(source: str) -> str:
+    """Return the name of a file, or of what an address names."""
+    return PurePosixPath(urlsplit(source).path).name or "openapi" if is_remote(source) else Path(source).name
+
+
+def read_part(source: str, name: str, fetch: Fetch) -> bytes:
+    """Return what a file holds that a document refers to by a name; "" is the document itself."""
+    place = urljoin(source, name) if is_remote(source) else name
+    if is_remote(place):
+        return fetch(place)
+    return read_content(Path(source).parent / name if name else Path(source))
+
+
+def read_document(source: Path | str, fetch: Fetch = unfetched) -> Document:
     """Read a user's document, with the files that it refers to, in the form of OpenAPI 3.1: once, if it is large."""
-    content = read_content(path)
-    kind = f"document {path.name}"
+    shown = str(source)
+    content = read_part(shown, "", fetch)
+    kind = f"document {_name_of(shown)}"
     kept = find(content, kind)
-    if kept is not None and all(_digest(path.parent / name) == known for name, known in kept["files"].items()):
+    if kept is not None and all(_digest(Path(shown).parent / name) == known for name, known in kept["files"].items()):
         return _restored(kept)
     files: dict[str, str] = {}
 
     def load(name: str) -> Json:
-        if is_remote(name):
-            known = dialect(name)
-            if known is not None:
-                return known
-            what = f"{name} is not read"
-            raise ContractError(what, why="it is on another machine", fix="add --allow-remote-refs, or keep a copy")
-        found = read_content(path.parent / name)
+        known = dialect(name)
+        if known is not None:
+            return known
+        found = read_part(shown, name, fetch)
         files[name] = sha256(found).hexdigest()
-        return parse_source(found, str(path.parent / name)).data
+        return parse_source(found, name if is_remote(name) else str(Path(shown).parent / name)).data
 
-    document = convert(parse_source(content, str(path)).data, path.name, load, str(path))
-    problems = [structs.astuple(each) for each in document.problems]
-    keep(content, {"document": document, "origins": document.origins, "problems": problems, "files": files}, kind)
+    document = convert(parse_source(content, shown).data, _name_of(shown), load, shown)
+    if not is_remote(shown) and not any(map(is_remote, files)):
+        problems = [structs.astuple(each) for each in document.problems]
+        keep(content, {"document": document, "origins": document.origins, "problems": problems, "files": files}, kind)
     return document
 
 

@@ -150,7 +150,7 @@ def test_nothing_imports_the_command() -> None:
                 "data",
                 "store.redis",
                 "store.sqlite_file",
-                *(f"server.{name}" for name in ("asgi", "transport", "uvicorn", "wire")),
+                *(f"server.{name}" for name in ("asgi", "fetch", "transport", "uvicorn", "wire")),
             },
         ),
         ("uvicorn", {"server.uvicorn", "server.connection"}),
