@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 from mockserver.answer.generate import maker
 from mockserver.contract.document import is_remote
+from mockserver.contract.load import Fetch, read_part, unfetched
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
-from mockserver.contract.reader import MISSING, Fetch, read_part, unfetched
+from mockserver.contract.reader import MISSING
 from mockserver.contract.schema import Schema, subschemas
 from mockserver.contract.source import SourceFile, parse_source
 from mockserver.contract.tree import Problem, join, lookup, origin, pointed

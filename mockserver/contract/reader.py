@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
-from hashlib import sha256
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from mockserver.contract import media as media_types
-from mockserver.contract.document import METHODS, Conversion, is_remote
-from mockserver.contract.document_cache import find, keep
+from mockserver.contract.document import METHODS
+from mockserver.contract.load import Fetch, name_of, read_document, unfetched, version_of
 from mockserver.contract.openapi import (
     ANY_TEXT,
     ANYTHING,
@@ -29,8 +26,7 @@ from mockserver.contract.openapi import (
     methods_of,
 )
 from mockserver.contract.schema import Schema, check_schema
-from mockserver.contract.source import parse_source, read_content, read_source
-from mockserver.contract.swagger import converted
+from mockserver.contract.source import read_source
 from mockserver.contract.tree import Document, Problem, join, lookup, origin, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json, kind_of
@@ -42,16 +38,6 @@ IGNORED = frozenset(("accept", "content-type", "authorization"))
 """Header parameters that OpenAPI ignores."""
 
 T = TypeVar("T")
-
-
-Fetch = Callable[[str], bytes]
-"""Returns what an address holds; a ContractError says why it cannot be had."""
-
-
-def unfetched(address: str) -> bytes:
-    """Refuse an address."""
-    what, fix = f"{address} is not read", "add --allow-remote-refs, or keep a copy"
-    raise ContractError(what, where=address, why="it is not a file", fix=fix)
 
 
 def read_file(
@@ -68,101 +54,10 @@ def read_file(
     `partly` reads all of it at once and leaves out the operations that cannot be served, with the reasons.
     """
     document = Document(read_source(Path(source)).data) if bundled else read_document(source, fetch)
-    file = _name_of(str(source))
+    file = name_of(str(source))
     name = name or PurePosixPath(file).stem
     made = read_contract(document, name=name, file=file, bundled=bundled, partly=partly, prefix=prefix)
     return structs.replace(made, path=str(source))
-
-
-def _name_of(source: str) -> str:
-    """Return the name of a file, or of what an address names."""
-    return PurePosixPath(urlsplit(source).path).name or "openapi" if is_remote(source) else Path(source).name
-
-
-def read_part(source: str, name: str, fetch: Fetch) -> bytes:
-    """Return what a file holds that a document refers to by a name; "" is the document itself."""
-    place = urljoin(source, name) if is_remote(source) else name
-    if is_remote(place):
-        return fetch(place)
-    return read_content(Path(source).parent / name if name else Path(source))
-
-
-def read_document(source: Path | str, fetch: Fetch = unfetched) -> Document:
-    """Read a user's document, with the files that it refers to, in the form of OpenAPI 3.1: once, if it is large."""
-    shown = str(source)
-    content = read_part(shown, "", fetch)
-    kind = f"document {_name_of(shown)}"
-    kept = find(content, kind)
-    if kept is not None and all(_digest(Path(shown).parent / name) == known for name, known in kept["files"].items()):
-        return _restored(kept)
-    files: dict[str, str] = {}
-
-    def load(name: str) -> Json:
-        known = dialect(name)
-        if known is not None:
-            return known
-        found = read_part(shown, name, fetch)
-        files[name] = sha256(found).hexdigest()
-        return parse_source(found, name if is_remote(name) else str(Path(shown).parent / name)).data
-
-    document = convert(parse_source(content, shown).data, _name_of(shown), load, shown)
-    if not is_remote(shown) and not any(map(is_remote, files)):
-        problems = [structs.astuple(each) for each in document.problems]
-        keep(content, {"document": document, "origins": document.origins, "problems": problems, "files": files}, kind)
-    return document
-
-
-def _restored(kept: Json) -> Document:
-    """Return a document as it was kept."""
-    document = Document(kept["document"], kept["origins"])
-    document.problems = [Problem(*each) for each in kept["problems"]]
-    document.tolerant = True
-    return document
-
-
-def _digest(path: Path) -> str:
-    """Return the digest of a file's content, "" if it cannot be read."""
-    try:
-        return sha256(read_content(path)).hexdigest()
-    except ContractError:
-        return ""
-
-
-def dialect(address: str) -> Json | None:
-    """Return a schema of JSON Schema's own, which needs no network; None for another address."""
-    if not address.startswith(("http://json-schema.org/", "https://json-schema.org/")):
-        return None
-    try:
-        registry = import_module("jsonschema_specifications").REGISTRY
-    except ImportError:  # of the package jsonschema, which need not be installed
-        return None
-    found = registry.get(address) or registry.get(address + "#")
-    return None if found is None else deepcopy(found.contents)
-
-
-def convert(data: Json, file: str, load: Callable[[str], Json], shown: str = "") -> Document:
-    """Return a document in the form of OpenAPI 3.1; `load` returns the contents of another file by its name."""
-    version = _version(data, shown or file)
-    moved: Mapping[str, str] = {}
-    if version == "2.0":
-        data, moved = converted(data)
-    return Conversion(data, file, version, load, moved).run()
-
-
-def _version(data: Json, file: str) -> str:
-    """Return the version of OpenAPI that a document is written in: "2.0", "3.0", "3.1" or "3.2"."""
-    if not isinstance(data, dict):
-        raise ContractError("the document is not OpenAPI", where=file, why=f"it is {kind_of(data)}, and no object")
-    said = str(data.get("openapi", data.get("swagger", "")))
-    match = re.fullmatch(r"(2\.0|3\.\d+)(\.\d+)*(-.*)?", said)
-    if match is None:
-        raise ContractError(
-            "the document is not OpenAPI",
-            where=f"{file}#/openapi",
-            why=f"it says {said!r}" if said else "it names no version",
-            fix="begin it with openapi: 3.1.0 (Swagger 2.0 and OpenAPI 3.0 to 3.2 are read)",
-        )
-    return match[1]
 
 
 def read_contract(
@@ -192,7 +87,7 @@ class Reader:
     def contract(self, *, bundled: bool, partly: bool) -> Contract:
         """Read the outline of the document; all of it, if it is bundled or read partly."""
         document = self.document
-        _version(document, self.file)
+        version_of(document, self.file)
         paths = document.get("paths", {})
         if not isinstance(paths, dict):
             raise ContractError("the paths must be an object", where="#/paths", why=f"they are {kind_of(paths)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.contract import document_cache, reader
+from mockserver.contract import document_cache, load
 from mockserver.contract.schema import Schema
 from mockserver.contract.source import parse_source
 from mockserver.contract.tree import Document
@@ -184,20 +184,20 @@ def write(folder: Path, *, note: str = "n" * document_cache.SMALLEST, limit: int
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note the name of each document that is converted."""
     names = list[str]()
-    convert = reader.convert
+    convert = load.convert
 
     def noted(data: Json, file: str, *more: Any) -> Document:
         names.append(file)
         return convert(data, file, *more)
 
-    monkeypatch.setattr(reader, "convert", noted)
+    monkeypatch.setattr(load, "convert", noted)
     return names
 
 
 def test_a_large_document_is_converted_once(tmp_path: Path, conversions: list[str]) -> None:
     """What is kept judges, and tells its problems and places, as what was converted."""
     path = write(tmp_path)
-    first, second = reader.read_document(path), reader.read_document(path)
+    first, second = load.read_document(path), load.read_document(path)
     assert len(conversions) == 1
     assert first == second
     assert first.problems == second.problems != []
@@ -211,21 +211,21 @@ def test_a_large_document_is_converted_once(tmp_path: Path, conversions: list[st
 def test_a_document_is_converted_again_when_one_of_its_files_changes(tmp_path: Path, conversions: list[str]) -> None:
     """Its own, another that it refers to, or one that is gone; another name is another document."""
     path = write(tmp_path)
-    reader.read_document(path)
+    load.read_document(path)
     write(tmp_path, limit=9)
-    assert Schema(reader.read_document(path), "/components/schemas/A", "api").is_valid({"own": "four"})
+    assert Schema(load.read_document(path), "/components/schemas/A", "api").is_valid({"own": "four"})
     write(tmp_path, note="m" * document_cache.SMALLEST, limit=9)
-    reader.read_document(path)
+    load.read_document(path)
     assert len(conversions) == 3
     (tmp_path / "other.json").unlink()
-    assert any("other.json" in each.what for each in reader.read_document(path).problems)
+    assert any("other.json" in each.what for each in load.read_document(path).problems)
     assert len(conversions) == 4
 
 
 def test_a_small_document_is_not_converted_for_later(tmp_path: Path, conversions: list[str], cache: Path) -> None:
     """It is converted in no time."""
     path = write(tmp_path, note="")
-    reader.read_document(path)
-    reader.read_document(path)
+    load.read_document(path)
+    load.read_document(path)
     assert len(conversions) == 2
     assert not cache.exists()

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.contract.load import convert
 from mockserver.contract.openapi import Contract
-from mockserver.contract.reader import convert, read_file
+from mockserver.contract.reader import read_file
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json

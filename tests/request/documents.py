@@ -3,7 +3,8 @@
 from typing import Any
 
 from mockserver.api import Call
-from mockserver.contract.reader import convert, read_contract
+from mockserver.contract.load import convert
+from mockserver.contract.reader import read_contract
 from mockserver.messages import Headers, Json, Request
 from mockserver.request.dialect import validator_of
 from mockserver.request.validate import Rejection

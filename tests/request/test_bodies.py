@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import pytest
 from fastapi import FastAPI, File, Form
 
-from mockserver.contract.reader import convert, read_contract
+from mockserver.contract.load import convert
+from mockserver.contract.reader import read_contract
 from mockserver.contract.sides import seen_from
 from mockserver.engine import Mock
 from mockserver.messages import Json

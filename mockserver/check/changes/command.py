@@ -16,7 +16,7 @@ from mockserver.check.part import sdk_of
 from mockserver.check.report.locate import Files
 from mockserver.check.report.model import Report, Table
 from mockserver.check.report.options import api_option, deliver, report_option
-from mockserver.contract.reader import read_document
+from mockserver.contract.load import read_document
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Blame, Finding, Level
 
