@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from mockserver.answer.body import format_of
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.source import read_source
 from mockserver.contract.tree import lookup, resolve
@@ -119,7 +120,7 @@ class Fixtures:
             return False
         if media.type == EVENT_STREAM:
             return self._script_finding(media, value) is None
-        return media.schema is None or media.schema.is_valid(value)
+        return format_of(media).allows(value)
 
     def _script_finding(self, media: Media, value: Json) -> Finding | None:
         """Find what is wrong with a script: its shape, or an event that the contract does not allow."""
@@ -145,12 +146,12 @@ class Fixtures:
             finding = None
             if media is not None and media.type == EVENT_STREAM:
                 finding = self._script_finding(media, value)
-            elif media is not None and media.schema is not None:
-                finding = media.schema.explain(value)[0]
+            elif media is not None:
+                finding = next(iter(format_of(media).problems(value)), None)
             if finding is not None:
                 return FixtureError(
                     "a fixture breaks the contract",
-                    where=f"{path}#{finding.where}",
+                    where=f"{path}#{finding.where.removeprefix('/body')}",
                     why=f"expected {json.dumps(finding.expected, default=str)}, "
                     f"received {json.dumps(finding.received)}: {finding.message}"
                     + (f" ({finding.contract})" if finding.contract else ""),
@@ -182,11 +183,11 @@ def _read_file(path: Path) -> Json:
 
 
 def canned_media(reply: Reply) -> Media | None:
-    """Return the representation that a fixture is for: a stream, written as a script, or JSON."""
+    """Return the representation that a fixture is for: a stream, written as a script, else JSON, else the first."""
     media = reply.preferred
     if media is not None and media.type == EVENT_STREAM:
         return media
-    return next((media for media in reply.media if is_json(media.type)), None)
+    return next((media for media in reply.media if is_json(media.type)), media)
 
 
 def _type_of(event: Json) -> Json:

@@ -14,7 +14,9 @@ import pytest
 
 from mockserver.answer.body import format_of, representation
 from mockserver.contract.openapi import Media, Reply
+from mockserver.contract.schema import Schema
 from mockserver.engine import Mock
+from mockserver.errors import FixtureError
 from mockserver.messages import Json, Response
 from mockserver.settings import Settings
 from mockserver.sse import read_fields
@@ -131,6 +133,12 @@ def test_a_text_that_its_schema_does_not_allow_is_not_sent(tmp_path: Path) -> No
 def test_a_string_under_json_stays_a_string_of_json(tmp_path: Path) -> None:
     response = answered(tmp_path, {"application/json": {"schema": {"type": "string"}, "example": '{"a": 1}'}})
     assert json.loads(response.body) == '{"a": 1}'
+
+
+def test_only_other_types_than_json_have_written_values() -> None:
+    schema = Schema({"object": {"type": "object"}}, "/object", "")
+    assert format_of(Media("application/xml", schema, {})).allows("<a/>")
+    assert not format_of(Media("application/json", schema, {})).allows("{}")
 
 
 def test_rows_are_written_as_csv(tmp_path: Path) -> None:
@@ -350,6 +358,16 @@ def test_the_events_of_a_stream_can_be_described_field_by_field(tmp_path: Path) 
     assert header(wrong, "x-mock-source") == "generated"
 
 
+def test_an_object_that_has_more_than_the_fields_of_an_event_is_its_data(tmp_path: Path) -> None:
+    own = {
+        "type": "object",
+        "required": ["event", "user"],
+        "properties": {"event": {"const": "e"}, "user": {"const": 1}},
+    }
+    found = read_fields(text(answered(tmp_path, {"text/event-stream": {"itemSchema": own}})))
+    assert {each["data"] for each in found} == {'{"event":"e","user":1}'}
+
+
 def test_a_stream_of_which_nothing_is_said_has_events(tmp_path: Path) -> None:
     for media in ({}, {"schema": {"type": "string"}}):
         found = read_fields(text(answered(tmp_path, {"text/event-stream": media})))
@@ -359,6 +377,20 @@ def test_a_stream_of_which_nothing_is_said_has_events(tmp_path: Path) -> None:
 def test_one_event_as_an_example_is_a_stream_of_it(tmp_path: Path) -> None:
     media = {"schema": ITEM, "example": [{"a": 5}]}
     assert text(answered(tmp_path, {"text/event-stream": media})) == 'data: {"a":5}\n\n'
+
+
+def test_a_fixture_is_for_the_first_type_where_none_is_json(tmp_path: Path) -> None:
+    fixture = tmp_path / "own" / "read" / "200.json"
+    fixture.parent.mkdir(parents=True)
+    fixture.write_text('"<a/>"', "utf-8")
+    content = {"application/xml": {"schema": {"type": "object"}}, "text/csv": {"example": "1"}}
+    mock = served(tmp_path, {"200": {"description": "ok", "content": content}}, fixtures=tmp_path / "own")
+    response = ask(mock.handle, "GET", "/x")
+    assert (header(response, "x-mock-source"), response.body) == ("canned", b"<a/>")
+    assert ask(mock.handle, "GET", "/x", accept="text/csv").body == b"1"
+    fixture.write_text("[1]", "utf-8")
+    with pytest.raises(FixtureError, match="breaks the contract"):
+        served(tmp_path, {"200": {"description": "ok", "content": content}}, fixtures=tmp_path / "own")
 
 
 def test_a_format_is_found_once() -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from mockserver.answer.callbacks import evaluated
 from mockserver.engine import Mock
-from mockserver.messages import Headers, Json, Request, Response
-from mockserver.server.callback import is_loopback
+from mockserver.messages import Chunk, Headers, Json, Request, Response, Stream
+from mockserver.server.callback import Callback, CallbackSender, is_loopback
 from mockserver.server.transport import BASE_URL, HandlerTransport
 from mockserver.settings import Settings
 from tests.strategies import write_document
@@ -127,6 +127,14 @@ def test_an_answer_that_is_not_read_to_its_end_has_sent_nothing_yet(tmp_path: Pa
     assert receiver.received.empty()
     whole(response)
     assert receiver.next().path == "/done?kind=event"
+
+
+def test_a_stream_is_closed_before_callbacks_are_sent(receiver: Receiver) -> None:
+    stream = Stream([Chunk(0.0, b"one ")], lambda sent: b"last" if receiver.received.empty() and sent == 1 else b"")
+    response = Response(200, [], stream=stream)
+    whole_one = whole(CallbackSender().after(response, [Callback("POST", receiver.url + "/x", ())]))
+    assert whole_one.body == b"one last"
+    assert receiver.next().path == "/x"
 
 
 def test_a_stub_asks_for_callbacks_of_its_own_answer(tmp_path: Path, receiver: Receiver) -> None:

@@ -20,6 +20,7 @@ DECLARED = ("application/json", "text/csv", "application/problem+json")
         ("text/csv; charset=utf-8", "text/csv"),
         ("text/csv, application/json;q=0.5", "text/csv"),
         ("application/json;q=0.5, text/csv", "text/csv"),
+        ("text/csv, application/json", "text/csv"),
         ("application/json;q=0.1, text/*", "text/csv"),
         ("application/json, text/plain, */*", "application/json"),
         ("*/*;q=0.1, application/*;q=0.2, application/problem+json;q=0.3", "application/problem+json"),
