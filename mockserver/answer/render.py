@@ -204,9 +204,9 @@ def _rare_headers(
     headers: list[tuple[bytes, bytes]], spec: ResponseSpec, match: Match, draft: Draft
 ) -> list[tuple[bytes, bytes]]:
     """Add header fields that few answers have: declared ones, findings, streams, withdrawn operations."""
-    sent = {name for name, _ in draft.headers}
+    sent = {name for name, _ in headers}
     headers += [field for field in spec.declared if field[0] not in sent]
-    if draft.stream is not None:
+    if draft.stream is not None and not any(name == b"cache-control" for name, _ in headers):
         headers.append((b"cache-control", b"no-cache"))
     if draft.findings:
         headers = _with_finding(draft.findings[0], spec, headers)

@@ -297,6 +297,16 @@ def test_a_declared_field_that_belongs_to_the_message_is_left_to_it(tmp_path: Pa
     assert (plain.headers, plain.body) == (response.headers, response.body)
 
 
+def test_no_field_is_sent_twice(tmp_path: Path) -> None:
+    declared = {name: {"schema": {"const": "x"}} for name in ("Vary", "Cache-Control", "Preference-Applied")}
+    content = {"text/event-stream": {"schema": {"type": "string"}}, "application/json": {}}
+    mock = served(tmp_path, {"200": {"description": "x", "headers": declared, "content": content}})
+    for accept in ("text/event-stream", "application/json"):
+        names = [name for name, _ in ask(mock.handle, "GET", "/x", accept=accept, prefer="code=200").headers]
+        assert len(names) == len(set(names))
+        assert {b"vary", b"cache-control", b"preference-applied"} <= set(names)
+
+
 def test_a_field_of_which_no_value_can_be_made_is_left_out_unless_it_is_required(tmp_path: Path) -> None:
     impossible = {"schema": {"type": "string", "minLength": 5, "maxLength": 2}}
     assert fields(tmp_path, {"X-No": impossible}).status == 200
