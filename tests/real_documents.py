@@ -191,23 +191,28 @@ def _quoted(value: Json) -> str:
     return quote(_text(value), safe="")
 
 
-def _simple(value: Json, *, explode: bool, media: str) -> str:
+def _simple(value: Json, *, explode: bool, media: str, quoted: bool = False) -> str:
+    write = _quoted if quoted else _text
     if media:
-        return json.dumps(value)
+        return _quoted(json.dumps(value)) if quoted else json.dumps(value)
     if isinstance(value, dict):
-        return ",".join(f"{name}={_text(each)}" if explode else f"{name},{_text(each)}" for name, each in value.items())
-    return ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
+        sign = "=" if explode else ","
+        return ",".join(f"{write(name)}{sign}{write(each)}" for name, each in value.items())
+    return ",".join(map(write, value)) if isinstance(value, list) else write(value)
 
 
 def _in_path(each: Parameter, value: Json) -> str:
     if each.style == "label":
-        return "." + quote(_simple(value, explode=each.explode, media="").replace(",", "." if each.explode else ","))
+        text = _simple(value, explode=each.explode, media="", quoted=True).replace(
+            ".", ""
+        )  # a dot cannot be escaped there
+        return "." + text.replace(",", "." if each.explode else ",")
     if each.style == "matrix":
         if each.explode and isinstance(value, dict):
             return "".join(f";{name}={_quoted(one)}" for name, one in value.items())
         listed = value if isinstance(value, list) and each.explode else [value]
-        return "".join(f";{each.name}={quote(_simple(one, explode=False, media=''))}" for one in listed)
-    return quote(_simple(value, explode=each.explode, media=each.media), safe=",=")
+        return "".join(f";{each.name}={_simple(one, explode=False, media='', quoted=True)}" for one in listed)
+    return _simple(value, explode=each.explode, media=each.media, quoted=True)
 
 
 def _in_query(each: Parameter, value: Json, joiner: str = "&") -> str:

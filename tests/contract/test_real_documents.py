@@ -32,9 +32,9 @@ def test_the_small_documents_of_a_vendor_are_served() -> None:
     paths = sorted(folder.glob("[23].*/json/*.json"))
     assert len(paths) >= 60
     found = _served(paths)
-    assert _share(found) >= 0.92
     every = [each for several in found.values() for each in several]
-    assert [each.operation for each in every if each.verdict == "invalid"] == ["getProject"]  # null, which 3.1 lacks
+    left = {each.operation: each.verdict for each in every if each.verdict not in RIGHT | {UNMADE}}
+    assert left == {f"get /status/{status}": "501" for status in (100, 101, 102, 103)}
     assert sum(each.verdict == UNMADE for each in every) <= 13
 
 
@@ -64,4 +64,4 @@ def test_the_documents_of_a_directory_are_served() -> None:
     paths = sorted((installed(DIRECTORY) / "api").rglob("*.json"), key=lambda path: path.as_posix())[::40]
     assert len(paths) >= 40
     found = _served(paths)
-    assert _share(found) >= 0.9
+    assert _share(found) >= 0.99

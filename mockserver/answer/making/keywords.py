@@ -41,13 +41,12 @@ def contained(view: View) -> Iterator[tuple[str, int]]:
 def examples(view: View) -> Iterator[Json]:
     """Yield the values that a schema shows, the outermost first."""
     for piece in view.pieces:
-        if "example" in piece.node:
-            yield piece.node["example"]
-        shown = piece.node.get("examples")
-        if isinstance(shown, list):
-            yield from shown
-        if "default" in piece.node:
-            yield piece.node["default"]
+        listed = piece.node.get("examples")
+        shown = listed if isinstance(listed, list) else []
+        single = {key: [piece.node[key]] if key in piece.node else [] for key in ("example", "default")}
+        for value in (*single["example"], *shown, *single["default"]):
+            if value is not None or "nullable" not in piece.node:  # which 3.1 does not know: null is only taken
+                yield value
 
 
 def tag(union: Union, member: Json) -> tuple[str, str] | None:

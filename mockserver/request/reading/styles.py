@@ -76,7 +76,8 @@ def form_readings(
     return [last, *readings] if len(texts) == 1 and parameter.explode else [*readings, last]
 
 
-_DELIMITERS = {"spaceDelimited": r"%20|\+| ", "pipeDelimited": r"\||%7[Cc]"}
+_DELIMITERS = {"spaceDelimited": r"%20|\+| ", "pipeDelimited": r"\||%7[Cc]", "tabDelimited": r"%09|\t"}
+"""What stands between parts, other than a comma; tabs, and the others beyond a query, are Swagger 2.0's alone."""
 
 
 def _joined(parameter: Styled, shape: TextShape, texts: Sequence[str], *, plus: bool) -> Iterator[Raw]:
@@ -175,12 +176,13 @@ def path_readings(parameter: Styled, shape: TextShape, text: str) -> list[Raw]:
 
 
 def simple_readings(parameter: Styled, shape: TextShape, texts: Sequence[str]) -> list[Raw] | None:
-    """Read a text in the style "simple": parts with commas between them."""
+    """Read a text in the style "simple": parts with commas between them, or with another sign."""
     if not texts:
         return None
     if not (shape.takes("array") or shape.takes("object")):
         return [texts[0].strip()]
-    parts = [part.strip() for text in texts for part in text.split(",")]
+    sign = _DELIMITERS.get(parameter.style, ",")
+    parts = [part.strip() for text in texts for part in re.split(sign, text)]
     readings = list(_composed(shape, parts, equals=parameter.explode))
     return [*readings, texts[0]] if _takes_scalar(shape) else readings
 
