@@ -238,3 +238,40 @@ def test_a_schema_of_json_schema_itself_needs_no_network(tmp_path: Path) -> None
     assert schema is not None
     assert schema.is_valid({"properties": {"a": {"type": "string"}}})
     assert not schema.is_valid({"properties": {"a": {"type": "text"}}})
+
+
+def test_a_document_may_name_its_own_address() -> None:
+    """OpenAPI 3.2's $self is what references start from, also those that name the document itself."""
+    data = {
+        "openapi": "3.2.0",
+        "$self": "https://x.test/api/openapi",
+        "paths": {},
+        "components": {
+            "schemas": {
+                "A": {"type": "string"},
+                "B": {"$ref": "openapi#/components/schemas/A"},
+                "C": {"$ref": "https://x.test/api/openapi#/components/schemas/A"},
+            }
+        },
+    }
+    document = convert(data, "api.json", _no_file)
+    assert document.problems == []
+    for name in ("B", "C"):
+        assert not Schema(document, f"/components/schemas/{name}", "api").is_valid(1)
+
+
+@pytest.mark.parametrize("version", ["2.0", "3.0.3"])
+def test_keywords_beside_a_reference_are_ignored_before_3_1(version: str) -> None:
+    """With a warning that says so."""
+    schemas: dict[str, Any] = {
+        "A": {"type": "string"},
+        "B": {"$ref": "#/components/schemas/A", "maxLength": 1, "description": "d"},
+    }
+    data: dict[str, Any] = {"openapi": version, "paths": {}, "components": {"schemas": schemas}}
+    if version == "2.0":
+        schemas["B"]["$ref"] = "#/definitions/A"
+        data = {"swagger": version, "paths": {}, "definitions": schemas}
+    document = convert(data, "api.json", _no_file)
+    [problem] = document.problems
+    assert "beside a reference" in problem.what
+    assert Schema(document, "/components/schemas/B", "api").is_valid("long")
