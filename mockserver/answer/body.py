@@ -27,6 +27,9 @@ Write = Callable[[Json], bytes]
 BODILESS = (204, 205, 304)
 """Statuses whose answers have no body in HTTP; a range or default that declares a body does not apply to them."""
 
+MOST_KEPT = 512
+"""How many formats are kept; they hold their documents."""
+
 MADE = ("assembled", "generated")
 """The sources of values that were not written by anybody."""
 
@@ -222,7 +225,7 @@ class BodyFormat:
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=MOST_KEPT)
 def format_of(media: Media, sent: str = "") -> BodyFormat:
     """Return how the values of a representation are judged, and written as the type that is sent for a range."""
     kind, schema = media_types.kind_of(media_types.read(sent or media.type)), media.schema
@@ -246,7 +249,7 @@ def is_body(status: int) -> bool:
     return status >= 200 and status not in BODILESS
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=MOST_KEPT)
 def usable_examples(body: BodyFormat) -> Mapping[str, Json]:
     """Return the examples of a representation that may be sent."""
     return {name: value for name, value in body.media.examples.items() if body.allows(value)}

@@ -199,7 +199,7 @@ class Answers:
             played = play(structs.replace(call, script=script(draft.value, self.style)))
             if played is not None and status == operation.success:
                 return played
-        return self._paced(draft, call, preference)
+        return self._paced(draft, call, preference, _format(draft, operation))
 
     def _wanted(self, call: Call, found: list[tuple[int, Draft]]) -> tuple[int, Draft]:
         """Return the one of some answers whose content type is wanted, else the first."""
@@ -236,9 +236,8 @@ class Answers:
         sent = concrete(media.type, holds[0]) if found is None else found.type
         return Representation(media, sent, format_of(media, sent))
 
-    def _paced(self, draft: Draft, call: Call, preference: Preference) -> Draft:
+    def _paced(self, draft: Draft, call: Call, preference: Preference, own: BodyFormat | None) -> Draft:
         """Pace a stream that is not played: a script by its own times, a text at once."""
-        own = _format(draft, call.operation)
         if own is None or own.kind != "events":
             return draft
         if isinstance(draft.value, str):
@@ -271,14 +270,14 @@ class Answers:
         together = self._together(chosen.format)
         if together is not None:
             value = self._echoed(together, call, status, chosen.format)
-            return self._paced(Draft(status, value, chosen.type, "assembled"), call, preference)
+            return self._paced(Draft(status, value, chosen.type, "assembled"), call, preference, chosen.format)
         return self._generated(call, status, reply, preference)
 
     def _documented(self, call: Call, status: int, chosen: Representation, preference: Preference) -> Draft:
         """Return the example whose name the request's own example has, else the first."""
         operation, examples = call.operation, _examples(call.operation, chosen.format)
         name = example_of_request(call, examples) or next(iter(examples))
-        draft = self._paced(Draft(status, examples[name], chosen.type, "documented"), call, preference)
+        draft = self._paced(Draft(status, examples[name], chosen.type, "documented"), call, preference, chosen.format)
         if draft.stream is None and not has_named_examples(operation):
             self._ready[operation, status, chosen.format] = draft
         return draft
@@ -294,7 +293,9 @@ class Answers:
         drawn = name not in canned
         if drawn:
             name = self._chance(call, preference, 0).choice(sorted(canned))
-        return self._paced(Draft(status, canned[name], chosen.type, "canned", drawn=drawn), call, preference)
+        return self._paced(
+            Draft(status, canned[name], chosen.type, "canned", drawn=drawn), call, preference, chosen.format
+        )
 
     def _together(self, body: BodyFormat) -> Json:
         """Put a value together from the schemas' own examples; None where they show nothing."""
@@ -310,7 +311,7 @@ class Answers:
         is_fixed = call.operation.bundled or preference.seed is not None
         rng = self._chance(call, preference, 0 if is_fixed else self.turns.next(call.request))
         value = self._echoed(self._value(chosen, rng), call, status, chosen.format)
-        return self._paced(Draft(status, value, chosen.type, "generated", drawn=True), call, preference)
+        return self._paced(Draft(status, value, chosen.type, "generated", drawn=True), call, preference, chosen.format)
 
     def _value(self, chosen: Representation, rng: Random) -> Json:
         """Make the value of a representation."""

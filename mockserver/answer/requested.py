@@ -49,7 +49,7 @@ def has_named_examples(operation: Operation) -> bool:
     return bool(_named_parts(operation))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=512)
 def _named_parts(operation: Operation) -> Mapping[str, list[_Part]]:
     """Return the parts of an operation's request examples, by the name of the example."""
     found: dict[str, list[_Part]] = {}
