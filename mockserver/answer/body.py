@@ -5,7 +5,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import StringIO
 from random import Random
 from urllib.parse import urlencode
@@ -225,6 +225,10 @@ class BodyFormat:
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|"}
 
 
+DEEPEST = 100
+"""How many references and members of unions are followed, one below the other, in search of a schema's types."""
+
+
 @lru_cache(maxsize=MOST_KEPT)
 def format_of(media: Media, sent: str = "") -> BodyFormat:
     """Return how the values of a representation are judged, and written as the type that is sent for a range."""
@@ -305,46 +309,64 @@ def _has_fields(items: Schema) -> bool:
     return bool(names & {"data", "event"}) and names <= _FIELDS
 
 
-def _nodes(document: Json, pointer: str, seen: frozenset[str] = frozenset()) -> list[Mapping[str, Json]]:
+def _nodes(document: Json, pointer: str) -> list[Mapping[str, Json]]:
     """List the schema objects at a place: itself, what it refers to, and the members of its allOf and unions."""
+    found: dict[str, Mapping[str, Json]] = {}
+    places = [pointer]
+    while places:
+        place = places.pop()
+        node = None if place in found else _at(document, place)
+        if not isinstance(node, dict):
+            continue
+        found[place] = node
+        if isinstance(node.get("$ref"), str):
+            places.append(node["$ref"][1:])
+        for key in ("allOf", "oneOf", "anyOf"):
+            members = node[key] if isinstance(node.get(key), list) else []
+            places += [join(place, key, index) for index in range(len(members))]
+    return list(found.values())
+
+
+def _at(document: Json, pointer: str) -> Json:
     try:
-        node = lookup(document, pointer)
+        return lookup(document, pointer)
     except KeyError:
-        return []
-    if pointer in seen or not isinstance(node, dict):
-        return []
-    seen |= {pointer}
-    found: list[Mapping[str, Json]] = [node]
-    if isinstance(node.get("$ref"), str):
-        found += _nodes(document, node["$ref"][1:], seen)
-    for key in ("allOf", "oneOf", "anyOf"):
-        for index in range(len(node[key]) if isinstance(node.get(key), list) else 0):
-            found += _nodes(document, join(pointer, key, index), seen)
-    return found
+        return None
 
 
 def types_of(schema: Schema) -> frozenset[str] | None:
     """Return the JSON types of a schema's values, as far as it says; None for any."""
-    return _types(schema.document, schema.pointer, frozenset())
+    return _types(schema.document, schema.pointer, {})
 
 
-def _types(document: Json, pointer: str, seen: frozenset[str]) -> frozenset[str] | None:
-    try:
-        node = lookup(document, pointer)
-    except KeyError:
-        return None
-    if pointer in seen or not isinstance(node, dict):
-        return None
-    seen |= {pointer}
+def _types(
+    document: Json, pointer: str, read: dict[str, frozenset[str] | None], depth: int = 0
+) -> frozenset[str] | None:
+    """Return the types at a place; `read` has those of the places that were read, each of which is read once."""
+    if pointer in read:
+        return read[pointer]
+    node = _at(document, pointer)
+    read[pointer] = None  # within itself it says nothing
+    if isinstance(node, dict) and depth < DEEPEST:
+        at = partial(_types, document, read=read, depth=depth + 1)
+        read[pointer] = _types_of(node, lambda *keys: at(join(pointer, *keys)), at)
+    return read[pointer]
+
+
+def _types_of(
+    node: Mapping[str, Json],
+    below: Callable[..., frozenset[str] | None],
+    at: Callable[[str], frozenset[str] | None],
+) -> frozenset[str] | None:
     found: list[frozenset[str] | None] = []
     if "type" in node:
         said = node["type"]
         found.append(frozenset(said if isinstance(said, list) else [said]))
     if isinstance(node.get("$ref"), str):
-        found.append(_types(document, node["$ref"][1:], seen))
-    found += [_types(document, join(pointer, "allOf", index), seen) for index in range(len(node.get("allOf", ())))]
+        found.append(at(node["$ref"][1:]))
+    found += [below("allOf", index) for index in range(len(node.get("allOf", ())))]
     for union in ("oneOf", "anyOf"):
-        members = [_types(document, join(pointer, union, index), seen) for index in range(len(node.get(union, ())))]
+        members = [below(union, index) for index in range(len(node.get(union, ())))]
         if members and None not in members:
             found.append(frozenset().union(*(each for each in members if each is not None)))
     if "properties" in node and not any(found):
