@@ -178,10 +178,11 @@ class Mock:
         )
 
     def _renderer(self, contracts: tuple[Contract, ...], style: StreamStyle) -> Renderer:
-        """Return what renders answers; a user's document has its own form of errors."""
-        if contracts[0].bundled and self.settings.refusals in ("auto", "fastapi"):
+        """Return what renders answers; a bundled document of FastAPI's declares the mock's errors as they are."""
+        refusals = Refusals(self.settings.refusals, contracts)
+        if contracts[0].bundled and refusals.speaks_fastapi(None):
             return Renderer(contracts[0], style, self.redactor)
-        return OwnRenderer(contracts[0], Refusals(self.settings.refusals, contracts), style, self.redactor)
+        return OwnRenderer(contracts[0], refusals, style, self.redactor)
 
     def _redactor(self) -> Redactor:
         """Return what hides secrets, by the names of the pack and of the settings."""

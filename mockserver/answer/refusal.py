@@ -79,19 +79,20 @@ class Refusals:
 
     def _fitted(self, operation: Operation | None, draft: Draft) -> Draft:
         status, reply = self._declared(operation, draft)
-        if self._speaks_fastapi(operation) and draft.value is not None and (reply is None or _allows(reply, draft)):
+        if self.speaks_fastapi(operation) and draft.value is not None and (reply is None or _allows(reply, draft)):
             return draft
         if reply is not None:
             return _in_form(draft, status, reply.media, by_example=True)
         borrowed = None if operation is None else _error_of(operation)
         return _problem(draft) if borrowed is None else _in_form(draft, status, borrowed.media, by_example=False)
 
-    def _speaks_fastapi(self, operation: Operation | None) -> bool:
+    def speaks_fastapi(self, operation: Operation | None) -> bool:
+        """Return whether the errors of an operation, or of none, are FastAPI's."""
         if operation is None:
             return self._form == "fastapi" or (self._form == "auto" and self._is_fastapi)
         if operation not in self._known:
             self._known[operation] = speaks_fastapi(operation, self._form) or (
-                self._form == "auto" and "422" not in operation.replies and self._speaks_fastapi(None)
+                self._form == "auto" and "422" not in operation.replies and self.speaks_fastapi(None)
             )
         return self._known[operation]
 

@@ -14,7 +14,7 @@ from mockserver.journal.exchange import Exchange, as_json, attempt_of, calls_of,
 from mockserver.journal.har import as_har
 from mockserver.messages import Blame, Finding, Headers, Request
 from mockserver.redact import DEFAULT
-from mockserver.settings import Settings
+from mockserver.settings import RefusalForm, Settings
 from tests.exchanges import COUNTER, exchange, exchanges, journal
 from tests.strategies import own_document, write_document
 from tests.talk import MESSAGE, TITLE, ask
@@ -63,18 +63,27 @@ def typed(folder: Path) -> Path:
     return write_document(folder, document)
 
 
+FORMS: tuple[RefusalForm, RefusalForm] = ("document", "fastapi")
+
+
 @pytest.fixture(scope="module")
 def mocks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Mock, str]]:
     """Give mocks of which something can be asked, each with the path of it."""
-    own = Mock(Settings(contract=str(typed(tmp_path_factory.mktemp("own"))), seed=1))
-    return [(Mock(Settings(contract="2.6", seed=1)), TITLE), (own, "/notes/n1"), (own, "/nothing")]
+    contract = str(typed(tmp_path_factory.mktemp("own")))
+    own, fastapi = (Mock(Settings(contract=contract, seed=1, refusals=form)) for form in FORMS)
+    return [
+        (Mock(Settings(contract="2.6", seed=1)), TITLE),
+        (own, "/notes/n1"),
+        (own, "/nothing"),
+        (fastapi, "/notes/n1"),
+    ]
 
 
 @given(
     fields=st.lists(secret_fields, min_size=1, max_size=3),
     others=st.lists(other_fields, max_size=1),
     method=st.sampled_from(["GET", "POST", "OPTIONS"]),
-    which=st.integers(0, 2),
+    which=st.integers(0, 3),
 )
 @example([(b"cookie", b"a=s3cr3t-of-mine")], [], "GET", 1)
 @example([(b"cookie", b"session=1; a=s3cr3t-of-mine"), (b"x-api-key", b"s3cr3t-of-mine")], [], "GET", 1)
@@ -94,7 +103,7 @@ def test_no_secret_is_ever_remembered(
 
 
 def test_a_refusal_that_quotes_a_secret_tells_all_else(mocks: list[tuple[Mock, str]]) -> None:
-    mock, path = mocks[1]
+    mock, path = mocks[3]
     raw = [(b"cookie", b"session=sesame; a=b"), (b"x-api-key", b"k"), (b"accept", b"b")]
     response = mock.handle(Request("GET", path, "", Headers(raw)))
     (kept,) = mock.exchanges("default")

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from mockserver.check.provider.cases import BOM, Case, Expectation, pointer_of
 from mockserver.check.target import Answer
+from mockserver.contract.media import declared_index
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.resolved import required, view_of
 from mockserver.contract.schema import Schema
@@ -182,11 +183,23 @@ def status_declared(seen: Interaction) -> Iterator[Finding]:
         if seen.verdict.expected == "valid" and seen.answer.status >= 400:
             message += f", and the request is valid ({seen.case.name})"
         place = _replies(seen.operation)
-        if seen.answer.status >= 400 and not _declares_refusals(seen.operation):
+        if _is_of_http(seen):
+            message += ", and is HTTP's own for such a body"
+            yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "note")
+        elif seen.answer.status >= 400 and not _declares_refusals(seen.operation):
             message += ", as is no refusal at all"
             yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
         else:
             yield wrong(message, "/response/status", declared, seen.answer.status, place)
+
+
+def _is_of_http(seen: Interaction) -> bool:
+    """Return whether HTTP itself has the status: 400 for an unreadable body, 415 for one of a type not declared."""
+    body, sent = seen.operation.body, seen.request.headers.text(b"content-type")
+    if seen.answer.status == 400:
+        return seen.verdict.expected == "malformed"
+    is_foreign = body is not None and declared_index([each.type for each in body.media], sent or "") is None
+    return seen.answer.status == 415 and is_foreign
 
 
 def _declares_refusals(operation: Operation) -> bool:
