@@ -32,15 +32,15 @@ def declared_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[by
         elif is_strict:
             made = generate(declared.schema, Random(0)) if declared.schema else ""
             fields.append((name.encode(), header_value(str(made))))
-        elif _is_ours(name):
+        elif is_declarable(name):
             text = _made(name, declared)
             if text is not None:
                 fields.append((name.encode(), text))
     return tuple(fields)
 
 
-def _is_ours(name: str) -> bool:
-    """Return whether a field may be sent as it is declared."""
+def is_declarable(name: str) -> bool:
+    """Return whether a contract may declare a field: the others belong to the message, or to the server."""
     return name not in _FRAMING and not name.startswith(_OURS) and name.isascii() and not set(name) & set(' \t:"(),/')
 
 

@@ -1,6 +1,7 @@
 """The check accuses no server that is right, sees those that are wrong, and tells one cause once."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,6 +67,12 @@ def refused_in_two_ways(request: Request) -> Answer:
 def of_vendor_type(request: Request) -> Answer:
     is_right = request.headers.text(b"content-type") == "application/vnd.api+json"
     return refused_in_two_ways(request) if is_right else (415, {})
+
+
+def of_forms_too(request: Request) -> Answer:
+    if request.headers.text(b"content-type") != "application/x-www-form-urlencoded":
+        return refused_in_two_ways(request)
+    return (200 if re.fullmatch(rb"n=-?[0-9]+", request.body) else 400), {}
 
 
 def made_by_the_server(request: Request) -> Answer:
@@ -158,7 +165,7 @@ RIGHT: Mapping[str, tuple[Json, Handler]] = {
     ),
     "a form is taken beside JSON": (
         with_body_type(posted(NUMBER, 200, 400, *FALLBACKS), "application/json", "application/x-www-form-urlencoded"),
-        post(refused_in_two_ways),
+        post(of_forms_too),
     ),
     "a list of challenges": (got(200, 401, 404, 405, security=[{"b": []}]), read(with_a_list_of_challenges)),
     "authentication after validation": (

@@ -1,18 +1,21 @@
 """The boundaries of a schema, one at a time and always the same: lengths, counts, types, presence, formats, members."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
+from mockserver.answer.body import format_of
 from mockserver.answer.generate import generate
 from mockserver.check.provider.cases import BOM, UNSENT, Case
-from mockserver.check.provider.values import base_body, text_of, usual
-from mockserver.contract.openapi import Operation, Parameter
+from mockserver.check.provider.values import base_body, headers_of, required_values, usual
+from mockserver.check.provider.writing import field_of, pairs_of, segment_of, type_sent, types_of_values
+from mockserver.contract.openapi import Media, Operation, Parameter, is_json
 from mockserver.contract.resolved import View, Views, first, is_same, keywords, kinds, required, said, view_of
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import join, lookup, pointed, resolve
+from mockserver.contract.tree import pointed, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -68,37 +71,56 @@ def boundaries(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
     yield from examples(operation, path)
     base = usual(operation, path)
     for parameter in operation.parameters:
-        if parameter.location == "query":
+        if parameter.location in ("query", "querystring"):
             yield from _of_query(base, parameter)
-        elif parameter.location == "path":
+        elif parameter.location in ("header", "cookie"):
+            yield from _of_header(base, parameter)
+        else:
             for text in path_texts(parameter, path[parameter.name]):
                 changed = {**path, parameter.name: text}
                 yield base._replace(name=f"{parameter.name}: text {text[:40]!r}", path=changed)
     if operation.body is not None:
         for body in body_variants(operation):
             yield base._replace(name=f"body: {body.name}", body=body.value)
-        yield base._replace(name="a byte order mark before the body", body=BOM + base.sent)
+        if is_json(operation.body.type):
+            yield base._replace(name="a byte order mark before the body", body=BOM + base.sent)
 
 
 def examples(operation: Operation, path: Mapping[str, str]) -> Iterator[Case]:
-    """Yield the usual request, the documented examples of an operation's body, and a minimal request."""
+    """Yield the usual request in each media type, the documented examples of the body, and a request without one."""
     base = usual(operation, path)
     yield base
     body = operation.body
     if body is None:
         return
     yield base._replace(name="no body", body=UNSENT, content_type=None)
-    document = body.schema.document
-    for pointer in (join(operation.pointer, "requestBody", "content", body.type), body.schema.pointer):
+    for media in body.media:
+        if media is not body.preferred:
+            try:
+                yield usual(operation, path, f"the usual as {media.type}", media)
+            except ContractError:  # one that can be asked in another media type is
+                continue
+        for name, example in _documented(media).items():
+            yield base._replace(name=name, body=example, media=media, content_type=type_sent(media))
+
+
+def _documented(media: Media) -> dict[str, Json]:
+    """Return the examples of a representation and of its schema, by what they are called, whether right or not."""
+    found: dict[str, Json] = {}
+    schema = media.schema
+    for document, pointer in ((schema.document, each) for each in (media.pointer, schema.pointer)) if schema else ():
         try:
-            node = lookup(document, pointer)
-        except KeyError:
+            _, node = resolve(document, pointer)
+        except (KeyError, ContractError):
             continue
-        if isinstance(node, dict):
-            for name, example in (node.get("examples") or {}).items() if isinstance(node.get("examples"), dict) else ():
-                yield base._replace(name=f"example {name}", body=resolve_example(document, example))
-            if "example" in node:
-                yield base._replace(name="example", body=node["example"])
+        if not isinstance(node, dict):
+            continue
+        named = node.get("examples")
+        for name, example in named.items() if isinstance(named, dict) else ():
+            found[f"example {name}"] = resolve_example(document, example)
+        if "example" in node:
+            found["example"] = node["example"]
+    return found
 
 
 def path_texts(parameter: Parameter, base: str) -> list[str]:
@@ -106,7 +128,9 @@ def path_texts(parameter: Parameter, base: str) -> list[str]:
 
     A value is neither empty nor a dot segment, which mean another path.
     """
-    found = [text_of(each.value) for each in variants(*view_of(parameter.schema), parameter.name)]
+    kinds = types_of_values(parameter)
+    values = (each.value for each in variants(*view_of(parameter.schema), parameter.name))
+    found = [segment_of(parameter, value) for value in values if _is_writable(value, kinds)]
     found += [base.upper(), base.lower(), base.swapcase(), f" {base} ", f"{base}/{base}", *SHAPES]
     return [text for text in dict.fromkeys(found) if text not in ("", ".", "..") and len(text) <= MOST_IN_PATH]
 
@@ -138,15 +162,45 @@ def resolve_example(document: Json, example: Json) -> Json:
 
 
 def _of_query(base: Case, parameter: Parameter) -> Iterator[Case]:
-    name = parameter.name
-    others = tuple(pair for pair in base.query if pair[0] != name)
+    name, kinds = parameter.name, types_of_values(parameter)
+    values = [value for each, value in required_values(base.operation, parameter.location) if each is parameter]
+    own = [pair for value in values for pair in pairs_of(parameter, value)]
+    others = tuple(pair for pair in base.query if pair not in own)
     if parameter.required:
         yield base._replace(name=f"{name}: left out", query=others)
     for variant in variants(*view_of(parameter.schema), name):
-        if variant.value is not None and not isinstance(variant.value, dict | list):
-            pair = (name, text_of(variant.value))
-            yield base._replace(name=f"{name}: {variant.name}", query=(*others, pair))
+        if _is_writable(variant.value, kinds):
+            pairs = pairs_of(parameter, variant.value)
+            yield base._replace(name=f"{name}: {variant.name}", query=(*others, *pairs))
     yield base._replace(name="an unknown parameter", query=(("surprise", "1"), *base.query))
+
+
+def _is_writable(value: Json, kinds: frozenset[str]) -> bool:
+    """Return whether a value can be meant for a parameter: a list or an object for one that takes them alone."""
+    if isinstance(value, dict | list):
+        return ("object" if isinstance(value, dict) else "array") in kinds
+    return value is not None
+
+
+def _of_header(base: Case, parameter: Parameter) -> Iterator[Case]:
+    """Yield cases of a header parameter or a cookie: left out, and the values that a field can hold."""
+    name, kinds, operation = parameter.name, types_of_values(parameter), base.operation
+    others = headers_of(operation, without=parameter)
+    if parameter.required:
+        yield base._replace(name=f"{name}: left out", headers=others)
+    for variant in variants(*view_of(parameter.schema), name):
+        if not _is_writable(variant.value, kinds):
+            continue
+        if parameter.location == "header":
+            pairs = [(name, field_of(parameter, variant.value))]
+        else:
+            pairs = [("cookie", "; ".join(f"{key}={text}" for key, text in pairs_of(parameter, variant.value)))]
+        if all(_FIELD(text) for _, text in pairs):
+            yield base._replace(name=f"{name}: {variant.name}", headers=(*others, *pairs))
+
+
+_FIELD = re.compile(r"[!-+\--~](?:[ -+\--~]{0,198}[!-+\--~])?").fullmatch
+"""What any server reads of a field as it was sent: no commas, which part the values of a list."""
 
 
 @lru_cache(maxsize=256)
@@ -154,6 +208,9 @@ def body_variants(operation: Operation) -> tuple[Variant, ...]:
     """Return the variants of a body: each of its fields in turn, all else as usual."""
     body = operation.body
     if body is None:
+        return ()
+    written = format_of(body.preferred)
+    if written.holds == "bytes" or written.items is not None:
         return ()
     return tuple(variants(*view_of(body.schema), "", base_body(operation)))
 

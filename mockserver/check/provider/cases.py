@@ -4,18 +4,22 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import islice, product
+from itertools import islice, product, zip_longest
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from mockserver.api import Call
-from mockserver.contract.openapi import Operation, Parameter
-from mockserver.contract.resolved import view_of
+from mockserver.check.provider.credentials import credentials
+from mockserver.check.provider.writing import body_of, cookies_in, encoded_segment, pairs_of, segment_of, type_sent
+from mockserver.contract.openapi import Media, Operation, Parameter, is_json
+from mockserver.contract.resolved import is_same, view_of
 from mockserver.contract.schema import Schema
 from mockserver.contract.sides import asked, seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Headers, Request
-from mockserver.request.validate import RequestValidator, readings
+from mockserver.request.decode import StrictValidator
+from mockserver.request.dialect import speaks_fastapi
+from mockserver.request.validate import Rejection, RequestValidator, readings
 
 ExpectedOutcome: TypeAlias = Literal["valid", "invalid", "either", "malformed"]
 """What must become of a request: taken; refused as the contract says; one of both; refused in whatever form."""
@@ -25,6 +29,8 @@ UNSENT: Any = object()
 
 JSON_TYPE = "application/json"
 
+ANY_JSON = Media(type=JSON_TYPE, schema=None, examples={})
+
 USUAL_TYPE = ""
 """Stands for the content type that the contract gives the body."""
 
@@ -33,7 +39,10 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Case(NamedTuple):
-    """One request of an operation; `query` in order, `body` any JSON, bytes as they are, or UNSENT."""
+    """One request of an operation: the texts of its path and its query as they are written, not encoded.
+
+    `body` is a value, bytes as they are, or UNSENT.
+    """
 
     name: str
     operation: Operation
@@ -42,13 +51,22 @@ class Case(NamedTuple):
     body: Any = UNSENT
     content_type: str | None = USUAL_TYPE
     headers: Sequence[tuple[str, str]] = ()
+    media: Media | None = None
+    """The representation of the body; the preferred one where it is None."""
+
+    @property
+    def written_as(self) -> Media | None:
+        """The representation in which the body is written; None for an operation that takes none."""
+        body = self.operation.body
+        return self.media or (None if body is None else body.preferred)
 
     @property
     def sent_type(self) -> str | None:
         """The content type that is sent with a body."""
         if self.content_type != USUAL_TYPE:
             return self.content_type
-        return JSON_TYPE if self.operation.body is None else self.operation.body.type
+        media = self.written_as
+        return JSON_TYPE if media is None else type_sent(media)
 
     @property
     def sent(self) -> bytes:
@@ -57,7 +75,7 @@ class Case(NamedTuple):
             return b""
         if isinstance(self.body, bytes):
             return self.body
-        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        return body_of(self.written_as or ANY_JSON, self.body)
 
 
 class Expectation(NamedTuple):
@@ -67,24 +85,41 @@ class Expectation(NamedTuple):
     places: tuple[tuple[str | int, ...], ...] = ()
     why: str = ""
     """The part and the constraint that it breaks, in words."""
+    where: str = ""
+    """The place of what is wrong, as a pointer into the request, where no place is named as FastAPI does."""
 
 
 def target_of(operation: Operation, path: Mapping[str, str]) -> str:
-    """Fill the path of an operation, each value percent-encoded whole."""
-    return re.sub(r"\{([^{}]+)\}", lambda match: quote(path[match[1]], safe=""), operation.path)
+    """Fill the path of an operation, each value percent-encoded."""
+    parts = re.split(r"\{([^{}]+)\}", operation.path)
+    fixed = [quote(part, safe="/%:@!$&'()*+,;=~-._?#") for part in parts[::2]]
+    filled = [encoded_segment(operation, name, path[name]) for name in parts[1::2]]
+    return "".join(part for pair in zip_longest(fixed, filled, fillvalue="") for part in pair)
 
 
 def request_of(case: Case, key: str | None) -> Request:
     """Make the request of a case, with a key if there is one."""
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in case.headers]
-    names = {name for name, _ in headers}
-    if key is not None and b"authorization" not in names:
-        headers.append((b"authorization", b"Bearer " + key.encode()))
+    query = list(case.query)
+    if key is not None:
+        names = {name for name, _ in headers}
+        held = credentials(case.operation, key)
+        headers += [field for field in held.headers if field[0] not in names]
+        query += held.query
+        headers += [(b"cookie", cookies_in(held.cookies).encode())] if held.cookies else []
     body = case.sent
     if case.body is not UNSENT and case.sent_type is not None:
-        headers.append((b"content-type", case.sent_type.encode()))
-    query = urlencode(list(case.query), quote_via=quote, errors="surrogatepass")
-    return Request(case.operation.method, target_of(case.operation, case.path), query, Headers(headers), body)
+        headers.append((b"content-type", case.sent_type.encode("latin-1", "replace")))
+    text = urlencode(query, quote_via=quote, errors="surrogatepass", safe=",")
+    return Request(case.operation.method, target_of(case.operation, case.path), text, Headers(_joined(headers)), body)
+
+
+def _joined(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Write all cookies in one field."""
+    cookies = [value for name, value in headers if name == b"cookie"]
+    if len(cookies) < 2:
+        return headers
+    return [*(field for field in headers if field[0] != b"cookie"), (b"cookie", b"; ".join(cookies))]
 
 
 @lru_cache(maxsize=256)
@@ -99,6 +134,13 @@ def expectation_of(case: Case) -> Expectation:
     read it all the same ("yes" for a boolean, say), or it sends what only answers have.
     """
     sent = None if case.body is UNSENT else case.sent
+    media = case.written_as
+    if not speaks_fastapi(case.operation, "auto") or not (media is None or is_json(media.type)):
+        body = None if sent is None or isinstance(case.body, bytes) else json.dumps(case.body)
+        type_ = case.sent_type if sent is not None else None
+        return _strictly(
+            case.operation, tuple(case.path.items()), tuple(case.query), sent, type_, tuple(case.headers), body
+        )
     return _verdict(
         case.operation,
         tuple(case.path.items()),
@@ -133,6 +175,101 @@ def _verdict(
     if judged.status != 422 or not isinstance(detail, list):
         return Expectation("malformed", why="the body cannot be read as JSON")
     return Expectation("invalid", tuple(tuple(each["loc"]) for each in detail), _why(detail[0]))
+
+
+@lru_cache(maxsize=256)
+def _reader(operation: Operation) -> StrictValidator:
+    return StrictValidator(operation)
+
+
+@lru_cache(maxsize=8_192)
+def _strictly(
+    operation: Operation,
+    path: tuple[tuple[str, str], ...],
+    query: tuple[tuple[str, str], ...],
+    sent: bytes | None,
+    content_type: str | None,
+    headers: tuple[tuple[str, str], ...],
+    body: str | None,
+) -> Expectation:
+    """Return the outcome by JSON Schema alone; `body` is its value as JSON, where it was written from one.
+
+    What can be written in another way, or is read as another value than was meant, may be taken or refused.
+    """
+    case = Case("", operation, dict(path), query, UNSENT if sent is None else sent, content_type, headers)
+    judged = _reader(operation).validate(request_of(case, None), case.path)
+    if sent is not None and sent.startswith(BOM):
+        return Expectation("either")
+    if isinstance(judged, Call):
+        is_plain = _is_usual(judged, case) and _is_as_meant(judged, body) and _sends_no_read_only(judged, content_type)
+        return Expectation("valid" if is_plain else "either")
+    if judged.status in (400, 415):
+        return Expectation("malformed", why=judged.findings[0].message, where="/request" + judged.findings[0].where)
+    if _is_excusable(judged, case, body):
+        return Expectation("either")
+    first = judged.findings[0]
+    return Expectation("invalid", (), f"{_named(first.where)}: {first.message}", "/request" + first.where)
+
+
+def _named(where: str) -> str:
+    """Name a place of a request in words: body name.first."""
+    place, *parts = [each.replace("~1", "/").replace("~0", "~") for each in where.split("/")[1:]] or ["request"]
+    return " ".join([place, ".".join(parts)]).strip()
+
+
+def _is_excusable(judged: Rejection, case: Case, body: str | None) -> bool:
+    """Return whether a request that breaks its schema may be taken all the same."""
+    if _is_only_empty(judged, case) or judged.call is None:
+        return True
+    if not _is_as_meant(judged.call, body):
+        return True
+    schema = _schema_of(case.operation, case.content_type)
+    in_body = all(each.where.startswith("/body/") for each in judged.findings)
+    return in_body and schema is not None and seen_from(schema, "request").is_valid(judged.call.body)
+
+
+def _is_usual(call: Call, case: Case) -> bool:
+    """Return whether all parameters of a path and a query are written as their values are usually written."""
+    pairs: list[tuple[str, str]] = []
+    for each in case.operation.parameters:
+        held = call.path if each.location == "path" else call.query
+        if each.name not in held or each.location not in ("path", "query", "querystring"):
+            continue
+        value = held[each.name]
+        if isinstance(value, float) and value.is_integer() and not _takes_fractions(each.schema):
+            return False
+        if each.location != "path":
+            pairs += pairs_of(each, value)
+        elif segment_of(each, value) != case.path[each.name]:
+            return False
+    return sorted(pairs) == sorted(case.query)
+
+
+def _is_as_meant(call: Call, body: str | None) -> bool:
+    """Return whether a body is read as the value that was written."""
+    return body is None or is_same(call.body, json.loads(body))
+
+
+def _sends_no_read_only(call: Call, content_type: str | None) -> bool:
+    """Return whether a body has nothing that only answers have."""
+    if call.body is None or call.operation.body is None:
+        return True
+    if content_type is None:
+        return False
+    schema = _schema_of(call.operation, content_type)
+    return schema is None or not isinstance(call.body, dict) or seen_from(schema, "strict request").is_valid(call.body)
+
+
+def _schema_of(operation: Operation, content_type: str | None) -> Schema | None:
+    """Return the schema of the body that is sent as a content type."""
+    media = operation.body.media if operation.body is not None else ()
+    return next((each.schema for each in media if type_sent(each) == content_type), None)
+
+
+def _is_only_empty(judged: Rejection, case: Case) -> bool:
+    """Return whether nothing is wrong but that parameters have no value, which servers may take for none."""
+    empty = {join("/query", name) for name, text in case.query if not text}
+    return all(any(each.where == at or each.where.startswith(at + "/") for at in empty) for each in judged.findings)
 
 
 def _why(detail: Mapping[str, Any]) -> str:

@@ -11,15 +11,18 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote, unquote_plus
 from uuid import UUID
 
+from mockserver.answer.body import format_of, representation
+from mockserver.answer.headers import is_declarable
 from mockserver.check.provider.cases import BOM, Case, Expectation, pointer_of
+from mockserver.check.provider.reading import header_values, read_body, read_lines
 from mockserver.check.target import Answer
-from mockserver.contract.media import declared_index
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.resolved import required, view_of
 from mockserver.contract.schema import Schema
 from mockserver.contract.sides import seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Blame, Finding, Json, Level, Request
+from mockserver.request.reading.media import judged
 from mockserver.sse import Event, parse
 
 BODILESS = (204, 205, 304)
@@ -60,8 +63,7 @@ class Interaction(NamedTuple):
     def media(self) -> Media | None:
         """What the contract says of this representation."""
         reply = self.reply
-        kind = self.answer.media_type
-        return next((media for media in reply.media if media.type == kind), None) if reply is not None else None
+        return None if reply is None else representation(reply, self.answer.headers.text(b"content-type"))
 
     @property
     def value(self) -> Json:
@@ -73,8 +75,14 @@ class Interaction(NamedTuple):
 
     @property
     def is_success(self) -> bool:
-        """Whether the server took the request."""
-        return 200 <= self.answer.status < 300
+        """Whether the server took the request: an operation for which only errors are declared answers those."""
+        status, operation = self.answer.status, self.operation
+        return 200 <= status < 300 or (status in operation.exact and not declares_success(operation))
+
+
+def declares_success(operation: Operation) -> bool:
+    """Return whether a contract declares any answer to an operation that is no error."""
+    return any(name[0] in "123" or name == "default" for name in operation.replies) or not operation.replies
 
 
 def wrong(
@@ -169,7 +177,7 @@ def framing(seen: Interaction) -> Iterator[Finding]:
 @check("no-server-error")
 def no_server_error(seen: Interaction) -> Iterator[Finding]:
     """No request makes a server fail."""
-    if seen.answer.status >= 500:
+    if seen.answer.status >= 500 and not seen.is_success:
         received = seen.answer.status
         yield wrong(f"the server failed with {received}", "/response/status", "less than 500", received)
 
@@ -184,22 +192,45 @@ def status_declared(seen: Interaction) -> Iterator[Finding]:
             message += f", and the request is valid ({seen.case.name})"
         place = _replies(seen.operation)
         if _is_of_http(seen):
-            message += ", and is HTTP's own for such a body"
+            message += ", and is HTTP's own for such a request"
             yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "note")
         elif seen.answer.status >= 400 and not _declares_refusals(seen.operation):
             message += ", as is no refusal at all"
+            yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
+        elif _is_lacking(seen):
+            message += ", as is none that says the same"
             yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
         else:
             yield wrong(message, "/response/status", declared, seen.answer.status, place)
 
 
+OF_HTTP = (401, 405, 406, 411, 413, 414, 415, 431)
+"""The refusals that HTTP itself has a status for, whatever a contract declares."""
+
+OF_CONTENT = (400, 422)
+"""The refusals of what is wrong with the content of a request."""
+
+UNREADABLE = ("malformed", "other type")
+"""The kinds of requests about the protocol whose bodies cannot be read."""
+
+
 def _is_of_http(seen: Interaction) -> bool:
-    """Return whether HTTP itself has the status: 400 for an unreadable body, 415 for one of a type not declared."""
-    body, sent = seen.operation.body, seen.request.headers.text(b"content-type")
-    if seen.answer.status == 400:
-        return seen.verdict.expected == "malformed"
-    is_foreign = body is not None and declared_index([each.type for each in body.media], sent or "") is None
-    return seen.answer.status == 415 and is_foreign
+    """Return whether HTTP itself has the status for a wrong request: 400 for an unreadable body, 415 for its type."""
+    status, is_wrong = seen.answer.status, seen.verdict.expected != "valid"
+    if status == 401:
+        return is_wrong and seen.operation.secured
+    return is_wrong and (status in OF_HTTP or (status == 400 and _is_unreadable(seen)))
+
+
+def _is_unreadable(seen: Interaction) -> bool:
+    return seen.verdict.expected == "malformed" or seen.case.name in UNREADABLE
+
+
+def _is_lacking(seen: Interaction) -> bool:
+    """Return whether a wrong request was refused, and the contract declares no refusal of its kind."""
+    if seen.verdict.expected == "valid" or seen.answer.status not in OF_CONTENT:
+        return False
+    return _is_unreadable(seen) or not any(declares(seen.operation, each) for each in OF_CONTENT)
 
 
 def _declares_refusals(operation: Operation) -> bool:
@@ -219,7 +250,7 @@ def media_type(seen: Interaction) -> Iterator[Finding]:
         received = seen.answer.headers.text(b"content-type")
         message = f"the content type {received!r} is not declared for {seen.answer.status}"
         yield wrong(
-            message, "/response/header/content-type", declared, received, f"{seen.operation.contract}#{reply.pointer}"
+            message, "/response/header/content-type", declared, received, seen.operation.placed("#" + reply.pointer)
         )
 
 
@@ -289,18 +320,37 @@ def _no_constant(name: str) -> Json:
 
 def _has_schema(seen: Interaction) -> bool:
     media = seen.media
-    return media is not None and media.schema is not None and is_json(media.type) and seen.value is not UNDECODED
+    if media is None or seen.request.method == "HEAD" or seen.answer.status in BODILESS:
+        return False
+    is_read = media.schema is not None if media.item_schema is None else not is_events(seen)
+    return is_read and not is_stream(seen)
 
 
 @check("body-schema", applies=_has_schema)
 def body_schema(seen: Interaction) -> Iterator[Finding]:
     """A body holds the schema that the contract gives it."""
-    media, value = seen.media, seen.value
-    if media is None or media.schema is None:
+    media = seen.media
+    if media is None:
         return
-    schema = seen_from(media.schema, "answer")
-    if not schema.is_valid(value):
-        yield from _explained(schema, value, "/response/body")
+    written = format_of(media, seen.answer.media_type)
+    if written.kind == "lines":
+        values, problem = read_lines(seen.answer.body)
+        found = [wrong(problem, "/body", "lines of JSON")] if problem else written.problems(values)
+        yield from (replace(each, where=f"/response{each.where}", fault="server") for each in found)
+    elif media.schema is not None:
+        yield from _whole_body(seen, media, seen_from(media.schema, "answer"))
+
+
+def _whole_body(seen: Interaction, media: Media, schema: Schema) -> Iterator[Finding]:
+    if is_json(seen.answer.media_type):
+        values = [] if seen.value is UNDECODED else [seen.value]
+    else:
+        values, problem = read_body(media, schema, seen.answer)
+        if problem:
+            received = seen.answer.body[:200].decode("utf-8", "replace")
+            yield wrong(f"the body cannot be read: {problem}", "/response/body", seen.answer.media_type, received)
+    if values and not any(map(schema.is_valid, map(judged, values))):
+        yield from _explained(schema, judged(values[0]), "/response/body")
 
 
 def _explained(schema: Schema, value: Json, where: str) -> Iterator[Finding]:
@@ -361,7 +411,8 @@ def refuses_invalid(seen: Interaction) -> Iterator[Finding]:
     """A request that the contract forbids is refused."""
     if not 200 <= seen.answer.status < 400:
         return
-    where = pointer_of(seen.verdict.places[0]) if seen.verdict.places else "/request/body"
+    places = seen.verdict.places
+    where = pointer_of(places[0]) if places else seen.verdict.where or "/request/body"
     message = f"an invalid request was taken: {seen.verdict.why} ({seen.case.name})"
     yield wrong(message, where, "a refusal", seen.answer.status, seen.operation.place)
 
@@ -371,7 +422,7 @@ def refusal_declared(seen: Interaction) -> Iterator[Finding]:
     """An invalid request is refused with the status that the contract declares for it."""
     operation, status = seen.operation, seen.answer.status
     declared = [each for each in (422, 400) if declares(operation, each)]
-    declared = declared or [each for each in (422, 400) if operation.reply(each) is not None][:1]
+    declared = declared or [each for each in (422, 400) if each in operation.exact or "4XX" in operation.replies][:1]
     if not declared or status in declared or declares(operation, status) or _is_told(seen):
         return
     message = f"an invalid request was refused with {status}: {seen.verdict.why} ({seen.case.name})"
@@ -477,27 +528,27 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
-@check("required-headers", applies=lambda seen: seen.reply is not None and bool(seen.reply.required_headers))
-def required_headers(seen: Interaction) -> Iterator[Finding]:
-    """The header fields that the contract requires are there, and hold their schemas."""
+def _has_headers(seen: Interaction) -> bool:
     reply = seen.reply
-    for name, schema in (reply.required_headers if reply is not None else {}).items():
+    return reply is not None and any(field.required or is_declarable(name) for name, field in reply.headers.items())
+
+
+@check("required-headers", applies=_has_headers)
+def required_headers(seen: Interaction) -> Iterator[Finding]:
+    """The header fields that the contract requires are there, and all that it declares hold their schemas."""
+    reply = seen.reply
+    for name, field in (reply.headers if reply is not None else {}).items():
         where = join("/response/header", name)
-        told = seen.answer.headers.text(name.encode())
-        if told is None:
-            yield wrong(
-                f"the header field {name} is missing",
-                where,
-                name,
-                None,
-                f"{seen.operation.contract}#{reply.pointer}" if reply else "",
-            )
-        elif schema is not None and not schema.is_valid(told) and not schema.is_valid(_number(told)):
-            yield from _explained(schema, told, where)
-
-
-def _number(text: str) -> Json:
-    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else text
+        told = seen.answer.headers.all(name.encode("latin-1", "replace"))
+        if name == "content-type":  # which OpenAPI leaves to the media types
+            continue
+        if not told and field.required:
+            place = seen.operation.placed("#" + reply.pointer) if reply else ""
+            yield wrong(f"the header field {name} is missing", where, name, None, place)
+        elif told and field.schema is not None and (field.required or is_declarable(name)):
+            values = list(header_values(name, field, told))
+            if not any(map(field.schema.is_valid, values)):
+                yield from _explained(field.schema, values[0] if values else told[0], where)
 
 
 def events_of(seen: Interaction) -> list[Event]:
@@ -506,9 +557,14 @@ def events_of(seen: Interaction) -> list[Event]:
     return [] if wrong else found
 
 
+def is_events(seen: Interaction) -> bool:
+    """Return whether an answer says that it is a stream of events."""
+    return seen.answer.media_type == EVENT_STREAM
+
+
 def is_stream(seen: Interaction) -> bool:
     """Return whether an answer is a stream of events that came whole."""
-    return seen.answer.media_type == EVENT_STREAM and seen.is_success and not seen.answer.failure
+    return is_events(seen) and seen.is_success and not seen.answer.failure
 
 
 @check("stream-framing", applies=is_stream)
@@ -523,7 +579,7 @@ def stream_framing(seen: Interaction) -> Iterator[Finding]:
 def stream_event_schema(seen: Interaction) -> Iterator[Finding]:
     """Each event of a stream holds the schema of its events."""
     media = seen.media
-    if media is None or media.item_schema is None:
+    if media is None or media.item_schema is None or format_of(media).has_fields:
         return
     for index, event in enumerate(events_of(seen)):
         if not media.item_schema.is_valid(event.data):

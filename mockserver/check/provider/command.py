@@ -17,6 +17,7 @@ import click
 from mockserver.api import AUTO, Api, choose, default, find, read_contracts, recognised
 from mockserver.check.coverage.report import RecordingTarget, joined
 from mockserver.check.part import CheckPart, HeldOperation, part_of
+from mockserver.check.provider.credentials import forms_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.model import Report, mapped
@@ -169,7 +170,7 @@ def check_any(
         )
         asked = RecordingTarget(target) if coverage else target
         report = check_target(asked, placed(contracts), options, tell)
-        hide = hider([key] if key and key != ANY_KEY else [])
+        hide = hider(forms_of(key) if key and key != ANY_KEY else [])
         report = report if hide is None else mapped(report, hide)
         return joined(report, asked.coverage(contracts)) if isinstance(asked, RecordingTarget) else report
 

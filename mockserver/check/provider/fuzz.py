@@ -13,7 +13,8 @@ from mockserver.answer.generate import generate
 from mockserver.check.provider.boundaries import body_variants, path_texts, variants
 from mockserver.check.provider.cases import Case
 from mockserver.check.provider.values import base_body, usual
-from mockserver.contract.openapi import Operation
+from mockserver.check.provider.writing import text_of, types_of_values
+from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.resolved import view_of
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
@@ -107,10 +108,10 @@ def _settings(count: int) -> settings:
 def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[Case]":
     """Draw requests of an operation: valid ones, or with one part that is something else."""
     boundary = [variant.value for variant in body_variants(operation)]
-    parameters = [each for each in operation.parameters if each.location == "query"]
+    parameters = [each for each in operation.parameters if each.location == "query" and is_plain(each)]
     odd: dict[str, list[str]] = {
         each.name: [
-            str(variant.value)
+            text_of(variant.value)
             for variant in variants(*view_of(each.schema), each.name)
             if isinstance(variant.value, str | int | float)
         ]
@@ -121,9 +122,9 @@ def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[C
 
     @st.composite
     def draw(make: Any) -> Case:
-        body = base.body if operation.body is None else make(_bodies(operation, boundary))
+        body = make(_bodies(operation, boundary)) if boundary else base.body
         names = make(_some(sorted(odd)))
-        query = [pair for pair in base.query if pair[0] not in names]
+        query = [pair for pair in base.query if pair[0].partition("[")[0] not in names]
         query += [(name, make(st.sampled_from(odd[name]) | TEXT)) for name in names]
         where = dict(path)
         if shapes and make(st.integers(0, 4)) == 4:
@@ -132,6 +133,13 @@ def cases(operation: Operation, path: Mapping[str, str]) -> "st.SearchStrategy[C
         return base._replace(name="drawn", path=where, query=tuple(query), body=body)
 
     return draw()
+
+
+def is_plain(parameter: Parameter) -> bool:
+    """Return whether a parameter is written as one text under its name."""
+    kinds = types_of_values(parameter)
+    is_listed = "array" in kinds and not (parameter.style == "form" and parameter.explode)
+    return not (parameter.media or is_listed or "object" in kinds)
 
 
 def _some(names: list[str]) -> "st.SearchStrategy[list[str]]":

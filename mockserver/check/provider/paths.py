@@ -7,10 +7,14 @@ from urllib.parse import unquote, urlsplit
 from mockserver.check.part import CheckPart, HeldOperation, SendCase
 from mockserver.check.provider.cases import parameter_holds
 from mockserver.check.provider.checks import Interaction
-from mockserver.check.provider.values import least, sample_texts, text_of, usual
-from mockserver.contract.openapi import Operation, Parameter
+from mockserver.check.provider.links import linked
+from mockserver.check.provider.values import least, sample_texts, usual
+from mockserver.check.provider.writing import segment_of, text_of
+from mockserver.contract.openapi import Contract, Operation, Parameter
 from mockserver.errors import ContractError
 from mockserver.messages import Json
+
+READS = ("GET", "HEAD")
 
 MOST_TRIED = 6
 """How many paths of an operation are tried."""
@@ -33,6 +37,7 @@ class PathValues:
         self._taken: dict[str, Mapping[str, str]] = {}
         self._given: dict[str, Mapping[str, str]] = {}
         self._there: set[str] = set()
+        self._linking: set[str] = set()
 
     def is_there(self, operation: Operation) -> bool:
         """Return whether the server itself told the record that a path names."""
@@ -74,19 +79,34 @@ class PathValues:
         own = [text for key, text in self._told if key == f"{operation.id}.{name}"]
         told = own or [text for key, text in self._told if key == name]
         if told:
-            return told
+            return [segment_of(parameter, text) for text in told]
         found = [] if made is None else [made]
+        if not found:
+            found += islice(linked(self._operations, operation, name, self._asked), 1)
         if not found:
             found += islice(self._answered(operation, parameter, before), 2)
         if found:
             self._there.add(operation.id)
         found += [text for text in sample_texts(parameter) if text not in (".", "..")]
         if not found and parameter_holds(parameter, FALLBACK):
-            found.append(FALLBACK)
+            found.append(segment_of(parameter, FALLBACK))
         if not found:
             what = f"no valid value can be made for the path parameter {name}"
             raise ContractError(what, where="#" + parameter.schema.pointer, fix=f"--path-value {name}=VALUE")
         return found
+
+    def _asked(self, contract: Contract, operation: Operation) -> Interaction | None:
+        """Ask an operation as usual; None where it cannot be asked without asking for its own values first."""
+        values = self._taken.get(operation.id, None if operation.names else {})
+        if values is None or operation.id in self._linking or (self._read_only and operation.method not in READS):
+            return None
+        self._linking.add(operation.id)
+        try:
+            return self._send(contract, usual(operation, values))
+        except ContractError:  # it cannot be asked, which is told where it is checked itself
+            return None
+        finally:
+            self._linking.discard(operation.id)
 
     def _answered(self, operation: Operation, parameter: Parameter, before: Mapping[str, str]) -> Iterator[str]:
         """Yield what the server says of records: of one that create makes, and of those that a list has."""
@@ -100,12 +120,12 @@ class PathValues:
                     continue
                 for make in (least, usual):
                     try:
-                        seen = self._send(contract, make(each, before))
+                        seen = self._send(contract, make(each, {name: before[name] for name in each.names}))
                     except ContractError:  # it cannot be asked, which is told where it is checked itself
                         break
                     if seen.is_success:
                         texts = _ids(seen, parameter.name, noun)
-                        yield from (text for text in texts if parameter_holds(parameter, text))
+                        yield from (segment_of(parameter, text) for text in texts if parameter_holds(parameter, text))
                         break
 
 

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from msgspec import structs
 
-from mockserver.check.provider.cases import request_of
-from mockserver.check.provider.checks import CHECKS, Check, declares, excuses, wrong
+from mockserver.check.provider.cases import Case, request_of
+from mockserver.check.provider.checks import CHECKS, UNREADABLE, Check, declares, excuses, wrong
+from mockserver.check.provider.credentials import ways
 from mockserver.check.provider.values import usual
 from mockserver.check.target import Answer
-from mockserver.contract.openapi import Contract, Operation
-from mockserver.contract.tree import join, resolve
+from mockserver.contract import media as media_types
+from mockserver.contract.openapi import Contract, Operation, is_json
+from mockserver.contract.router import Router
 from mockserver.messages import Finding, Headers, Level, Request
 
 
@@ -66,7 +69,8 @@ UNSERVED = (405, 501)
 """What a server answers to a method that it does not take here, or nowhere (RFC 9110, 15.5.6 and 15.6.2)."""
 
 
-WRONG_KEY = b"Bearer wrong-key-0123456789abcdef"
+WRONG = "wrong-key-0123456789abcdef"
+WRONG_KEY = b"Bearer " + WRONG.encode()
 """A key that is well formed, and that nobody has."""
 
 
@@ -75,15 +79,24 @@ def key_enforced(asked: ProtocolCase) -> Iterator[Finding]:
     """A request without a right key is refused with 401, which says how to bring one."""
     status = asked.answer.status
     if status == 401:
-        told = ", ".join(asked.answer.headers.all(b"www-authenticate"))
-        if _says_nothing_of_headers(asked) and not re.search(r"(^|,)\s*bearer(\s|,|$)", told, re.IGNORECASE):
-            message = "a 401 does not say how to bring a key"
-            yield wrong(message, "/response/header/www-authenticate", "Bearer", told or None)
+        yield from _challenged(asked)
         return
     if status == 403 and (declares(asked.operation, 403) or asked.kind == "wrong key"):
         return
     what = "without a key" if asked.kind == "no key" else "with a wrong key"
     yield wrong(f"a request {what} was not refused", "/response/status", 401, status, asked.operation.place)
+
+
+def _challenged(asked: ProtocolCase) -> Iterator[Finding]:
+    """Look at how a 401 asks for a key: by a scheme of HTTP where it takes one, by anything for an API key."""
+    told = ", ".join(asked.answer.headers.all(b"www-authenticate"))
+    named = sorted(ways(asked.operation) - {"", "apiKey"})
+    is_told = any(re.search(rf"(^|,)\s*{re.escape(way)}(\s|,|$)", told, re.IGNORECASE) for way in named)
+    if _says_nothing_of_headers(asked) and not (is_told if named else told):
+        message = "a 401 does not say how to bring a key"
+        expected = ", ".join(way.title() for way in named) or "a challenge (RFC 9110, 11.6.1)"
+        level: Level = "error" if named else "note"
+        yield wrong(message, "/response/header/www-authenticate", expected, told or None, level=level)
 
 
 def _says_nothing_of_headers(asked: ProtocolCase) -> bool:
@@ -107,8 +120,18 @@ def allow_told(asked: ProtocolCase) -> Iterator[Finding]:
         return
     told = {each.strip() for each in (asked.answer.headers.text(b"allow") or "").split(",") if each.strip()}
     declared = {each.method for each in asked.contract.operations if each.path == asked.operation.path}
-    if not declared <= told <= {*asked.operation.allow.split(", ")}:
+    if not declared <= told <= methods_at(asked.contract, asked.request.path):
         yield wrong("Allow is not right", "/response/header/allow", sorted(declared), sorted(told))
+
+
+@lru_cache(maxsize=16)
+def _router(contract: Contract) -> Router:
+    return Router((contract,))
+
+
+def methods_at(contract: Contract, path: str) -> frozenset[str]:
+    """Return the methods that a path may take: those of every template that it fits."""
+    return _router(contract).match("", path, Headers()).allowed
 
 
 @protocol_check("unknown-path", "unknown path")
@@ -134,7 +157,7 @@ def head_as_get(asked: ProtocolCase) -> Iterator[Finding]:
         yield wrong("HEAD has another content type than GET", "/response/header/content-type", expected, told)
 
 
-@protocol_check("malformed-refused", "malformed", "other type")
+@protocol_check("malformed-refused", *UNREADABLE)
 def malformed_refused(asked: ProtocolCase) -> Iterator[Finding]:
     """What is no JSON or no UTF-8 is refused, and what is of another type by a service that is known to look at it."""
     status = asked.answer.status
@@ -175,7 +198,13 @@ MALFORMED: tuple[bytes, ...] = (
 
 
 def protocol_cases(
-    operation: Operation, path: Mapping[str, str], key: str | None, *, is_known_key: bool, first_of_path: bool
+    contract: Contract,
+    operation: Operation,
+    path: Mapping[str, str],
+    key: str | None,
+    *,
+    is_known_key: bool,
+    first_of_path: bool,
 ) -> Iterator[tuple[str, Request, Request | None]]:
     """Yield each kind and request, and one that its answer is compared with, if any.
 
@@ -184,35 +213,54 @@ def protocol_cases(
     case = usual(operation, path)
     plain = request_of(case, key)
     if operation.secured and key is not None:
-        values = (None, b"", b"Bearer", b"Basic eDp5")
-        yield from (("no key", _with_key(plain, value), None) for value in values)
-        if is_known_key:
-            yield "wrong key", _with_key(plain, WRONG_KEY), None
+        yield from (("no key", each, None) for each in _keyless(case))
+        if is_known_key and any(ways(operation)):
+            yield "wrong key", request_of(case, WRONG), None
     if first_of_path:
-        others = (method for method in OTHER_METHODS if method not in operation.allow)
+        others = [method for method in OTHER_METHODS if method not in methods_at(contract, plain.path)]
         yield from (("other method", structs.replace(plain, method=method), None) for method in others)
-        yield "unknown path", structs.replace(plain, path=plain.path + "/unknown/path"), None
+        unknown = plain.path + "/unknown/path"
+        if not methods_at(contract, unknown):
+            yield "unknown path", structs.replace(plain, path=unknown), None
     if operation.method == "GET":
         yield "head", structs.replace(plain, method="HEAD"), plain
-    if operation.body is not None:
-        yield from (("malformed", structs.replace(plain, body=body), None) for body in MALFORMED)
-    if operation.body is not None and operation.body.required:
-        for kind in sorted(OTHER_TYPES - declared_types(operation)):
+    yield from _unreadable(case, plain, key)
+
+
+def _unreadable(case: Case, plain: Request, key: str | None) -> Iterator[tuple[str, Request, Request | None]]:
+    """Yield requests whose body is not what its content type says, or of a type that is not declared."""
+    body = case.operation.body
+    if body is None:
+        return
+    if all(is_json(each.type) for each in body.media):
+        yield from (("malformed", structs.replace(plain, body=data), None) for data in MALFORMED)
+    elif media_types.kind_of(media_types.read(body.type)) == "xml":
+        yield "malformed", structs.replace(plain, body=b"<root"), None
+    if body.required:
+        for kind in sorted(OTHER_TYPES - declared_types(case.operation)):
             yield "other type", request_of(case._replace(content_type=kind), key), None
+
+
+def _keyless(case: Case) -> Iterator[Request]:
+    """Yield requests without a key: without the field, with an empty one, and with one of another scheme."""
+    found = ways(case.operation)
+    if not any(found):  # a certificate is no part of a request
+        return
+    bare = request_of(case, None)
+    yield bare
+    if found & {"bearer", "basic"}:
+        values = [b"", *(way.title().encode() for way in sorted(found & {"bearer", "basic"}))]
+        values += [b"Basic eDp5"] if "basic" not in found else []
+        for value in values:
+            yield structs.replace(bare, headers=Headers([*bare.headers.raw, (b"authorization", value)]))
 
 
 OTHER_TYPES = frozenset(("text/plain", "application/xml", "application/x-www-form-urlencoded"))
 
 
 def declared_types(operation: Operation) -> frozenset[str]:
-    """Return the content types that an operation takes; all the others where it takes any."""
+    """Return which of these types an operation takes."""
     if operation.body is None:
         return frozenset()
-    _, node = resolve(operation.body.schema.document, join(operation.pointer, "requestBody"))
-    found = {name.partition(";")[0].strip().lower() for name in node.get("content", {})}
-    return OTHER_TYPES | found if "*/*" in found else frozenset(found)
-
-
-def _with_key(request: Request, value: bytes | None) -> Request:
-    fields = [field for field in request.headers.raw if field[0] != b"authorization"]
-    return structs.replace(request, headers=Headers([*fields, *([] if value is None else [(b"authorization", value)])]))
+    declared = [each.type for each in operation.body.media]
+    return frozenset(kind for kind in OTHER_TYPES if media_types.declared_index(declared, kind) is not None)

@@ -23,7 +23,7 @@ ABSENT = frozenset((404, 405, 501))
 
 def is_taken(seen: Interaction) -> bool:
     """Return whether an operation did what it is for."""
-    return not seen.answer.failure and 200 <= seen.answer.status < 400
+    return not seen.answer.failure and (200 <= seen.answer.status < 400 or seen.is_success)
 
 
 @dataclass(slots=True)
@@ -116,4 +116,20 @@ def one_cause_each(
         if len(names) > 1 and names == {name for name, other in looked if other == rule and name not in absent}:
             message = f"{group[0].message}, at each of {len(names)} operations"
             merged |= {id(each): replace(each, operation="", message=message) for each in group}
+    merged |= _alike_in_contract(left)
     return [merged.get(id(each), each) for each in left]
+
+
+def _alike_in_contract(findings: Sequence[Finding]) -> dict[int, Finding]:
+    """Return one finding for each thing that a contract lacks at several operations."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in findings:
+        if each.fault == "contract" and each.level != "error":
+            alike.setdefault((each.rule, each.where, each.message), []).append(each)
+    merged: dict[int, Finding] = {}
+    for group in alike.values():
+        names = list(dict.fromkeys(each.operation for each in group))
+        if len(names) > 1:
+            message = f"{group[0].message}, at {len(names)} operations, of which {names[0]} is one"
+            merged |= {id(each): replace(group[0], operation="", message=message) for each in group}
+    return merged

@@ -296,7 +296,7 @@ def _protocol(run: Run) -> None:
         known = run.options.is_known_key
         with _askable(run, operation):
             cases = protocol_cases(
-                operation, run.paths.of(operation), run.options.key, is_known_key=known, first_of_path=first
+                contract, operation, run.paths.of(operation), run.options.key, is_known_key=known, first_of_path=first
             )
             for kind, request, other in cases:
                 _ask_protocol(run, contract, operation, kind, request, other)

@@ -76,13 +76,15 @@ def form_readings(
     return [last, *readings] if len(texts) == 1 and parameter.explode else [*readings, last]
 
 
-_DELIMITERS = {"spaceDelimited": r"%20|\+| ", "pipeDelimited": r"\||%7[Cc]", "tabDelimited": r"%09|\t"}
+DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 """What stands between parts, other than a comma; tabs, and the others beyond a query, are Swagger 2.0's alone."""
+
+_ENCODED = {"spaceDelimited": r"%20|\+| ", "pipeDelimited": r"\||%7[Cc]", "tabDelimited": r"%09|\t"}
 
 
 def _joined(parameter: Styled, shape: TextShape, texts: Sequence[str], *, plus: bool) -> Iterator[Raw]:
     """Yield the readings of lists and objects whose parts stand in one text, split before decoding and after."""
-    pattern = _DELIMITERS.get(parameter.style, ",")
+    pattern = _ENCODED.get(parameter.style, ",")
     raw = [part for text in texts for part in re.split(pattern, text)]
     parts = [decoded(part, plus=plus) for part in raw]
     yield from _composed(shape, parts)
@@ -181,7 +183,7 @@ def simple_readings(parameter: Styled, shape: TextShape, texts: Sequence[str]) -
         return None
     if not (shape.takes("array") or shape.takes("object")):
         return [texts[0].strip()]
-    sign = _DELIMITERS.get(parameter.style, ",")
+    sign = _ENCODED.get(parameter.style, ",")
     parts = [part.strip() for text in texts for part in re.split(sign, text)]
     readings = list(_composed(shape, parts, equals=parameter.explode))
     return [*readings, texts[0]] if _takes_scalar(shape) else readings
