@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import servers
-from benchmarks.calls import growth, in_process, operations, same_operation_elsewhere, start, title
+from benchmarks.calls import growth, in_process, large, operations, same_operation_elsewhere, start, title
 from benchmarks.load import Bench
 from benchmarks.peers import peers
 from benchmarks.report import BEFORE, FILES, LINES, Report, Row, Section, placed
@@ -57,6 +57,7 @@ SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
     "in-process": in_process,
     "code": code,
     "peers": peers,
+    "large": large,
     "growth": growth,
     "soak": soak,
 }

@@ -1,6 +1,7 @@
 """The calls: title and the other operations beside plain servers, start, memory, calls in process, and growth."""
 
 import copy
+import itertools
 import json
 import shutil
 import tempfile
@@ -197,6 +198,68 @@ def in_process(bench: Bench) -> Section:
     ratios = [ours / plain for ours, plain in zip(found["mock"], found["plain"], strict=True)]
     ours = Row("title in process", "-", found["mock"], "µs")
     return Section("In process", [Row(report.IN_PROCESS, report.TRANSPORT, ratios), ours])
+
+
+# -- a large document --------------------------------------------------------------------------------------------------
+
+LARGE_OPERATIONS, LARGE_FIELDS = 220, 70
+"""How many operations a large document has, and how many fields the answer of each: about 2 MiB as JSON."""
+
+LARGE_CALL = Call("GET", "/area7/things/1")
+
+
+def large(bench: Bench) -> Section:
+    """Measure the start on a large document, as JSON and as YAML, without the cache of documents and from it."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        document = large_document()
+        Path(folder, "large.json").write_text(json.dumps(document), "utf-8")
+        Path(folder, "large.yaml").write_text(yaml.dump(document, Dumper=yaml.CSafeDumper), "utf-8")
+        for name, cache in itertools.product(("large.json", "large.yaml"), ("off", f"{folder}/cache")):
+            command = cached_mock(Path(folder) / name, cache)
+            found = [start_and_memory(command, bench) for _ in range(bench.rounds + 1)][1:]
+            what = f"{name}, {'the first time' if cache == 'off' else 'from the cache'}"
+            rows.append(Row(f"start on {what}", "-", [milliseconds for milliseconds, _ in found], "ms"))
+            rows.append(Row(f"peak memory on {what}", "-", [mib for _, mib in found], "MiB"))
+    note = f"{LARGE_OPERATIONS} operations, about 2 MiB; from a new process to the first right answer."
+    return Section("Large document", rows, notes=[note])
+
+
+def cached_mock(path: Path, cache: str) -> Server:
+    """Return the mock of a document, with a folder for the cache, or "off"."""
+    plain = servers.mock("large", "--contract", path)
+    return replace(plain, command=lambda port: ["env", f"MOCKSERVER_CACHE={cache}", *plain.command(port)])
+
+
+def start_and_memory(server: Server, bench: Bench) -> tuple[float, float]:
+    """Measure one start, in milliseconds, and the memory at its peak, in MiB."""
+    with servers.serving(server, bench.cores) as running:
+        moment = servers.first_answer(running, LARGE_CALL).moment
+        return (moment - running.began) * 1000, servers.memory_mib(running.process.pid)
+
+
+def large_document() -> dict[str, Any]:
+    """Make a document whose operations each have a schema of their own; ten at a time refer to each other in a ring."""
+    text = "What the field means to those who read it, in a sentence of the usual length."
+    paths, schemas = dict[str, Any](), dict[str, Any]()
+    for number in range(LARGE_OPERATIONS):
+        fields: dict[str, Any] = {
+            f"field_{at}": {"type": ("string", "integer", "boolean")[at % 3], "description": text}
+            for at in range(LARGE_FIELDS)
+        }
+        following = number - number % 10 + (number + 1) % 10
+        fields["next"] = {"anyOf": [{"$ref": f"#/components/schemas/Thing{following}"}, {"type": "null"}]}
+        schemas[f"Thing{number}"] = {"type": "object", "required": ["field_0"], "properties": fields}
+        schema = {"$ref": f"#/components/schemas/Thing{number}"}
+        paths[f"/area{number}/things/{{id}}"] = {
+            "get": {
+                "operationId": f"get_{number}",
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],
+                "responses": {"200": {"description": "A thing", "content": {"application/json": {"schema": schema}}}},
+            }
+        }
+    info = {"title": "Things", "version": "1"}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
 # -- growth ------------------------------------------------------------------------------------------------------------

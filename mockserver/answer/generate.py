@@ -1,6 +1,7 @@
 """Values of a schema, from a random source: they satisfy the schema and look real."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any, NamedTuple
 
@@ -10,10 +11,13 @@ from mockserver.answer.making.search import Oracle, guarded, probe
 from mockserver.answer.making.words import ENGLISH
 from mockserver.api import Hints
 from mockserver.contract.schema import Schema
+from mockserver.contract.tree import lookup, pointed
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
 
 NO_HINTS = Hints()
+
+_SHOWING = frozenset(("example", "examples", "default"))
 
 MOST_KEPT = 24
 """How many documents' compiled schemas are kept, each for one direction and way."""
@@ -100,7 +104,9 @@ def _place(schema: Schema, hints: Hints, direction: Sent, locale: str, *, docume
         if len(_compiled) >= MOST_KEPT:
             del _compiled[next(iter(_compiled))]
         own = None if hints is NO_HINTS else hints
-        compiler = Compiler(schema.document, direction, own, locale, documented=documented)
+        twins = (each.compiler for each in list(_compiled.values()) if each.document is schema.document)
+        twin = next(twins, None)
+        compiler = Compiler(schema.document, direction, own, locale, documented=documented, twin=twin)
         found = _compiled[key] = _Compiled(schema.document, hints, compiler, {}, {})
     return found
 
@@ -154,8 +160,30 @@ def _none(schema: Schema, why: str, where: str) -> ContractError:
     )
 
 
+def _shows(schema: Schema) -> bool:
+    """Return whether a schema, or one that it reaches, shows a value: most show none, and need not be compiled."""
+    seen: set[str] = set()
+    stack: list[Any] = [schema.node] if isinstance(schema.node, dict) else []
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if not _SHOWING.isdisjoint(node):
+                return True
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference not in seen:
+                seen.add(reference)
+                with suppress(KeyError):
+                    stack.append(lookup(schema.document, pointed(reference)))
+            stack += [each for each in node.values() if type(each) is dict or type(each) is list]
+        else:
+            stack += [each for each in node if type(each) is dict or type(each) is list]
+    return False
+
+
 def _assembled(schema: Schema, compiler: Compiler) -> Json:
     """Put the value together; the rest is drawn from a fixed seed."""
+    if not _shows(schema):
+        return None
     try:
         node = _node(schema, compiler)
         if not compiler.shows(node):

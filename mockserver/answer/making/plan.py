@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from random import Random
 from threading import Lock
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mockserver.answer.making import scalars, texts, words
 from mockserver.answer.making.keywords import (
@@ -100,18 +100,26 @@ class Compiler:
     """Compiles the schemas of one document, for values of one kind."""
 
     def __init__(
-        self, document: Json, direction: Sent, hints: Hints | None, locale: str, *, documented: bool = False
+        self,
+        document: Json,
+        direction: Sent,
+        hints: Hints | None,
+        locale: str,
+        *,
+        documented: bool = False,
+        twin: "Compiler | None" = None,
     ) -> None:
+        """Begin; `twin` is another compiler of the document, with which the resolved schemas are shared."""
         self.document = document_of(document)  # so that its schemas share one registry
         self.direction, self.hints, self.locale = direction, hints, locale
         self.documented = documented
         """Whether values are put together from the schemas' own examples."""
-        self.views = Views(document)
+        self.views: Views = Views(document) if twin is None else twin.views
         self.hidden: set[str] = set()
         """The names of required fields that the other direction alone has."""
         self.examples: set[Maker] = set()
         """The nodes that are made from a schema's own example."""
-        self._lock = Lock()
+        self._lock: Any = Lock() if twin is None else twin._lock  # the resolved schemas are made by one at a time
         self._nodes: dict[Key, Maker] = {}
         self._planned: list[tuple[Key, Maker]] = []
         self._names: Mapping[str, str] | None = None
