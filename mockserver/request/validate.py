@@ -19,6 +19,7 @@ from mockserver.contract.tree import join
 from mockserver.messages import Finding, Headers, Json, Request, Value
 from mockserver.request.reading.declared import DeclaredBody, unjudged_findings
 from mockserver.request.reading.media import Unreadable, judged
+from mockserver.request.reading.parameters import SentParts, reader
 from mockserver.request.reading.shapes import shape_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,17 @@ class Rejection(Value, frozen=True):
 class RequestValidator:
     """Decodes and validates the requests of one operation, and explains what is wrong."""
 
-    __slots__ = ("_body_models", "_form", "_models", "_operation", "_parameters", "_strict", "plain", "schema")
+    __slots__ = (
+        "_body_models",
+        "_form",
+        "_models",
+        "_operation",
+        "_parameters",
+        "_strict",
+        "_styled",
+        "plain",
+        "schema",
+    )
 
     def __init__(self, operation: Operation, *, strict: bool = False) -> None:
         self._strict = strict
@@ -80,8 +91,10 @@ class RequestValidator:
         self.plain = all(takes_any_text(each) for each in self._parameters if each.location != "query")
         self.plain = self.plain and not any(each.required for each in self._parameters if each.location != "path")
         self.schema = ANYTHING if operation.body is None else operation.body.schema
+        self._styled = {each: _styled(each, operation) for each in self._parameters if _is_styled(each)}
+        """What reads the parameters that no service of FastAPI has."""
         self._form = self._declared_form()
-        self.plain = self.plain and self._form is None
+        self.plain = self.plain and self._form is None and not any(each.location == "path" for each in self._styled)
         self._models: dict[str, Model] = {}
         self._body_models: dict[bool, Model] = {}
 
@@ -172,7 +185,8 @@ class RequestValidator:
         read: dict[str, dict[str, Json]] = {"path": {}, "query": {}}
         details: list[Detail] = []
         for parameter in self._parameters:
-            value = _value(parameter, sent[parameter.location])
+            styled = self._styled.get(parameter)
+            value = _value(parameter, sent[parameter.location]) if styled is None else styled(SentParts(request, path))
             loc = (parameter.location, parameter.name)
             if value is None:
                 if parameter.required:
@@ -406,6 +420,28 @@ def _value(parameter: Parameter, sent: Any) -> Json:
     return sent.get(parameter.name)
 
 
+def _is_styled(parameter: Parameter) -> bool:
+    """Return whether a parameter is written otherwise than FastAPI reads it: as one text, or a list of them."""
+    usual = {"query": ("form", True), "cookie": ("form", True)}.get(parameter.location, ("simple", parameter.explode))
+    shape = shape_of(parameter.schema)
+    is_list = shape.takes("array") and parameter.location != "query"
+    return bool(parameter.media) or (parameter.style, parameter.explode) != usual or shape.takes("object") or is_list
+
+
+def _styled(parameter: Parameter, operation: Operation) -> Callable[[SentParts], Json]:
+    """Return what reads a parameter in its style; None for nothing sent."""
+    read, shape, schema = reader(parameter, operation), shape_of(parameter.schema), parameter.schema
+
+    def value(sent: SentParts) -> Json:
+        raws = read(sent)
+        found = [shape.value(raw) for raw in raws or ()]
+        if raws is not None and not found:
+            return ""  # it is written in another style
+        return next((each for each in found if schema.is_valid(each)), found[0] if found else None)
+
+    return value
+
+
 def takes_any_text(parameter: Parameter) -> bool:
     """Return whether a parameter accepts any text."""
     branches = _branches(parameter.schema.node, "anyOf")
@@ -423,7 +459,7 @@ def _branches(node: Json, *unions: str) -> list[Json]:
 
 def _scalar(value: Any) -> Json:
     """Return a parameter's value as JSON; a parsed id becomes text again."""
-    return value if value is None or isinstance(value, str | int | float | list) else str(value)
+    return value if value is None or isinstance(value, str | int | float | list | dict) else str(value)
 
 
 def presentable(value: Json) -> Json:

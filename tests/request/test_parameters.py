@@ -233,3 +233,29 @@ def test_names_with_brackets_are_names() -> None:
     data = document({"parameters": declared})
     assert taken(data, "ids[]=1&ids%5B%5D=2&page%5Blimit%5D=5").query == {"ids[]": [1, 2], "page[limit]": 5}
     assert refused(data, "page[limit]=50").findings[0].where == "/query/page[limit]"
+
+
+@pytest.mark.parametrize(
+    ("location", "more", "schema", "query", "path", "value"),
+    [
+        ("query", {"style": "deepObject", "explode": True}, DEEP, "p[a]=1", None, {"a": 1}),
+        ("query", {"explode": False}, INTEGERS, "p=1,2", None, [1, 2]),
+        ("query", {}, COLOUR, "R=1", None, {"R": 1}),
+        ("path", {}, INTEGERS, "", "1,2", [1, 2]),
+        ("path", {"style": "label"}, {"type": "string"}, "", ".a", "a"),
+    ],
+)
+def test_the_words_of_fastapi_go_with_every_style(
+    location: str, more: Json, schema: Json, query: str, path: str | None, value: Json
+) -> None:
+    call = taken(parameter(schema, location, **more), query, path=path, form="fastapi")
+    found = {**call.path, **call.query}["p"]
+    if isinstance(found, dict):  # fields that were not sent have their default
+        found = {name: each for name, each in found.items() if each is not None}
+    assert found == value
+
+
+def test_the_words_of_fastapi_go_with_a_whole_query() -> None:
+    content = {"application/json": {"schema": COLOUR}}
+    data = document({"parameters": [{"name": "q", "in": "querystring", "content": content}]}) | {"openapi": "3.2.0"}
+    assert refused(data, "%7B%22R%22%3A%22x%22%7D", form="fastapi").value["detail"][0]["loc"][-1] == "R"
