@@ -424,6 +424,10 @@ class Reader:
         pointer = join("/components/securitySchemes", name)
         try:
             node = resolve(self.document, pointer)[1]
+            told = (each.place for each in self.document.problems)
+            if node["type"] == "mutualTLS" and pointer not in told:
+                why = "it is mutualTLS, and no client's certificate reaches the mock"
+                self.problem(pointer, f"the security scheme {name!r} is not checked", why)
             return SecurityScheme(
                 name=name,
                 type=str(node["type"]),

@@ -122,3 +122,10 @@ def test_a_refusal_asks_for_each_scheme_once(tmp_path: Path) -> None:
 
 def test_no_key_is_asked_for_without_auth(tmp_path: Path) -> None:
     assert get(mock_of(tmp_path, [{"head": []}], auth=False)).status == 200
+
+
+def test_a_certificate_is_not_checked_which_is_told(tmp_path: Path) -> None:
+    mock = mock_of(tmp_path, [{"mutual": []}])
+    assert get(mock).status == 200
+    told = [each for each in mock.served.contracts[0].problems if "'mutual' is not checked" in each.what]
+    assert [each.place for each in told] == ["/components/securitySchemes/mutual"]
