@@ -30,6 +30,9 @@ COPIES = "x-dynamic"
 
 MOST_COPIES = 1_000
 
+DIALECTS = ("https://json-schema.org/draft/2020-12/schema", "https://spec.openapis.org/oas/3.")
+"""How the dialects begin that a document may name."""
+
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 """The methods that a path item names."""
 
@@ -190,6 +193,10 @@ class Conversion:
     def run(self) -> Document:
         """Convert the document and everything it refers to."""
         data = self.document
+        dialect = data.get("jsonSchemaDialect")
+        if dialect is not None and not str(dialect).startswith(DIALECTS):
+            what = f"the dialect {str(dialect)[:100]!r} is read as JSON Schema 2020-12"
+            self.problem("/jsonSchemaDialect", what, "it is not known", f"name {DIALECTS[0]}")
         self._index(data, "")
         self._object(data, "", "", "document")
         while self._left:

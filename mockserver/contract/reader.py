@@ -1,5 +1,6 @@
 """Reads an OpenAPI document: files, versions and references into one model, each operation when it is needed."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -371,10 +372,9 @@ class Reader:
         named = node.get("examples")
         for name in named if isinstance(named, dict) else ():
             place, example = resolve(self.document, join(pointer, "examples", name))
-            value = example.get("value", example.get("dataValue", MISSING)) if isinstance(example, dict) else MISSING
+            value = _value_of(example, kind) if isinstance(example, dict) else MISSING
             if value is MISSING:
-                if self.strict:
-                    raise ContractError("an example needs a value in place", where="#" + place)
+                self.problem(place, f"the example {name!r} is not used", "it has no value in place", "add a value")
                 continue
             found[name] = value
         if self.strict or schema is None:
@@ -493,6 +493,20 @@ def _names(node: Json) -> list[str]:
 
 
 MISSING: Any = object()
+
+
+def _value_of(example: Mapping[str, Json], kind: media_types.MediaKind) -> Json:
+    """Return the value of an example, which OpenAPI 3.2 may have as it is sent; MISSING for none."""
+    for key in ("value", "dataValue"):
+        if key in example:
+            return example[key]
+    sent = example.get("serializedValue", MISSING)
+    if kind != "json" or not isinstance(sent, str):
+        return sent
+    try:
+        return json.loads(sent)
+    except ValueError:
+        return MISSING
 
 
 def _path_of(server: Mapping[str, Json]) -> str:

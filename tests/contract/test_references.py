@@ -275,3 +275,27 @@ def test_keywords_beside_a_reference_are_ignored_before_3_1(version: str) -> Non
     [problem] = document.problems
     assert "beside a reference" in problem.what
     assert Schema(document, "/components/schemas/B", "api").is_valid("long")
+
+
+def test_examples_may_stand_as_they_are_sent(tmp_path: Path) -> None:
+    """OpenAPI 3.2's dataValue and serializedValue; one that stands elsewhere is told."""
+    examples = {
+        "data": {"dataValue": {"a": 1}},
+        "sent": {"serializedValue": '{"a": 2}'},
+        "away": {"externalValue": "https://x.test/example"},
+    }
+    reply = {"description": "d", "content": {"application/json": {"examples": examples}}}
+    contract = _read(
+        tmp_path,
+        api={
+            "openapi": "3.2.0",
+            "jsonSchemaDialect": "https://x.test/dialect",
+            "paths": {"/a": {"get": {"responses": {"200": reply}}}},
+        },
+    )
+    [media] = contract.operations[0].replies["200"].media
+    assert media.examples == {"data": {"a": 1}, "sent": {"a": 2}}
+    assert [each.place for each in contract.problems] == [
+        "/jsonSchemaDialect",
+        "/paths/~1a/get/responses/200/content/application~1json/examples/away",
+    ]
