@@ -186,3 +186,28 @@ def test_a_contract_that_grows_is_served_or_refused(kind: str, tmp_path: Path) -
         signal.setitimer(signal.ITIMER_PROF, 0)
     assert done.returncode == 3
     assert re.match(r"mockserver: .+\n  where: .+", done.stderr), done.stderr
+
+
+FIRST_CALL = """\
+import resource, sys
+from mockserver.engine import Mock
+from mockserver.errors import ContractError
+from mockserver.messages import Request
+from mockserver.settings import Settings
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]),) * 2)
+try:
+    mock = Mock(Settings(contract=sys.argv[1], seed=0))
+except ContractError as error:
+    print(3, bool(error.where))
+else:
+    print(mock.handle(Request("GET", "/a")).status, True)
+"""
+
+
+@pytest.mark.parametrize("kind", GROWING)
+def test_the_first_call_of_a_contract_that_grows_is_answered(kind: str, tmp_path: Path) -> None:
+    """Call it in a process of its own, which is killed after ten seconds of the processor's time."""
+    (tmp_path / "doc.yaml").write_text(GROWING[kind])
+    command = [sys.executable, "-c", FIRST_CALL, str(tmp_path / "doc.yaml"), "10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.stdout in ("3 True\n", "200 True\n", "501 True\n"), (done.returncode, done.stdout, done.stderr[-500:])

@@ -10,8 +10,8 @@ from mockserver.answer.making.plan import NONE_FOUND, Compiler, Sent
 from mockserver.answer.making.search import Oracle, guarded, probe
 from mockserver.answer.making.words import ENGLISH
 from mockserver.api import Hints
-from mockserver.contract.schema import Schema
-from mockserver.contract.tree import lookup, pointed
+from mockserver.contract.schema import Schema, check_branches
+from mockserver.contract.tree import document_of, lookup, pointed
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
 
@@ -124,6 +124,7 @@ def _root(schema: Schema, compiler: Compiler) -> Make:
 
 
 def _node(schema: Schema, compiler: Compiler) -> Maker:
+    check_branches(document_of(schema.document), schema.pointer)
     try:
         node = compiler.compile(schema.pointer)
     except RecursionError:

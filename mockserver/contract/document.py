@@ -475,7 +475,7 @@ class Conversion:
 
     def _repair(self, node: dict[str, Json], pointer: str) -> None:
         """Drop the keywords that no validator can read, each with a warning, and warn of those that are not known."""
-        for key in node.keys() - KEYWORDS:
+        for key in node.keys() - KEYWORDS - {"definitions"}:
             if not key.startswith("x-") and not (key == "nullable" and not self.old):
                 fix = "correct it, or begin the name of your own with x-"
                 self.problem(join(pointer, key), f"the schema keyword {key!r} is not known, and is ignored", fix=fix)

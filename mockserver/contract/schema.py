@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mockserver.contract.tree import Document, document_of, join, lookup, named_place, resolve
+from mockserver.contract.tree import Document, document_of, join, lookup, named_place, pointed, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Blame, Finding, Json
 
@@ -33,7 +33,7 @@ ASSERTIONS = frozenset(
 
 NOTES = frozenset(
     "$comment $ref contentEncoding contentMediaType default deprecated description discriminator example "
-    "examples externalDocs readOnly title writeOnly xml definitions".split()
+    "examples externalDocs readOnly title writeOnly xml".split()
 )
 """Keywords that refer to schemas or describe them."""
 
@@ -105,6 +105,53 @@ def _check_node(document: Json, pointer: str, node: Json, seen: set[str]) -> Non
         _check_node(document, each.pointer, each.node, seen)
 
 
+MOST_BRANCHES = 20_000
+"""How many schemas may apply to one value at one place, each counted as often as a branch leads to it."""
+
+IN_PLACE = frozenset("$ref allOf anyOf dependentSchemas else if not oneOf then".split())
+"""Keywords whose schemas apply to the same value as the schema that holds them."""
+
+
+def check_branches(document: Document, pointer: str) -> None:
+    """Refuse a schema whose branches double at each step: to judge one value by it would take for ever.
+
+    A ContractError names the place. Each schema of a document is looked at once.
+    """
+    known = document.branches
+    stack: list[tuple[str, list[str] | None, list[str]]] = [(pointer, None, [])]
+    while stack:
+        place, inside, below = stack.pop()
+        if inside is not None:
+            count = 1 + sum(known.get(each, 1) for each in inside)
+            worst = max((known.get(each, 1) for each in below), default=0)
+            known[place] = min(worst if worst > MOST_BRANCHES else count, MOST_BRANCHES + 1)
+        elif place not in known:
+            known[place] = 1
+            inside, below = _branches(document, place)
+            stack.append((place, inside, below))
+            stack += [(each, None, []) for each in (*inside, *below)]
+    if known[pointer] > MOST_BRANCHES:
+        why = f"more than {MOST_BRANCHES:,} branches apply to one value of it, or of a part"
+        raise ContractError("a schema cannot be used", where="#" + pointer, why=why, fix="merge equal branches")
+
+
+def _branches(document: Document, place: str) -> tuple[list[str], list[str]]:
+    """Return the places of the schemas that apply in place of a schema, and of those for parts of a value."""
+    try:
+        node = lookup(document, place)
+    except KeyError:  # which compiling will tell
+        return [], []
+    if not isinstance(node, dict):
+        return [], []
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for each in subschemas(node, place):
+        found[each.keyword in IN_PLACE].append(each.pointer)
+    target = node.get("$ref")
+    if isinstance(target, str) and target.startswith("#"):
+        found[True].append(pointed(target))
+    return found[True], found[False]
+
+
 class Schema:
     """One schema of a document: its verdict on a value, and why a value breaks it."""
 
@@ -145,6 +192,7 @@ class Schema:
             from mockserver.contract.validator import compiled
 
             document = document_of(self.document)
+            check_branches(document, self.pointer)
             self._compiled = compiled(document, self.pointer, formats=document.formats)
         return self._compiled
 
