@@ -121,7 +121,7 @@ PARTS: list[tuple[dict[str, Any], set[str], set[str]]] = [
     ),
     (
         {"body": b"x", "headers": of_type("text/plain; charset=utf-8")},
-        {"media-type /request/body/content/text~1plain"},
+        {"media-type /request/body/content/text~1plain", "field-present /request/body"},
         {"field-absent /request/body"},
     ),
     (

@@ -1,12 +1,15 @@
 """Whatever a document declares is asked for and judged: every style, media type and key, links; our mock passes."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mockserver.api import Call
-from mockserver.check import check_server
+from mockserver.check import check_server, drift
+from mockserver.check.coverage.targets import places_of
+from mockserver.check.coverage.visit import CoveredExchange, visitor_of
 from mockserver.check.provider.cases import Case, expectation_of, request_of
 from mockserver.check.provider.credentials import credentials
 from mockserver.check.provider.protocol import protocol_cases
@@ -248,6 +251,52 @@ def test_what_a_contract_lacks_at_several_operations_is_told_once() -> None:
     assert "3 operations" in lacking[0].message
 
 
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"role=a&age=3"),
+        ("application/xml", b"<x><role>a</role><age>3</age></x>"),
+        ("multipart/form-data", b'--b\r\nContent-Disposition: form-data; name="role"\r\n\r\na\r\n--b--\r\n'),
+    ],
+)
+def test_coverage_reads_bodies_of_every_media_type(media: str, body: bytes) -> None:
+    node = operation("op", 200)
+    node["requestBody"] = {"content": {media: {"schema": OBJECT}}}
+    assert ("request", "field-present", "role") in touched({"/x": {"post": node}}, f"{media}; boundary=b", body)
+    assert ("request", "field-present", "role") not in touched({"/x": {"post": node}}, media, b"\xff\0")
+
+
+@pytest.mark.parametrize(
+    ("more", "query"),
+    [({"style": "deepObject"}, "v[role]=a&v[age]=3"), ({"explode": False}, "v=role,a,age,3"), ({}, "role=a&age=3")],
+)
+def test_coverage_reads_parameters_of_every_style(more: Json, query: str) -> None:
+    declared = {**parameter("v", "query", OBJECT), **more}
+    found = touched({"/x": {"get": operation("op", 200, parameters=[declared])}}, query=query)
+    assert {("parameter", "parameter-sent", "0"), ("parameter", "field-present", "role")} <= found
+    assert ("parameter", "violation", "required") in touched(
+        {"/x": {"get": operation("op", 200, parameters=[declared])}}, query="other[x]=1" if more else ""
+    )
+
+
+def test_coverage_leaves_out_what_a_document_does_not_declare() -> None:
+    declared = {"name": "v", "in": "query", "content": {"application/json": {}}}
+    paths: Json = {"/x": {"get": {"parameters": [declared]}}}
+    assert touched(paths, query="v=1") == {("", "operation", "get"), ("parameter", "parameter-sent", "0")}
+    [contract] = [contract_of(paths)]
+    assert len(places_of(contract, contract.operations[0])) == 3
+
+
+def touched(paths: Json, media: str = "", body: bytes = b"", query: str = "") -> set[tuple[str, str, str]]:
+    """Return what one request exercises: the side, the kind, and the last part of the place."""
+    contract = contract_of(paths)
+    [asked] = contract.operations
+    headers = Headers([(b"content-type", media.encode())] if media else [])
+    exchange = CoveredExchange(asked.method, "/x", query, headers, body, 200, Headers(), b"")
+    found = visitor_of(contract).touched(asked, {}, exchange)
+    return {(each.side, each.kind, each.pointer.rpartition("/")[2]) for each in found}
+
+
 def self_checked(path: Path, examples: int) -> Report:
     mock = Mock(Settings(contract=str(path), api="none", journal_size=0))
     return check_server(mock.handle, contract=str(path), api="none", examples=examples)
@@ -300,3 +349,63 @@ def judge(path: Path, examples: int) -> None:
     unasked = [each.why for each in report.skipped if "it cannot be asked" in each.why]
     assert [each.why for each in report.skipped if each.why not in unasked] == []
     assert bool(unasked) <= (path.stem in UNASKED), unasked
+
+
+ITEM: Json = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+
+def note_api(version: str) -> Json:
+    """Describe one API in one of three versions of OpenAPI."""
+    text: Json = {"type": "string", "nullable": True} if version == "3.0.3" else {"type": ["string", "null"]}
+    limit: Json = {"minimum": 0, "exclusiveMinimum": True} if version != "3.1.0" else {"exclusiveMinimum": 0}
+    item = {**ITEM, "properties": {**ITEM["properties"], **({"note": text} if version != "2.0" else {})}}
+    info, limited = {"title": "t", "version": "1"}, {"type": "integer", **limit}
+    if version == "2.0":
+        post = {
+            "consumes": ["application/json"],
+            "produces": ["application/json"],
+            "parameters": [
+                {"name": "limit", "in": "query", **limited},
+                {"name": "it", "in": "body", "required": True, "schema": {"$ref": "#/definitions/Item"}},
+            ],
+            "responses": {"200": {"description": "x", "schema": {"$ref": "#/definitions/Item"}}},
+        }
+        return {"swagger": "2.0", "info": info, "definitions": {"Item": item}, "paths": {"/x": {"post": post}}}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}
+    post = {
+        "parameters": [{"name": "limit", "in": "query", "schema": limited}],
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": {"description": "x", "content": content}},
+    }
+    return {
+        "openapi": version,
+        "info": info,
+        "components": {"schemas": {"Item": item}},
+        "paths": {"/x": {"post": post}},
+    }
+
+
+@pytest.mark.parametrize(("before", "after"), [("3.0.3", "3.1.0"), ("2.0", "3.1.0"), ("2.0", "3.0.3")])
+def test_an_api_that_moves_to_another_version_of_openapi_has_not_changed(
+    before: str, after: str, tmp_path: Path
+) -> None:
+    files = []
+    for version in (before, after):
+        document = note_api(version)
+        if before == "2.0" and version != "2.0":
+            del document["components"]["schemas"]["Item"]["properties"]["note"]
+        files.append(tmp_path / f"{version}.json")
+        files[-1].write_text(json.dumps(document), "utf-8")
+    assert [each.message for each in drift(str(files[0]), str(files[1]), api="none").findings] == []
+
+
+def test_a_change_is_placed_in_the_file_in_which_it_was_made(tmp_path: Path) -> None:
+    for folder, kind in (("a", "string"), ("b", "integer")):
+        (tmp_path / folder).mkdir()
+        document = note_api("3.1.0")
+        document["components"]["schemas"]["Item"] = {"$ref": "parts.json#/Item"}
+        (tmp_path / folder / "api.json").write_text(json.dumps(document), "utf-8")
+        parts = {"Item": {"type": "object", "properties": {"name": {"type": kind}}}}
+        (tmp_path / folder / "parts.json").write_text(json.dumps(parts), "utf-8")
+    report = drift(str(tmp_path / "a" / "api.json"), str(tmp_path / "b" / "api.json"), api="none")
+    assert {each.contract for each in report.findings} == {"parts.json#/Item/properties/name/type"}

@@ -17,6 +17,7 @@ from mockserver.check.report.locate import Files
 from mockserver.check.report.model import Report, Table
 from mockserver.check.report.options import api_option, deliver, report_option
 from mockserver.contract.load import read_document
+from mockserver.contract.tree import named_place
 from mockserver.errors import ContractError, UsageError
 from mockserver.messages import Blame, Finding, Level
 
@@ -54,7 +55,7 @@ def command(
 ) -> None:
     """Show each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
 
-    A and B may each be a version of the API pack's contract, a file with OpenAPI 3.1, a release of the API's official
+    A and B may each be a version of the API pack's contract, a file with OpenAPI, a release of the API's official
     Python client (client:2.16.0), or a place where one is: an environment, a site-packages folder, a wheel
     (client:PATH).
     """
@@ -130,14 +131,19 @@ def _finding(change: ContractChange, a: Description, b: Description, fail_on: Fa
     return Finding(
         rule=change.rule,
         fault=fault,
-        message=f"{change.severity}: {change.message}" + (f" (was {a.name}#{change.before})" if moved else ""),
+        message=f"{change.severity}: {change.message}" + (f" (was {_placed(a, change.before)})" if moved else ""),
         operation=", ".join(change.operations),
         where=change.where,
         expected=change.was,
         received=change.now,
-        contract=f"{here.name}#{pointer}",
+        contract=_placed(here, pointer),
         level=level_of(change, fail_on),
     )
+
+
+def _placed(description: Description, pointer: str | None) -> str:
+    """Name a place as the user's own files have it."""
+    return named_place(description.document, description.name, pointer or "")
 
 
 def level_of(change: ContractChange, fail_on: FailOn) -> Level:

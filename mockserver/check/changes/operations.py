@@ -134,6 +134,8 @@ def _parameters(views: Views, operation: DescribedOperation) -> dict[ParameterKe
         for index in range(len(owner.node.get("parameters", ()))):
             each = place(views, join(owner.pointer, "parameters", index))
             location, name = _text(each, "in"), _text(each, "name")
+            if location in ("body", "formData") and "swagger" in views.document:
+                continue  # which is read as the body
             key = name.lower() if location == "header" else name
             if location != "header" or key not in _IGNORED:
                 found[location, path.index(name) if location == "path" and name in path else key] = each

@@ -7,10 +7,11 @@ from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from mockserver.check.report.model import format_value
-from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, Parameter
 from mockserver.contract.resolved import UNIONS, Views, is_null, is_same, is_type, required, type_of
 from mockserver.contract.schema import Schema, subschemas
 from mockserver.contract.tree import join, lookup, pointed, resolve
+from mockserver.errors import ContractError
 from mockserver.messages import Json
 
 PlaceKind: TypeAlias = Literal[
@@ -302,16 +303,17 @@ class _Walk:
         """Go through the operation: its parameters, its body, its answers."""
         it = self._it
         root = self.add("", "operation", it.pointer, "", f"{it.method} {it.path} was never called", None)
-        for pointer in parameter_pointers(self._document, it):
-            self.parameter(pointer, root)
-        if it.body is not None:
-            self.body(root)
-        for status in lookup(self._document, it.pointer)["responses"]:
-            self.reply(str(status), root)
+        for each in declared_parameters(it):
+            self.parameter(each, root)
+        if pointer := body_pointer(self._document, it):
+            self.body(pointer, root)
+        for status in lookup(self._document, it.pointer).get("responses") or ():
+            if not str(status).startswith("x-"):
+                self.reply(str(status), root)
 
-    def parameter(self, pointer: str, parent: Place) -> None:
+    def parameter(self, parameter: Parameter, parent: Place) -> None:
         """Go through a parameter; what a cookie says is kept in no journal."""
-        node = lookup(self._document, pointer)
+        pointer, node = parameter.pointer, lookup(self._document, parameter.pointer)
         name, where = node["name"], join("/request", node["in"], node["name"])
         called = f"the {node['in']} parameter {name}"
         sent = self.add("parameter", "parameter-sent", pointer, where, f"{called} was never sent", parent)
@@ -320,11 +322,12 @@ class _Walk:
         elif node["in"] != "path":
             sentence, place = f"{called}, which is required, was never left out", join(pointer, "required")
             self.add("parameter", "violation", place, join(where, "required"), sentence, parent)
-        self.schema("parameter", join(pointer, "schema"), where, sent)
+        if place := schema_pointer(self._document, parameter):
+            self.schema("parameter", place, where, sent)
 
-    def body(self, parent: Place) -> None:
+    def body(self, pointer: str, parent: Place) -> None:
         """Go through the body of the request."""
-        pointer, node = resolve(self._document, join(self._it.pointer, "requestBody"))
+        node = lookup(self._document, pointer)
         where = "/request/body"
         sent = self.add("request", "field-present", pointer, where, "a body was never sent", parent)
         if node.get("required", False):
@@ -336,10 +339,9 @@ class _Walk:
             at = join(pointer, "content", kind)
             sentence = f"a body was never sent as {kind}"
             media = self.add("request", "media-type", at, join(where, "content", kind), sentence, sent)
-            if is_json(kind):
-                place, found = resolve(self._document, at)
-                if "schema" in found:
-                    self.schema("request", join(place, "schema"), where, media)
+            place, found = resolve(self._document, at)
+            if "schema" in found:
+                self.schema("request", join(place, "schema"), where, media)
 
     def reply(self, status: str, parent: Place) -> None:
         """Go through what is declared of a status."""
@@ -416,14 +418,28 @@ def media_schema(kind: str) -> str:
     return "x-item-schema" if kind == EVENT_STREAM else "schema"
 
 
-def parameter_pointers(document: Json, operation: Operation) -> list[str]:
-    """Return the places of an operation's parameters, references followed; never cookies, which no journal keeps."""
-    path = operation.pointer.rpartition("/")[0]
-    found: dict[tuple[str, str], str] = {}
-    for owner in (path, operation.pointer):
-        for index in range(len(lookup(document, owner).get("parameters", ()))):
-            pointer, node = resolve(document, join(owner, "parameters", index))
-            if node["in"] != "cookie":
-                name = node["name"].lower() if node["in"] == "header" else node["name"]
-                found[node["in"], name] = pointer
-    return list(found.values())
+def declared_parameters(operation: Operation) -> list[Parameter]:
+    """Return the parameters of an operation that a document declares; never cookies, which no journal keeps."""
+    try:
+        return [each for each in operation.parameters if each.pointer and each.location != "cookie"]
+    except ContractError:  # what cannot be served has no parts
+        return []
+
+
+def body_pointer(document: Json, operation: Operation) -> str:
+    """Return the place of the body that an operation takes, references followed; "" if there is none."""
+    try:
+        return "" if operation.body is None else resolve(document, join(operation.pointer, "requestBody"))[0]
+    except ContractError:
+        return ""
+
+
+def schema_pointer(document: Json, parameter: Parameter) -> str:
+    """Return the place of the schema of a parameter, which may stand below a media type; "" if there is none."""
+    node = lookup(document, parameter.pointer)
+    if "schema" in node:
+        return join(parameter.pointer, "schema")
+    for kind in node.get("content") or ():
+        pointer, media = resolve(document, join(parameter.pointer, "content", kind))
+        return join(pointer, "schema") if "schema" in media else ""
+    return ""

@@ -13,20 +13,27 @@ from mockserver.check.coverage.targets import (
     PlaceKind,
     Side,
     aspects,
+    body_pointer,
+    declared_parameters,
     holds_keyword,
     media_schema,
     others,
-    parameter_pointers,
+    schema_pointer,
     steps,
     views_of,
 )
-from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, is_json
+from mockserver.contract.media import declared_index, read
+from mockserver.contract.openapi import EVENT_STREAM, Contract, Operation, Parameter, is_json
 from mockserver.contract.resolved import UNIONS, View, Views, key_of, kinds, type_of, values
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join, lookup, resolve
 from mockserver.journal.exchange import Exchange
-from mockserver.messages import Headers, Json
+from mockserver.messages import Headers, Json, Request
 from mockserver.redact import HIDDEN
+from mockserver.request.reading.bodies import media_reader
+from mockserver.request.reading.media import Unreadable, judged
+from mockserver.request.reading.parameters import Read, SentParts, reader
+from mockserver.request.reading.shapes import shape_of
 from mockserver.request.validate import readings
 from mockserver.sse import parse
 
@@ -114,7 +121,7 @@ class Visitor:
     def __init__(self, contract: Contract) -> None:
         self.name, self.document = contract.name, contract.document
         self._schemas: dict[str, Schema] = {}
-        self._parameters: dict[Operation, list[str]] = {}
+        self._parameters: dict[Operation, list[tuple[Parameter, Read | None]]] = {}
         self.views = views_of(contract)
         self._below: dict[tuple[Side, str], tuple[list[Aspect], list[NestedSchema]]] = {}
 
@@ -123,17 +130,25 @@ class Visitor:
         look = _Look(self, operation)
         look.hit("", "operation", operation.pointer)
         look.parameters(path, exchange)
-        if operation.body is not None:
-            look.body(exchange)
+        if pointer := body_pointer(self.document, operation):
+            look.body(pointer, exchange)
         if exchange.status:
             look.reply(exchange)
         return look.found
 
-    def parameters_of(self, operation: Operation) -> list[str]:
-        """Return the places of an operation's parameters."""
+    def parameters_of(self, operation: Operation) -> list[tuple[Parameter, Read | None]]:
+        """Return the parameters of an operation, each with what reads it if its style or media type is not plain."""
         if operation not in self._parameters:
-            self._parameters[operation] = parameter_pointers(self.document, operation)
+            declared = declared_parameters(operation)
+            self._parameters[operation] = [(each, self._reader(each, operation)) for each in declared]
         return self._parameters[operation]
+
+    def _reader(self, parameter: Parameter, operation: Operation) -> Read | None:
+        usual = {"query": "form", "path": "simple", "header": "simple"}
+        shape = shape_of(parameter.schema)
+        is_joined = shape.takes("array") and not (parameter.explode and parameter.style == "form")
+        is_plain = parameter.style == usual.get(parameter.location) and not (is_joined or shape.takes("object"))
+        return None if is_plain and not parameter.media else reader(parameter, operation)
 
     def below(self, side: Side, pointer: str) -> tuple[list[Aspect], list[NestedSchema]]:
         """Return what a value can exercise of the schema at a place, and the schemas that stand in it."""
@@ -142,11 +157,30 @@ class Visitor:
             self._below[side, pointer] = found
         return self._below[side, pointer]
 
-    def holds(self, pointer: str, value: Json) -> bool:
-        """Return whether a value holds the schema at a place."""
+    def schema(self, pointer: str) -> Schema:
+        """Return the schema at a place."""
         if pointer not in self._schemas:
             self._schemas[pointer] = Schema(self.document, pointer, self.name)
-        return self._schemas[pointer].is_valid(value)
+        return self._schemas[pointer]
+
+    def holds(self, pointer: str, value: Json) -> bool:
+        """Return whether a value holds the schema at a place."""
+        return self.schema(pointer).is_valid(value)
+
+    def read(self, pointer: str, media: Mapping[str, Json], body: bytes, headers: Headers) -> Json:
+        """Return a body as its schema reads it, of bytes a text; _NOTHING for one that cannot be read."""
+        if is_json(media_type(headers)):
+            return _decoded(body)
+        kind, schema = read(headers.text(b"content-type") or ""), self.schema(pointer)
+        encoding = media.get("encoding")
+        try:
+            raws = media_reader(kind, schema, encoding if isinstance(encoding, dict) else {})(
+                body, dict(kind.parameters), []
+            )
+        except Unreadable:
+            return _NOTHING
+        values = [judged(shape_of(schema).value(raw)) for raw in raws]
+        return next(filter(schema.is_valid, values), values[0])
 
 
 class _Look:
@@ -166,47 +200,56 @@ class _Look:
     def parameters(self, path: Mapping[str, str], exchange: CoveredExchange) -> None:
         """Look at every declared parameter."""
         query = parse_qsl(exchange.query, keep_blank_values=True, errors="surrogateescape")
-        for pointer in self._it.parameters_of(self._operation):
-            node = lookup(self._document, pointer)
-            texts = _texts(node, path, query, exchange.headers)
+        sent = SentParts(Request(exchange.method, exchange.path, exchange.query, exchange.headers), path)
+        for declared, read_it in self._it.parameters_of(self._operation):
+            pointer, node = declared.pointer, lookup(self._document, declared.pointer)
+            texts = _texts(node, path, query, exchange.headers) if read_it is None else _written(read_it(sent))
             if texts:
-                self.parameter(pointer, texts)
+                self.parameter(declared, texts, is_read=read_it is not None)
             elif node.get("required", False):
                 self.hit("parameter", "violation", join(pointer, "required"))
             else:
                 self.hit("parameter", "parameter-left-out", pointer)
 
-    def parameter(self, pointer: str, texts: Sequence[str]) -> None:
-        """Look at what was sent for a parameter; of a secret, only that something was."""
-        schema = join(pointer, "schema")
-        if HIDDEN in texts[-1]:
+    def parameter(self, declared: Parameter, texts: Sequence[Any], *, is_read: bool) -> None:
+        """Look at what was sent for a parameter: texts, or its readings; of a secret, only that something was."""
+        pointer, schema = declared.pointer, schema_pointer(self._document, declared)
+        if not schema or HIDDEN in str(texts[-1]):
             self.hit("parameter", "parameter-sent", pointer)
             return
-        read = list(_read(texts, is_list=takes_list(self._it.views, self._it.views.of(schema))))
+        if is_read:
+            read = list(map(shape_of(declared.schema).value, texts))
+        else:
+            read = list(_read(texts, is_list=takes_list(self._it.views, self._it.views.of(schema))))
         right = [value for value in read if self._it.holds(schema, value)]
         if right:
             self.hit("parameter", "parameter-sent", pointer)
         for value in right or read:
             self.value("parameter", schema, value, right=bool(right))
 
-    def body(self, exchange: CoveredExchange) -> None:
+    def body(self, pointer: str, exchange: CoveredExchange) -> None:
         """Look at the body of the request."""
-        pointer, node = resolve(self._document, join(self._operation.pointer, "requestBody"))
+        node = lookup(self._document, pointer)
         if not exchange.body:
             required = node.get("required", False)
             place = join(pointer, "required") if required else pointer
             self.hit("request", "violation" if required else "field-absent", place)
             return
-        kind = media_type(exchange.headers)
-        value = _decoded(exchange.body, kind)
-        declared = next((each for each in node["content"] if each.lower() == kind), None)
+        declared = _representation(node, exchange.headers)
         if declared is not None:
             self.hit("request", "media-type", join(pointer, "content", declared))
-        chosen = declared or next(filter(is_json, node["content"]))
+        chosen = declared or next(filter(is_json, node["content"]), None)
+        if chosen is None or (declared is None and not is_json(media_type(exchange.headers))):
+            return
         at, media = resolve(self._document, join(pointer, "content", chosen))
-        if value is _NOTHING or "schema" not in media:
+        if "schema" not in media:
+            if declared is not None:
+                self.hit("request", "field-present", pointer)
             return
         schema = join(at, "schema")
+        value = self._it.read(schema, media, exchange.body, exchange.headers)
+        if value is _NOTHING:
+            return
         right = self._it.holds(schema, value)
         if right:
             self.hit("request", "field-present", pointer)
@@ -215,22 +258,30 @@ class _Look:
     def reply(self, exchange: CoveredExchange) -> None:
         """Look at the answer."""
         responses = join(self._operation.pointer, "responses")
-        status = declared_status(lookup(self._document, responses), exchange.status)
+        node = lookup(self._document, self._operation.pointer)
+        status = declared_status(node.get("responses") or {}, exchange.status)
         if status is None:
             return
         own = join(responses, status)
         self.hit("response", "status", own)
         pointer, node = resolve(self._document, own)
-        kind = media_type(exchange.answer_headers)
-        declared = next((each for each in node.get("content") or {} if each.lower() == kind), None)
+        declared = _representation(node, exchange.answer_headers)
         if declared is None or exchange.method == "HEAD":
             return
         self.hit("response", "media-type", join(pointer, "content", declared))
         at, media = resolve(self._document, join(pointer, "content", declared))
         key = media_schema(declared)
-        for value in _answered(exchange, declared) if key in media else ():
-            schema = join(at, key)
+        schema = join(at, key)
+        for value in self.answered(exchange, media, schema) if key in media else ():
             self.value("response", schema, value, right=self._it.holds(schema, value))
+
+    def answered(self, exchange: CoveredExchange, media: Mapping[str, Json], schema: str) -> Sequence[Json]:
+        """Return the values of an answer: one, or those of its events."""
+        if media_type(exchange.answer_headers) == EVENT_STREAM:
+            whole = exchange.answer[: exchange.answer.rfind(b"\n\n") + 2] if exchange.is_cut else exchange.answer
+            return [event.data for event in parse(whole)[0]]
+        value = self._it.read(schema, media, exchange.answer, exchange.answer_headers)
+        return [] if value is _NOTHING else [value]
 
     # -- values
 
@@ -308,23 +359,24 @@ def declared_status(responses: Mapping[str, Json], status: int) -> str | None:
     return next((name for name in names if name in responses), None)
 
 
-def _decoded(body: bytes, kind: str) -> Json:
+def _decoded(body: bytes) -> Json:
     """Return a body as JSON, or _NOTHING."""
-    if not is_json(kind):
-        return _NOTHING
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         return _NOTHING
 
 
-def _answered(exchange: CoveredExchange, kind: str) -> Sequence[Json]:
-    """Return the values of an answer: one, or those of its events."""
-    if kind == EVENT_STREAM:
-        whole = exchange.answer[: exchange.answer.rfind(b"\n\n") + 2] if exchange.is_cut else exchange.answer
-        return [event.data for event in parse(whole)[0]]
-    value = _decoded(exchange.answer, kind) if is_json(kind) else exchange.answer.decode("utf-8", "replace")
-    return [] if value is _NOTHING else [value]
+def _representation(node: Mapping[str, Json], headers: Headers) -> str | None:
+    """Return the declared media type, or range, that a message has."""
+    declared, sent = list(node.get("content") or ()), headers.text(b"content-type")
+    index = declared_index(declared, sent) if sent else None
+    return None if index is None else declared[index]
+
+
+def _written(readings: list[Any] | None) -> Sequence[Any]:
+    """Return the readings of a parameter; a text that is none of its style where it was sent so."""
+    return () if readings is None else readings or [""]
 
 
 def _texts(
