@@ -424,8 +424,7 @@ class Reader:
         pointer = join("/components/securitySchemes", name)
         try:
             node = resolve(self.document, pointer)[1]
-            told = (each.place for each in self.document.problems)
-            if node["type"] == "mutualTLS" and pointer not in told:
+            if node["type"] == "mutualTLS" and not self._is_told(pointer):
                 why = "it is mutualTLS, and no client's certificate reaches the mock"
                 self.problem(pointer, f"the security scheme {name!r} is not checked", why)
             return SecurityScheme(
@@ -439,6 +438,10 @@ class Reader:
             fix = "define it under components/securitySchemes"
             self.problem(place, f"the security scheme {name!r} is not defined", "it is not checked", fix)
             return None
+
+    def _is_told(self, pointer: str) -> bool:
+        """Return whether a problem of a place was noted before."""
+        return isinstance(self.document, Document) and any(each.place == pointer for each in self.document.problems)
 
     def callbacks(self, operation: Operation) -> tuple[tuple[str, Operation], ...]:
         """Read the callbacks of an operation: for each address the requests that are sent there."""
