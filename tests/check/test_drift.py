@@ -654,7 +654,11 @@ def test_the_comparison_leaves_the_documents_as_they_are() -> None:
     ("edit", "what", "where"),
     [
         ((f"{REPLY}/content/application~1json/schema", {"nullable": True}), "'nullable' is not known", "/nullable"),
-        ((f"{REPLY}/content/application~1json/schema", {"$ref": "#/components/schemas/No"}), "names nothing", "/schema"),
+        (
+            (f"{REPLY}/content/application~1json/schema", {"$ref": "#/components/schemas/No"}),
+            "names nothing",
+            "/schema",
+        ),
         (("/paths/~1a~1{id}", {"$ref": "#/x"}), "described in place", "/paths/~1a~1{id}"),
     ],
 )
