@@ -41,7 +41,7 @@ _PATIENCE = 2.0
 _REST = 0.2
 """Seconds for which it is not asked again after it has not answered in time."""
 
-_LATE_TRIES = 20
+_LATE_TRIES = 60
 """How often an update is retried because a change with a later time came first, as of a machine whose clock is fast."""
 
 _TRIES = 200
