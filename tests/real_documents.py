@@ -103,10 +103,13 @@ def _pattern(_: Any, pattern: str, value: Json, __: Json) -> Iterator[Validation
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-NewValidator: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+extended: Any = extend
+"""The library's function, which has no types."""
+
+NewValidator = extended(Draft202012Validator, {"pattern": _pattern})
 """The schemas of OpenAPI 3.1."""
 
-OldValidator: Any = extend(  # type: ignore[no-untyped-call]
+OldValidator = extended(
     OAS30Validator,
     {"pattern": _pattern, **{name: Draft202012Validator.VALIDATORS[name] for name in ("allOf", "anyOf", "oneOf")}},
 )

@@ -5,7 +5,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any, NamedTuple
 
-from mockserver.answer.making.nodes import BUDGET, LARGEST, NEVER, Make, Maker, Stuck, cause
+from mockserver.answer.making.nodes import BUDGET, LARGEST, NEVER, Make, Maker, StuckError, cause
 from mockserver.answer.making.plan import NONE_FOUND, Compiler, Sent
 from mockserver.answer.making.search import Oracle, guarded, probe
 from mockserver.answer.making.words import ENGLISH
@@ -147,7 +147,7 @@ def _node(schema: Schema, compiler: Compiler) -> Maker:
 def _is_right(node: Maker, judge: Oracle, seed: int) -> bool:
     try:
         return judge.is_valid(node.make(Random(seed), BUDGET))
-    except Stuck:
+    except StuckError:
         return False
 
 
@@ -190,6 +190,6 @@ def _assembled(schema: Schema, compiler: Compiler) -> Json:
         if not compiler.shows(node):
             return None
         value = node.make(Random(0), BUDGET)
-    except (ContractError, Stuck):
+    except (ContractError, StuckError):
         return None
     return value if Oracle([schema], compiler.hidden).is_valid(value) else None

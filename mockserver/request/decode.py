@@ -12,7 +12,7 @@ from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join
 from mockserver.messages import Finding, Json, Request, header_value
 from mockserver.request.reading.declared import DeclaredBody, explained, unjudged_findings
-from mockserver.request.reading.media import Unreadable, read_json
+from mockserver.request.reading.media import MalformedError, read_json
 from mockserver.request.reading.parameters import Read, SentParts, is_empty, reader
 from mockserver.request.reading.shapes import Raw, TextShape, shape_of
 from mockserver.request.validate import Rejection, presentable, takes_any_text
@@ -118,7 +118,7 @@ class StrictValidator:
             return self._unsupported(field)
         try:
             value, found = body.read(raw, sent)
-        except Unreadable as error:
+        except MalformedError as error:
             message = f"The body cannot be read as {sent.essence}: {error}."
             place = "" if body.schema is None else body.schema.place()
             return _Taken(400, findings=[Finding("/body", "body_unreadable", message, "client", contract=place)])
@@ -134,7 +134,7 @@ class StrictValidator:
         if raw:
             json_type = read("application/json")
             body = next((each for each in self._bodies if each.is_json or each.type.essence == "*/*"), None)
-            with suppress(Unreadable):
+            with suppress(MalformedError):
                 if body is not None:
                     read_json(raw)
                     return body, body.type if body.is_json else json_type

@@ -15,7 +15,7 @@ _TOKEN = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NO_PATH: Mapping[str, str] = {}
 
 
-class WrongKey(Exception):  # noqa: N818  # no error of ours: it says what the client must send
+class CredentialError(Exception):
     """A key that was not sent, or that is wrong."""
 
     def __init__(self, what: str, where: str, fix: str) -> None:
@@ -24,7 +24,7 @@ class WrongKey(Exception):  # noqa: N818  # no error of ours: it says what the c
 
 
 KeyCheck = Callable[[SentParts], None]
-"""Checks the key of one scheme; raises WrongKey."""
+"""Checks the key of one scheme; raises CredentialError."""
 
 
 class KeyGuard:
@@ -42,12 +42,12 @@ class KeyGuard:
     def refused(self, request: Request) -> Draft | None:
         """Return the answer to a request without a right key; None if it has all keys of one alternative."""
         sent = SentParts(request, _NO_PATH)
-        wrong: list[WrongKey] = []
+        wrong: list[CredentialError] = []
         for checks in self._alternatives:
             try:
                 for check in checks:
                     check(sent)
-            except WrongKey as each:
+            except CredentialError as each:
                 wrong.append(each)
             else:
                 return None
@@ -86,11 +86,11 @@ def _check(scheme: SecurityScheme, right: bytes | None) -> KeyCheck:
 def _judge(key: bytes, right: Sequence[bytes], where: str, fix: str, *, valid: bool = True) -> None:
     """Refuse a key that is missing, not well-formed, or not the one that is set."""
     if not key:
-        raise WrongKey(MISSING, where, fix)
+        raise CredentialError(MISSING, where, fix)
     if not valid:
-        raise WrongKey("The key is not well-formed", where, fix)
+        raise CredentialError("The key is not well-formed", where, fix)
     if right and not any(same_key(each, key) for each in right):
-        raise WrongKey(INVALID, where, fix)
+        raise CredentialError(INVALID, where, fix)
 
 
 def _api_key(scheme: SecurityScheme, right: bytes | None) -> KeyCheck:
@@ -137,7 +137,7 @@ def _basic(right: bytes | None) -> KeyCheck:
         user, colon, password = pair.partition(b":")
         _judge(text, (), _FIELD, fix, valid=bool(colon))
         if right is not None and not any(same_key(each, right) for each in (pair, password, user)):
-            raise WrongKey(INVALID, _FIELD, fix)
+            raise CredentialError(INVALID, _FIELD, fix)
 
     return check
 

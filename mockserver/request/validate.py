@@ -18,7 +18,7 @@ from mockserver.contract.schema import NOTES, Schema
 from mockserver.contract.tree import join
 from mockserver.messages import Finding, Headers, Json, Request, Value
 from mockserver.request.reading.declared import DeclaredBody, unjudged_findings
-from mockserver.request.reading.media import Unreadable, judged
+from mockserver.request.reading.media import MalformedError, judged
 from mockserver.request.reading.parameters import SentParts, reader
 from mockserver.request.reading.shapes import shape_of
 
@@ -329,7 +329,7 @@ def _read_form(request: Request, form: DeclaredBody) -> Json:
         return {}
     try:
         return judged(form.read(request.body, sent)[0])
-    except Unreadable as error:
+    except MalformedError as error:
         message = f"The body cannot be read as {sent.essence}: {error}."
         return Rejection(400, {"detail": PARSING_FAILED}, (Finding("/body", "body_unreadable", message, "client"),))
 

@@ -43,9 +43,10 @@ def fetch(address: str, *, remote: bool) -> bytes:
     handlers: list[Any] = [Redirects()]
     if is_local(address):
         handlers.append(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(address.partition("#")[0], headers={"accept": ACCEPTED})  # noqa: S310
+    opener = urllib.request.build_opener(*handlers)
+    opener.addheaders = [("Accept", ACCEPTED)]
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=PATIENCE) as response:
+        with opener.open(address.partition("#")[0], timeout=PATIENCE) as response:
             return _read(response, address)
     except urllib.error.HTTPError as error:
         raise _failed(address, f"it answers {error.code}") from error

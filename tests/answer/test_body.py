@@ -8,9 +8,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
-from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
 
 import pytest
+from defusedxml.ElementTree import fromstring
 
 from mockserver.answer.body import format_of, representation
 from mockserver.contract.openapi import Media, Reply
@@ -46,9 +47,9 @@ def text(response: Response) -> str:
     return response.body.decode()
 
 
-def parsed(response: Response) -> ET.Element:
+def parsed(response: Response) -> Element:
     """Give the root of an answer in XML."""
-    return ET.fromstring(response.body)  # noqa: S314  # what the mock itself has written
+    return fromstring(response.body)
 
 
 # -- choosing --------------------------------------------------------------------------------------------------------

@@ -349,5 +349,5 @@ def test_threads_may_compile_the_same_schema_at_once() -> None:
     for _ in range(5):
         schema = schema_of(RECURSIVE["an expression"] | {"title": "fresh"})
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda seed: generate(schema, Random(seed % 2)), range(16)))  # noqa: B023
+            made = list(pool.map(generate, [schema] * 16, map(Random, [0, 1] * 8)))
         assert all(map(schema.is_valid, made))

@@ -71,7 +71,7 @@ def test_a_value_of_another_type_is_not_echoed_though_the_schema_allows_it(tmp_p
 
 def test_no_secret_is_echoed_and_nothing_where_that_is_said(tmp_path: Path) -> None:
     sent = {"text": "hello", "password": "s3cret"}
-    assert note(noted(tmp_path), sent)["password"] != "s3cret"  # noqa: S105  # no password
+    assert note(noted(tmp_path), sent)["password"] not in sent.values()
     assert note(noted(tmp_path, echo=False), sent)["text"] != "hello"
     assert note(noted(tmp_path, redacted_names="text"), sent)["text"] != "hello"
 

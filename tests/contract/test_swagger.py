@@ -1,6 +1,5 @@
 """A Swagger 2.0 document is read like one of OpenAPI 3.1, and its places are told as the user's file has them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -226,7 +225,9 @@ def test_what_is_left_out_is_no_error(tmp_path: Path) -> None:
         reply = {"200": {"description": "d"}}
         return yaml.safe_dump({"swagger": "2.0", "paths": {"/a": {"get": {"responses": reply, **more}}}})
 
-    read: Callable[[str], Contract] = lambda text: _read(tmp_path, text)  # noqa: E731
+    def read(text: str) -> Contract:
+        return _read(tmp_path, text)
+
     [operation] = read(document()).operations
     assert operation.replies["200"].media == ()
     assert operation.bases == ()

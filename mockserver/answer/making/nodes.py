@@ -30,7 +30,7 @@ NULLS = 8
 """One in so many values is null, where null is allowed among others."""
 
 
-class Stuck(Exception):  # noqa: N818  # not an error: another value is tried
+class StuckError(Exception):
     """No value was found here."""
 
 
@@ -43,7 +43,7 @@ class Shape(Protocol):
     def cost(self) -> float:
         """Return how many parts a value has at least; NEVER if there is none."""
 
-    def build(self, node: "Maker") -> Make:
+    def build(self, node: "Maker", /) -> Make:
         """Return what makes values."""
 
 
@@ -96,7 +96,7 @@ class ScalarShape:
         """Return how many parts a value has at least."""
         return self._cost
 
-    def build(self, node: Maker) -> Make:  # noqa: ARG002  # as each shape
+    def build(self, _: Maker, /) -> Make:
         """Return what makes values."""
         if self._prepare is None:
             return _stuck
@@ -105,7 +105,7 @@ class ScalarShape:
 
 
 def _stuck(_: Random, __: int) -> Json:
-    raise Stuck
+    raise StuckError
 
 
 def constant(value: Json) -> ScalarShape:
@@ -393,7 +393,7 @@ class ArrayShape:
 
 
 def _unique(nodes: Callable[[int], Iterator[Maker]], least: int, low: int, most: int, damping: int) -> Make:
-    """Return what makes lists without repeats; Stuck if too many are drawn."""
+    """Return what makes lists without repeats; StuckError if too many are drawn."""
 
     def make(rng: Random, budget: int) -> Json:
         size = rng.randint(low, most) if budget > 0 else least
@@ -406,7 +406,7 @@ def _unique(nodes: Callable[[int], Iterator[Maker]], least: int, low: int, most:
                 made.setdefault(key_of(item), item)
                 tries += 1
                 if tries > 200 and at < least:
-                    raise Stuck
+                    raise StuckError
                 if tries > 40 and at >= least:
                     return list(made.values())
         return list(made.values())
@@ -420,9 +420,10 @@ def _unique(nodes: Callable[[int], Iterator[Maker]], least: int, low: int, most:
 def settle(nodes: Sequence[Maker]) -> None:
     """Find what the values of new nodes cost at least."""
     _settle(nodes)
-    stuck = [each for each in nodes if each.cost == NEVER and isinstance(each.shape, ChoiceShape) and each.shape.backup]
+    shapes = [each.shape for each in nodes if each.cost == NEVER]
+    stuck = [each for each in shapes if isinstance(each, ChoiceShape) and each.backup]
     for each in stuck:
-        each.shape.fall_back()  # type: ignore[attr-defined]  # it is a ChoiceShape
+        each.fall_back()
     if stuck:
         _settle(nodes)
 

@@ -21,7 +21,7 @@ _ONE = 1 << 1
 """The lengths of a single character."""
 
 _TOP = 0x10FFFF
-_PLAIN: Sequence[Range] = ((48, 57), (65, 90), (97, 122))
+_PLAIN: tuple[Range, ...] = ((48, 57), (65, 90), (97, 122))
 _PRINTABLE: Sequence[Range] = ((33, 126),)
 _LATIN: Sequence[Range] = ((0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x17F))
 
@@ -428,7 +428,7 @@ def sized(pattern: str, low: int, high: int) -> Callable[[Random], str]:
     return lambda rng: _made(part, rng, wanted[int(rng.random() * len(wanted))], high)
 
 
-_FILLER = Repeat(Chars(_PLAIN), 0, -1)  # type: ignore[arg-type]  # the ranges are a tuple
+_FILLER = Repeat(Chars(_PLAIN), 0, -1)
 
 
 def _open(part: Syntax) -> Syntax:

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import Any, Literal, NamedTuple
 
-from mockserver.answer.making.nodes import Make, Stuck
+from mockserver.answer.making.nodes import Make, StuckError
 from mockserver.contract.explain import SchemaError
 from mockserver.contract.resolved import key_of
 from mockserver.contract.schema import Schema
@@ -158,7 +158,7 @@ def _drawn(make: Make, rng: Random, *budgets: int) -> Iterator[Json]:
     for at in range(PROBES):
         try:
             yield make(rng, budgets[at % len(budgets)])
-        except Stuck:
+        except StuckError:
             continue
 
 
@@ -170,7 +170,7 @@ def guarded(make: Make, judge: Oracle, found: Witnesses) -> Make:
         for at in range(tries):
             try:
                 value = make(rng, budget if at < 4 else min(budget, RICH))
-            except Stuck:
+            except StuckError:
                 continue
             if judge.is_valid(value):
                 return value

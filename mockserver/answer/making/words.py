@@ -289,7 +289,11 @@ text: long_description
 """)
 """Names of properties -> Faker's providers."""
 
-_VERSION: Text = lambda rng: f"{int(rng.random() * 5)}.{int(rng.random() * 20)}.{int(rng.random() * 20)}"  # noqa: E731
+
+def _version(rng: Random) -> str:
+    """Make the number of a release."""
+    return f"{int(rng.random() * 5)}.{int(rng.random() * 20)}.{int(rng.random() * 20)}"
+
 
 _MADE: Mapping[str, Text] = {
     **dict.fromkeys("id uuid guid identifier key_id uid".split(), uuid),
@@ -299,7 +303,7 @@ _MADE: Mapping[str, Text] = {
     **dict.fromkeys("hash checksum sha sha256 digest".split(), _hexadecimal(40)),
     "md5": _hexadecimal(32),
     **dict.fromkeys("password passwd passphrase".split(), lambda rng: "Pw-" + _hexadecimal(10)(rng)),
-    **dict.fromkeys("version release revision".split(), _VERSION),
+    **dict.fromkeys("version release revision".split(), _version),
     **dict.fromkeys("at timestamp datetime date_time created updated modified expires last_seen".split(), day_time),
     **dict.fromkeys("date day birthday birthdate dob on due".split(), day),
     **dict.fromkeys("gender sex".split(), pick(("female", "male", "other"))),

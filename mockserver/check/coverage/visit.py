@@ -31,7 +31,7 @@ from mockserver.journal.exchange import Exchange
 from mockserver.messages import Headers, Json, Request
 from mockserver.redact import HIDDEN
 from mockserver.request.reading.bodies import media_reader
-from mockserver.request.reading.media import Unreadable, judged
+from mockserver.request.reading.media import MalformedError, judged
 from mockserver.request.reading.parameters import Read, SentParts, reader
 from mockserver.request.reading.shapes import shape_of
 from mockserver.request.validate import readings
@@ -177,7 +177,7 @@ class Visitor:
             raws = media_reader(kind, schema, encoding if isinstance(encoding, dict) else {})(
                 body, dict(kind.parameters), []
             )
-        except Unreadable:
+        except MalformedError:
             return _NOTHING
         values = [judged(shape_of(schema).value(raw)) for raw in raws]
         return next(filter(schema.is_valid, values), values[0])

@@ -10,7 +10,7 @@ from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 from mockserver.request.reading.bodies import media_reader
 from mockserver.request.reading.forms import FieldStyle
-from mockserver.request.reading.media import Unreadable, WrongParts, lines_of, read_json
+from mockserver.request.reading.media import MalformedError, WrongParts, lines_of, read_json
 from mockserver.request.reading.shapes import shape_of
 from mockserver.request.reading.styles import simple_readings
 
@@ -21,7 +21,7 @@ def read_body(media: Media, schema: Schema, answer: Answer) -> tuple[list[Json],
     problems: WrongParts = []
     try:
         raws = media_reader(sent, schema, media.encoding)(answer.body, dict(sent.parameters), problems)
-    except Unreadable as error:
+    except MalformedError as error:
         return [], str(error)
     return [shape.value(raw) for raw in raws], problems[0][2] if problems else ""
 
@@ -30,7 +30,7 @@ def read_lines(body: bytes) -> tuple[list[Json], str]:
     """Return the values of lines of JSON, and why one cannot be read, or ""."""
     try:
         return [read_json(line) for line in lines_of(body)], ""
-    except Unreadable as error:
+    except MalformedError as error:
         return [], f"a line cannot be read: {error}"
 
 
@@ -40,7 +40,7 @@ def header_values(name: str, field: HeaderField, told: list[str]) -> Iterator[Js
         return
     shape = shape_of(field.schema)
     if field.media:
-        with suppress(Unreadable):
+        with suppress(MalformedError):
             sent = media_types.read(field.media)
             raws = media_reader(sent, field.schema, {})(told[0].encode("latin-1"), dict(sent.parameters), [])
             yield from map(shape.value, raws)

@@ -34,7 +34,7 @@ class DeclaredBody:
         """Whether no bytes are a body of this type."""
 
     def read(self, data: bytes, sent: MediaType) -> tuple[Json, list[Finding]]:
-        """Return the value of a body, and what is wrong with it. Raises Unreadable."""
+        """Return the value of a body, and what is wrong with it. Raises MalformedError."""
         reader = self._readers.get(sent.essence)
         if reader is None:
             reader = media_reader(sent, self.schema, self.declared.encoding)

@@ -11,7 +11,7 @@ from mockserver.contract.tree import join
 from mockserver.messages import Json
 from mockserver.request.reading.media import (
     BodyReader,
-    Unreadable,
+    MalformedError,
     WrongParts,
     read_json,
     text_of,
@@ -78,7 +78,7 @@ def _field(name: str, shape: TextShape, pairs: Pairs, encoding: Json) -> list[Ra
 def _json_or_text(text: str) -> Raw:
     try:
         return Ready(read_json(text))
-    except Unreadable:
+    except MalformedError:
         return text
 
 
@@ -148,7 +148,7 @@ def _part_value(part: FormPart, shape: TextShape, told: Mapping[str, Json]) -> R
         if (part.is_file and not shape.kinds) or shape.is_binary:
             return part.data
         return text_of(part.data, dict(media.parameters))
-    except Unreadable:
+    except MalformedError:
         return unnamed(part.data, {}, shape)
 
 
@@ -158,16 +158,16 @@ def read_parts(data: bytes, boundary: str) -> list[FormPart]:
     from python_multipart.multipart import MultipartParser
 
     if not boundary:
-        raise Unreadable("its Content-Type has no boundary")
+        raise MalformedError("its Content-Type has no boundary")
     made = _Parts()
     try:
         parser = MultipartParser(boundary, made.callbacks())
         parser.write(data)
         parser.finalize()
     except (FormParserError, ValueError) as error:
-        raise Unreadable(f"it is no multipart body: {error}") from error
+        raise MalformedError(f"it is no multipart body: {error}") from error
     if not made.is_whole:
-        raise Unreadable("the multipart body has no end: its last boundary is missing")
+        raise MalformedError("the multipart body has no end: its last boundary is missing")
     return made.parts
 
 

@@ -13,13 +13,13 @@ WrongParts: TypeAlias = list[tuple[str, str, str]]
 """What is wrong with the parts of a body beside their values: the place in the body, the rule, the message."""
 
 
-class Unreadable(Exception):  # noqa: N818  # no error of ours: it says why what was sent cannot be read
+class MalformedError(Exception):
     """What was sent is not in its media type; the text says why."""
 
 
 BodyReader: TypeAlias = Callable[[bytes, Mapping[str, str], WrongParts], list[Raw]]
 """Reads bytes, with the parameters of their media type. Returns the readings, the likeliest first; adds what is wrong
-beside them. Raises Unreadable."""
+beside them. Raises MalformedError."""
 
 
 def read_json(data: bytes | str) -> Json:
@@ -35,11 +35,11 @@ def _read_slowly(data: bytes | str) -> Json:
     try:
         return json.loads(data, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise Unreadable(f"it is not JSON: {error.msg} at character {error.pos}") from error
+        raise MalformedError(f"it is not JSON: {error.msg} at character {error.pos}") from error
     except RecursionError as error:
-        raise Unreadable("it is nested too deep") from error
+        raise MalformedError("it is nested too deep") from error
     except ValueError as error:
-        raise Unreadable(f"it is not JSON: {error}") from error
+        raise MalformedError(f"it is not JSON: {error}") from error
 
 
 def _no_constant(name: str) -> Json:
@@ -57,9 +57,9 @@ def text_of(data: bytes, parameters: Mapping[str, str]) -> str:
     try:
         return data.decode(charset)
     except LookupError as error:
-        raise Unreadable(f"the charset {charset!r} is not known") from error
+        raise MalformedError(f"the charset {charset!r} is not known") from error
     except ValueError as error:
-        raise Unreadable(f"it is no text in {charset}") from error
+        raise MalformedError(f"it is no text in {charset}") from error
 
 
 def unnamed(data: bytes, parameters: Mapping[str, str], shape: TextShape | None) -> Raw:
@@ -68,7 +68,7 @@ def unnamed(data: bytes, parameters: Mapping[str, str], shape: TextShape | None)
         return data
     try:
         return text_of(data, parameters)
-    except Unreadable:
+    except MalformedError:
         return data
 
 

@@ -10,7 +10,7 @@ from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.tree import lookup
 from mockserver.messages import Request
 from mockserver.request.reading.bodies import media_reader
-from mockserver.request.reading.media import Unreadable
+from mockserver.request.reading.media import MalformedError
 from mockserver.request.reading.shapes import Raw, shape_of
 from mockserver.request.reading.styles import (
     Pairs,
@@ -101,7 +101,7 @@ def _text_reader(parameter: Parameter) -> Callable[[str], list[Raw]]:
     def readings(text: str) -> list[Raw]:
         found: list[Raw] = []
         for each in dict.fromkeys((text, decoded(text))):
-            with suppress(Unreadable):
+            with suppress(MalformedError):
                 found += reader(each.encode("utf-8", "replace"), told, [])
         return found
 

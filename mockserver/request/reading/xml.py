@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mockserver.contract.openapi import ANYTHING
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
-from mockserver.request.reading.media import BodyReader, Unreadable, WrongParts
+from mockserver.request.reading.media import BodyReader, MalformedError, WrongParts
 from mockserver.request.reading.shapes import Raw, TextShape, shape_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def xml_reader(schema: Schema | None) -> BodyReader:
             root = fromstring(data, forbid_dtd=True)
         except (ParseError, LookupError, ValueError) as error:
             why = "it declares entities or a DTD" if isinstance(error, DefusedXmlException) else str(error)
-            raise Unreadable(f"it is not XML: {why}") from error
+            raise MalformedError(f"it is not XML: {why}") from error
         declared = shape.xml.get("name")
         if declared and local(root.tag) != declared:
             wrong.append(("", "xml", f"the root element is {local(root.tag)!r}, and must be {declared!r}"))
