@@ -270,11 +270,13 @@ def choose(name: str | None, contract: str | None = None) -> Api | None:
     return pack if contract is None or contract == AUTO or contract in pack.contracts else None
 
 
-def read_contracts(name: str, api: Api | None, *, partly: bool = False, remote: bool = False) -> tuple[Contract, ...]:
+def read_contracts(
+    name: str, api: Api | None, *, partly: bool = False, remote: bool = False, formats: bool = True
+) -> tuple[Contract, ...]:
     """Read the contracts that a name selects, newest first: auto, a version of the pack's, a file, or an address.
 
     `partly` reads a file as far as it goes: operations that cannot be served are left out. `remote` allows addresses
-    on other machines.
+    on other machines; `formats` is whether the formats of a user's document are asserted.
     """
     versions = {} if api is None else api.contracts
     if name == AUTO and versions:
@@ -285,10 +287,8 @@ def read_contracts(name: str, api: Api | None, *, partly: bool = False, remote: 
     if not sources:
         raise _no_contract(name, api)
     if len(sources) == 1:
-        return (_own(*sources[0], partly, remote),)
-    contracts = tuple(
-        read_file(source, prefix=prefix, partly=partly, fetch=fetcher(remote=remote)) for source, prefix in sources
-    )
+        return (_own(*sources[0], partly, remote, formats),)
+    contracts = tuple(_read(*each, partly, remote, formats) for each in sources)
     _tell_apart(contracts)
     return contracts
 
@@ -328,20 +328,26 @@ def contract_sources(name: str) -> list[tuple[str, str]]:
     return found
 
 
-_known: dict[tuple[Path, str, bool, bool], tuple[list[tuple[Path, int, int]], Contract]] = {}
+_known: dict[tuple[Path, str, bool, bool, bool], tuple[list[tuple[Path, int, int]], Contract]] = {}
 """The contracts of files that were read, with the state of all their files."""
 
 MOST_KNOWN = 32
 """How many contracts of files are kept."""
 
 
-def _own(source: str, prefix: str, partly: bool, remote: bool) -> Contract:
+def _read(source: str, prefix: str, partly: bool, remote: bool, formats: bool) -> Contract:
+    contract = read_file(source, partly=partly, prefix=prefix, fetch=fetcher(remote=remote))
+    contract.document.formats = formats
+    return contract
+
+
+def _own(source: str, prefix: str, partly: bool, remote: bool, formats: bool) -> Contract:
     """Return a user's contract; a file is read once, and again when one of its files changes."""
-    path, key = Path(source), (Path(source).absolute(), prefix, partly, remote)
+    path, key = Path(source), (Path(source).absolute(), prefix, partly, remote, formats)
     known = _known.get(key)
     if known is not None and known[0] == _states(each for each, _, _ in known[0]):
         return known[1]
-    contract = read_file(source, partly=partly, prefix=prefix, fetch=fetcher(remote=remote))
+    contract = _read(source, prefix, partly, remote, formats)
     if is_remote(source):
         return contract
     if len(_known) >= MOST_KNOWN:
@@ -358,9 +364,11 @@ def own_contracts() -> list[Contract]:
 def _states(paths: Iterable[Path]) -> list[tuple[Path, int, int]]:
     found = []
     for path in paths:
-        with suppress(OSError):
+        try:
             stat = path.stat()
             found.append((path, stat.st_mtime_ns, stat.st_size))
+        except OSError:
+            found.append((path, 0, 0))
     return found
 
 

@@ -1,4 +1,4 @@
-"""One operation, compiled at start: its keys, how its requests are decoded, and what answers them."""
+"""One operation, compiled when it is first called: its keys, how its requests are decoded, and what answers them."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -133,10 +132,8 @@ class Mock:
 
     def _read(self) -> Served:
         chosen, api = self.settings, self.api
-        contracts = packs.read_contracts(chosen.contract, api, remote=chosen.allow_remote_refs)
-        for each in contracts:
-            if not each.bundled:
-                each.document.formats = chosen.formats == "assert"
+        formats = chosen.formats == "assert"
+        contracts = packs.read_contracts(chosen.contract, api, remote=chosen.allow_remote_refs, formats=formats)
         if chosen.strict_contract:
             from mockserver.inspection import require
 
@@ -234,8 +231,7 @@ class Mock:
         """Return the names of the header fields that the answers of the contracts in force declare."""
         found: set[str] = set()
         for operation in (each for contract in self.served.contracts for each in contract.operations):
-            with suppress(ContractError):  # it declares nothing that is sent
-                found.update(name for reply in operation.replies.values() for name in reply.headers)
+            found.update(operation.header_names)
         return found
 
     def document(self, name: str | None = None) -> Json:

@@ -21,6 +21,7 @@ from mockserver.cli import main, read_pyproject, ready_lines, serve
 from mockserver.contract.reader import read_file
 from mockserver.engine import Mock
 from mockserver.errors import StateError, UsageError
+from mockserver.messages import Headers, Request
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings, options_of
 from mockserver.testing import MockServer, connect, open_mock
@@ -469,3 +470,34 @@ def test_a_document_is_read_again_only_when_one_of_its_files_changed(tmp_path: P
     assert read_contracts(str(path), None)[0] is first
     write_document(tmp_path, {**own_document(), "info": {"title": "another", "version": "1"}})
     assert read_contracts(str(path), None)[0].title == "another"
+
+
+def test_mocks_of_one_document_may_differ_in_whether_formats_are_asserted(tmp_path: Path) -> None:
+    document = own_document()
+    document["components"]["schemas"]["Note"]["properties"]["at"] = {"type": "string", "format": "date-time"}
+    path = str(write_document(tmp_path, document))
+    fields = Headers(((b"content-type", b"application/json"),))
+    request = Request("PUT", "/notes/n", "", fields, b'{"id": "n", "text": "t", "at": "yesterday"}')
+    mocks = [Mock(Settings(contract=path, seed=0, formats=formats)) for formats in ("assert", "annotate", "assert")]
+    assert [mock.handle(request).status < 300 for mock in mocks] == [False, True, False]
+
+
+def test_a_file_that_a_document_refers_to_may_come_later(tmp_path: Path) -> None:
+    document = own_document()
+    document["components"]["schemas"]["Note"]["properties"]["more"] = {"$ref": "more.yaml#/More"}
+    path = str(write_document(tmp_path, document))
+    before, again = (read_contracts(path, None)[0] for _ in range(2))
+    assert before is again
+    assert [each.what for each in before.problems] == ["the file 'more.yaml' cannot be read"]
+    (tmp_path / "more.yaml").write_text("More: {type: string}\n", "utf-8")
+    assert read_contracts(path, None)[0].problems == ()
+
+
+def test_the_fields_to_expose_are_listed_without_reading_the_operations(tmp_path: Path) -> None:
+    document = own_document()
+    replies = document["paths"]["/notes/{note_id}"]["get"]["responses"]
+    replies["200"] = {"description": "", "headers": {"X-Total": {"schema": {"type": "integer"}}}}
+    replies["404"] = {"$ref": "#/components/responses/Gone"}
+    mock = Mock(Settings(contract=str(write_document(tmp_path, document)), seed=0))
+    assert mock.declared_headers() == {"x-total"}
+    assert not any("replies" in vars(each) for each in mock.served.contracts[0].operations)

@@ -322,6 +322,7 @@ class Conversion:
         if name in self._unreadable:
             raise self._unreadable[name]
         if name not in self._files:
+            self.document.files.append(name)
             try:
                 self._files[name] = self._load(name)
             except ContractError as error:

@@ -55,6 +55,7 @@ def read_document(source: Path | str, fetch: Fetch = unfetched) -> Document:
         known = dialect(name)
         if known is not None:
             return known
+        files[name] = ""  # until it can be read
         found = read_part(shown, name, fetch)
         files[name] = sha256(found).hexdigest()
         return parse_source(found, name if is_remote(name) else str(Path(shown).parent / name)).data
@@ -70,6 +71,7 @@ def _restored(kept: Json) -> Document:
     """Return a document as it was kept."""
     document = Document(kept["document"], kept["origins"])
     document.problems = [Problem(*each) for each in kept["problems"]]
+    document.files = list(kept["files"])
     document.tolerant = True
     return document
 

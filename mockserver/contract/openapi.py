@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from mockserver.contract.document import FILES, METHODS, is_remote
+from mockserver.contract.document import METHODS, is_remote
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import Document, Problem, lookup, named_place, resolve
 from mockserver.messages import Json, Value
@@ -149,6 +149,10 @@ class PartReader(Protocol):
         """Read the replies of an operation."""
         ...
 
+    def header_names(self, operation: "Operation") -> frozenset[str]:
+        """Return the names of the header fields that the replies of an operation declare, in lower case."""
+        ...
+
     def security(self, operation: "Operation") -> tuple[tuple[SecurityScheme, ...], ...]:
         """Read the alternatives of keys that an operation takes."""
         ...
@@ -192,6 +196,11 @@ class Operation:
     def replies(self) -> Mapping[str, Reply]:
         """The declared replies, by status, range or "default"."""
         return self._reader.read(self._reader.replies, self)
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The names of the header fields that its replies declare, in lower case; nothing else of them is read."""
+        return self._reader.header_names(self)
 
     @cached_property
     def exact(self) -> Mapping[int, Reply]:
@@ -299,8 +308,8 @@ class Contract(Value, frozen=True, eq=False):
 
     @property
     def other_files(self) -> tuple[str, ...]:
-        """The files that it refers to, by their names relative to its own."""
-        return tuple(name for name in self.document.get(FILES, ()) if not is_remote(name))
+        """The files that it refers to, readable or not, by their names relative to its own."""
+        return tuple(each for each in self.document.files if not is_remote(each))
 
     @property
     def problems(self) -> tuple[Problem, ...]:

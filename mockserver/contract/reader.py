@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -310,6 +311,15 @@ class Reader:
                 self.problem(pointer, f"{operation.id} declares no responses", "it answers 200 without a body")
             found["200"] = Reply("200", (), operation.pointer, "undeclared", {})
         return MappingProxyType(found)
+
+    def header_names(self, operation: Operation) -> frozenset[str]:
+        """Return the names of the header fields that the replies of an operation declare, in lower case."""
+        found: set[str] = set()
+        for status in _names(operation.node.get("responses")):
+            with suppress(ContractError):  # a reply that leads nowhere declares nothing
+                node = resolve(self.document, join(operation.pointer, "responses", status))[1]
+                found.update(name.lower() for name in _names(node.get("headers") if isinstance(node, dict) else None))
+        return frozenset(found)
 
     def reply(self, status: str, pointer: str) -> Reply:
         """Read a reply."""

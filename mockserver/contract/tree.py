@@ -88,6 +88,8 @@ class Document(dict[str, Json]):
         """Pointers of this document -> places in the user's files, where they differ."""
         self.problems: list[Problem] = []
         """What is not served as it is written, as far as it was read."""
+        self.files: list[str] = []
+        """The other files that it refers to, readable or not, by their names relative to its own."""
         self.branches: dict[str, int] = {}
         """How many schemas apply to one value, for each schema that was looked at, by its pointer."""
         self.formats = True

@@ -229,3 +229,21 @@ def test_a_small_document_is_not_converted_for_later(tmp_path: Path, conversions
     load.read_document(path)
     assert len(conversions) == 2
     assert not cache.exists()
+
+
+def test_a_document_is_converted_again_when_a_file_that_was_missing_is_there(tmp_path: Path) -> None:
+    """What could not be read is looked for again."""
+    path = write(tmp_path)
+    (tmp_path / "other.json").rename(tmp_path / "later.json")
+    assert [each.level for each in load.read_document(path).problems] == ["error", "warning"]
+    (tmp_path / "later.json").rename(tmp_path / "other.json")
+    assert [each.level for each in load.read_document(path).problems] == ["warning"]
+
+
+def test_a_document_is_converted_again_where_addresses_are_read(tmp_path: Path) -> None:
+    """What was refused is not refused for ever."""
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace("other.json#/S", "https://example.com/other.json#/S"))
+    assert [each.level for each in load.read_document(path).problems] == ["error", "warning"]
+    fetched = load.read_document(path, lambda _: (tmp_path / "other.json").read_bytes())
+    assert Schema(fetched, "/components/schemas/A", "api").is_valid({"own": "abc"})
