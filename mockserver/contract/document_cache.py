@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mockserver import __version__
+from mockserver.data import is_packed
 from mockserver.messages import Json
 
 VARIABLE = "MOCKSERVER_CACHE"
@@ -21,6 +22,9 @@ SMALLEST = 128 * 2**10
 
 MOST = 128 * 2**20
 """How many bytes are kept; what was not used for longest goes first."""
+
+CODE = Path(__file__).parent
+"""The code that makes what is kept."""
 
 LARGEST = 32 * 2**20
 """How many bytes of JSON are kept of one document."""
@@ -54,9 +58,14 @@ def keep(content: bytes, data: Json, kind: str = "") -> None:
         _save(path, data)
 
 
+def _newest() -> int:
+    """Return when the code of a checkout was last changed, whose version stays the same; 0 for a package."""
+    return 0 if is_packed() else max(each.stat().st_mtime_ns for each in CODE.glob("*.py"))
+
+
 def _entry(content: bytes, kind: str) -> Path | None:
     folder = _folder() if len(content) >= SMALLEST else None
-    name = hashlib.sha256(f"{__version__} {kind} ".encode() + content).hexdigest()
+    name = hashlib.sha256(f"{__version__} {_newest()} {kind} ".encode() + content).hexdigest()
     return None if folder is None else folder / f"{name}.json"
 
 

@@ -72,6 +72,18 @@ def test_a_small_document_is_not_kept(cache: Path) -> None:
     assert not cache.exists()
 
 
+def test_what_a_changed_checkout_made_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version stays the same while it is worked on."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "a.py").write_text("")
+    monkeypatch.setattr(document_cache, "CODE", code)
+    content = LARGE.encode()
+    assert document_cache.cached(content, lambda: "made") == document_cache.cached(content, lambda: "anew") == "made"
+    os.utime(code / "a.py", ns=(1, 2))
+    assert document_cache.cached(content, lambda: "anew") == "anew"
+
+
 @pytest.mark.parametrize("value", document_cache.OFF)
 def test_the_cache_can_be_switched_off(value: str, monkeypatch: pytest.MonkeyPatch, parsed: list[int]) -> None:
     monkeypatch.setenv(document_cache.VARIABLE, value)
