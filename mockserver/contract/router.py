@@ -73,7 +73,8 @@ class _Shape:
         self.fixed = itemgetter(0, *(index for index, part in enumerate(mask) if not part))
         self.leaves: dict[tuple[str, ...], Leaf] = {}
         self._whole = _getter([index for index, part in enumerate(mask) if part])
-        self._mixed = [_pattern(part) for part in mask if part] if any(len(part) > 2 for part in mask) else None
+        is_mixed = any(len(part) > 2 for part in mask)
+        self._mixed = [_fixed_parts(part) for part in mask if part] if is_mixed else None
 
     def values(self, segments: Sequence[str]) -> Sequence[str] | None:
         """Return the values of the parameters; None if a segment does not fit."""
@@ -81,18 +82,36 @@ class _Shape:
         if self._mixed is None:
             return None if "" in values else values
         found: list[str] = []
-        for pattern, value in zip(self._mixed, values, strict=True):
-            match = pattern.fullmatch(value)
-            if match is None:
+        for fixed, value in zip(self._mixed, values, strict=True):
+            own = _parameter_values(fixed, value)
+            if own is None:
                 return None
-            found += match.groups()
+            found += own
         return found
 
 
-def _pattern(template: str) -> re.Pattern[str]:
-    """Return what finds the parameters in a segment; each takes one character at least, the first as many as it can."""
-    parts = _PARAMETER.split(template) if template != "{}" else ["", ""]
-    return re.compile("(.+)".join(re.escape(unquote(part)) for part in parts), re.DOTALL)
+def _fixed_parts(template: str) -> list[str]:
+    """Return what stands before, between and after the parameters of a segment."""
+    return [unquote(part) for part in _PARAMETER.split(template)]
+
+
+def _parameter_values(fixed: Sequence[str], text: str) -> list[str] | None:
+    """Return the values of the parameters between fixed parts, each of one character at least; None if none fit.
+
+    The first takes as many characters as it can, then the next. Each part is looked for once, from the right.
+    """
+    begin, *between, end = fixed
+    start, stop = len(begin), len(text) - len(end)
+    if not text.startswith(begin) or not text.endswith(end):
+        return None
+    found: list[str] = []
+    for part in reversed(between):
+        at = text.rfind(part, start + 1, max(stop - 1, 0))
+        if at < 0:
+            return None
+        found.append(text[at + len(part) : stop])
+        stop = at
+    return [text[start:stop], *reversed(found)] if start < stop else None
 
 
 def _getter(indexes: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:

@@ -1,6 +1,7 @@
 """A request finds the operation that its path, its method and its client's version name."""
 
 import re
+import time
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -273,8 +274,14 @@ def document_of(drawn: list[tuple[str, str]]) -> Any:
 
 def fits(want: str, have: str) -> bool:
     """Tell whether a segment fits that of a template."""
+    return greedy(want, have) is not None
+
+
+def greedy(want: str, have: str) -> tuple[str, ...] | None:
+    """Give the values of the parameters of a segment; None if it does not fit."""
     parts = [re.escape(unquote(part)) for part in re.split(r"\{.*?\}", want)]
-    return re.fullmatch(".+".join(parts), have, re.DOTALL) is not None
+    match = re.fullmatch("(.+)".join(parts), have, re.DOTALL)
+    return None if match is None else match.groups()
 
 
 def rank(template: str) -> list[tuple[int, int, str]]:
@@ -367,3 +374,24 @@ def test_a_document_is_served_under_a_path_of_its_own() -> None:
 def test_values_of_parts_of_a_segment_reach_the_call() -> None:
     router = Router([read_contract(document_of([("GET", "/f/{a}-{b}.json")]), name="drawn", file="drawn")])
     assert router.match("GET", "/f/x%20-1-y.json", Headers()).path == {"a": "x -1", "b": "y"}
+
+
+@given(st.text("ab-.", max_size=9), st.text("a-.{", max_size=9))
+@example("a-b-c", "{-{")
+@example("-a-", "{-{")
+@example("ab", "{{")
+def test_values_of_parts_are_those_of_a_greedy_search(have: str, shape: str) -> None:
+    names = iter("pqrstuvwx")
+    template = "".join(f"{{{next(names)}}}" if letter == "{" else letter for letter in shape)
+    router = Router([read_contract(document_of([("GET", f"/f/{template}")]), name="drawn", file="drawn")])
+    found = router.match("GET", f"/f/{have}", Headers())
+    expected = greedy(template, have)
+    assert (None if found.operation is None else tuple(found.path.values())) == expected
+
+
+def test_a_path_that_nearly_fits_is_judged_in_linear_time() -> None:
+    router = Router([read_contract(document_of([("GET", "/f/{a}-{b}-{c}-{d}.x")]), name="drawn", file="drawn")])
+    before = time.process_time()
+    assert router.match("GET", f"/f/{'-' * 60_000}.y", Headers()).operation is None
+    assert router.match("GET", f"/f/{'-' * 60_000}.x", Headers()).operation is not None
+    assert time.process_time() - before < 5, "it hangs"
