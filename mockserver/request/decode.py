@@ -121,7 +121,8 @@ class StrictValidator:
         except MalformedError as error:
             message = f"The body cannot be read as {sent.essence}: {error}."
             place = "" if body.schema is None else body.schema.place()
-            return _Taken(400, findings=[Finding("/body", "body_unreadable", message, "client", contract=place)])
+            finding = Finding("/body", "body_unreadable", message, "client", contract=place)
+            return _Taken(error.status, findings=[finding])
         return _Taken(value=value, findings=found)
 
     def _declared(self, sent: str) -> DeclaredBody | None:

@@ -11,6 +11,7 @@ from mockserver.contract import explain, pattern
 from mockserver.control import admin
 from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET
 from mockserver.request import encoding, validate
+from mockserver.request.reading import media
 from mockserver.settings import Settings, options_of
 from mockserver.store import redis, sqlite_file
 from mockserver.store.base import Limits
@@ -25,6 +26,10 @@ FIXED = {
     "scopes with a journal": Limits().journals,
     "stubs of a scope": Limits().stubs,
     "parts of a gzip body, one after the other": encoding.MOST_MEMBERS,
+    "fields of a form": media.MOST_FIELDS,
+    "parts of a multipart body": media.MOST_PARTS,
+    "tags of an XML body": media.MOST_TAGS,
+    "lines of a body of JSON lines": media.MOST_LINES,
     "bytes of path and query": LONGEST_TARGET,
     "bytes of the headers": LONGEST_HEADERS,
     "bytes of a `Prefer` field": prefer.LONGEST,

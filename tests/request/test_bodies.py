@@ -1,6 +1,7 @@
 """Bodies are read in the declared media type that their Content-Type names."""
 
 import json
+import time
 from typing import Annotated, Any
 
 import pytest
@@ -11,6 +12,7 @@ from mockserver.contract.reader import read_contract
 from mockserver.contract.sides import seen_from
 from mockserver.engine import Mock
 from mockserver.messages import Json
+from mockserver.request.reading import media
 from mockserver.request.reading.media import judged
 from mockserver.settings import RefusalForm, Settings
 from tests.oracle import call
@@ -20,6 +22,7 @@ from tests.talk import ask, value
 
 A: Json = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
 FORM = "application/x-www-form-urlencoded"
+PART = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
 
 
 def multipart(*parts: tuple[str, bytes]) -> bytes:
@@ -107,6 +110,8 @@ def test_without_a_type_what_is_no_json_is_refused_if_several_types_are_declared
         ("multipart/form-data; boundary=B", b"--B\r\nx"),
         ("text/plain; charset=ascii", b"\xff"),
         ("text/plain; charset=nonsense", b"x"),
+        ("text/plain; charset=punycode", b"x"),
+        ("text/plain; charset=unicode-escape", b"x"),
         ("application/x-ndjson", b'{"a":1}\n{'),
     ],
 )
@@ -114,6 +119,31 @@ def test_a_body_that_cannot_be_read_is_400(content_type: str, body: bytes) -> No
     name = content_type.partition(";")[0]
     rejection = refused(posting({name: {"schema": A}}), body=body, content_type=content_type)
     assert (rejection.status, rejection.findings[0].rule) == (400, "body_unreadable")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "part", "most", "end"),
+    [
+        (FORM, b"a=1&", media.MOST_FIELDS, b""),
+        ("multipart/form-data; boundary=B", PART, media.MOST_PARTS, b"--B--"),
+        ("application/xml", b"<a/>", media.MOST_TAGS, b""),
+        ("application/x-ndjson", b"{}\n", media.MOST_LINES, b""),
+    ],
+    ids=["form", "multipart", "xml", "lines"],
+)
+def test_a_body_of_too_many_parts_is_413(content_type: str, part: bytes, most: int, end: bytes) -> None:
+    documented = posting({content_type.partition(";")[0]: {}})
+    told = refused(documented, body=part * (most + 1) + end, content_type=content_type)
+    assert (told.status, told.findings[0].rule) == (413, "body_unreadable")
+    assert f"more than {most:,}" in told.findings[0].message
+
+
+def test_a_form_of_many_names_and_a_text_in_no_charset_take_linear_time() -> None:
+    before = time.process_time()
+    form = b"&".join(b"k%d=1" % number for number in range(media.MOST_FIELDS))
+    assert len(taken(posting({FORM: {}}), body=form).body) == media.MOST_FIELDS
+    refused(posting({"text/plain": {}}), body=b"-" + b"kva" * 500_000, content_type="text/plain; charset=punycode")
+    assert time.process_time() - before < 10, "it hangs"
 
 
 def test_a_body_is_missing_only_if_it_is_required() -> None:

@@ -1,5 +1,6 @@
 """Forms as JSON: urlencoded ones, and multipart with files; each field as its schema and its encoding object say."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,8 +11,11 @@ from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join
 from mockserver.messages import Json
 from mockserver.request.reading.media import (
+    MOST_FIELDS,
+    MOST_PARTS,
     BodyReader,
     MalformedError,
+    TooManyError,
     WrongParts,
     read_json,
     text_of,
@@ -20,6 +24,8 @@ from mockserver.request.reading.media import (
 from mockserver.request.reading.shapes import Raw, Ready, TextShape, shape_of
 from mockserver.request.reading.styles import Pairs, decoded, deep_readings, form_readings, pairs_of
 from mockserver.request.reading.xml import xml_reader
+
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())  # what it says is in the refusal
 
 
 class FieldStyle(NamedTuple):
@@ -39,6 +45,8 @@ def form_reader(schema: Schema | None, encoding: Mapping[str, Json]) -> BodyRead
     shape = shape_of(schema or ANYTHING)
 
     def read(data: bytes, _parameters: Mapping[str, str], _wrong: WrongParts) -> list[Raw]:
+        if data.count(b"&") >= MOST_FIELDS:
+            raise TooManyError(MOST_FIELDS, "fields")
         return [_read_form(pairs_of(data.decode("latin-1")), shape, encoding)]
 
     return read
@@ -50,11 +58,11 @@ def _read_form(pairs: Pairs, shape: TextShape, encoding: Mapping[str, Json]) -> 
         readings = _field(name, field, pairs, encoding.get(name))
         if readings:
             found[name] = Ready(field.best(readings))
+    others: dict[str, list[str]] = {}
     for key, text in pairs:
         if key.partition("[")[0] not in found and key not in shape.fields:
-            others = [decoded(each) for name, each in pairs if name == key]
-            found[key] = others if len(others) > 1 else decoded(text)
-    return found
+            others.setdefault(key, []).append(decoded(text))
+    return found | {key: texts if len(texts) > 1 else texts[0] for key, texts in others.items()}
 
 
 def _field(name: str, shape: TextShape, pairs: Pairs, encoding: Json) -> list[Raw] | None:
@@ -197,6 +205,8 @@ class _Parts:
         }
 
     def _begin(self) -> None:
+        if len(self.parts) == MOST_PARTS:
+            raise TooManyError(MOST_PARTS, "parts")
         self._headers = {}
         self._data.clear()
 

@@ -1,5 +1,6 @@
 """Parts of reading bytes: JSON, texts, bytes as a schema judges them."""
 
+import codecs
 import json
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -13,8 +14,35 @@ WrongParts: TypeAlias = list[tuple[str, str, str]]
 """What is wrong with the parts of a body beside their values: the place in the body, the rule, the message."""
 
 
+NO_CHARSETS = frozenset(("idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"))
+"""Codecs of Python that are no charsets of texts; some take time that grows with the square of a text."""
+
+MOST_FIELDS = 50_000
+"""How many fields a form may have."""
+
+MOST_TAGS = 100_000
+"""How many tags XML may have."""
+
+MOST_PARTS = 10_000
+"""How many parts a multipart body may have."""
+
+MOST_LINES = 500_000
+"""How many lines a body of JSON lines may have."""
+
+
 class MalformedError(Exception):
     """What was sent is not in its media type; the text says why."""
+
+    status = 400
+
+
+class TooManyError(MalformedError):
+    """What was sent has more parts than are read."""
+
+    status = 413
+
+    def __init__(self, most: int, parts: str) -> None:
+        super().__init__(f"it has more than {most:,} {parts}")
 
 
 BodyReader: TypeAlias = Callable[[bytes, Mapping[str, str], WrongParts], list[Raw]]
@@ -48,13 +76,18 @@ def _no_constant(name: str) -> Json:
 
 def lines_of(data: bytes) -> list[bytes]:
     """Return the lines that hold something."""
-    return [line for line in data.replace(b"\x1e", b"\n").splitlines() if line.strip()]
+    found = [line for line in data.replace(b"\x1e", b"\n").splitlines() if line.strip()]
+    if len(found) > MOST_LINES:
+        raise TooManyError(MOST_LINES, "lines")
+    return found
 
 
 def text_of(data: bytes, parameters: Mapping[str, str]) -> str:
     """Return bytes as text, in the charset that their media type names."""
     charset = parameters.get("charset", "utf-8")
     try:
+        if codecs.lookup(charset).name.replace("-", "_") in NO_CHARSETS:
+            raise LookupError
         return data.decode(charset)
     except LookupError as error:
         raise MalformedError(f"the charset {charset!r} is not known") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mockserver.contract.openapi import ANYTHING
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
-from mockserver.request.reading.media import BodyReader, MalformedError, WrongParts
+from mockserver.request.reading.media import MOST_TAGS, BodyReader, MalformedError, TooManyError, WrongParts
 from mockserver.request.reading.shapes import Raw, TextShape, shape_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def xml_reader(schema: Schema | None) -> BodyReader:
         from defusedxml.common import DefusedXmlException
         from defusedxml.ElementTree import fromstring
 
+        if data.count(b"<") > MOST_TAGS:
+            raise TooManyError(MOST_TAGS, "tags")
         try:
             root = fromstring(data, forbid_dtd=True)
         except (ParseError, LookupError, ValueError) as error:
