@@ -127,49 +127,45 @@ def _judge(operation: Operation) -> RequestValidator:
     return RequestValidator(asked(operation))
 
 
+class _Sent(NamedTuple):
+    """What a case sends, as a key: the cases of the boundaries come again in every run."""
+
+    operation: Operation
+    path: tuple[tuple[str, str], ...]
+    query: tuple[tuple[str, str], ...]
+    body: bytes | None
+    content_type: str | None
+    headers: tuple[tuple[str, str], ...]
+
+    def case(self, body: Any) -> Case:
+        """Return a case that sends it, with the value of its body."""
+        return Case("", self.operation, dict(self.path), self.query, body, self.content_type, self.headers)
+
+
 def expectation_of(case: Case) -> Expectation:
     """Return the outcome that a request must have.
 
     What its schemas allow must be taken. What they forbid must be refused, unless the service's framework is known to
     read it all the same ("yes" for a boolean, say), or it sends what only answers have.
     """
-    sent = None if case.body is UNSENT else case.sent
-    media = case.written_as
-    if not speaks_fastapi(case.operation, "auto") or not (media is None or is_json(media.type)):
-        body = None if sent is None or isinstance(case.body, bytes) else json.dumps(case.body)
-        type_ = case.sent_type if sent is not None else None
-        return _strictly(
-            case.operation, tuple(case.path.items()), tuple(case.query), sent, type_, tuple(case.headers), body
-        )
-    return _verdict(
-        case.operation,
-        tuple(case.path.items()),
-        tuple(case.query),
-        sent,
-        case.sent_type,
-        tuple(case.headers),
-        isinstance(case.body, bytes),
-    )
+    body, is_raw, media = None if case.body is UNSENT else case.sent, isinstance(case.body, bytes), case.written_as
+    path, query, headers = tuple(case.path.items()), tuple(case.query), tuple(case.headers)
+    sent = _Sent(case.operation, path, query, body, None if body is None else case.sent_type, headers)
+    if speaks_fastapi(case.operation, "auto") and (media is None or is_json(media.type)):
+        return _as_fastapi(sent, is_raw)
+    return _strictly(sent, None if body is None or is_raw else json.dumps(case.body))
 
 
 @lru_cache(maxsize=8_192)
-def _verdict(
-    operation: Operation,
-    path: tuple[tuple[str, str], ...],
-    query: tuple[tuple[str, str], ...],
-    sent: bytes | None,
-    content_type: str | None,
-    headers: tuple[tuple[str, str], ...],
-    raw: bool,
-) -> Expectation:
-    """The same; the cases of the boundaries come again in every run."""
-    body = UNSENT if sent is None else sent if raw else json.loads(sent)
-    case = Case("", operation, dict(path), query, body, content_type, headers)
-    judged = _judge(operation).validate(request_of(case, None), case.path)
+def _as_fastapi(sent: _Sent, is_raw: bool) -> Expectation:
+    """Return the outcome where the service reads as FastAPI does; a raw body need not be JSON."""
+    raw = sent.body
+    case = sent.case(UNSENT if raw is None else raw if is_raw else json.loads(raw))
+    judged = _judge(sent.operation).validate(request_of(case, None), case.path)
     strict = _holds(case)
     if isinstance(judged, Call):
         return Expectation("valid" if strict else "either")
-    if strict or (raw and (sent or b"").startswith(BOM)):
+    if strict or (is_raw and (raw or b"").startswith(BOM)):
         return Expectation("either")
     detail = judged.value.get("detail")
     if judged.status != 422 or not isinstance(detail, list):
@@ -183,25 +179,18 @@ def _reader(operation: Operation) -> StrictValidator:
 
 
 @lru_cache(maxsize=8_192)
-def _strictly(
-    operation: Operation,
-    path: tuple[tuple[str, str], ...],
-    query: tuple[tuple[str, str], ...],
-    sent: bytes | None,
-    content_type: str | None,
-    headers: tuple[tuple[str, str], ...],
-    body: str | None,
-) -> Expectation:
+def _strictly(sent: _Sent, body: str | None) -> Expectation:
     """Return the outcome by JSON Schema alone; `body` is its value as JSON, where it was written from one.
 
     What can be written in another way, or is read as another value than was meant, may be taken or refused.
     """
-    case = Case("", operation, dict(path), query, UNSENT if sent is None else sent, content_type, headers)
-    judged = _reader(operation).validate(request_of(case, None), case.path)
-    if sent is not None and sent.startswith(BOM):
+    case = sent.case(UNSENT if sent.body is None else sent.body)
+    judged = _reader(sent.operation).validate(request_of(case, None), case.path)
+    if sent.body is not None and sent.body.startswith(BOM):
         return Expectation("either")
     if isinstance(judged, Call):
-        is_plain = _is_usual(judged, case) and _is_as_meant(judged, body) and _sends_no_read_only(judged, content_type)
+        is_plain = _is_usual(judged, case) and _is_as_meant(judged, body)
+        is_plain = is_plain and _sends_no_read_only(judged, sent.content_type)
         return Expectation("valid" if is_plain else "either")
     if judged.status in (400, 415):
         return Expectation("malformed", why=judged.findings[0].message, where="/request" + judged.findings[0].where)
