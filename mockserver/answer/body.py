@@ -18,7 +18,7 @@ from mockserver.contract import media as media_types
 from mockserver.contract.media import Holds, MediaKind
 from mockserver.contract.openapi import Media, Reply
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import join, lookup
+from mockserver.contract.tree import join, lookup, pointed
 from mockserver.messages import Finding, Json
 from mockserver.sse import PLAIN, StreamStyle, parse, read_fields
 
@@ -320,7 +320,7 @@ def _nodes(document: Json, pointer: str) -> list[Mapping[str, Json]]:
             continue
         found[place] = node
         if isinstance(node.get("$ref"), str):
-            places.append(node["$ref"][1:])
+            places.append(pointed(node["$ref"]))
         for key in ("allOf", "oneOf", "anyOf"):
             members = node[key] if isinstance(node.get(key), list) else []
             places += [join(place, key, index) for index in range(len(members))]
@@ -363,7 +363,7 @@ def _types_of(
         said = node["type"]
         found.append(frozenset(said if isinstance(said, list) else [said]))
     if isinstance(node.get("$ref"), str):
-        found.append(at(node["$ref"][1:]))
+        found.append(at(pointed(node["$ref"])))
     found += [below("allOf", index) for index in range(len(node.get("allOf", ())))]
     for union in ("oneOf", "anyOf"):
         members = [below(union, index) for index in range(len(node.get(union, ())))]

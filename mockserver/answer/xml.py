@@ -5,7 +5,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import join, lookup, resolve
+from mockserver.contract.tree import join, lookup, pointed, resolve
 from mockserver.messages import Json
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -61,7 +61,7 @@ class _Writer:
             return
         yield pointer, node
         if isinstance(node.get("$ref"), str):
-            yield from self.nodes(node["$ref"][1:], value, seen)
+            yield from self.nodes(pointed(node["$ref"]), value, seen)
         for index in range(len(node.get("allOf", ()))):
             yield from self.nodes(join(pointer, "allOf", index), value, seen)
         for union in ("oneOf", "anyOf"):

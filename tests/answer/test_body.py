@@ -205,6 +205,13 @@ def test_an_element_has_the_name_of_its_component_or_is_the_root(tmp_path: Path)
     assert [child.tag for child in parsed(bare)] == ["root", "root"]
 
 
+def test_a_reference_is_followed_whatever_characters_its_name_has(tmp_path: Path) -> None:
+    schemas = {"Größe": {**PET, "xml": {"name": "size"}}}
+    media = {"schema": {"allOf": [{"$ref": "#/components/schemas/Größe"}]}, "example": WRITTEN}
+    root = parsed(answered(tmp_path, {"application/xml": media}, schemas=schemas))
+    assert (root.tag, root[0].tag) == ("size", "sort")
+
+
 def test_xml_that_is_written_out_is_sent_as_it_is(tmp_path: Path) -> None:
     media = {"schema": {"type": "object", "required": ["a"]}, "example": "<a/>"}
     assert text(answered(tmp_path, {"application/xml": media})) == "<a/>"

@@ -271,6 +271,26 @@ def test_the_tag_is_the_mappings_name_of_the_branch(mapping: Json, cat: str, dog
     assert {(each["kind"], "claws" in each) for each in made} == {(cat, True), (dog, False)}
 
 
+@pytest.mark.parametrize(
+    ("mapping", "tag"),
+    [
+        (None, "Kätzchen"),
+        ({"feline": "#/components/schemas/Kätzchen"}, "feline"),
+        ({"feline": "#/components/schemas/K%C3%A4tzchen"}, "feline"),
+    ],
+)
+def test_the_tag_is_not_encoded_as_the_reference_to_its_branch_is(mapping: Json, tag: str) -> None:
+    told = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
+    branches = [{"$ref": "#/components/schemas/K%C3%A4tzchen"}, {"$ref": "#/components/schemas/Dog"}]
+    schema = schema_of(
+        {"oneOf": branches, "discriminator": told},
+        Kätzchen={**fields(kind=TEXT, claws=WHOLE), "required": ["kind", "claws"]},
+        Dog={**fields(kind=TEXT, bark=TEXT), "required": ["kind", "bark"]},
+    )
+    made = [generate(schema, Random(seed)) for seed in range(30)]
+    assert {(each["kind"], "claws" in each) for each in made} == {(tag, True), ("Dog", False)}
+
+
 def test_a_schema_that_inherits_a_discriminator_is_tagged_by_its_name() -> None:
     pet = {
         **fields(kind=TEXT),

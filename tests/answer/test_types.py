@@ -27,3 +27,9 @@ def test_a_very_deep_chain_and_a_schema_within_itself_say_nothing() -> None:
     }
     assert of(schemas, "S998") is None
     assert of(schemas, "own") is None
+
+
+def test_a_reference_whose_characters_are_encoded_says_its_types() -> None:
+    schemas: dict[str, Json] = {"Page[Pet]": {"type": "array"}, "own": {"$ref": "#/components/schemas/Page%5BPet%5D"}}
+    schemas["all"] = {"allOf": [schemas["own"]]}
+    assert of(schemas, "all") == frozenset({"array"})

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from mockserver.contract.resolved import Union, View, Views, keywords, values
 from mockserver.contract.schema import NOTES, Schema
-from mockserver.contract.tree import join
+from mockserver.contract.tree import join, pointed, reference_to
 from mockserver.messages import Json
 
 MOST_COMPARED = 40
@@ -61,10 +61,11 @@ def tag(union: Union, member: Json) -> tuple[str, str] | None:
 
 def mapped(told: Mapping[str, Json], reference: str) -> str:
     """Return the name by which a discriminator knows a schema: its mapping's, else the schema's own."""
-    name = reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    place = pointed(reference)
+    name = place.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
     mapping = told.get("mapping")
     for value, target in mapping.items() if isinstance(mapping, dict) else ():
-        if target in (reference, name):
+        if target == name or (isinstance(target, str) and target.startswith("#") and pointed(target) == place):
             return str(value)
     return name
 
@@ -75,7 +76,7 @@ def own_tag(view: View, names: Mapping[str, str]) -> tuple[str, str] | None:
     if view.unions or not isinstance(told, dict) or not isinstance(told.get("propertyName"), str):
         return None
     named = [piece.pointer for piece in view.pieces if piece.pointer in names]
-    return (told["propertyName"], mapped(told, "#" + named[0])) if named else None
+    return (told["propertyName"], mapped(told, reference_to(named[0]))) if named else None
 
 
 def are_apart(views: Views, union: Union) -> bool:
