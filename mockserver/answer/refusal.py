@@ -100,7 +100,7 @@ class Refusals:
         """Return the declared answer for an error, and its status: of an invalid request 422, else 400."""
         status = draft.status
         if operation is None:
-            return status, self._newest.replies.get(SHARED.get(status, ""))
+            return status, shared_reply(self._newest, status)
         if status == 422 and 422 not in operation.exact and 400 in operation.exact:
             status = 400
         return status, operation.reply(status)

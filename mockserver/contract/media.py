@@ -209,7 +209,7 @@ def kind_of(media: MediaType) -> MediaKind:
         return "lines"
     if sub == "json" or sub.endswith("+json"):
         return "json"
-    if essence in ("application/xml", "text/xml") or sub.endswith("+xml"):
+    if essence in _XML or sub.endswith("+xml"):
         return "xml"
     if essence == "application/x-www-form-urlencoded":
         return "form"

@@ -87,7 +87,7 @@ class PathValues:
             found += islice(self._answered(operation, parameter, before), 2)
         if found:
             self._there.add(operation.id)
-        found += [text for text in sample_texts(parameter) if text not in (".", "..")]
+        found += sample_texts(parameter)
         if not found and parameter_holds(parameter, FALLBACK):
             found.append(segment_of(parameter, FALLBACK))
         if not found:

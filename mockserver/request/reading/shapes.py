@@ -71,11 +71,6 @@ class TextShape:
         return kind in self.kinds
 
     @cached_property
-    def only_text(self) -> bool:
-        """Whether it takes texts and nothing else, or anything."""
-        return self.kinds <= {"string"}
-
-    @cached_property
     def fields(self) -> Mapping[str, "TextShape"]:
         """The fields that it describes, by name."""
         found: dict[str, TextShape] = {}
