@@ -108,7 +108,9 @@ def convert(data: Json, file: str, load: Callable[[str], Json], shown: str = "")
 def version_of(data: Json, file: str) -> str:
     """Return the version of OpenAPI that a document is written in: "2.0", "3.0", "3.1" or "3.2"."""
     if not isinstance(data, dict):
-        raise ContractError("the document is not OpenAPI", where=file, why=f"it is {kind_of(data)}, and no object")
+        why = "it is empty" if data is None else f"it is {kind_of(data)}, and no object"
+        fix = "name a file that begins with openapi: 3.1.0, or with another version of OpenAPI"
+        raise ContractError("the document is not OpenAPI", where=file, why=why, fix=fix)
     said = str(data.get("openapi", data.get("swagger", "")))
     match = re.fullmatch(r"(2\.0|3\.\d+)(\.\d+)*(-.*)?", said)
     if match is None:

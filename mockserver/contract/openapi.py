@@ -53,6 +53,8 @@ class Parameter(Value, frozen=True, eq=False):
     media: str = ""
     """The media type in which the value is written, if it is not written in a style."""
     allow_empty: bool = False
+    allow_reserved: bool = False
+    """Whether reserved characters, a plus among them, stand for themselves."""
     named: Mapping[str, Json] = MappingProxyType({})
     """The examples that have a name."""
     pointer: str = ""

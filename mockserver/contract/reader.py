@@ -168,8 +168,11 @@ class Reader:
             if str(path).startswith("x-"):
                 continue
             if not str(path).startswith("/") or not isinstance(item, dict):
-                why = "a path begins with /" if isinstance(item, dict) else f"what it holds is {kind_of(item)}"
-                self.problem(place, f"the path {path!r} is not served", why)
+                if isinstance(item, dict):
+                    why, fix = "a path begins with /", f"call it /{path}"
+                else:
+                    why, fix = f"what it holds is {kind_of(item)}", "write its operations there"
+                self.problem(place, f"the path {path!r} is not served", why, fix)
                 continue
             for pointer, found in self._items(place):
                 yield from self._of_item(path, pointer, found, seen, shapes)
@@ -250,8 +253,8 @@ class Reader:
             name = name or ""
         elif location in ("body", "formData") and "swagger" in self.document:
             return None  # it is read as the body
-        elif location not in STYLES or not isinstance(name, str):
-            self.problem(pointer, "a parameter is ignored", "a parameter needs a name and an in")
+        elif not isinstance(location, str) or location not in STYLES or not isinstance(name, str):
+            self._ignored(pointer, name, location)
             return None
         name = name.lower() if location == "header" else name
         if location == "header" and name in IGNORED:
@@ -269,9 +272,19 @@ class Reader:
             explode=bool(node.get("explode", style in ("form", "cookie"))),
             media=media,
             allow_empty=node.get("allowEmptyValue") is True,
+            allow_reserved=node.get("allowReserved") is True,
             named=named,
             pointer=pointer,
         )
+
+    def _ignored(self, pointer: str, name: Json, location: Json) -> None:
+        """Note a parameter that has no name, or is in no part of a request."""
+        if isinstance(name, str):
+            why = "it has no in" if location is None else f"its in is {location!r}"
+            what, fix = f"the parameter {name!r} is ignored", f"write one of {', '.join(STYLES)}"
+        else:
+            what, why, fix = "a parameter is ignored", "it has no name", "name it"
+        self.problem(pointer, what, why, fix)
 
     def _content(self, pointer: str, node: Json) -> tuple[str, Schema | None]:
         """Return the media type in which a parameter or header is written, if one is, and its schema."""

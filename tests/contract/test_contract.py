@@ -534,9 +534,34 @@ def declared_path_parameter_that_is_not_in_the_path(document: Any) -> None:
     document["paths"]["/notes/{note_id}"]["get"]["parameters"] = [other]
 
 
-@told("#/paths/notes", "begins with /")
+@told("#/paths/notes", "call it /notes")
 def path_without_its_slash(document: Any) -> None:
     document["paths"] = {"notes": {"get": {"responses": {"200": {"description": ""}}}}}
+
+
+@told("#/paths/~1notes", "write its operations there")
+def path_that_holds_no_operations(document: Any) -> None:
+    document["paths"] |= {"/notes": []}
+
+
+@told(f"{GET}/parameters/0", "'p' is ignored its in is 'body' write one of")
+def parameter_in_no_part_of_a_request(document: Any) -> None:
+    document["paths"]["/notes/{note_id}"]["get"]["parameters"] = [{"name": "p", "in": "body"}]
+
+
+@told(f"{GET}/parameters/0", "'p' is ignored its in is ['query']")
+def parameter_in_a_list(document: Any) -> None:
+    document["paths"]["/notes/{note_id}"]["get"]["parameters"] = [{"name": "p", "in": ["query"]}]
+
+
+@told(f"{GET}/parameters/0", "'p' is ignored it has no in")
+def parameter_that_is_nowhere(document: Any) -> None:
+    document["paths"]["/notes/{note_id}"]["get"]["parameters"] = [{"name": "p"}]
+
+
+@told(f"{GET}/parameters/0", "a parameter is ignored it has no name")
+def parameter_without_a_name(document: Any) -> None:
+    document["paths"]["/notes/{note_id}"]["get"]["parameters"] = [{"in": "query"}]
 
 
 @told("#/paths/~1notes~1{other}/get", "are the same")
@@ -567,7 +592,7 @@ def test_what_is_not_served_as_it_is_written_is_told_with_its_place(tmp_path: Pa
     document = own_document()
     change(document)
     contract = read_file(write_document(tmp_path, document), partly=True)
-    told = [(f"#{each.place}", f"{each.what} {each.why}") for each in contract.problems]
+    told = [(f"#{each.place}", f"{each.what} {each.why} {each.fix}") for each in contract.problems]
     assert any(at.startswith(place) and text in said for at, said in told), (told, contract.left_out)
 
 
@@ -602,6 +627,13 @@ def test_a_file_that_is_no_document_is_refused_by_name(tmp_path: Path, name: str
         read_file(tmp_path / name)
     assert caught.value.what == text
     assert name in caught.value.where
+
+
+@pytest.mark.parametrize("content", [b"", b"# nothing yet\n"])
+def test_a_file_without_contents_is_told_to_be_empty(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "api.yaml").write_bytes(content)
+    with pytest.raises(ContractError, match="it is empty\n  fix: name a file that begins with openapi"):
+        read_file(tmp_path / "api.yaml")
 
 
 def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path) -> None:
