@@ -64,6 +64,11 @@ def test_a_query_is_read_in_its_style(more: Json, schema: Json, query: str, valu
     assert taken(parameter(schema, **more), query).query == {"p": value}
 
 
+def test_reserved_characters_stand_for_themselves_without_a_schema() -> None:
+    loose = {"name": "p", "in": "query", "allowReserved": True}
+    assert taken(document({"parameters": [loose]}), "p=a+b").query == {"p": "a+b"}
+
+
 @pytest.mark.parametrize(
     ("more", "schema", "path", "value"),
     [

@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from mockserver.contract.media import read
 from mockserver.contract.openapi import Operation, Parameter
-from mockserver.contract.tree import lookup
 from mockserver.messages import Request
 from mockserver.request.reading.bodies import media_reader
 from mockserver.request.reading.media import MalformedError
@@ -67,15 +66,8 @@ def reader(parameter: Parameter, operation: Operation) -> Read:
             return lambda sent: cookie_readings(parameter, shape, sent.cookies)
         case _:
             others = frozenset(each.name for each in operation.parameters if each.location == "query")
-            plus = not _is_reserved(parameter)
+            plus = not parameter.allow_reserved
             return lambda sent: form_readings(parameter, shape, sent.query, others - {parameter.name}, plus=plus)
-
-
-def _is_reserved(parameter: Parameter) -> bool:
-    """Return whether reserved characters, a plus among them, stand for themselves."""
-    document = parameter.schema.document
-    node = lookup(document, parameter.pointer) if parameter.pointer else {}
-    return isinstance(node, dict) and node.get("allowReserved") is True
 
 
 def _texts_of(parameter: Parameter, *, plus: bool) -> Callable[[SentParts], list[str]]:
