@@ -9,7 +9,7 @@ from msgspec import structs
 
 from mockserver.contract.schema import Schema, unwritable
 from mockserver.delivery import changed, first_bytes, first_events, slowed
-from mockserver.errors import StubError
+from mockserver.errors import StubError, suggestion
 from mockserver.messages import Chunk, Delivery, Json, Response, Stream, Value
 from mockserver.stub.corrupt import WAYS, broken, broken_here, sample, stands
 
@@ -76,7 +76,9 @@ def _read(given: Json) -> Fault:
         ((name, options),) = given.items()
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise StubError(f"there is no fault {given!r}", fix=f"the faults are {', '.join(KINDS)}")
+        raise StubError(
+            f"there is no fault {given!r}", fix=suggestion(name, KINDS, f"the faults are {', '.join(KINDS)}")
+        )
     if options is None:
         options = {}
     elif not isinstance(options, Mapping) or (options.keys() - kind.defaults.keys() and kind.main == "delay"):

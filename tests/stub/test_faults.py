@@ -219,6 +219,12 @@ def test_what_cannot_be_meant_is_refused_with_what_can(wrong: Json) -> None:
     assert refused.value.fix
 
 
+def test_a_misspelt_fault_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(StubError) as refused:
+        read_faults("cut-streem")
+    assert refused.value.fix.startswith("did you mean 'cut-stream'? the faults are delay, ")
+
+
 hard_numbers = st.sampled_from([0, -1, 1e-320, 1e308, 10**400, 2**31, float("nan"), float("inf"), True])
 values = st.one_of(wild_values, hard_numbers)
 options = st.dictionaries(
