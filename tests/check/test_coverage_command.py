@@ -204,6 +204,7 @@ def test_what_cannot_be_read_is_told(source: str, what: str, tmp_path: Path, mon
     with pytest.raises(StartError, match=what) as caught:
         run(source)
     assert f"where: {source}" in str(caught.value)
+    assert "://" in source or "mockserver serve --journal FILE" in str(caught.value)
 
 
 def test_a_mock_that_may_not_be_asked_and_a_server_that_is_no_mock_are_told(serve: Callable[..., str]) -> None:

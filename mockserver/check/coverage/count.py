@@ -167,7 +167,7 @@ def _lines(source: str) -> Iterator[Exchange]:
         with open_file(Path(source)) as file:
             yield from read_lines(file, source)
     except OSError as error:
-        fix = "see its name and path"
+        fix = "name a file that mockserver serve --journal FILE has written"
         raise StartError("the journal cannot be read", where=source, why=reason(error), fix=fix) from error
 
 
