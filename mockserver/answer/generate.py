@@ -176,7 +176,7 @@ def _shows(schema: Schema) -> bool:
                 with suppress(KeyError):
                     stack.append(lookup(schema.document, pointed(reference)))
             stack += [each for each in node.values() if type(each) is dict or type(each) is list]
-        else:
+        elif isinstance(node, list):
             stack += [each for each in node if type(each) is dict or type(each) is list]
     return False
 

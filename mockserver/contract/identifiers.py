@@ -4,10 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urldefrag, urljoin
 
+from mockserver.contract.schema import NESTED_MAPS
 from mockserver.contract.tree import join
 from mockserver.messages import Json
 
 NAMING = frozenset("$id $self $anchor $dynamicAnchor $dynamicRef $recursiveRef".split())
+
+DATA = frozenset("const default enum example examples".split())
+"""Keywords whose value names nothing, whatever it holds."""
+
+MAPS = NESTED_MAPS | frozenset("definitions headers parameters paths requestBodies responses schemas".split())
+"""Keys whose value has names for keys."""
 
 
 class Surroundings(NamedTuple):
@@ -45,10 +52,10 @@ class Identifiers:
         keys = _keys(data)
         if not keys:
             return False
-        stack: list[tuple[Json, str, str, str]] = [(data, root, "", root)]
+        stack: list[tuple[Json, str, str, str, bool]] = [(data, root, "", root, False)]
         while stack:
-            node, pointer, base, resource = stack.pop()
-            if isinstance(node, dict):
+            node, pointer, base, resource, is_map = stack.pop()
+            if isinstance(node, dict) and not is_map:
                 own = node.get("$self") if pointer == root and "$self" in node else node.get("$id")
                 if isinstance(own, str):
                     base, resource = urldefrag(absolute(base, own))[0], pointer
@@ -59,7 +66,9 @@ class Identifiers:
                         self.places.setdefault(f"{base}#{node[key]}" if base else f"{root}#{node[key]}", pointer)
                 if isinstance(node.get("$dynamicAnchor"), str):
                     self._anchors.setdefault(resource, {}).setdefault(node["$dynamicAnchor"], pointer)
-            stack += [(each, join(pointer, key), base, resource) for key, each in _members(node)]
+            for name, each in _members(node):
+                if is_map or name not in DATA:
+                    stack.append((each, join(pointer, name), base, resource, not is_map and name in MAPS))
         dynamic = not keys.isdisjoint(("$dynamicRef", "$dynamicAnchor"))
         self.dynamic |= dynamic
         return dynamic
@@ -101,7 +110,7 @@ def _keys(data: Json) -> set[str]:
             if not NAMING.isdisjoint(node):
                 found |= NAMING & node.keys()
             stack += [each for each in node.values() if type(each) is dict or type(each) is list]
-        else:
+        elif isinstance(node, list):
             stack += [each for each in node if type(each) is dict or type(each) is list]
     return found
 

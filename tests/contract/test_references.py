@@ -13,8 +13,11 @@ from mockserver.contract.load import convert
 from mockserver.contract.openapi import Contract
 from mockserver.contract.reader import read_file
 from mockserver.contract.schema import Schema
+from mockserver.engine import Mock
 from mockserver.errors import ContractError
 from mockserver.messages import Json
+from mockserver.settings import Settings
+from tests.talk import ask
 
 LIST = {
     "$id": "https://x.test/list",
@@ -141,6 +144,34 @@ def test_anchors_and_relative_identifiers_are_followed() -> None:
     assert found["D"].is_valid({"n": 1, "c": {"n": None}})
     assert not found["D"].is_valid({"n": 2})
     assert not found["D"].is_valid({"c": {"n": 1}})
+
+
+def test_what_a_value_holds_names_no_schema() -> None:
+    """Neither in a list of values nor as an example; a property of such a name is a schema as any."""
+    found = _schemas(
+        {
+            "B": {"$ref": "#a"},
+            "C": {"properties": {"const": {"$anchor": "a", "type": "string"}, "enum": {"$id": "urn:x:b", "const": 1}}},
+            "D": {"$ref": "urn:x:b"},
+            "Z": {"enum": [{"$anchor": "a"}, {"$id": "urn:x:b"}], "examples": [{"$anchor": "a"}]},
+        }
+    )
+    assert found["B"].is_valid("a")
+    assert not found["B"].is_valid({"$anchor": "a"})
+    assert found["D"].is_valid(1)
+    assert not found["D"].is_valid(2)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_another_file_may_be_a_boolean_schema(right: bool, tmp_path: Path) -> None:
+    """It holds for every value, or for none; with no example beside it, something is made."""
+    (tmp_path / "any.json").write_text(json.dumps(right), "utf-8")
+    media = {"content": {"application/json": {"schema": {"$ref": "any.json"}}}}
+    operation = {"requestBody": media, "responses": {"200": {"description": "", **media}}}
+    document = {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"post": operation}}}
+    (tmp_path / "api.json").write_text(json.dumps(document), "utf-8")
+    mock = Mock(Settings(contract=str(tmp_path / "api.json"), auth=False))
+    assert ask(mock.handle, "POST", "/a", 1).status == (200 if right else 422)
 
 
 @pytest.mark.parametrize("name", ["A b", "A%20b", "List«Pet»", "ü", "a/b~c", "{x}", "a?b", "#", "100%"])
