@@ -106,3 +106,10 @@ def not_served(error: ContractError, operation: Operation) -> Draft:
     finding = Finding("", "unserved", f"{text}.", "contract", contract=place)
     detail = f"{operation.id} cannot be served: {text} ({place})" + (f"; {error.fix}" if error.fix else "")
     return Draft(501, {"detail": detail}, headers=((b"x-should-retry", b"false"),), findings=(finding,))
+
+
+def not_made(operation: Operation, broken: Finding) -> Draft:
+    """Answer 501: the mock made a value, which breaks the contract."""
+    text = f"the value that was made breaks the contract at {broken.where or 'the root'}: {broken.message}"
+    detail = f"{operation.id} cannot be served: {text} ({broken.contract}); give the answer an example"
+    return Draft(501, {"detail": detail}, headers=((b"x-should-retry", b"false"),), findings=(broken,))

@@ -65,7 +65,14 @@ def maker(
     found = place.makers.get(schema.pointer)
     if found is None:
         make = _root(schema, place.compiler)
-        found = place.makers[schema.pointer] = lambda rng: make(rng, BUDGET)
+
+        def found(rng: Random) -> Json:
+            try:
+                return make(rng, BUDGET)
+            except StuckError:
+                raise _none(schema, NONE_FOUND, schema.pointer) from None
+
+        place.makers[schema.pointer] = found
     return found
 
 

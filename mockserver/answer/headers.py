@@ -6,8 +6,10 @@ from mockserver.answer.body import as_text, write_json
 from mockserver.answer.generate import assemble, generate
 from mockserver.contract.media import kind_of, read
 from mockserver.contract.openapi import HeaderField, Operation, Reply
+from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json, header_value
+from mockserver.request.reading.parameters import header_values
 
 _FRAMING = frozenset(
     "connection content-encoding content-length content-range content-type date keep-alive proxy-authenticate "
@@ -17,6 +19,10 @@ _FRAMING = frozenset(
 
 _OURS = ("access-control-", "x-mock-")
 """The beginnings of the names of fields that the server itself sends."""
+
+
+MOST_TRIES = 12
+"""How many values of a field are tried."""
 
 
 def declared_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
@@ -53,12 +59,27 @@ def _made(name: str, declared: HeaderField) -> bytes | None:
     if declared.schema is None:
         return b"" if declared.required else None
     try:
-        value = assemble(declared.schema)
-        return _written(declared, generate(declared.schema, Random(0)) if value is None else value)
+        return _readable(name, declared, declared.schema)
     except ContractError:
         if declared.required:
             raise
         return None
+
+
+def _readable(name: str, declared: HeaderField, schema: Schema) -> bytes:
+    """Write a value that is right when it is read again: a field has no line breaks, a part of a list no commas."""
+    shown = assemble(schema)
+    values = (generate(schema, Random(seed)) for seed in range(MOST_TRIES)) if shown is None else iter([shown])
+    for value in values:
+        text = _written(declared, value)
+        if any(map(schema.is_valid, header_values(name, declared, [text.decode("latin-1")]))):
+            return text
+    raise ContractError(
+        f"the header field {name} cannot be written",
+        where="#" + schema.pointer,
+        why="no value of its schema was found that can be read again from a header field",
+        fix="give the field an example, or leave out `required`",
+    )
 
 
 def _written(declared: HeaderField, value: Json) -> bytes:

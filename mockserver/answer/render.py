@@ -7,7 +7,7 @@ import orjson
 from msgspec import structs
 
 from mockserver.answer.body import BodyFormat, format_of, is_body, representation, write_json
-from mockserver.answer.errors import not_served
+from mockserver.answer.errors import not_made, not_served
 from mockserver.answer.headers import declared_fields
 from mockserver.answer.refusal import Refusals, shared_reply
 from mockserver.api import Draft
@@ -70,7 +70,7 @@ class Renderer:
         self._specs: dict[tuple[Operation | None, int, str | None, str], ResponseSpec] = {}
 
     def render(self, request: Request, match: Match, draft: Draft) -> Response:
-        """Return the answer as it is sent: the draft, or a 500 if the draft breaks the contract."""
+        """Return the answer as it is sent: the draft, or an error if the draft breaks the contract."""
         operation = match.operation
         spec = self._specs.get((operation, draft.status, draft.media, draft.source))
         if spec is None:
@@ -160,9 +160,13 @@ class Renderer:
         if found:
             if draft.stream is not None:
                 draft.stream.close(0)
-            draft = self._fitted(operation, _broken(found))
+            draft = self._fitted(operation, self._instead(operation, draft, found))
             spec = self.spec(operation, draft)
         return draft, spec
+
+    def _instead(self, _operation: Operation | None, _draft: Draft, found: Sequence[Finding]) -> Draft:
+        """Return the error that is sent instead of an answer that breaks its contract."""
+        return _broken(found)
 
     def _fitted(self, _operation: Operation | None, draft: Draft) -> Draft:
         """Return one of the mock's errors in the form of its document: a bundled one has the form already."""
@@ -198,6 +202,11 @@ class OwnRenderer(Renderer):
 
     def _fitted(self, operation: Operation | None, draft: Draft) -> Draft:
         return self._refusals.fitted(operation, draft)
+
+    def _instead(self, operation: Operation | None, draft: Draft, found: Sequence[Finding]) -> Draft:
+        if operation is None or draft.source not in ("generated", "assembled"):
+            return _broken(found)
+        return not_made(operation, found[0])
 
 
 def _rare_headers(

@@ -114,6 +114,15 @@ def _parameter_values(fixed: Sequence[str], text: str) -> list[str] | None:
     return [text[start:stop], *reversed(found)] if start < stop else None
 
 
+def encoded_value(template: str, name: str, path: str) -> str | None:
+    """Return a parameter of a path as it was sent, percent-encoded; None if it is not found in its segment."""
+    parameter, segments = "{" + name + "}", template.split("/")
+    at = next(at for at, each in enumerate(segments) if parameter in each)
+    own = path.split("/")[at - len(segments)]  # counted from the end: the path of a server may stand before it
+    values = _parameter_values(_PARAMETER.split(segments[at]), own)
+    return None if values is None else values[_PARAMETER.findall(segments[at]).index(parameter)]
+
+
 def _getter(indexes: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     """Return a function that picks segments; itemgetter alone returns no tuple for one index or none."""
     if not indexes:

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from mockserver.answer.making.nodes import StuckError
 from mockserver.answer.render import Renderer
 from mockserver.api import Draft
 from mockserver.apis.llamacloud_chat.pack import NAME, VERSIONS, ChatSettings, style
@@ -240,9 +241,23 @@ def made_up(folder: Path, schema: Json, example_: Json) -> Response:
 def test_what_is_made_up_wrongly_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockserver.answer.choose.generate", lambda *_, **__: {"a": 1})
     response = made_up(tmp_path, {"type": "object", "minProperties": 3}, {"a": 1, "aa": 2, "aaa": 3})
-    assert is_loud(response)
+    assert (response.status, header(response, "x-mock-fault")) == (501, "mock")
     assert header(response, "x-mock-contract") == "notes#/components/schemas/Note/minProperties"
+    assert header(response, "x-mock-pointer") == "/body"
+    assert header(response, "x-should-retry") == "false"
+    assert "the value that was made breaks the contract at /body" in response.body.decode()
+    assert "give the answer an example" in response.body.decode()
     assert header(response, "preference-applied") is None
+
+
+def test_a_search_that_ends_without_a_value_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(_: Random, __: int) -> Json:
+        raise StuckError
+
+    monkeypatch.setattr("mockserver.answer.generate._root", lambda *_: make)
+    response = made_up(tmp_path, {"type": "integer"}, 1)
+    assert (response.status, header(response, "x-mock-fault")) == (501, "contract")
+    assert "none was found" in response.body.decode()
 
 
 def test_an_answer_without_a_required_field_that_requests_alone_have_is_right(tmp_path: Path) -> None:

@@ -271,6 +271,7 @@ def fields(folder: Path, declared: Json, **headers: str) -> Response:
         ({"schema": {"type": "object"}, "example": {"a": 1, "b": False}}, "a,1,b,false"),
         ({"schema": {"type": "object"}, "explode": True, "example": {"a": 1, "b": False}}, "a=1,b=false"),
         ({"schema": {"type": "null"}}, ""),
+        ({"schema": {"const": "\u65e5"}}, "\u65e5".encode().decode("latin-1")),
         ({"schema": {"type": "string", "example": "of the schema"}}, "of the schema"),
         ({"schema": {"type": "string"}, "example": "100% of it"}, "100% of it"),
         ({"schema": {"type": "string"}, "example": "a\r\nX-Evil: 1"}, "a  X-Evil: 1"),
@@ -311,6 +312,26 @@ def test_a_field_of_which_no_value_can_be_made_is_left_out_unless_it_is_required
     impossible = {"schema": {"type": "string", "minLength": 5, "maxLength": 2}}
     assert fields(tmp_path, {"X-No": impossible}).status == 200
     assert fields(tmp_path, {"X-No": {**impossible, "required": True}}).status == 501
+
+
+TWO_LINES: Json = {"schema": {"const": "a\nb"}}
+COMMAS: Json = {"schema": {"type": "array", "minItems": 2, "items": {"const": "a,b"}}}
+NESTED: Json = {"schema": {"type": "object", "properties": {"a": {"const": [1, 2]}}, "required": ["a"]}}
+
+
+@pytest.mark.parametrize("declared", [TWO_LINES, {"schema": {"const": " a "}}, COMMAS, NESTED])
+def test_a_field_that_would_be_read_otherwise_is_left_out_unless_it_is_required(tmp_path: Path, declared: Json) -> None:
+    assert header(fields(tmp_path, {"X-No": declared}), "x-no") is None
+    refused = fields(tmp_path, {"X-No": {**declared, "required": True}})
+    assert (refused.status, header(refused, "x-mock-fault")) == (501, "contract")
+    assert "the header field x-no cannot be written" in (header(refused, "x-mock-message") or "")
+    assert "/headers/X-No/schema" in (header(refused, "x-mock-contract") or "")
+
+
+def test_a_made_list_is_drawn_until_its_parts_have_no_commas(tmp_path: Path) -> None:
+    part = {"enum": ["a,b", "c"]}
+    declared = {"schema": {"type": "array", "minItems": 2, "maxItems": 2, "items": part}}
+    assert header(fields(tmp_path, {"X-Two": declared}), "x-two") == "c,c"
 
 
 def test_retrying_is_not_put_off_by_a_made_field(tmp_path: Path) -> None:

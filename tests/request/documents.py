@@ -1,6 +1,7 @@
 """Small documents of a user's own, and requests to them, judged without an answer."""
 
 from typing import Any
+from urllib.parse import unquote
 
 from mockserver.api import Call
 from mockserver.contract.load import convert
@@ -38,14 +39,15 @@ def judge(
     content_type: str | None = None,
     form: RefusalForm = "auto",
 ) -> Call | Rejection:
-    """Judge a request of a document's only operation; `path` is the text of its parameter p."""
+    """Judge a request of a document's only operation; `path` is the text of its parameter p, percent-encoded."""
     contract = read_contract(convert(data, "t.json", lambda _: {}), name="t", file="t.json")
     (operation,) = contract.operations
     fields = [(name.lower().encode(), text.encode("latin-1")) for name, text in headers or []]
     if content_type is not None:
         fields.append((b"content-type", content_type.encode()))
-    request = Request(operation.method, operation.path, query, Headers(fields), body)
-    return validator_of(operation, form, strict=False).validate(request, {} if path is None else {"p": path})
+    sent = operation.path if path is None else operation.path.replace("{p}", path)
+    request = Request(operation.method, sent, query, Headers(fields), body)
+    return validator_of(operation, form, strict=False).validate(request, {} if path is None else {"p": unquote(path)})
 
 
 def taken(*arguments: Any, **more: Any) -> Call:

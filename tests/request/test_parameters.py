@@ -93,6 +93,31 @@ def test_a_path_is_read_in_its_style(more: Json, schema: Json, path: str, value:
     assert taken(parameter(schema, "path", **more), path=path).path == {"p": value}
 
 
+TEXTS: Json = {"type": "array", "items": {"type": "string"}}
+NAMED: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "schema", "path", "value"),
+    [
+        ({}, TEXTS, "a%2Cb,c", ["a,b", "c"]),
+        ({}, TEXTS, "%20a,b%252C", [" a", "b%2C"]),
+        ({}, NAMED, "a%2Cb,c", {"a,b": "c"}),
+        ({"explode": True}, NAMED, "a%3Db=c%2Cd,e=f", {"a=b": "c,d", "e": "f"}),
+        ({"style": "label"}, TEXTS, ".a%2Cb,c.d", ["a,b", "c.d"]),
+        ({"style": "label", "explode": True}, TEXTS, ".a%2Eb.c", ["a.b", "c"]),
+        ({"style": "matrix"}, TEXTS, ";p=a%2Cb,c%3B", ["a,b", "c;"]),
+        ({"style": "matrix", "explode": True}, TEXTS, ";p=a%3Bp=b;p=c", ["a;p=b", "c"]),
+        ({}, {"type": "string"}, "%20a%2Cb", " a,b"),
+        ({}, INTEGERS, "1%2C2", [1, 2]),
+    ],
+)
+@pytest.mark.parametrize("template", ["/x/{p}", "/%C3%A9/{p}.json", "/x({p})/y"])
+def test_a_path_is_split_before_it_is_decoded(more: Json, schema: Json, path: str, value: Json, template: str) -> None:
+    found = {"name": "p", "in": "path", "required": True, "schema": schema, **more}
+    assert taken(document({"parameters": [found]}, template), path=path).path == {"p": value}
+
+
 @pytest.mark.parametrize(("style", "path"), [("label", "3"), ("matrix", "3"), ("matrix", ";q=3"), ("simple", "3,x")])
 def test_a_path_in_another_style_is_refused(style: str, path: str) -> None:
     (finding,) = refused(parameter(INTEGERS, "path", style=style), path=path).findings

@@ -14,7 +14,7 @@ from uuid import UUID
 from mockserver.answer.body import format_of, representation
 from mockserver.answer.headers import is_declarable
 from mockserver.check.provider.cases import BOM, Case, Expectation, pointer_of
-from mockserver.check.provider.reading import header_values, read_body, read_lines
+from mockserver.check.provider.reading import read_body, read_lines
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.resolved import required, view_of
@@ -23,6 +23,7 @@ from mockserver.contract.sides import seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Blame, Finding, Json, Level, Request
 from mockserver.request.reading.media import judged
+from mockserver.request.reading.parameters import header_values
 from mockserver.sse import Event, parse
 
 BODILESS = (204, 205, 304)

@@ -1,18 +1,13 @@
-"""What an answer says in any media type, and what a header field says in its style."""
-
-from collections.abc import Iterator
-from contextlib import suppress
+"""What an answer says in any media type."""
 
 from mockserver.check.target import Answer
 from mockserver.contract import media as media_types
-from mockserver.contract.openapi import HeaderField, Media
+from mockserver.contract.openapi import Media
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 from mockserver.request.reading.bodies import media_reader
-from mockserver.request.reading.forms import FieldStyle
 from mockserver.request.reading.media import MalformedError, WrongParts, lines_of, read_json
 from mockserver.request.reading.shapes import shape_of
-from mockserver.request.reading.styles import simple_readings
 
 
 def read_body(media: Media, schema: Schema, answer: Answer) -> tuple[list[Json], str]:
@@ -32,19 +27,3 @@ def read_lines(body: bytes) -> tuple[list[Json], str]:
         return [read_json(line) for line in lines_of(body)], ""
     except MalformedError as error:
         return [], f"a line cannot be read: {error}"
-
-
-def header_values(name: str, field: HeaderField, told: list[str]) -> Iterator[Json]:
-    """Yield what a header field may say: in its media type, or in the style that it has."""
-    if field.schema is None:
-        return
-    shape = shape_of(field.schema)
-    if field.media:
-        with suppress(MalformedError):
-            sent = media_types.read(field.media)
-            raws = media_reader(sent, field.schema, {})(told[0].encode("latin-1"), dict(sent.parameters), [])
-            yield from map(shape.value, raws)
-        return
-    style = FieldStyle(name, "simple", field.explode)
-    yield from map(shape.value, simple_readings(style, shape, told) or [])
-    yield from (shape.value(text) for text in told[:1])

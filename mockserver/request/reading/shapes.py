@@ -62,7 +62,8 @@ class TextShape:
         found: set[str] = set()
         for leaf in self._leaves:
             found |= _implied(leaf) if leaf.types is None else leaf.types
-        if found and self._view is not None and any(each.null for each in (self._view, *self._leaves)):
+        is_typed = bool(found) or any(leaf.types is not None for leaf in self._leaves)
+        if is_typed and self._view is not None and any(each.null for each in (self._view, *self._leaves)):
             found.add("null")
         return frozenset(found)
 

@@ -168,8 +168,23 @@ def _grown(node: Raw, shape: TextShape) -> Raw:
 # -- path, header, cookie
 
 
-def path_readings(parameter: Styled, shape: TextShape, text: str) -> list[Raw]:
-    """Read a parameter of a path: simple, label or matrix."""
+def path_readings(parameter: Styled, shape: TextShape, text: str, encoded: str) -> list[Raw]:
+    """Read a parameter of a path, split before it is decoded, and after: clients encode parts or the whole."""
+    found = _path_readings(parameter, shape, text)
+    if encoded == text:
+        return found
+    return [*map(_decoded_parts, _path_readings(parameter, shape, encoded)), *found]
+
+
+def _decoded_parts(raw: Raw) -> Raw:
+    """Decode what was split: a text, or the texts of a list or an object."""
+    if isinstance(raw, dict):
+        return {decoded(name, plus=False): decoded(text, plus=False) for name, text in raw.items()}
+    return [decoded(text, plus=False) for text in raw] if isinstance(raw, list) else decoded(raw, plus=False)
+
+
+def _path_readings(parameter: Styled, shape: TextShape, text: str) -> list[Raw]:
+    """Read a text in a style of paths: simple, label or matrix."""
     if parameter.style == "label":
         return list(_label(parameter, shape, text)) if text.startswith(".") else []
     if parameter.style == "matrix":
