@@ -28,6 +28,8 @@ class SchemaError(NamedTuple):
     expected: Json
     branches: "Sequence[Sequence[SchemaError]]" = ()
     """The errors of each branch of a union."""
+    parts: int = 1
+    """How many parts of the value it is about: several where several names are not allowed."""
 
 
 def is_small(value: Json) -> bool:
@@ -79,6 +81,7 @@ def read_error(error: Any, value: Json, keywords: Callable[[str], Json]) -> Sche
         instance=instance,
         expected=expected,
         branches=[[read_error(each, value, keywords) for each in branch] for branch in context],
+        parts=len(getattr(error.kind, "unexpected", ())) or 1,
     )
 
 
@@ -169,12 +172,15 @@ def likeliest(error: SchemaError) -> Iterable[SchemaError]:
 
 
 def _distance(errors: Sequence[SchemaError], depth: int) -> tuple[int, int]:
-    """Rate how far a value is from a branch: 2 for a wrong type, 1 for a wrong tag, 0 if only parts are wrong."""
+    """Rate how far a value is from a branch: 2 for a wrong type, 1 for a wrong tag or name, 0 for wrong parts."""
+    count = sum(error.parts for error in errors)
     if any(error.keyword == "type" and len(error.path) == depth for error in errors):
-        return 2, len(errors)
-    if any(error.keyword in ("const", "enum") for error in errors):
-        return 1, len(errors)
-    return 0, len(errors)
+        return 2, count
+    return int(any(error.keyword in _TELLING for error in errors)), count
+
+
+_TELLING = frozenset("additionalProperties const enum unevaluatedProperties".split())
+"""Keywords that tell one branch of a union from another."""
 
 
 def _of_no_type(error: SchemaError, branches: Sequence[Sequence[SchemaError]]) -> SchemaError:

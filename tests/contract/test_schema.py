@@ -174,6 +174,18 @@ def test_of_a_union_the_branch_that_was_meant_is_explained(event: Json, where: s
     assert explained <= {meant, "Usage", "ImageAttachment"}
 
 
+def test_a_wrong_value_is_nearer_to_its_branch_than_names_that_another_one_forbids() -> None:
+    """A branch that knows none of the names was not meant."""
+    stage = {"name": {"type": "string"}, "stage": {"enum": ["beta"]}}
+    branches = [
+        {"properties": {"id": {"type": "string"}}, "additionalProperties": False},
+        {"properties": stage, "additionalProperties": False},
+    ]
+    for union in ("oneOf", "anyOf"):
+        finding = only(schema_of({"type": "object", union: branches}).explain({"name": "n", "stage": "x"}))
+        assert (finding.where, finding.rule) == ("/stage", "enum")
+
+
 def test_a_value_of_no_branch_is_told_of_the_union_itself() -> None:
     finding = only(named("2.6", "JobMetadata").explain({"error": 5}))
     assert (finding.where, finding.rule) == ("/error", "anyOf")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from fastapi import FastAPI, File, Form
 
+from mockserver.api import Call
 from mockserver.contract.load import convert
 from mockserver.contract.reader import read_contract
 from mockserver.contract.sides import seen_from
@@ -91,6 +92,28 @@ SEVERAL = posting({"application/json": {"schema": A}, FORM: {"schema": A}, "text
 )
 def test_each_declared_type_is_read_in_its_way(sent: str | None, body: bytes, expected: Json) -> None:
     assert taken(SEVERAL, body=body, content_type=sent).body == expected
+
+
+@pytest.mark.parametrize("sent", ["text/plain", "application/octet-stream", "application/yaml", "text/csv"])
+@pytest.mark.parametrize("schema", [A, {"type": "array", "items": {"type": "integer"}}])
+def test_what_a_type_cannot_hold_is_judged_as_json_or_not_at_all(sent: str, schema: Json) -> None:
+    """A document may say that bytes, or a text, are an object or a list: no client can do anything about that."""
+    data = posting({sent: {"schema": schema}})
+    right, wrong = (b'{"a":1}', b'{"a":"x"}') if schema is A else (b"[1]", b'["x"]')
+    assert taken(data, body=right, content_type=sent).body == json.loads(right)
+    assert refused(data, body=wrong, content_type=sent).findings[0].where.startswith("/body/")
+    call = taken(data, body=b"a: 1", content_type=sent)
+    assert [(note.where, note.rule, note.fault, note.level) for note in call.findings] == [
+        ("/body", "not_judged", "contract", "note")
+    ]
+
+
+@pytest.mark.parametrize("declared", ["text/plain", "application/octet-stream", FORM])
+def test_no_bytes_are_a_body_only_if_they_have_a_type(declared: str) -> None:
+    """An empty text may be meant; what has no type at all was not sent."""
+    data = posting({declared: {"schema": {"type": "object"} if declared == FORM else {"type": "string"}}})
+    assert isinstance(judge(data, content_type=declared), Call)
+    assert refused(data).findings[0].rule == "required"
 
 
 def test_without_a_type_what_is_no_json_is_refused_if_several_types_are_declared() -> None:

@@ -10,14 +10,17 @@ from mockserver.contract.sides import seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Finding, Json
 from mockserver.request.reading.bodies import media_reader
-from mockserver.request.reading.media import BodyReader, WrongParts, judged
-from mockserver.request.reading.shapes import ANY_SHAPE, Raw, shape_of
+from mockserver.request.reading.media import BodyReader, MalformedError, WrongParts, judged, read_json
+from mockserver.request.reading.shapes import ANY_SHAPE, Raw, Ready, shape_of
 
 MOST_READERS = 100
 """For how many types a declared range keeps its readers."""
 
 MOST_FINDINGS = 100
 """How many errors of a value are reported."""
+
+
+_STRUCTURED = frozenset(("object", "array", "null"))
 
 
 class DeclaredBody:
@@ -28,6 +31,7 @@ class DeclaredBody:
         self.schema = None if media.schema is None else seen_from(media.schema, "sent")
         self._items = None if media.item_schema is None else seen_from(media.item_schema, "sent")
         self._shape = None if self.schema is None else shape_of(self.schema)
+        self._is_structured = self._shape is not None and bool(self._shape.kinds) and self._shape.kinds <= _STRUCTURED
         self._readers: dict[str, BodyReader] = {}
         self.is_json = kind_of(self.type) == "json"
         self.takes_nothing = kind_of(self.type) not in ("json", "xml", "multipart")
@@ -42,10 +46,20 @@ class DeclaredBody:
                 self._readers[sent.essence] = reader
         wrong: WrongParts = []
         raws = reader(data, dict(sent.parameters), wrong)
+        if self._is_structured and isinstance(raws[0], str | bytes):
+            try:
+                raws = [Ready(read_json(data))]
+            except MalformedError:
+                return raws[0], [self._unjudged(sent)]
         value, found = self._judged(raws, by_line=kind_of(sent) == "lines")
         place = self.schema.place() if self.schema is not None else ""
         found += [Finding("/body" + at, rule, text, "client", contract=place) for at, rule, text in wrong]
         return value, found
+
+    def _unjudged(self, sent: MediaType) -> Finding:
+        message = f"{sent.essence} holds no object or list that its schema could judge"
+        place = "" if self.schema is None else self.schema.place()
+        return Finding("/body", "not_judged", message, "contract", contract=place, level="note")
 
     def _judged(self, raws: list[Raw], *, by_line: bool) -> tuple[Json, list[Finding]]:
         schema, shape = self.schema, self._shape
