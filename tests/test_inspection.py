@@ -7,9 +7,10 @@ import pytest
 
 from mockserver.engine import Mock
 from mockserver.errors import ContractError
+from mockserver.messages import Json
 from mockserver.settings import Settings
 from tests.check.test_validate import BROKEN, SOUND, write
-from tests.talk import ask
+from tests.talk import ask, value
 
 
 def test_a_strict_contract_does_not_start(tmp_path: Path) -> None:
@@ -39,3 +40,19 @@ def test_the_first_call_logs_what_an_operation_cannot_do(tmp_path: Path, caplog:
     assert first[0].startswith("GET /b is answered with 501: the reference '#/components/schemas/Non'")
     assert first[1].startswith("c: the example 'bad' breaks its own schema, and is not used")
     assert len(first) == 2
+
+
+@pytest.mark.parametrize("key", ["Bearer any-key", None])
+def test_an_operation_whose_requests_cannot_be_judged_answers_501_that_says_why(
+    tmp_path: Path, key: str | None
+) -> None:
+    """Whatever is sent; the others are served."""
+    body = 'requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Gone"}}}}'
+    write(tmp_path, SOUND.replace("{get:", f"{{post: {{{body}, responses: {{'200': {{description: d}}}}}}, get:"))
+    mock = Mock(Settings(contract=str(tmp_path / "api.yaml"), seed=0))
+    bodies: tuple[Json | bytes, ...] = (None, {}, b"{")
+    for sent in bodies:
+        answer = ask(mock.handle, "POST", "/a", sent, authorization=key)
+        assert (answer.status, answer.source, answer.findings[0].fault) == (501, "mock", "contract")
+        assert "names nothing" in str(value(answer))
+    assert ask(mock.handle, "GET", "/a").status == 200

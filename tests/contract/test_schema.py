@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.apis.llamacloud_chat.pack import VERSIONS
-from mockserver.contract.schema import Schema, check_schema
+from mockserver.contract.load import convert
+from mockserver.contract.schema import Schema, check_branches, check_schema
 from mockserver.contract.tree import join, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
@@ -273,3 +274,24 @@ def test_items_that_no_schema_evaluates_are_shown_as_they_are(rest: Json) -> Non
     schema = Schema({"prefixItems": [True], "unevaluatedItems": rest}, "", "own")
     (error,) = schema.errors([1, "b"])
     assert error.message == "Unevaluated items are not allowed ('b' was unexpected)"
+
+
+DOUBLING: Json = {f"D{at}": {"allOf": [{"$ref": f"#/components/schemas/D{at + 1}"}] * 2} for at in range(15)}
+"""Schemas of which each applies the next one twice: 2 ** 15 branches in all."""
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"$ref": "#/components/schemas/D0"},
+        {"properties": {"a": {"$ref": "#/components/schemas/D0"}}},
+        {"items": {"properties": {"a": {"not": {"$ref": "#/components/schemas/D0"}}}}},
+    ],
+    ids=["of the value", "of a part", "of a part of a part"],
+)
+def test_a_schema_is_refused_for_what_applies_to_any_part_of_a_value(node: Json) -> None:
+    schemas = {"S": node, **DOUBLING, "D15": {"type": "integer"}}
+    document = convert({"openapi": "3.1.0", "paths": {}, "components": {"schemas": schemas}}, "api.json", lambda _: {})
+    with pytest.raises(ContractError, match="more than 20,000 branches"):
+        check_branches(document, "/components/schemas/S")
+    check_branches(document, "/components/schemas/D6")  # which has 2 ** 9

@@ -134,6 +134,7 @@ def test_a_path_in_another_style_is_refused(style: str, path: str) -> None:
         ({}, INTEGERS, ["1,x"], False),
         ({}, COLOUR, ["R,1,G,2"], True),
         ({"explode": True}, COLOUR, ["R=1,G=2"], True),
+        ({}, COLOUR, ["R,1,G"], False),
         ({"explode": True}, COLOUR, ["R,1"], False),
     ],
 )
