@@ -55,7 +55,7 @@ format: $(READY) ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure all, beside plain servers and other tools; writes BENCHMARKS.md (half an hour)
+bench: $(READY) ## measure all, beside plain servers and other tools; writes BENCHMARKS.md (three quarters of an hour)
 	$(BIN)/python -m benchmarks
 
 bench-quick: $(READY) ## measure all operations, the start and calls in process, in two minutes; writes nothing

@@ -15,7 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import servers
-from benchmarks.calls import growth, in_process, large, operations, same_operation_elsewhere, start, title
+from benchmarks.calls import (
+    documented,
+    generated,
+    growth,
+    in_process,
+    large,
+    many,
+    operations,
+    same_operation_elsewhere,
+    start,
+    title,
+)
 from benchmarks.load import Bench
 from benchmarks.peers import peers
 from benchmarks.report import BEFORE, FILES, LINES, Report, Row, Section, placed
@@ -53,16 +64,19 @@ SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
     "title": title,
     "operations": operations,
     "elsewhere": same_operation_elsewhere,
+    "documented": documented,
     "start": start,
     "in-process": in_process,
     "code": code,
     "peers": peers,
+    "generated": generated,
     "large": large,
+    "many": many,
     "growth": growth,
     "soak": soak,
 }
 
-DAILY = ("title", "operations", "elsewhere", "start", "in-process", "code")
+DAILY = ("title", "operations", "elsewhere", "documented", "start", "in-process", "code")
 """What a quick run measures."""
 
 

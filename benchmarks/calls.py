@@ -1,21 +1,21 @@
 """The calls: title and the other operations beside plain servers, start, memory, calls in process, and growth."""
 
-import copy
 import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from benchmarks import pack, report, servers
-from benchmarks.load import Bench, fill, limited, side_by_side
+from benchmarks.load import Bench, by_own, fill, limited, side_by_side
+from benchmarks.peers import STEADY, WARM, install
 from benchmarks.report import SAME, Row, Section
 from benchmarks.servers import (
     ANY_TITLE,
@@ -117,12 +117,17 @@ def routes_of(operation: Operation, bench: Bench) -> Sequence[Mapping[str, Any]]
         numbers = range(25 if "{n" in operation.call.path else 1)
         answers = [servers.checked(running, operation.call, each) for each in numbers]
     answer = sorted(answers, key=lambda each: len(each.body))[len(answers) // 2]
-    body, kind = answer.body.decode(), answer.headers["content-type"]
-    route = {"path": operation.route, "method": operation.call.method, "status": answer.status, "type": kind}
-    if kind.startswith("text/event-stream"):
-        return [{**route, "events": [f"{each}\n\n" for each in body.split("\n\n") if each]}]
+    route = route_of(answer, operation.call, operation.route)
+    if str(route["type"]).startswith("text/event-stream"):
+        route = {**route, "events": [f"{each}\n\n" for each in route["body"].split("\n\n") if each]}
     deleted = {"path": f"{CHAT}/{{id}}", "method": "DELETE", "status": 204, "type": None, "body": ""}
-    return [{**route, "body": body}, *([deleted] if operation.call.delete else [])]
+    return [route, *([deleted] if operation.call.delete else [])]
+
+
+def route_of(answer: servers.Answer, call: Call, path: str) -> Mapping[str, Any]:
+    """Return the route of a plain app that gives an answer again."""
+    told = {"status": answer.status, "type": answer.headers["content-type"], "body": answer.body.decode()}
+    return {"path": path, "method": call.method, **told}
 
 
 def same_operation_elsewhere(bench: Bench) -> Section:
@@ -170,24 +175,38 @@ RENAMED = {
 # -- start, and calls in process ---------------------------------------------------------------------------------------
 
 
+class Start(NamedTuple):
+    """One start, from a new process to its first right answer, and the peak of the memory then."""
+
+    ms: float
+    mib: float
+
+
 def start(bench: Bench) -> Section:
     """Measure the time from a new process to its first right answer."""
-    found: dict[str, list[float]] = {OURS: [], PLAIN: []}
-    compared = [servers.mock(), servers.reference(PLAIN, "plain")]
-    for number in range(bench.starts + 1):
-        servers.say(f"start: {number} of {bench.starts}")
+    ours, plain = starts("start", [servers.mock(), servers.reference(PLAIN, "plain")], TITLE_CALL, bench, bench.starts)
+    figures = [
+        Row(f"start of {name}", "-", [one.ms for one in each], "ms") for name, each in ((OURS, ours), (PLAIN, plain))
+    ]
+    return Section("Start", [Row(report.START_UP, PLAIN, slower(ours, plain)), *figures])
+
+
+def starts(what: str, compared: Sequence[Server], call: Call, bench: Bench, times: int) -> Sequence[Sequence[Start]]:
+    """Start servers by turns, so many times each; a first time, which fills the caches of the disk, does not count."""
+    found: dict[str, list[Start]] = {each.name: [] for each in compared}
+    for number in range(times + 1):
+        servers.say(f"{what}: {number} of {times}")
         for each in compared[:: -1 if number % 2 else 1]:
-            found[each.name].append(start_ms(each, TITLE_CALL, bench))
-    ours, plain = (each[1:] for each in found.values())  # the first one fills the caches of the disk
-    ratios = [mine / other for mine, other in zip(ours, plain, strict=True)]
-    figures = [Row("start of mockserver", "-", ours, "ms"), Row("start of plain Starlette", "-", plain, "ms")]
-    return Section("Start", [Row(report.START_UP, PLAIN, ratios), *figures])
+            with servers.serving(each, bench.cores) as running:
+                moment = servers.first_answer(running, call).moment
+                took = Start((moment - running.began) * 1000, servers.memory_mib(running.process.pid))
+            found[each.name].append(took)
+    return [each[1:] for each in found.values()]
 
 
-def start_ms(server: Server, call: Call, bench: Bench) -> float:
-    """Measure one start, in milliseconds."""
-    with servers.serving(server, bench.cores) as running:
-        return (servers.first_answer(running, call).moment - running.began) * 1000
+def slower(ours: Sequence[Start], theirs: Sequence[Start]) -> Sequence[float]:
+    """Divide the times of our starts by those of others, round by round."""
+    return [mine.ms / other.ms for mine, other in zip(ours, theirs, strict=True)]
 
 
 def in_process(bench: Bench) -> Section:
@@ -200,62 +219,151 @@ def in_process(bench: Bench) -> Section:
     return Section("In process", [Row(report.IN_PROCESS, report.TRANSPORT, ratios), ours])
 
 
-# -- a large document --------------------------------------------------------------------------------------------------
+# -- any document ------------------------------------------------------------------------------------------------------
 
-LARGE_OPERATIONS, LARGE_FIELDS = 220, 70
-"""How many operations a large document has, and how many fields the answer of each: about 2 MiB as JSON."""
+THING = Call("GET", "/area0/things/1")
+MAKE = Call("POST", THING.path, json.dumps({"name": "A name", "count": 3}))
+FEW, MANY, LARGE, LARGE_FIELDS = 7, 2_000, 220, 60
+"""How many operations the documents have; a large one has so many fields in each answer: about 2 MiB as JSON."""
 
-LARGE_CALL = Call("GET", "/area7/things/1")
+
+def documented(bench: Bench) -> Section:
+    """Measure a GET whose answer is in the document, beside a plain Starlette app that returns the same bytes."""
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        ours, routes = mock_of(Path(folder), FEW), Path(folder) / "routes.json"
+        with servers.serving(ours, bench.cores) as running:
+            answer = servers.first_answer(running, THING)
+        routes.write_text(json.dumps([route_of(answer, THING, "/area0/things/{id}")]), "utf-8")
+        found = side_by_side("documented", [ours, servers.reference(SAME, "same", routes)], THING, bench)
+    rate, spent = (found[OURS].divided(found[SAME], figure) for figure in ("rate", "server_us"))
+    rows = [
+        Row(report.DOCUMENTED, SAME, rate),
+        Row("GET with a documented answer: processor time of a call", SAME, spent),
+    ]
+    return Section("A documented answer", rows, notes=limited(found))
+
+
+def generated(bench: Bench) -> Section:
+    """Measure a POST whose answer is made up anew for each request, beside the fastest tool that validates."""
+    rows, notes = [], list[str]()
+    install(STEADY)
+    for fields in report.FIELDS:
+        with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+            path = write(Path(folder) / "made.json", document(1, fields, method="post"))
+            compared = [servers.mock(OURS, "--contract", path), steady(path, "--generator-seed=-1")]
+            compared = [replace(each, prepare=warmed) for each in compared]
+            found = side_by_side(f"{fields} made fields", compared, MAKE, bench)
+        rate, spent = (found[OURS].divided(found[STEADY.name], figure) for figure in ("rate", "server_us"))
+        rows += [
+            Row(report.GENERATED.format(fields), report.STEADY, rate),
+            Row(f"POST with {fields} made fields: processor time of a call", report.STEADY, spent),
+        ]
+        rows += [
+            Row(f"calls with {fields} made fields of {name}", "-", [one.rate for one in each.slices], "/s")
+            for name, each in found.items()
+        ]
+        notes += limited(found)
+    return Section("Made answers", rows, notes=notes)
+
+
+def warmed(port: int) -> None:
+    """Stop if a server does not validate, or answers two calls alike; then load it, as most compile as they run."""
+    if servers.ask(port, replace(MAKE, body='{"name": "A name"}')).status not in (400, 422):
+        raise servers.Stop("a body without a required field was not refused")
+    if len({servers.ask(port, MAKE).body for _ in range(5)}) == 1:
+        raise servers.Stop("the answers are not distinct")
+    by_own(port, MAKE, WARM)
 
 
 def large(bench: Bench) -> Section:
-    """Measure the start on a large document, as JSON and as YAML, without the cache of documents and from it."""
-    rows = []
+    """Measure the start on a large document, from the cache of documents and without it, beside that of a tool."""
+    rows, peaks = [], list[float]()
+    install(STEADY)
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
-        document = large_document()
-        Path(folder, "large.json").write_text(json.dumps(document), "utf-8")
-        Path(folder, "large.yaml").write_text(yaml.dump(document, Dumper=yaml.CSafeDumper), "utf-8")
-        for name, cache in itertools.product(("large.json", "large.yaml"), ("off", f"{folder}/cache")):
-            command = cached_mock(Path(folder) / name, cache)
-            found = [start_and_memory(command, bench) for _ in range(bench.rounds + 1)][1:]
-            what = f"{name}, {'the first time' if cache == 'off' else 'from the cache'}"
-            rows.append(Row(f"start on {what}", "-", [milliseconds for milliseconds, _ in found], "ms"))
-            rows.append(Row(f"peak memory on {what}", "-", [mib for _, mib in found], "MiB"))
-    note = f"{LARGE_OPERATIONS} operations, about 2 MiB; from a new process to the first right answer."
-    return Section("Large document", rows, notes=[note])
+        made = document(LARGE, LARGE_FIELDS)
+        as_json = write(Path(folder) / "large.json", made)
+        as_yaml = as_json.with_suffix(".yaml")
+        as_yaml.write_text(yaml.dump(made, Dumper=yaml.CSafeDumper), "utf-8")
+        for (what, path), same in itertools.product(((report.JSON, as_json), (report.YAML, as_yaml)), (False, True)):
+            caches = (Path(folder, f"{path.suffix}-{0 if same else number}") for number in itertools.count())
+            compared = [cached(path, caches), steady(path)]
+            measure = f"{what}, {'from the cache' if same else 'the first time'}"
+            found = starts(measure, compared, THING, bench, bench.rounds)
+            rows.append(Row(measure, report.STEADY, slower(*found)))
+            for each, took in zip(compared, found, strict=True):
+                rows.append(Row(f"{measure}: {each.name}", "-", [one.ms for one in took], "ms"))
+            peaks += [one.mib for one in found[0]]
+    note = f"{LARGE} operations, {len(json.dumps(made)) / 2**20:.1f} MiB as JSON; to the first right answer."
+    return Section("A large document", [*rows, Row(report.LARGE_MEMORY, "-", peaks, "MiB")], notes=[note])
 
 
-def cached_mock(path: Path, cache: str) -> Server:
-    """Return the mock of a document, with a folder for the cache, or "off"."""
-    plain = servers.mock("large", "--contract", path)
-    return replace(plain, command=lambda port: ["env", f"MOCKSERVER_CACHE={cache}", *plain.command(port)])
+def many(bench: Bench) -> Section:
+    """Measure the start on very many operations, and the calls of one of them beside those of one of few."""
+    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
+        (took,) = starts("many", [mock_of(Path(folder), MANY)], THING, bench, bench.rounds)
+        compared = [replace(mock_of(Path(folder), count), name=f"{count:,} operations") for count in (MANY, FEW)]
+        found = side_by_side("many operations", compared, THING, bench)
+    more, less = found.values()
+    rows = [
+        Row(report.MANY_START, "-", [one.ms for one in took], "ms"),
+        Row(report.MANY, report.FEW, more.divided(less, "rate")),
+        Row("2,000 operations: processor time of a call", report.FEW, more.divided(less, "server_us")),
+    ]
+    return Section("Many operations", rows, notes=limited(found))
 
 
-def start_and_memory(server: Server, bench: Bench) -> tuple[float, float]:
-    """Measure one start, in milliseconds, and the memory at its peak, in MiB."""
-    with servers.serving(server, bench.cores) as running:
-        moment = servers.first_answer(running, LARGE_CALL).moment
-        return (moment - running.began) * 1000, servers.memory_mib(running.process.pid)
+def mock_of(folder: Path, operations: int) -> Server:
+    """Return the mock of a document of so many operations whose answers are documented."""
+    return servers.mock(OURS, "--contract", write(folder / f"{operations}.json", document(operations, 5, example=True)))
 
 
-def large_document() -> dict[str, Any]:
+def cached(path: Path, caches: Iterator[Path]) -> Server:
+    """Return the mock of a document, with the next folder for its cache at each start."""
+    plain = servers.mock(OURS, "--contract", path)
+    return replace(plain, command=lambda port: ["env", f"MOCKSERVER_CACHE={next(caches)}", *plain.command(port)])
+
+
+def steady(path: Path, *options: str) -> Server:
+    """Return Steady on a document."""
+    return Server(STEADY.name, lambda port: [*STEADY.command(port)[:-1], *options, path])
+
+
+def write(path: Path, made: Mapping[str, Any]) -> Path:
+    """Write a document as JSON, and return its path."""
+    path.write_text(json.dumps(made), "utf-8")
+    return path
+
+
+_KINDS: Sequence[tuple[Mapping[str, str], Any]] = (
+    ({"type": "string"}, "a text"),
+    ({"type": "integer"}, 7),
+    ({"type": "boolean"}, True),
+    ({"type": "number"}, 2.5),
+    ({"type": "string", "format": "date-time"}, "2026-04-22T12:34:41Z"),
+)
+"""The schemas of fields, and examples of them."""
+
+
+def document(operations: int, fields: int, *, method: str = "get", example: bool = False) -> Mapping[str, Any]:
     """Make a document whose operations each have a schema of their own; ten at a time refer to each other in a ring."""
     text = "What the field means to those who read it, in a sentence of the usual length."
+    own = {f"field_{at}": {**_KINDS[at % 5][0], "description": text} for at in range(fields)}
+    values = {"example": {f"field_{at}": _KINDS[at % 5][1] for at in range(fields)}} if example else {}
+    taken = {"name": {"type": "string"}, "count": {"type": "integer", "minimum": 0}}
+    sent = {"type": "object", "required": [*taken], "properties": taken}
+    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": sent}}}}
     paths, schemas = dict[str, Any](), dict[str, Any]()
-    for number in range(LARGE_OPERATIONS):
-        fields: dict[str, Any] = {
-            f"field_{at}": {"type": ("string", "integer", "boolean")[at % 3], "description": text}
-            for at in range(LARGE_FIELDS)
-        }
-        following = number - number % 10 + (number + 1) % 10
-        fields["next"] = {"anyOf": [{"$ref": f"#/components/schemas/Thing{following}"}, {"type": "null"}]}
-        schemas[f"Thing{number}"] = {"type": "object", "required": ["field_0"], "properties": fields}
-        schema = {"$ref": f"#/components/schemas/Thing{number}"}
+    for number in range(operations):
+        following = f"#/components/schemas/Thing{number - number % 10 + (number + 1) % 10}"
+        ring = {"next": {"anyOf": [{"$ref": following}, {"type": "null"}]}} if operations % 10 == 0 else {}
+        schemas[f"Thing{number}"] = {"type": "object", "required": [*own], "properties": {**own, **ring}}
+        media = {"schema": {"$ref": f"#/components/schemas/Thing{number}"}, **values}
         paths[f"/area{number}/things/{{id}}"] = {
-            "get": {
-                "operationId": f"get_{number}",
+            method: {
+                "operationId": f"{method}_{number}",
                 "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],
-                "responses": {"200": {"description": "A thing", "content": {"application/json": {"schema": schema}}}},
+                **(body if method == "post" else {}),
+                "responses": {"200": {"description": "A thing", "content": {"application/json": media}}},
             }
         }
     info = {"title": "Things", "version": "1"}
@@ -265,32 +373,21 @@ def large_document() -> dict[str, Any]:
 # -- growth ------------------------------------------------------------------------------------------------------------
 
 TIMES = 1_000
-SESSIONS, ENTRIES, DECLARED = 100, 10, 7
+SESSIONS, ENTRIES = 100, 10
 """The smaller size of each."""
-
-STATUS_ONLY = replace(TITLE_CALL)
-"""The title call, of which only the status is checked: with a contract of one's own, no pack need play it."""
 
 
 def growth(bench: Bench) -> Section:
-    """Measure the processor time of a call, and the start with a large contract."""
-    with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
-        sizes = (DECLARED, DECLARED * TIMES)
-        contracts = [servers.mock(f"{n:,}", "--contract", write_contract(Path(folder), n)) for n in sizes]
-        rows = [
-            cost("call, sessions", [with_sessions(SESSIONS), with_sessions(SESSIONS * TIMES)], ANY_TITLE, bench),
-            cost(
-                "call, entries of the journal",
-                [with_journal(ENTRIES), with_journal(ENTRIES * TIMES)],
-                TITLE_CALL,
-                bench,
-            ),
-            cost("call, operations of the contract", contracts, STATUS_ONLY, bench),
-            started("start, operations of the contract", contracts, bench),
-        ]
+    """Measure the processor time of a call among ever more of what is kept."""
+    sessions = [with_sessions(SESSIONS), with_sessions(SESSIONS * TIMES)]
+    journals = [with_journal(ENTRIES), with_journal(ENTRIES * TIMES)]
+    rows = [
+        cost("call, sessions", sessions, ANY_TITLE, bench),
+        cost("call, entries of the journal", journals, TITLE_CALL, bench),
+    ]
     lines = [[each.measure, each.against, *each.cells, f"{log(each.median) / log(TIMES):+.3f}"] for each in rows]
     head = ["cost, and what grows", "sizes", "cost at the larger", "spread", "log-log slope"]
-    note = "Slope 0 is constant, 1 linear. The cost of a call is the server's processor time, of a start its time."
+    note = "Slope 0 is constant, 1 linear. The cost of a call is the server's processor time."
     return Section("Growth", tables=[[head, *lines]], notes=[note])
 
 
@@ -310,24 +407,3 @@ def cost(measure: str, compared: Sequence[Server], call: Call, bench: Bench) -> 
     """Divide the processor time of a call at the larger server by that at the smaller one."""
     small, large = side_by_side(f"growth: {measure}", compared, call, bench).values()
     return Row(measure, " to ".join(each.name for each in compared), large.divided(small, "server_us"))
-
-
-def started(measure: str, compared: Sequence[Server], bench: Bench) -> Row:
-    """Divide the start with the larger contract by that with the smaller one."""
-    pairs = [[start_ms(each, STATUS_ONLY, bench) for each in compared] for _ in range(bench.rounds)]
-    return Row(measure, " to ".join(each.name for each in compared), [large / small for small, large in pairs])
-
-
-def write_contract(folder: Path, count: int) -> Path:
-    """Write the contract 2.6 with copies of its title operation, each with a path and an id of its own."""
-    document = yaml.safe_load(CONTRACT.read_text("utf-8"))
-    paths = document["paths"]
-    own = sum(method in ("get", "post", "put", "patch", "delete") for each in paths.values() for method in each)
-    for number in range(count - own):
-        made = copy.deepcopy(paths[TITLE_PATH])
-        made["post"]["operationId"] = f"made_{number}"
-        made["post"].pop("x-upstream-operation-id", None)
-        paths[f"/api/v1/area{number % 40}/{{session_id}}/made{number}"] = made
-    path = folder / f"{count}.json"
-    path.write_text(json.dumps(document), "utf-8")
-    return path

@@ -63,10 +63,13 @@ _MOCKOON = "node {home}/node_modules/.bin/mockoon-cli start --data {documents}/c
 _WIREMOCK = "java -jar node_modules/wiremock/build/*.jar --port {port} --root-dir {documents}/wiremock"
 _CONNEXION = "{home}/bin/python -c {run} connexion {documents}/contract-3.0.json {port}"
 
+STEADY = Tool("Steady", "@stdy/cli@0.22.2", _STEADY)
+"""The fastest of those that validate requests and make answers up."""
+
 TOOLS = (
     Tool("Prism, static", PRISM, _PRISM + " {documents}/contract.json"),
     Tool("Prism, dynamic", PRISM, _PRISM + " --dynamic {documents}/contract.json"),
-    Tool("Steady", "@stdy/cli@0.22.2", _STEADY),
+    STEADY,
     Tool("Mockoon", "@mockoon/cli@9.9.0", _MOCKOON + " --hostname 127.0.0.1 --disable-log-to-file --disable-admin-api"),
     Tool("WireMock", "wiremock@3.13.2", _WIREMOCK + " --disable-request-logging --max-request-journal-entries 1000"),
     Tool("connexion", "connexion[mock,uvicorn]==3.3.0", _CONNEXION),

@@ -75,6 +75,12 @@ SAME, TRANSPORT = "plain Starlette, same bytes", "httpx's ASGI transport to plai
 TITLE, SUMMARY, RETRIEVE, LIST = (f"{each}: throughput" for each in ("title", "summary", "retrieve", "list of ten"))
 ELSEWHERE = "the title operation under another name and path: throughput"
 START_UP, MEMORY, IN_PROCESS = "start to the first right answer", "peak memory", "title in process: time of a call"
+DOCUMENTED, GENERATED = "GET with a documented answer: throughput", "POST with {} made fields: throughput"
+JSON, YAML = ("start on a large document in " + each for each in ("JSON", "YAML"))
+LARGE_MEMORY, MANY = "peak memory on a large document", "2,000 operations: throughput"
+MANY_START = "start on 2,000 operations"
+STEADY, FEW, FIELDS = "Steady", "7 operations", {3: 2.0, 30: 1.5, 300: 1.5}
+"""Others, and how often their throughput is to be reached, by the number of fields that are made."""
 LINES, FILES, BEFORE = "lines of code in mockserver/", "files of code in mockserver/", "before the rebuild"
 WRONG, GROWN, WARMED = "soak: wrong answers", "soak: memory at the end", "after the warm-up"
 
@@ -88,6 +94,14 @@ TARGETS = (
     Target("start", START_UP, PLAIN, "at most", 1.35),
     Target("title", MEMORY, PLAIN, "at most", 1.5),
     Target("in-process", IN_PROCESS, TRANSPORT, "at most", 1.05),
+    Target("documented", DOCUMENTED, SAME, "at least", 1.0),
+    *(Target("generated", GENERATED.format(n), STEADY, "at least", bound) for n, bound in FIELDS.items()),
+    Target("large", JSON + ", the first time", STEADY, "at most", 2.5),
+    Target("large", YAML + ", from the cache", STEADY, "at most", 2.5),
+    Target("large", YAML + ", the first time", STEADY, "at most", 6),
+    Target("large", LARGE_MEMORY, "-", "at most", 120),
+    Target("many", MANY_START, "-", "at most", 1000),
+    Target("many", MANY, FEW, "at least", 0.95),
     Target("code", LINES, BEFORE, "at most", 0.95),
     Target("code", FILES, "-", "at most", 120),
     Target("soak", WRONG, "-", "at most", 0),

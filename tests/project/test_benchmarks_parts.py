@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 import yaml
-from openapi_spec_validator import OpenAPIV30SpecValidator
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import pack, peers, reference, servers, soak
-from benchmarks.calls import DECLARED, OPERATIONS, install_pack, write_contract
+from benchmarks.calls import FEW, LARGE, LARGE_FIELDS, MAKE, OPERATIONS, THING, document, install_pack, warmed, write
 from benchmarks.load import by_own, fill, is_whole
 from benchmarks.peers import BAD, TOOLS, as_3_0, install, is_right, judged_by, reason, stubs, write_documents
 from benchmarks.servers import ANY_TITLE, CHAT, TITLE_CALL, Answer, Call, Stop, ask
 from mockserver.api import read_contracts
+from mockserver.inspection import inspect
 from mockserver.server.uvicorn import make_server, running
 from mockserver.testing import open_mock
 
@@ -139,10 +140,46 @@ def test_the_pack_of_the_benchmark_answers_as_the_title_operation_does(
     assert refused.status_code == 422
 
 
-def test_a_contract_that_grows_has_as_many_operations_as_it_says(tmp_path: Path) -> None:
-    for count in (DECLARED, 30):
-        (contract,) = read_contracts(str(write_contract(tmp_path, count)), None)
-        assert len(contract.operations) == count
+def test_a_document_has_as_many_operations_as_it_says_and_no_problem(tmp_path: Path) -> None:
+    for count in (FEW, 30):
+        made = document(count, 5, example=True)
+        OpenAPIV31SpecValidator(made).validate()
+        (contract,) = read_contracts(str(write(tmp_path / "made.json", made)), None)
+        assert (len(contract.operations), inspect(contract)) == (count, [])
+
+
+def test_a_large_document_has_2_mib() -> None:
+    assert 1.9 < len(json.dumps(document(LARGE, LARGE_FIELDS))) / 2**20 < 2.1
+
+
+def test_a_documented_answer_is_the_example(tmp_path: Path, serve: Serve) -> None:
+    made = document(FEW, 5, example=True)
+    port = port_of(serve(contract=str(write(tmp_path / "made.json", made)), seed=0))
+    media = made["paths"]["/area0/things/{id}"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert json.loads(ask(port, THING).body) == media["example"]
+
+
+def test_made_answers_have_all_fields_and_are_distinct(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["benchmarks.calls"], "WARM", 0.1)
+    port = port_of(serve(contract=str(write(tmp_path / "made.json", document(1, 30, method="post"))), seed=0))
+    assert len(json.loads(ask(port, MAKE).body)) == 30
+    warmed(port)
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"), [(200, "was not refused"), (422, "not distinct")], ids=["takes all", "answers alike"]
+)
+def test_a_tool_that_does_not_do_the_same_work_is_not_measured(
+    refused: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_: int, call: Call) -> Answer:
+        return Answer(200 if call is MAKE else refused, {}, b"{}", 0.0)
+
+    monkeypatch.setattr(servers, "ask", answer)
+    with pytest.raises(Stop, match=told):
+        warmed(0)
 
 
 # -- other tools -------------------------------------------------------------------------------------------------------
