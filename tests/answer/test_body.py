@@ -285,8 +285,23 @@ def test_bytes_of_no_known_type_are_some_bytes(tmp_path: Path) -> None:
 def test_a_form_is_written_by_its_encoding(tmp_path: Path) -> None:
     media = {
         "schema": {"type": "object"},
-        "example": {"a": 1, "b": [1, 2], "c": ["x", "y"], "d": {"e": True}, "f": {"g": 1}},
-        "encoding": {"c": {"style": "form", "explode": False}, "f": {"style": "deepObject", "explode": True}},
+        "example": {
+            "a": 1,
+            "b": [1, 2],
+            "c": ["x", "y"],
+            "d": {"e": True},
+            "f": {"g": 1},
+            "h": {"i": 1, "j": "x"},
+            "k": {"l": 1, "m": "x"},
+            "n": [1, 2],
+        },
+        "encoding": {
+            "c": {"style": "form", "explode": False},
+            "f": {"style": "deepObject", "explode": True},
+            "h": {"style": "form"},
+            "k": {"style": "form", "explode": False},
+            "n": {"style": "pipeDelimited"},
+        },
     }
     response = answered(tmp_path, {"application/x-www-form-urlencoded": media})
     assert parse_qs(text(response)) == {
@@ -295,6 +310,10 @@ def test_a_form_is_written_by_its_encoding(tmp_path: Path) -> None:
         "c": ["x,y"],
         "d": ['{"e":true}'],
         "f[g]": ["1"],
+        "i": ["1"],
+        "j": ["x"],
+        "k": ["l,1,m,x"],
+        "n": ["1|2"],
     }
 
 
