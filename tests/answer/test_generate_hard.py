@@ -336,6 +336,67 @@ def test_what_is_made_of_any_schema_is_valid_and_what_is_proven_impossible_is(
     assert not proven or not any(map(schema.is_valid, others))
 
 
+FIELDS: list[Json] = [
+    text(),
+    {"type": "integer"},
+    text(enum=["x", "y"]),
+    {"const": "x"},
+    {"type": ["string", "null"]},
+    {"type": "array", "items": text()},
+    fields(d=text()),
+    {},
+]
+LIMITS: list[Json] = [
+    {},
+    {},
+    {"additionalProperties": False},
+    {"additionalProperties": text()},
+    {"maxProperties": 2},
+    {"minProperties": 2},
+    {"propertyNames": {"pattern": "^[a-z]$"}},
+    {"not": {"required": ["a"]}},
+]
+
+
+def member(rng: Random) -> Json:
+    """Return an object of a union: open, and much like the others."""
+    properties = {name: rng.choice(FIELDS) for name in rng.sample("abc", rng.randint(0, 3))}
+    needed = [name for name in "abc" if rng.random() < 0.25]
+    return {"type": "object", "properties": properties, "required": needed, **rng.choice(LIMITS)}
+
+
+def is_satisfiable(schema: Schema) -> bool:
+    """Return whether one of many small objects satisfies a schema."""
+    values = ["x", "z", 1, None, ["x"], [1], {}, {"d": "x"}]
+    more: list[Json] = [{}, {"zz": "s"}, {"zz": 1}, {"z1": 1, "z2": 1, "z3": 1}]
+    parts = [[{}, *({name: value} for value in values)] for name in "abc"]
+    return any(schema.is_valid(a | b | c | d) for a in parts[0] for b in parts[1] for c in parts[2] for d in more)
+
+
+@pytest.mark.parametrize("first", range(0, 400, 50))
+def test_of_members_that_are_much_alike_one_alone_is_met(first: int) -> None:
+    missed = []
+    for seed in range(first, first + 50):
+        rng = Random(seed)
+        members = [member(rng) for _ in range(rng.randint(2, 4))]
+        union = {"oneOf": [{"$ref": f"#/components/schemas/M{at}"} for at in range(len(members))]}
+        schema = schema_of(union, **{f"M{at}": each for at, each in enumerate(members)})
+        try:
+            made = many(schema, 3)
+        except ContractError:
+            if is_satisfiable(schema):
+                missed.append((seed, members))
+        else:
+            assert all(map(schema.is_valid, made))
+    assert missed == []
+
+
+def test_a_field_that_cannot_be_made_does_not_count_towards_the_least_size() -> None:
+    node = {**fields(b=text()), "minProperties": 3}
+    node["properties"] |= {"a": {"allOf": [text(), {"type": "number"}]}, "c": text()}
+    assert all(len(value) >= 3 and "a" not in value for value in many(schema_of(node)))
+
+
 def test_a_compiled_schema_is_not_walked_again() -> None:
     node = fields(**{f"field{at}": {"type": "integer"} for at in range(300)})
     schema = schema_of(node)

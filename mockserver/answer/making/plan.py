@@ -521,7 +521,7 @@ class Compiler:
         ]
         is_open = any(each is True or each == {} for each in maps) and not names
         wanted = 3 if any(isinstance(each, dict) and each for each in maps) or is_open else 0
-        if not wanted and least <= len(names):
+        if not wanted and (least == 0 or least <= sum(self._is_possible(self._places(view, name)) for name in names)):
             return [], 0
         count = min(max(least, 6), 2_000)
         judges = [Schema(self.document, each.pointer, "made") for each in keywords(view, "propertyNames")]
@@ -537,6 +537,11 @@ class Compiler:
             if not self._is_hidden(places := self._places(view, name))
         ]
         return fields, wanted
+
+    def _is_possible(self, places: tuple[str, ...]) -> bool:
+        """Return whether the schemas of a field leave a type that it may have."""
+        view = self.views.of(*places) if places else None
+        return view is None or bool(view.null or view.types is None or view.types)
 
     def _spare(self, view: View, count: int) -> Iterator[str]:
         """Yield names for more fields."""

@@ -1,7 +1,9 @@
 """Search in bounded steps for a value that a validator accepts: draw, mend by its errors, try what the schema names."""
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any, Literal, NamedTuple
@@ -10,6 +12,7 @@ from mockserver.answer.making.nodes import Make, StuckError
 from mockserver.contract.explain import SchemaError
 from mockserver.contract.resolved import key_of
 from mockserver.contract.schema import Schema
+from mockserver.contract.tree import lookup, pointed
 from mockserver.messages import Json
 
 DRAWS = 12
@@ -53,6 +56,14 @@ _SIMPLE: tuple[Json, ...] = (
 )
 
 
+_OTHERS: tuple[dict[str, Json], ...] = (
+    {"Other name 1": 1},
+    dict.fromkeys("pqrstuvw", 1),
+    dict.fromkeys("pqrstuvw", "a"),
+)
+"""Fields that no schema mentions: members of a union that limit names or sizes refuse them."""
+
+
 class Oracle:
     """Judges values by several schemas that must all hold."""
 
@@ -78,16 +89,17 @@ class Oracle:
         return missing <= self.hidden
 
     def named(self) -> list[Json]:
-        """List the values that the schemas name anywhere, but for those behind references."""
+        """List the values that the schemas name anywhere, the nearest first."""
         if self._named is None:
-            found = {key_of(each): each for schema in self.schemas for each in _named(schema.node)}
-            self._named = list(found.values())[:200]
+            named = (each for schema in self.schemas for part in _parts(schema) for each in _named(part))
+            self._named = list({key_of(each): each for each in named}.values())[:200]
         return self._named
 
     def names(self) -> list[str]:
-        """List the names of fields that the schemas mention anywhere, but for those behind references."""
+        """List the names of fields that the schemas mention anywhere, the nearest first."""
         if self._names is None:
-            self._names = list(dict.fromkeys(name for schema in self.schemas for name in _mentioned(schema.node)))[:40]
+            named = (name for schema in self.schemas for part in _parts(schema) for name in _mentioned(part))
+            self._names = list(dict.fromkeys(named))[:40]
         return self._names
 
 
@@ -99,33 +111,45 @@ def _errors(schema: Schema, value: Json) -> list[SchemaError]:
         return [SchemaError(keyword="schema", message="", path=[], pointer="", instance=value, expected=None)]
 
 
-def _mentioned(node: Json) -> Iterator[str]:
-    stack = [node]
-    while stack:
-        each = stack.pop()
-        if isinstance(each, dict):
-            for key in ("properties", "dependentRequired", "dependentSchemas"):
-                yield from each[key] if isinstance(each.get(key), dict) else ()
-            yield from (name for name in each.get("required", ()) if isinstance(name, str))
-            stack += each.values()
-        elif isinstance(each, list):
-            stack += each
+MOST_READ = 500
+"""How many objects of a schema are read for the values and fields that it names."""
 
 
-def _named(node: Json) -> Iterator[Json]:
-    stack = [node]
-    while stack:
-        each = stack.pop()
+def _parts(schema: Schema) -> Iterator[dict[str, Json]]:
+    """Yield the objects of a schema, and of those that it refers to: as many as are read in a search."""
+    seen: set[str] = set()
+    queue = deque([schema.node])
+    read = 0
+    while queue and read < MOST_READ:
+        each = queue.popleft()
         if isinstance(each, dict):
-            for key, value in each.items():
-                if key in ("const", "default", "example"):
-                    yield value
-                elif key in ("enum", "examples") and isinstance(value, list):
-                    yield from value
-                else:
-                    stack.append(value)
+            read += 1
+            yield each
+            reference = each.get("$ref")
+            if isinstance(reference, str) and reference not in seen:
+                seen.add(reference)
+                with suppress(KeyError):
+                    queue.append(lookup(schema.document, pointed(reference)))
+            queue += (value for key, value in each.items() if key not in _VALUES)
         elif isinstance(each, list):
-            stack += each
+            queue += each
+
+
+def _mentioned(node: dict[str, Json]) -> Iterator[str]:
+    for key in ("properties", "dependentRequired", "dependentSchemas"):
+        yield from node[key] if isinstance(node.get(key), dict) else ()
+    listed = node.get("required")
+    yield from (name for name in listed if isinstance(name, str)) if isinstance(listed, list) else ()
+
+
+_VALUES = ("const", "default", "example", "enum", "examples")
+"""The keywords that hold values."""
+
+
+def _named(node: dict[str, Json]) -> Iterator[Json]:
+    yield from (node[key] for key in _VALUES[:3] if key in node)
+    for key in _VALUES[3:]:
+        yield from node[key] if isinstance(node.get(key), list) else ()
 
 
 class Witnesses(NamedTuple):
@@ -220,6 +244,7 @@ def _instead(error: SchemaError, judge: Oracle) -> Iterator[tuple[int, Json]]:
         yield from ((0, {**old, **dict.fromkeys(missing, new)}) for new in (*named, *_SIMPLE[:6]) if missing)
         yield from ((1, {key: each for key, each in old.items() if key != gone}) for gone in old)
         yield from ((0, {**old, name: new}) for name in judge.names() if name not in old for new in _SIMPLE[:4])
+        yield from ((0, old | others) for others in _OTHERS)
         plain = [key for key, each in old.items() if not isinstance(each, dict | list)]
         yield from ((0, {**old, key: new}) for key in plain for new in named)
     if isinstance(old, list):
