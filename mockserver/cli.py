@@ -59,11 +59,15 @@ CHECKS = {
     "coverage": LazyCommand(
         "mockserver.check.coverage.report:command", "Count how much of a contract recorded exchanges exercise."
     ),
+    "proxy": LazyCommand("mockserver.cli:proxy", "Stand before a real service, and judge what passes.", extra="proxy"),
 }
-"""The checking commands."""
+"""The commands that are loaded when they are called."""
 
-EXTRAS = {"check": ("hypothesis", "httpx2")}
+EXTRAS = {"check": ("hypothesis", "httpx2"), "proxy": ("httpx2",)}
 """The modules that an extra brings, by its name."""
+
+FAILURES = ("response", "request", "any", "none")
+"""On which side of a proxy something wrong makes its run fail."""
 
 PROGRAM = "mockserver.check.client.traffic"
 """The module that reports on a program, loaded when a report is wanted."""
@@ -105,7 +109,7 @@ def _refuse(name: str, extra: str, **_: Any) -> NoReturn:
 
 
 class _Commands(click.Group):
-    """The serving commands, and the checking commands, which are loaded when called."""
+    """The commands that serve, and those that are loaded when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all of them."""
@@ -122,12 +126,12 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands; no checking command is loaded for it."""
+        """Write the list of commands; none is loaded for it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self.describe(name)) for name in self.list_commands(ctx)])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Complete the name of a command, or an option; no checking command is loaded for it."""
+        """Complete the name of a command, or an option; none is loaded for it."""
         from click.shell_completion import CompletionItem
 
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
@@ -146,6 +150,17 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="mockserver")
 def main() -> None:
     """Serve, test and check any API by its OpenAPI document."""
+
+
+class _Amount(click.FloatRange):
+    """A finite number within a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 class _ServingCommand(click.Command):
@@ -269,17 +284,6 @@ def _as_text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-class _Amount(click.FloatRange):
-    """A finite number within a range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the number."""
-        number: float = super().convert(value, param, ctx)
-        if not isfinite(number):
-            self.fail(f"{value} is no finite number", param, ctx)
-        return number
-
-
 class _Moment(click.ParamType[datetime]):
     """A moment in ISO 8601."""
 
@@ -364,10 +368,34 @@ def run(
     settings = packs.make_settings(options)
     if source is ParameterSource.DEFAULT:
         settings = replace(settings, port=0)
-    if settings.workers > 1:
-        raise UsageError("run serves from one process", where="--workers", fix="leave out --workers")
+    one_process(settings, "run")
     tell = import_module(PROGRAM).teller(reports, coverage=coverage) if reports or coverage else None
     sys.exit(run_command(command, settings, Allowed(allow_invalid, allow_unused, allow_silence), tell))
+
+
+@click.command("proxy", cls=_ServingCommand, context_settings={"show_default": True})
+@click.option("--fail-on", type=click.Choice(FAILURES), default="none", help="What ends the run with exit code 1.")
+@click.option("--timeout", type=_Amount(0.1), default=60.0, help="Seconds without a sign of the service.")
+@click.argument("url")
+def proxy(url: str, fail_on: str, timeout: float, **options: Any) -> None:
+    """Stand before the service at URL: pass everything on, and judge both sides by the contract.
+
+    Stubs (--stubs, or the control routes) answer before the service is asked.
+    """
+    from mockserver.control.app import start_mock
+    from mockserver.proxy.forward import Service
+    from mockserver.proxy.run import run_proxy
+
+    settings = packs.make_settings(options)
+    one_process(settings, "proxy")
+    service = Service(url, timeout)
+    sys.exit(run_proxy(start_mock(settings), service, fail_on, say))
+
+
+def one_process(settings: Settings, command: str) -> None:
+    """Reject several workers."""
+    if settings.workers > 1:
+        raise UsageError(f"{command} serves from one process", where="--workers", fix="leave out --workers")
 
 
 def check_workers(settings: Settings) -> None:
@@ -526,7 +554,8 @@ def start() -> None:
     try:
         said = _defaults(sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}
-        main(default_map={**checks, "serve": said, "run": {key: value for key, value in said.items() if key != "port"}})
+        freely = {key: value for key, value in said.items() if key != "port"}
+        main(default_map={**checks, "serve": said, "run": freely, "proxy": said})
     except MockserverError as error:
         print(f"mockserver: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -14,7 +14,7 @@ from mockserver.answer.prefer import NONE, Preference, read_preference
 from mockserver.api import Call, Draft, Play, RejectedError
 from mockserver.contract.openapi import Operation
 from mockserver.errors import ContractError
-from mockserver.messages import Json, Request, known, same_key
+from mockserver.messages import Finding, Json, Request, known, same_key
 from mockserver.request.decode import StrictValidator
 from mockserver.request.security import KeyGuard, guard_of
 from mockserver.request.validate import LARGE, Rejection, RequestValidator, scan, without_collecting
@@ -102,6 +102,19 @@ class Endpoint:
             taken = self._stubs.take(call)
         draft = self._answer(call, preference, taken)
         return (structs.replace(draft, findings=(*draft.findings, *call.findings)) if call.findings else draft), taken
+
+    def judge(self, request: Request, path: Mapping[str, str]) -> tuple[Call, tuple[Finding, ...]]:
+        """Return the call that a request makes, and what is wrong with it; nothing is answered."""
+        refused = None if self._guard is None else self._guard.refused(request)
+        keys = () if refused is None else refused.findings
+        judged = self.validator.validate(request, path)
+        call = judged if isinstance(judged, Call) else judged.call or Call(request, self.operation, path, _NO_QUERY)
+        return call, (*keys, *judged.findings)
+
+    def stubbed(self, call: Call) -> tuple[Draft, Taken] | None:
+        """Answer a call by a stub; None if none matches."""
+        taken = self._stubs.take(call)
+        return None if taken is None else (self._answer(call, NONE, taken), taken)
 
     def _rejected(self, judged: Rejection, request: Request, path: Mapping[str, str]) -> Draft:
         """Refuse an invalid request, or answer it by the contract and report what is wrong with it."""

@@ -305,17 +305,31 @@ class Mock:
 
     def refuse(self, request: Request, status: int, message: str) -> Response:
         """Reject a request that was not read to its end: 408, 413, 414, 431, 503."""
-        return self._instead(request, too_much(status, message))
+        return self.instead(request, too_much(status, message))
 
     def failed(self, request: Request, error: Exception) -> Response:
         """Answer a request after the mock itself failed, in the contract's form."""
-        return self._instead(request, server_error(error))
+        return self.instead(request, server_error(error))
 
-    def _instead(self, request: Request, draft: Draft) -> Response:
+    def instead(self, request: Request, draft: Draft) -> Response:
+        """Answer a request by a draft, whatever its operation is."""
         request, _ = placed(request)
         served = self.served
         match = served.router.match(request.method, request.path, request.headers)
         return self._finish(served, request, match, draft, None, self.now())
+
+    # -- what others answer
+
+    def stubbed(self, match: Match, call: Call) -> Response | None:
+        """Answer a call by a stub, and record it; None if no stub matches."""
+        served, at, endpoint = self.served, self.now(), self.served.endpoints[call.operation]
+        found = None if isinstance(endpoint, Unserved) else endpoint.stubbed(call)
+        return None if found is None else self._finish(served, call.request, match, *found, at)
+
+    def record(self, entry: Entry) -> None:
+        """Record an exchange that was answered elsewhere; a StoreError says that it cannot be."""
+        if self._keep is not None:
+            self._keep(entry.request.scope, *self._recorder.sized(entry, self._longest))
 
     # -- chance
 

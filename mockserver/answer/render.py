@@ -233,10 +233,17 @@ def _with_finding(
     """Add whose fault an error is, where it is, and the violated place in the contract."""
     return [
         *(field for field in headers if field[0] != b"x-mock-contract"),
+        *finding_fields(finding, spec.place),
+    ]
+
+
+def finding_fields(finding: Finding, place: str) -> list[tuple[bytes, bytes]]:
+    """Return the header fields that tell a finding; `place` is the contract's where the finding names none."""
+    return [
         (b"x-mock-fault", finding.fault.encode()),
         (b"x-mock-pointer", header_value(finding.where)),
         (b"x-mock-message", header_value(finding.message)),
-        (b"x-mock-contract", header_value(finding.contract or spec.place)),
+        (b"x-mock-contract", header_value(finding.contract or place)),
     ]
 
 

@@ -22,6 +22,9 @@ from mockserver.redact import DEFAULT, Redactor
 _TOLD = ("where", "rule", "message", "fault", "expected", "received", "contract")
 """The fields of a finding in a journal."""
 
+SERVICE = "service"
+"""The source of answers that came of the real service, which hold secrets of its own."""
+
 STATEFUL = frozenset(("session", "locked"))
 """Rules whose findings do not break the contract: the request is valid, but what it asks for does not exist."""
 
@@ -116,7 +119,8 @@ class Entry(Value, frozen=True):
         answer, findings, fields = response.body, response.findings, response.headers
         size, answer_size = self.sizes or (len(request.body), len(answer))
         redactor = reading.redactor
-        if self.stub:  # the mock itself sets no secrets
+        is_foreign = response.source == SERVICE
+        if self.stub or is_foreign:  # the mock itself sets no secrets
             fields = redactor.headers(fields)
         return Exchange(
             number=number,
@@ -133,7 +137,7 @@ class Entry(Value, frozen=True):
             values=self.match.path,
             status=response.status,
             answer_headers=fields,
-            answer=redactor.answer(request, answer, quotes=bool(findings)),
+            answer=redactor.answer(request, answer, quotes=is_foreign or bool(findings)),
             answer_size=answer_size,
             source=response.source,
             findings=redactor.findings(findings, request),

@@ -1,11 +1,12 @@
 """Request bodies that are compressed: read up to the longest body, and never inflated beyond it."""
 
 import zlib
+from contextlib import suppress
 
 from msgspec import structs
 
 from mockserver.api import Draft
-from mockserver.messages import Finding, Request, too_big
+from mockserver.messages import Finding, Headers, Request, too_big
 
 ENCODING = b"content-encoding"
 
@@ -23,21 +24,35 @@ def decompressed(request: Request, most: int) -> Request | Draft:
 
     The headers stay as they were sent.
     """
-    name = ", ".join(request.headers.all(ENCODING)).strip().lower()
-    if name in ("", "identity"):
+    name = encoding_of(request.headers)
+    if not name:
         return request
-    if name not in _WINDOWS:
+    if not is_read(name):
         message = f"The content encoding {name!r} is not read; send gzip, deflate or none."
         return _rejected(415, message, "/header/content-encoding", (b"accept-encoding", _ACCEPTED))
-    for window in _WINDOWS[name]:
-        try:
-            body = _inflated(request.body, window, most)
-        except zlib.error:
-            continue
-        if len(body) > most:
-            return _rejected(*too_big(most), "/body")
-        return structs.replace(request, body=body)
-    return _rejected(400, f"The body cannot be read as {name}: it is damaged, or cut short.", "/body")
+    body = inflated(request.body, name, most)
+    if body is None:
+        return _rejected(400, f"The body cannot be read as {name}: it is damaged, or cut short.", "/body")
+    return _rejected(*too_big(most), "/body") if len(body) > most else structs.replace(request, body=body)
+
+
+def encoding_of(headers: Headers) -> str:
+    """Return the names of the encodings of a body, in lower case; "" for none."""
+    name = ", ".join(headers.all(ENCODING)).strip().lower()
+    return "" if name == "identity" else name
+
+
+def is_read(encoding: str) -> bool:
+    """Return whether bodies of an encoding can be read."""
+    return encoding in _WINDOWS
+
+
+def inflated(body: bytes, encoding: str, most: int) -> bytes | None:
+    """Return a body as it was before compression, up to one byte more than it may have; None if it is damaged."""
+    for window in _WINDOWS[encoding]:
+        with suppress(zlib.error):
+            return _inflated(body, window, most)
+    return None
 
 
 def _inflated(body: bytes, window: int, most: int) -> bytes:

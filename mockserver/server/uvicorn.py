@@ -72,10 +72,11 @@ def make_server(
     on_ready: Callable[[], None] = lambda: None,
     http: "HTTPProtocolType | None" = None,
     head_timeout: float = HEAD_TIMEOUT,
+    date: bool = True,
 ) -> "PromptServer":
     """Make a uvicorn server that reports when it is ready, and logs only its own failures.
 
-    `http` names another protocol of uvicorn's than ours.
+    `http` names another protocol of uvicorn's than ours; without `date` answers get no Date of its own.
     """
     import uvicorn
 
@@ -91,6 +92,7 @@ def make_server(
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=date,
         backlog=BACKLOG,
         timeout_graceful_shutdown=shutdown_timeout,
     )
@@ -121,11 +123,14 @@ def serve(
     shutdown_timeout: int,
     on_ready: Callable[[], None],
     head_timeout: float = HEAD_TIMEOUT,
+    date: bool = True,
 ) -> None:
     """Serve until SIGTERM or SIGINT, give open answers `shutdown_timeout` seconds to end, and exit with 0."""
     end_quietly()
     spare_collector()
-    server = make_server(app, shutdown_timeout=shutdown_timeout, on_ready=on_ready, head_timeout=head_timeout)
+    server = make_server(
+        app, shutdown_timeout=shutdown_timeout, on_ready=on_ready, head_timeout=head_timeout, date=date
+    )
     server.run(sockets=[listener])
 
 
@@ -233,12 +238,13 @@ def running(
     http: "HTTPProtocolType | None" = None,
     shutdown_timeout: int = 3,
     head_timeout: float = HEAD_TIMEOUT,
+    date: bool = True,
 ) -> Iterator[str]:
     """Serve from a thread during the block; yields the base URL."""
     ready = threading.Event()
     listener = bind(host, port)
     server = make_server(
-        app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http, head_timeout=head_timeout
+        app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http, head_timeout=head_timeout, date=date
     )
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -32,6 +32,7 @@ FLOORS = (
     ("engine",),
     ("watch",),
     ("control",),
+    ("proxy",),
     ("testing",),
     ("check",),
     ("cli", "pytest_plugin"),
@@ -142,12 +143,19 @@ def test_nothing_imports_the_command() -> None:
     ("name", "places"),
     [
         ("socket", {"server.uvicorn", "delivery"}),
-        ("asyncio", {"server.asgi", "server.client", "server.uvicorn", "server.wire", "delivery", "control.starlette"}),
+        (
+            "asyncio",
+            {
+                *(f"server.{name}" for name in ("asgi", "client", "uvicorn", "wire")),
+                *("delivery", "control.starlette", "proxy.app", "proxy.forward"),
+            },
+        ),
         (
             "time",
             {
                 "clock",
                 "data",
+                "proxy.app",
                 "store.redis",
                 "store.sqlite_file",
                 *(f"server.{name}" for name in ("asgi", "fetch", "transport", "uvicorn", "wire")),
@@ -156,7 +164,7 @@ def test_nothing_imports_the_command() -> None:
         ("uvicorn", {"server.uvicorn", "server.connection"}),
         ("httptools", {"server.connection", "server.wire"}),
         ("starlette", {"server.asgi", "control.starlette"}),
-        ("httpx2", {"control.client"}),
+        ("httpx2", {"control.client", "proxy.forward"}),
         ("httpx", set()),
         ("pytest", {"pytest_plugin"}),
         ("jsonschema_rs", {"matching", "contract.pattern", "contract.tree", "contract.validator"}),

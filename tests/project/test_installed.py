@@ -14,11 +14,11 @@ from tests.project.installations import installed, run
 from tests.redis_server import RedisServer
 from tests.strategies import ROOT
 
-ANY = pytest.mark.parametrize("extra", ["", "testing", "check", "redis"], ids=lambda extra: extra or "bare")
+ANY = pytest.mark.parametrize("extra", ["", "testing", "check", "proxy", "redis"], ids=lambda extra: extra or "bare")
 
 COMMANDS = ("serve", "run", *CHECKS)
-NEED_CHECK = ("check", "mutants")
-INSTALL_CHECK = "pip install 'llamacloud-mockserver[check]'"
+NEEDY = tuple(name for name, lazy in CHECKS.items() if lazy.extra)
+"""The commands that need an extra."""
 
 CLIENT = """
 import json, os, urllib.request
@@ -28,6 +28,18 @@ headers = {"authorization": "Bearer any-key", "content-type": "application/json"
 urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()
 """
 """A client in Python without any package."""
+
+
+def packages(extra: str) -> set[str]:
+    """Give the names of the packages that an extra brings."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    return {re.split(r"[^\w-]", each)[0] for each in extras.get(extra, ())}
+
+
+def lacking(name: str, extra: str) -> list[str]:
+    """Give the modules that a command lacks where an extra is installed."""
+    needed = EXTRAS.get(CHECKS[name].extra, ()) if name in CHECKS else ()
+    return [each for each in needed if each not in packages(extra)]
 
 
 def command(extra: str, *arguments: str | Path, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -46,9 +58,10 @@ def test_every_command_has_its_help(extra: str, tmp_path: Path) -> None:
         done = command(extra, name, "--help", folder=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), name
         assert done.stdout.startswith(f"Usage: mockserver {name} "), name
-        lacks = name in NEED_CHECK and extra != "check"
-        assert (INSTALL_CHECK in done.stdout) == lacks, name
-        if name in CHECKS and lacks:
+        lacks = bool(lacking(name, extra))
+        assert ("pip install" in done.stdout) == lacks, name
+        if lacks:
+            assert install_command(CHECKS[name].extra) in done.stdout
             assert CHECKS[name].short_help in done.stdout
 
 
@@ -60,9 +73,8 @@ def test_the_list_of_commands_says_what_each_does_and_which_extra_it_lacks(extra
     for name in COMMANDS:
         assert re.search(rf"^  {name}  +[A-Z]", done.stdout, re.MULTILINE), name
     for name, lazy in CHECKS.items():
-        lacks = name in NEED_CHECK and extra != "check"
         assert f" {name} {lazy.short_help}" in listed
-        assert (f"{lazy.short_help} (needs the extra check)" in listed) == lacks
+        assert (f"{lazy.short_help} (needs the extra {lazy.extra})" in listed) == bool(lacking(name, extra))
 
 
 @ANY
@@ -95,18 +107,19 @@ def test_to_list_the_commands_loads_none_of_those_that_check(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("extra", ["", "testing", "redis"], ids=lambda extra: extra or "bare")
-@pytest.mark.parametrize("arguments", [("check", "http://127.0.0.1:1", "--read-only"), ("mutants",)], ids=NEED_CHECK)
-def test_a_command_without_its_extra_says_which_to_install(
-    extra: str, arguments: tuple[str, ...], tmp_path: Path
-) -> None:
-    done = command(extra, *arguments, folder=tmp_path)
+@pytest.mark.parametrize("name", NEEDY)
+def test_a_command_without_its_extra_says_which_to_install(extra: str, name: str, tmp_path: Path) -> None:
+    modules, needed = lacking(name, extra), CHECKS[name].extra
+    if not modules:
+        assert (name, extra) == ("proxy", "testing")
+        return
+    done = command(extra, name, "http://127.0.0.1:1", "--read-only", folder=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     what, where, why, fix = done.stderr.splitlines()
-    assert what == f"mockserver: the command {arguments[0]} needs the extra check, which is not installed"
-    assert where == f"  where: mockserver {arguments[0]}"
-    lacking = "hypothesis" if extra == "testing" else "hypothesis and no httpx2"
-    assert why.startswith(f"  why: there is no module {lacking} in ")
-    assert fix == f"  fix: {INSTALL_CHECK}"
+    assert what == f"mockserver: the command {name} needs the extra {needed}, which is not installed"
+    assert where == f"  where: mockserver {name}"
+    assert why.startswith(f"  why: there is no module {' and no '.join(modules)} in ")
+    assert fix == f"  fix: {install_command(needed)}"
 
 
 @pytest.mark.parametrize("extra", ["", "testing", "check"], ids=lambda extra: extra or "bare")
@@ -120,8 +133,7 @@ def test_a_store_without_its_extra_says_which_to_install(extra: str, tmp_path: P
 def test_the_command_knows_what_an_extra_brings() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     for extra, modules in EXTRAS.items():
-        packages = [re.split(r"[^\w-]", each)[0] for each in project["optional-dependencies"][extra]]
-        assert sorted(packages) == sorted(modules)
+        assert sorted(packages(extra)) == sorted(modules)
         assert install_command(extra) == f"pip install '{project['name']}[{extra}]'"
     assert {lazy.extra for lazy in CHECKS.values()} - {""} == EXTRAS.keys()
 

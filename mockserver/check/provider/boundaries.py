@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from mockserver.answer.body import format_of
 from mockserver.answer.generate import generate
-from mockserver.check.provider.cases import BOM, UNSENT, Case
+from mockserver.answer.judgement import BOM
+from mockserver.check.provider.cases import UNSENT, Case
 from mockserver.check.provider.values import base_body, headers_of, required_values, usual
 from mockserver.check.provider.writing import field_of, pairs_of, segment_of, type_sent, types_of_values
 from mockserver.contract.openapi import Media, Operation, Parameter, is_json

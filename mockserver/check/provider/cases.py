@@ -8,6 +8,7 @@ from itertools import islice, product, zip_longest
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
+from mockserver.answer.judgement import BOM
 from mockserver.api import Call
 from mockserver.check.provider.credentials import credentials
 from mockserver.check.provider.writing import body_of, cookies_in, encoded_segment, pairs_of, segment_of, type_sent
@@ -33,9 +34,6 @@ ANY_JSON = Media(type=JSON_TYPE, schema=None, examples={})
 
 USUAL_TYPE = ""
 """Stands for the content type that the contract gives the body."""
-
-BOM = b"\xef\xbb\xbf"
-"""A byte order mark, which a reader of JSON may ignore or refuse (RFC 8259, 8.1)."""
 
 
 class Case(NamedTuple):

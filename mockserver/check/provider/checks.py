@@ -1,7 +1,6 @@
 """The rules of an answer's shape, which hold for any server: each one function, with its sentence."""
 
 import json
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -11,23 +10,28 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote, unquote_plus
 from uuid import UUID
 
-from mockserver.answer.body import format_of, representation
+from mockserver.answer.body import BODILESS, format_of
 from mockserver.answer.headers import is_declarable
-from mockserver.check.provider.cases import BOM, Case, Expectation, pointer_of
-from mockserver.check.provider.reading import read_body, read_lines
+from mockserver.answer.judgement import (
+    HTTP_OWN,
+    ReceivedAnswer,
+    declares_refusals,
+    unparsed_body,
+    unwanted_body,
+    wrong_body,
+    wrong_charset,
+    wrong_headers,
+    wrong_media_type,
+)
+from mockserver.answer.judgement import wrong as wrong
+from mockserver.check.provider.cases import Case, Expectation, pointer_of
 from mockserver.check.target import Answer
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.resolved import required, view_of
 from mockserver.contract.schema import Schema
-from mockserver.contract.sides import seen_from
 from mockserver.contract.tree import join
-from mockserver.messages import Blame, Finding, Json, Level, Request
-from mockserver.request.reading.media import judged
-from mockserver.request.reading.parameters import header_values
+from mockserver.messages import Finding, Json, Request
 from mockserver.sse import Event, parse
-
-BODILESS = (204, 205, 304)
-"""Statuses whose answers have no body, as HTTP says."""
 
 UNDECODED: Any = object()
 """Stands for a body that is no JSON."""
@@ -56,6 +60,12 @@ class Interaction(NamedTuple):
         return self.case.operation
 
     @property
+    def received(self) -> ReceivedAnswer:
+        """The answer as the contract sees it."""
+        answer = self.answer
+        return ReceivedAnswer(self.operation, self.request.method, answer.status, answer.headers, answer.body)
+
+    @property
     def reply(self) -> Reply | None:
         """What the contract says of this status."""
         return self.operation.reply(self.answer.status)
@@ -63,8 +73,7 @@ class Interaction(NamedTuple):
     @property
     def media(self) -> Media | None:
         """What the contract says of this representation."""
-        reply = self.reply
-        return None if reply is None else representation(reply, self.answer.headers.text(b"content-type"))
+        return self.received.media
 
     @property
     def value(self) -> Json:
@@ -84,19 +93,6 @@ class Interaction(NamedTuple):
 def declares_success(operation: Operation) -> bool:
     """Return whether a contract declares any answer to an operation that is no error."""
     return any(name[0] in "123" or name == "default" for name in operation.replies) or not operation.replies
-
-
-def wrong(
-    message: str,
-    where: str = "",
-    expected: Json = None,
-    received: Json = None,
-    contract: str = "",
-    fault: Blame = "server",
-    level: Level = "error",
-) -> Finding:
-    """Make a finding of a check, whose name the run adds."""
-    return Finding(where, "", message, fault, expected, received, contract, level=level)
 
 
 Look: TypeAlias = Callable[[Interaction], Iterator[Finding]]
@@ -195,7 +191,7 @@ def status_declared(seen: Interaction) -> Iterator[Finding]:
         if _is_of_http(seen):
             message += ", and is HTTP's own for such a request"
             yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "note")
-        elif seen.answer.status >= 400 and not _declares_refusals(seen.operation):
+        elif seen.answer.status >= 400 and not declares_refusals(seen.operation):
             message += ", as is no refusal at all"
             yield wrong(message, "/response/status", declared, seen.answer.status, place, "contract", "warning")
         elif _is_lacking(seen):
@@ -204,9 +200,6 @@ def status_declared(seen: Interaction) -> Iterator[Finding]:
         else:
             yield wrong(message, "/response/status", declared, seen.answer.status, place)
 
-
-OF_HTTP = (401, 405, 406, 411, 413, 414, 415, 431)
-"""The refusals that HTTP itself has a status for, whatever a contract declares."""
 
 OF_CONTENT = (400, 422)
 """The refusals of what is wrong with the content of a request."""
@@ -220,7 +213,7 @@ def _is_of_http(seen: Interaction) -> bool:
     status, is_wrong = seen.answer.status, seen.verdict.expected != "valid"
     if status == 401:
         return is_wrong and seen.operation.secured
-    return is_wrong and (status in OF_HTTP or (status == 400 and _is_unreadable(seen)))
+    return is_wrong and (status in HTTP_OWN or (status == 400 and _is_unreadable(seen)))
 
 
 def _is_unreadable(seen: Interaction) -> bool:
@@ -234,10 +227,6 @@ def _is_lacking(seen: Interaction) -> bool:
     return _is_unreadable(seen) or not any(declares(seen.operation, each) for each in OF_CONTENT)
 
 
-def _declares_refusals(operation: Operation) -> bool:
-    return any(name[0] in "45" for name in operation.replies)
-
-
 def _replies(operation: Operation) -> str:
     return f"{operation.place}/responses"
 
@@ -245,14 +234,7 @@ def _replies(operation: Operation) -> str:
 @check("media-type", applies=lambda seen: seen.request.method != "HEAD" and _has_media(seen))
 def media_type(seen: Interaction) -> Iterator[Finding]:
     """The content type is one that the contract declares for the status."""
-    reply = seen.reply
-    if reply is not None and seen.media is None:
-        declared = ", ".join(media.type for media in reply.media)
-        received = seen.answer.headers.text(b"content-type")
-        message = f"the content type {received!r} is not declared for {seen.answer.status}"
-        yield wrong(
-            message, "/response/header/content-type", declared, received, seen.operation.placed("#" + reply.pointer)
-        )
+    yield from wrong_media_type(seen.received)
 
 
 def _has_media(seen: Interaction) -> bool:
@@ -262,15 +244,7 @@ def _has_media(seen: Interaction) -> bool:
 @check("charset", applies=lambda seen: bool(seen.answer.body))
 def charset(seen: Interaction) -> Iterator[Finding]:
     """A text is in the character set that it says, and JSON is in UTF-8."""
-    kind = seen.answer.headers.text(b"content-type") or ""
-    named = re.search(r'charset\s*=\s*"?([^";\s]+)', kind, re.IGNORECASE)
-    if named and named[1].lower() not in ("utf-8", "utf8"):
-        yield wrong("the character set is another", "/response/header/content-type", "utf-8", named[1])
-    if is_json(seen.answer.media_type) or seen.answer.media_type.startswith("text/"):
-        try:
-            seen.answer.body.decode("utf-8")
-        except UnicodeDecodeError as error:
-            yield wrong(f"the body is not in UTF-8: {error.reason}", "/response/body", "UTF-8", error.start)
+    yield from wrong_charset(seen.received)
 
 
 def _has_no_body(seen: Interaction) -> bool:
@@ -281,14 +255,7 @@ def _has_no_body(seen: Interaction) -> bool:
 @check("no-body", applies=_has_no_body)
 def no_body(seen: Interaction) -> Iterator[Finding]:
     """Where HTTP has no body there is none; where the contract declares none, one is noted."""
-    status = seen.answer.status
-    declared = seen.answer.headers.text(b"content-length")
-    if seen.request.method == "HEAD":
-        declared = None  # that of GET's
-    if seen.answer.body or declared not in (None, "0"):
-        received = seen.answer.body[:100].decode("utf-8", "replace") or f"a length of {declared}"
-        level: Level = "error" if seen.request.method == "HEAD" or status in BODILESS else "note"
-        yield wrong(f"the answer {status} has a body", "/response/body", "no body", received, level=level)
+    yield from unwanted_body(seen.received)
 
 
 def _says_json(seen: Interaction) -> bool:
@@ -298,25 +265,7 @@ def _says_json(seen: Interaction) -> bool:
 @check("body-parses", applies=_says_json)
 def body_parses(seen: Interaction) -> Iterator[Finding]:
     """A body that is said to be JSON is JSON, and says each field once."""
-    if seen.answer.body.startswith(BOM):
-        yield wrong("the body begins with a byte order mark", "/response/body", "JSON (RFC 8259, 8.1)", "EF BB BF")
-        return
-    try:
-        json.loads(seen.answer.body, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        received = seen.answer.body[:200].decode("utf-8", "replace")
-        yield wrong(f"the body is no JSON: {error}", "/response/body", "JSON", received)
-
-
-def _once(pairs: list[tuple[str, Json]]) -> Json:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"a field stands twice: {max(names, key=names.count)!r}")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> Json:
-    raise ValueError(f"{name} is no value of JSON")
+    yield from unparsed_body(seen.received)
 
 
 def _has_schema(seen: Interaction) -> bool:
@@ -330,38 +279,7 @@ def _has_schema(seen: Interaction) -> bool:
 @check("body-schema", applies=_has_schema)
 def body_schema(seen: Interaction) -> Iterator[Finding]:
     """A body holds the schema that the contract gives it."""
-    media = seen.media
-    if media is None:
-        return
-    written = format_of(media, seen.answer.media_type)
-    if written.kind == "lines":
-        values, problem = read_lines(seen.answer.body)
-        found = [wrong(problem, "/body", "lines of JSON")] if problem else written.problems(values)
-        yield from (replace(each, where=f"/response{each.where}", fault="server") for each in found)
-    elif media.schema is not None:
-        yield from _whole_body(seen, media, seen_from(media.schema, "answer"))
-
-
-def _whole_body(seen: Interaction, media: Media, schema: Schema) -> Iterator[Finding]:
-    if is_json(seen.answer.media_type):
-        values = [] if seen.value is UNDECODED else [seen.value]
-    else:
-        values, problem = read_body(media, schema, seen.answer)
-        if problem:
-            received = seen.answer.body[:200].decode("utf-8", "replace")
-            yield wrong(f"the body cannot be read: {problem}", "/response/body", seen.answer.media_type, received)
-    if values and not any(map(schema.is_valid, map(judged, values))):
-        yield from _explained(schema, judged(values[0]), "/response/body")
-
-
-def _explained(schema: Schema, value: Json, where: str) -> Iterator[Finding]:
-    for each in schema.explain(value, where=where):
-        missing = _MISSING.match(each.message) if each.rule == "required" else None
-        place = each.where if missing is None else join(each.where, missing[1])
-        yield replace(each, where=place, fault="server")
-
-
-_MISSING = re.compile(r"'(.+)' is a required property")
+    yield from wrong_body(seen.received)
 
 
 FORM = (400, 405, 406, 411, 413, 414, 415, 422)
@@ -387,7 +305,7 @@ def accepts_valid(seen: Interaction) -> Iterator[Finding]:
 
 def _is_told(seen: Interaction) -> bool:
     """Return whether the status is not declared, which another check tells as an error."""
-    return seen.reply is None and (seen.answer.status < 400 or _declares_refusals(seen.operation))
+    return seen.reply is None and (seen.answer.status < 400 or declares_refusals(seen.operation))
 
 
 def is_excused(seen: Interaction) -> bool:
@@ -537,19 +455,7 @@ def _has_headers(seen: Interaction) -> bool:
 @check("required-headers", applies=_has_headers)
 def required_headers(seen: Interaction) -> Iterator[Finding]:
     """The header fields that the contract requires are there, and all that it declares hold their schemas."""
-    reply = seen.reply
-    for name, field in (reply.headers if reply is not None else {}).items():
-        where = join("/response/header", name)
-        told = seen.answer.headers.all(name.encode("latin-1", "replace"))
-        if name == "content-type":  # which OpenAPI leaves to the media types
-            continue
-        if not told and field.required:
-            place = seen.operation.placed("#" + reply.pointer) if reply else ""
-            yield wrong(f"the header field {name} is missing", where, name, None, place)
-        elif told and field.schema is not None and (field.required or is_declarable(name)):
-            values = list(header_values(name, field, told))
-            if not any(map(field.schema.is_valid, values)):
-                yield from _explained(field.schema, values[0] if values else told[0], where)
+    yield from wrong_headers(seen.received)
 
 
 def events_of(seen: Interaction) -> list[Event]:

@@ -1,0 +1,1 @@
+"""Stands between a client and the real service: forwards, judges, records, replays."""

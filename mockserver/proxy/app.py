@@ -1,0 +1,355 @@
+"""The proxy: an ASGI application that passes each request on to the service, and judges both sides of it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple, TypeAlias
+
+from msgspec import structs
+
+from mockserver.answer.body import BODILESS
+from mockserver.answer.errors import bad_scope
+from mockserver.answer.render import finding_fields
+from mockserver.api import Call, Draft
+from mockserver.contract.media import kind_of, read
+from mockserver.contract.router import NO_MATCH, Match
+from mockserver.control.app import Control
+from mockserver.delivery import connection_of, without_chunks
+from mockserver.engine import Mock
+from mockserver.errors import StoreError
+from mockserver.journal.exchange import SERVICE, Entry
+from mockserver.messages import (
+    LONGEST_TARGET,
+    Delivery,
+    Finding,
+    Headers,
+    RawHeaders,
+    Request,
+    Response,
+    header_value,
+    is_control,
+    placed,
+    too_long,
+)
+from mockserver.proxy.forward import Arrived, ClientLeftError, Conversation, Head, SentBody, Service, ServiceError
+from mockserver.proxy.judge import (
+    UNJUDGED,
+    Answered,
+    AnswerJudgement,
+    Budget,
+    Copy,
+    RequestJudgement,
+    judge_answer,
+    judge_request,
+    unjudged,
+)
+from mockserver.server.asgi import App, Receive, Scope, Send
+
+HELD_BYTES = 1_048_576
+"""An answer that is no stream is held back up to so many bytes, so that its head can say what is wrong with it."""
+
+HELD_SECONDS = 0.25
+"""How long it is held back at most, in seconds."""
+
+STREAMS = ("events", "lines")
+"""The kinds of bodies that are never held back."""
+
+log = logging.getLogger("mockserver")
+
+
+class Counts:
+    """What a proxy counts, for the end of its run."""
+
+    def __init__(self) -> None:
+        self.exchanges = self.requests = self.answers = self.unjudged = 0
+
+    def add(self, findings: Sequence[Finding]) -> None:
+        """Count an exchange: whose errors it shows."""
+        errors = {each.fault for each in findings if each.level == "error"}
+        self.exchanges += 1
+        self.requests += "client" in errors
+        self.answers += "server" in errors
+        self.unjudged += any(each.rule == UNJUDGED for each in findings)
+
+    def fails(self, on: str) -> bool:
+        """Return whether a run fails: on wrong answers of the service, on wrong requests, on any or none of them."""
+        found = {"response": self.answers, "request": self.requests, "any": self.answers + self.requests, "none": 0}
+        return found[on] > 0
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.exchanges} exchange{'s' * (self.exchanges != 1)}",
+            f"{self.requests} with a wrong request",
+            f"{self.answers} with a wrong answer",
+        ]
+        return ", ".join([*parts, *([f"{self.unjudged} not judged" if self.unjudged else ""])]).removesuffix(", ")
+
+
+class Passed(NamedTuple):
+    """An exchange that has passed, as a recording needs it."""
+
+    entry: Entry
+    body: bytes | None
+    """The answer's body, decoded; None where that cannot be had."""
+    times: Sequence[tuple[float, int]]
+    """When parts of the body came, in seconds after the head, and how long it was then, as it was sent."""
+    is_whole: bool
+
+
+OnPassed: TypeAlias = Callable[[Passed], None]
+
+
+class Proxy(App):
+    """The ASGI application; the control routes are its own."""
+
+    def __init__(self, mock: Mock, service: Service, on_passed: OnPassed | None = None) -> None:
+        super().__init__(mock, control=Control(mock), cors=False, redactor=mock.redactor)
+        self.mock, self.service, self.on_passed = mock, service, on_passed
+        self.counts, self.budget = Counts(), Budget(mock.settings.max_in_flight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or is_control(scope["path"]):
+            await super().__call__(scope, receive, send)
+            return
+        passage = Passage(self, scope, receive, send)
+        try:
+            await passage.run()
+        finally:
+            await passage.close()
+
+    async def deliver(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send an answer of our own."""
+        await self._deliver(response, response.delivery or Delivery(), scope, receive, send)
+
+    def refused(self, request: Request) -> Response | None:
+        """Refuse a request whose head is too long."""
+        wrong = too_long(request.path, request.query, request.headers)
+        short = structs.replace(request, path=request.path[:LONGEST_TARGET], query="")
+        return None if wrong is None else self._closing(short, *wrong)
+
+    def note(self, request: Request, status: int, findings: Sequence[Finding]) -> None:
+        """Count an exchange, and log what is wrong with it."""
+        self.counts.add(findings)
+        for each in findings:
+            if each.level != "note":
+                place = f" ({each.contract})" if each.contract else ""
+                where = each.where or "the exchange"
+                text = f"{request.method} {request.path} -> {status}: {each.fault}: {where}: {each.message}{place}"
+                log.warning("%s", text.encode("unicode_escape").decode("ascii"))
+
+
+class Passage:
+    """One exchange on its way through the proxy."""
+
+    def __init__(self, proxy: Proxy, scope: Scope, receive: Receive, send: Send) -> None:
+        self._proxy, self._mock, self._scope, self._receive, self._send = proxy, proxy.mock, scope, receive, send
+        most = self._mock.settings.max_body
+        self._sent, self._came = Copy(most, proxy.budget), Copy(most, proxy.budget)
+        self._body = SentBody(receive, self._sent.add)
+        self._talk: Conversation | None = None
+        self._gone: asyncio.Future[None] | None = None
+        self._at, self._started = self._mock.now(), 0.0
+        self._held, self._times = list[bytes](), list[tuple[float, int]]()
+        self._has_head = False
+        self._judged: RequestJudgement | None = None
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        self.request = Request(scope["method"], path, query, Headers(list(scope["headers"])))
+        self._match = NO_MATCH
+
+    async def run(self) -> None:
+        """Pass the request on, and the answer back."""
+        request = self.request
+        if (refused := self._proxy.refused(request)) is not None:
+            await self._deliver(refused)
+            return
+        self.request, wrong = placed(request)
+        if wrong is not None:
+            await self._deliver(self._mock.instead(request, bad_scope(wrong)))
+            return
+        self._match = self._mock.served.router.match(request.method, self.request.path, request.headers)
+        with suppress(ClientLeftError):
+            if not (self._mock.served.stubs.entries(self.request.scope) and await self._stubbed()):
+                await self._forward()
+
+    async def close(self) -> None:
+        """Let go of the connection to the service, and of the copies."""
+        if self._gone is not None:
+            self._gone.cancel()
+        if self._talk is not None:
+            await self._talk.close()
+        self._sent.release()
+        self._came.release()
+
+    async def _deliver(self, response: Response) -> None:
+        await self._proxy.deliver(response, self._scope, self._receive, self._send)
+
+    async def _stubbed(self) -> bool:
+        """Answer by a stub, if one matches; a request whose body is too long for that goes to the service."""
+        operation = self._match.operation
+        if operation is None:
+            return False
+        await self._body.read_ahead(self._mock.settings.max_body)
+        if not self._body.ended.is_set():
+            return False
+        judged = self._judge_request()
+        response = self._mock.stubbed(self._match, judged.call or Call(judged.request, operation, self._match.path, {}))
+        if response is None:
+            return False
+        self._proxy.note(self.request, response.status, judged.findings)
+        await self._deliver(response)
+        return True
+
+    async def _forward(self) -> None:
+        """Ask the service."""
+        request = self.request
+        target = (request.path or "/") + ("?" + request.query if request.query else "")
+        self._talk = self._proxy.service.ask(request.method, target, request.headers.raw, self._body)
+        self._gone = asyncio.ensure_future(self._body.left())
+        try:
+            head = await self._next()
+        except ServiceError as error:
+            await self._unreachable(str(error))
+            return
+        if isinstance(head, Head):
+            await self._pass_back(head)
+
+    async def _unreachable(self, why: str) -> None:
+        """Answer 502: the service gave no answer."""
+        text = f"The service at {self._proxy.service.url} gave no answer: {why}."
+        finding = Finding("/response", "unreachable", text, "server")
+        asked = self._judge_request()
+        response = self._mock.instead(asked.request, Draft(502, {"detail": text}, findings=(finding,)))
+        self._proxy.note(self.request, 502, (*asked.findings, finding))
+        await self._deliver(response)
+
+    async def _next(self, until: float | None = None) -> Arrived:
+        """Return what comes next of the service; ClientLeftError once the client has left, TimeoutError at a time."""
+        if self._talk is None or self._gone is None:
+            raise ClientLeftError
+        waiting = asyncio.ensure_future(self._talk.next())
+        try:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            await asyncio.wait((waiting, self._gone), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise ClientLeftError if self._gone.done() else TimeoutError
+            arrived = waiting.result()
+        finally:
+            waiting.cancel()
+        if isinstance(arrived, Exception):
+            raise arrived
+        return arrived
+
+    # -- the answer
+
+    async def _pass_back(self, head: Head) -> None:
+        """Pass an answer back: held until it is judged if it is short and comes soon, else as it arrives."""
+        self._started = time.monotonic()
+        judgement, broken, is_whole = None, "", False
+        try:
+            is_whole = await self._hold(head)
+            if is_whole:
+                judgement = self._judge(head, broken, is_whole=True)
+            await self._send_held(head, judgement)
+            while not is_whole:
+                part = await self._next()
+                is_whole = part is None
+                if isinstance(part, bytes):
+                    self._note(part)
+                    await self._send({"type": "http.response.body", "body": part, "more_body": True})
+            await self._send({"type": "http.response.body", "body": b""})
+        except ServiceError as error:
+            broken = str(error)
+            judgement = self._judge(head, broken, is_whole=False)
+            await self._send_held(head, judgement)
+            connection = connection_of(self._send)
+            if connection is not None:
+                connection.close()
+        finally:
+            self._finish(head, judgement or self._judge(head, broken, is_whole=is_whole), is_whole=is_whole)
+
+    async def _hold(self, head: Head) -> bool:
+        """Hold an answer back for as long as that may be; return whether it came whole."""
+        kind = kind_of(read(Headers(head.headers).text(b"content-type") or ""))
+        until = self._started + (0 if kind in STREAMS else HELD_SECONDS)
+        try:
+            while self._came.size <= HELD_BYTES:
+                part = await self._next(until)
+                if part is None:
+                    return True
+                if isinstance(part, bytes):
+                    self._note(part)
+                    self._held.append(part)
+        except TimeoutError:
+            pass
+        return False
+
+    def _note(self, part: bytes) -> None:
+        """Take a copy of a part, and note when it came."""
+        self._came.add(part)
+        self._times.append((time.monotonic() - self._started, self._came.size))
+
+    async def _send_held(self, head: Head, judgement: AnswerJudgement | None) -> None:
+        """Send the head of an answer, with what is known to be wrong by now, and what was held."""
+        if self._has_head:
+            return
+        self._has_head = True
+        found = (*self._judge_request().findings, *(() if judgement is None else judgement.findings))
+        shown = self._mock.redactor.findings(found, self.request)
+        headers = [*head.headers, *own_fields(self._match, shown)]
+        if head.status in BODILESS:  # the server below sends no length where there is no body
+            headers = [field for field in headers if field[0] != b"content-length"]
+        elif self._scope.get("http_version") == "1.0" and all(name != b"content-length" for name, _ in headers):
+            without_chunks(self._send)
+        await self._send({"type": "http.response.start", "status": head.status, "headers": headers})
+        for part in self._held:
+            await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        self._held.clear()
+
+    # -- judgement
+
+    def _judge_request(self) -> RequestJudgement:
+        """Judge the request, once it has come whole."""
+        if self._judged is not None:
+            return self._judged
+        if self._body.ended.is_set():
+            self._judged = judge_request(self._mock, self.request, self._match, self._sent)
+            return self._judged
+        request = structs.replace(self.request, body=self._sent.body)
+        return RequestJudgement(request, findings=(unjudged("/body", "it had not come whole when it was answered"),))
+
+    def _judge(self, head: Head, broken: str, *, is_whole: bool) -> AnswerJudgement:
+        answered = Answered(head.status, Headers(head.headers), self._came, broken, is_cut=not is_whole)
+        return judge_answer(self._mock, self._judge_request(), self._match, answered)
+
+    def _finish(self, head: Head, judgement: AnswerJudgement, *, is_whole: bool) -> None:
+        """Record an exchange that has passed, in the journal and elsewhere."""
+        mock, asked = self._mock, self._judge_request()
+        findings = mock.redactor.findings((*asked.findings, *judgement.findings), asked.request)
+        self._proxy.note(asked.request, head.status, findings)
+        body = self._came.body if judgement.body is None else judgement.body
+        response = Response(head.status, head.headers, body, findings=findings, source=SERVICE)
+        entry = Entry(
+            at=self._at, request=asked.request, match=self._match, contract=mock.served.newest, response=response
+        )
+        try:
+            mock.record(entry)
+        except StoreError as error:
+            log.warning("an exchange is missing in the journal: %s", error.what)
+        if self._proxy.on_passed is not None:
+            self._proxy.on_passed(Passed(entry, judgement.body, self._times, is_whole))
+
+
+def own_fields(match: Match, findings: Sequence[Finding]) -> RawHeaders:
+    """Return the header fields that are added to an answer of the service."""
+    name = header_value("" if match.operation is None else match.operation.contract)
+    fields = [(b"x-mock-source", SERVICE.encode())]
+    wrong = next((each for each in findings if each.level != "note"), None)
+    if wrong is not None:
+        fields += finding_fields(wrong, name.decode())
+    elif name:
+        fields.append((b"x-mock-contract", name))
+    why = next((each.message for each in findings if each.rule == UNJUDGED), "")
+    return [*fields, (b"x-mock-unjudged", header_value(why))] if why else fields

@@ -1,0 +1,177 @@
+"""Judges what passes by the contract, from decoded copies that are bounded in bytes."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import structs
+
+from mockserver.answer.errors import unmatched
+from mockserver.answer.judgement import ReceivedAnswer, problems_of, wrong
+from mockserver.api import Call, Draft
+from mockserver.contract.openapi import EVENT_STREAM
+from mockserver.contract.router import Match
+from mockserver.endpoint import Unserved
+from mockserver.engine import Mock
+from mockserver.errors import ContractError
+from mockserver.messages import Finding, Headers, Request
+from mockserver.request.encoding import decompressed, encoding_of, inflated, is_read
+
+UNJUDGED = "unjudged"
+"""The rule of what is said where nothing can be judged."""
+
+_LAST_EVENT = re.compile(rb".*(?:\n\n|\r\n\r\n|\r\r)", re.DOTALL)
+
+
+class Budget:
+    """How many bytes all copies may take together."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.taken = most, 0
+
+
+class Copy:
+    """The beginning of a body that passes, up to a bound of its own and of all copies; release it in the end."""
+
+    def __init__(self, most: int, budget: Budget) -> None:
+        self._most, self._budget = most, budget
+        self._parts: list[bytes] = []
+        self._kept = self.size = 0
+        self.why = ""
+        """Why it is not whole; "" if it is."""
+
+    def add(self, part: bytes) -> None:
+        """Take a part that passes."""
+        self.size += len(part)
+        if self.why:
+            return
+        if self.size > self._most:
+            self.why = f"the body is longer than {self._most} bytes (--max-body)"
+        elif self._budget.taken + len(part) > self._budget.most:
+            self.why = f"the bodies in flight take more than {self._budget.most} bytes (--max-in-flight)"
+        else:
+            self._parts.append(part)
+            self._kept += len(part)
+            self._budget.taken += len(part)
+
+    @property
+    def body(self) -> bytes:
+        """What was kept."""
+        return b"".join(self._parts)
+
+    def release(self) -> None:
+        """Give its bytes back."""
+        self._budget.taken -= self._kept
+        self._parts, self._kept = [], 0
+
+
+class RequestJudgement(NamedTuple):
+    """What a request is by the contract."""
+
+    request: Request
+    """The request with its body decoded, as far as it was kept."""
+    call: Call | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not any(each.level == "error" for each in self.findings)
+
+
+def unjudged(where: str, why: str) -> Finding:
+    """Say that something was not judged, and why."""
+    return Finding(where, UNJUDGED, f"not judged: {why}", "mock", level="note")
+
+
+def judge_request(mock: Mock, request: Request, match: Match, copy: Copy) -> RequestJudgement:
+    """Judge a request whose body has come whole."""
+    if match.operation is None:
+        return RequestJudgement(request, findings=unmatched(mock.served.router, request, match).findings)
+    request = structs.replace(request, body=copy.body)
+    if copy.why:
+        return RequestJudgement(request, findings=(unjudged("/body", copy.why),))
+    encoding = encoding_of(request.headers)
+    if encoding and not is_read(encoding):
+        return RequestJudgement(request, findings=(unjudged("/body", f"the encoding {encoding!r} is not read"),))
+    read = decompressed(request, mock.settings.max_body)
+    if isinstance(read, Draft):
+        found = read.findings if read.status != 413 else (unjudged("/body", read.findings[0].message),)
+        return RequestJudgement(request, findings=found)
+    endpoint = mock.served.endpoints[match.operation]
+    if isinstance(endpoint, Unserved):
+        return RequestJudgement(read, findings=(unjudged("", "the contract of the operation cannot be read"),))
+    call, findings = endpoint.judge(read, match.path)
+    return RequestJudgement(read, call, findings)
+
+
+class Answered(NamedTuple):
+    """An answer as it passed."""
+
+    status: int
+    headers: Headers
+    copy: Copy
+    broken: str = ""
+    """How it was broken off by the service; "" if it was not."""
+    is_cut: bool = False
+    """Whether it did not come whole, for whatever reason."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream of events."""
+        kind = self.headers.text(b"content-type") or ""
+        return kind.partition(";")[0].strip().lower() == EVENT_STREAM
+
+
+class AnswerJudgement(NamedTuple):
+    """What an answer is by the contract; `body` is decoded, and None where that cannot be."""
+
+    body: bytes | None
+    findings: tuple[Finding, ...]
+
+
+def judge_answer(mock: Mock, asked: RequestJudgement, match: Match, answered: Answered) -> AnswerJudgement:
+    """Judge an answer, or as much of it as came; of a stream that was cut, the events that came whole."""
+    found = [wrong(f"the answer broke off: {answered.broken}", "/response", rule="framing")] if answered.broken else []
+    body = _decoded(answered, mock.settings.max_body)
+    if isinstance(body, Finding):
+        return AnswerJudgement(None, (*found, body))
+    if match.operation is None:
+        if not match.allowed:
+            found.append(unjudged("/response", "no operation of the contract has this path"))
+    elif not answered.is_cut or answered.is_stream:
+        whole = body if not answered.is_cut else _whole_events(body)
+        received = ReceivedAnswer(match.operation, asked.request.method, answered.status, answered.headers, whole)
+        found += _problems(received, is_valid=asked.is_valid)
+    return AnswerJudgement(body, tuple(found))
+
+
+def _problems(received: ReceivedAnswer, *, is_valid: bool) -> Iterator[Finding]:
+    try:
+        yield from problems_of(received, is_valid=is_valid)
+    except ContractError as error:
+        yield unjudged("/response", f"the contract of the operation cannot be read: {error.what}")
+
+
+def _decoded(answered: Answered, most: int) -> bytes | Finding:
+    """Return a body without its encoding, or what says why that cannot be had."""
+    copy, encoding = answered.copy, encoding_of(answered.headers)
+    if copy.why:
+        return unjudged("/response/body", copy.why)
+    if not encoding or not copy.size:
+        return copy.body
+    if not is_read(encoding):
+        return unjudged("/response/body", f"the encoding {encoding!r} is not read")
+    if answered.is_cut:
+        return unjudged("/response/body", "its compressed body is not whole")
+    body = inflated(copy.body, encoding, most)
+    if body is None:
+        return wrong(f"the body cannot be read as {encoding}", "/response/body", encoding, rule="framing")
+    too_long = f"the body is longer than {most} bytes (--max-body)"
+    return unjudged("/response/body", too_long) if len(body) > most else body
+
+
+def _whole_events(body: bytes) -> bytes:
+    """Return a stream up to the end of its last whole event."""
+    found = _LAST_EVENT.match(body)
+    return found[0] if found else b""

@@ -1,0 +1,91 @@
+"""The command that stands before a service, as a process, and the service as another."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.commands import run
+from tests.needs import Running, awaited, free_port, running
+from tests.proxy.services import contract_file
+from tests.strategies import ROOT
+
+
+@contextmanager
+def shop(folder: Path) -> Iterator[str]:
+    """Run the shop in a process of its own."""
+    port = free_port()
+    with running([sys.executable, "-m", "tests.proxy.shop", str(port)], folder / "shop.log", PYTHONPATH=str(ROOT)):
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/pets").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        awaited(answers, "the shop answers")
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def standing(url: str, folder: Path, *options: str) -> Iterator[tuple[str, Running]]:
+    """Run `mockserver proxy` before a service."""
+    port = free_port()
+    command = [sys.executable, "-m", "mockserver", "proxy", url, "--contract", str(contract_file(folder))]
+    with running([*command, "--port", str(port), *options], folder / "proxy.log", PYTHONPATH=str(ROOT)) as process:
+        process.said("mockserver stands at")
+        yield f"http://127.0.0.1:{port}", process
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "path", "code"),
+    [
+        ("response", "/pets/1", 0),
+        ("response", "/pets/13", 1),
+        ("request", "/pets/13", 0),
+        ("request", "/pets?limit=x", 1),
+        ("any", "/pets/13", 1),
+        ("none", "/pets/13", 0),
+    ],
+)
+def test_the_exit_code_says_on_which_side_something_was_wrong(
+    tmp_path: Path, fail_on: str, path: str, code: int
+) -> None:
+    with shop(tmp_path) as url, standing(url, tmp_path, "--fail-on", fail_on) as (proxy, process):
+        httpx.get(proxy + path)
+        assert process.end(signal.SIGINT) == code
+        assert "mockserver proxy: 1 exchange, " in process.log.read_text()
+
+
+def test_the_exit_code_counts_what_a_head_could_not_say(tmp_path: Path) -> None:
+    with shop(tmp_path) as url, standing(url, tmp_path, "--fail-on", "any") as (proxy, process):
+        assert httpx.get(proxy + "/events").text.count("data") == 3
+        assert process.end() == 0
+        assert "1 exchange, 0 with a wrong request, 0 with a wrong answer" in process.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://127.0.0.1", "is no URL of a service"),
+        ("http://", "is no URL of a service"),
+        ("http://user:word@127.0.0.1", "holds a user"),
+        ("http://127.0.0.1/?a=b", "is no URL of a service"),
+    ],
+)
+def test_a_wrong_url_is_a_usage_error(tmp_path: Path, url: str, message: str) -> None:
+    done = run("proxy", url, "--contract", contract_file(tmp_path), "--port", "0")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "word" not in done.stderr
+
+
+def test_a_proxy_is_one_process(tmp_path: Path) -> None:
+    options = ("--workers", "2", "--port", "0", "--contract", contract_file(tmp_path))
+    done = run("proxy", "http://127.0.0.1:1", *options)
+    assert done.returncode == 2
+    assert "proxy serves from one process" in done.stderr
