@@ -401,6 +401,13 @@ def test_a_stream_of_which_nothing_is_said_has_events(tmp_path: Path) -> None:
         assert [bool(event["data"]) for event in found] == [True, True, True]
 
 
+def test_a_stream_is_sent_unasked_only_where_nothing_else_is_declared(tmp_path: Path) -> None:
+    plain, stream = {"text/plain": {"example": "a"}}, {"text/event-stream": {"example": "data: a\n\n"}}
+    assert header(answered(tmp_path, stream | plain), "content-type") == "text/plain"
+    assert header(answered(tmp_path, stream), "content-type") == "text/event-stream"
+    assert header(answered(tmp_path, stream | plain, accept="text/event-stream"), "content-type") == "text/event-stream"
+
+
 def test_one_event_as_an_example_is_a_stream_of_it(tmp_path: Path) -> None:
     media = {"schema": ITEM, "example": [{"a": 5}]}
     assert text(answered(tmp_path, {"text/event-stream": media})) == 'data: {"a":5}\n\n'

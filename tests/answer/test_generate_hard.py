@@ -50,6 +50,11 @@ HARD: dict[str, Json] = {
     "format with a least length": text(format="uri", minLength=80),
     "exact decimals": {"type": "number", "multipleOf": 0.01},
     "two steps": {"allOf": [{"type": "number", "multipleOf": 0.3}, {"multipleOf": 0.5}], "minimum": 4},
+    "steps with a common part": {
+        "allOf": [{"type": "integer", "multipleOf": 4}, {"multipleOf": 6}],
+        "maximum": 20,
+        "minimum": 1,
+    },
     "step in a range": {"type": "integer", "multipleOf": 7, "minimum": 50, "maximum": 62},
     "narrow range": {"type": "number", "exclusiveMinimum": 1, "exclusiveMaximum": 1.0000001},
     "large integer": {"type": "integer", "minimum": 9007199254740993},
@@ -153,6 +158,7 @@ def test_steps_are_kept_exactly(step: str, name: str) -> None:
 
 CERTAIN = (
     "step in a range",
+    "steps with a common part",
     "contains among the first",
     "const under an enum",
     "enum under allOf",
@@ -175,6 +181,8 @@ NEVER: dict[str, tuple[Json, str]] = {
     "an empty range": ({"type": "integer", "minimum": 5, "maximum": 4}, "no number is within its limits"),
     "an empty open range": ({"type": "number", "exclusiveMinimum": 1, "maximum": 1}, "no number is within its limits"),
     "no multiple": ({"type": "integer", "multipleOf": 7, "minimum": 50, "maximum": 55}, "no number is within"),
+    "no whole number": ({"type": "integer", "exclusiveMinimum": 4, "exclusiveMaximum": 5}, "no number is within"),
+    "an excluded whole number": ({"type": "integer", "minimum": 5, "exclusiveMaximum": 5}, "no number is within"),
     "an empty length": (text(minLength=3, maxLength=2), "no text is so long and so short"),
     "no common value": ({"allOf": [{"enum": [1, 2]}, {"const": 3}]}, "none of the values that it lists"),
     "a required field that cannot be": (

@@ -79,7 +79,8 @@ def test_no_secret_is_echoed_and_nothing_where_that_is_said(tmp_path: Path) -> N
 def test_nothing_is_echoed_into_examples_or_errors(tmp_path: Path) -> None:
     example = {"id": "own", "text": "mine", "size": 1, "password": ""}
     assert note(noted(tmp_path, {"schema": NOTE, "example": example}), {"text": "hello"}) == example
-    assert note(noted(tmp_path, status="404"), {"text": "hello"})["text"] != "hello"
+    for status in ("300", "404"):
+        assert note(noted(tmp_path, status=status), {"text": "hello"})["text"] != "hello"
 
 
 # -- turns -----------------------------------------------------------------------------------------------------------
@@ -243,6 +244,20 @@ def test_a_preference_is_met_by_a_range_and_by_the_default(tmp_path: Path) -> No
     ):
         response = ask(mock.handle, "GET", "/x", prefer=prefer)
         assert (response.status, value(response)) == (status, expected), prefer
+
+
+def test_an_example_of_the_default_stands_for_a_success_where_no_other_is_declared(tmp_path: Path) -> None:
+    examples = {"application/json": {"examples": {"other": {"value": "other"}}}}
+    mock = served(tmp_path, {"default": {"description": "x", "content": examples}})
+    response = ask(mock.handle, "GET", "/x", prefer="example=other")
+    assert (response.status, value(response)) == (200, "other")
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_a_range_or_the_default_stands_for_no_answer_without_a_body(tmp_path: Path, status: int) -> None:
+    declared = {"200": {"description": "x", "content": CONTENT}, "3XX": {"description": "x"}}
+    mock = served(tmp_path, {**declared, "default": {"description": "x", "content": CONTENT}})
+    assert ask(mock.handle, "GET", "/x", prefer=f"code={status}").status == 404
 
 
 def test_an_example_is_taken_from_the_representation_that_is_wished_for(tmp_path: Path) -> None:
