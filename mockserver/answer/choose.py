@@ -284,7 +284,8 @@ class Answers:
 
     def _canned(self, call: Call, status: int, reply: Reply, chosen: Representation) -> Mapping[str, Json]:
         """Return the canned answers of a status, if they are for the chosen representation."""
-        return self.fixtures.named(call.operation, status) if canned_media(reply) is chosen.media else {}
+        canned = self.fixtures.named(call.operation, status)
+        return canned if canned and canned_media(reply) is chosen.media else {}
 
     def _from_canned(
         self, call: Call, status: int, chosen: Representation, canned: Mapping[str, Json], preference: Preference

@@ -183,6 +183,13 @@ class Schema:
         except ValueError:
             return False
 
+    def is_surely_valid(self, value: Json) -> bool:
+        """Return whether `value` is valid beyond doubt, so that there is nothing to say of it."""
+        try:
+            return (self._compiled or self._validator()).surely_valid(value)
+        except ValueError:
+            return False
+
     def compiled(self) -> Callable[[Json], bool]:
         """Return what says whether a value is valid beyond doubt, and raises a ValueError if it is not JSON."""
         return (self._compiled or self._validator()).surely_valid

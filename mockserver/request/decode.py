@@ -29,6 +29,8 @@ class _Parameter(NamedTuple):
     declared: Parameter
     shape: TextShape
     read: Read
+    where: str
+    """Its place in a request."""
 
 
 class _Taken(NamedTuple):
@@ -49,7 +51,9 @@ class StrictValidator:
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
         declared = sorted(operation.parameters, key=lambda each: ORDER.index(each.location))
-        self._parameters = [_Parameter(each, shape_of(each.schema), reader(each, operation)) for each in declared]
+        self._parameters = [
+            _Parameter(each, shape_of(each.schema), reader(each, operation), _place(each)) for each in declared
+        ]
         body = operation.body
         self._bodies = [] if body is None else [DeclaredBody(each) for each in body.media]
         self._types = [each.declared.type for each in self._bodies]
@@ -81,8 +85,10 @@ class StrictValidator:
         values: dict[str, dict[str, Json]] = {"path": dict(path)}
         found = list(self._read_parameters(SentParts(request, path), values))
         body = self._read_body(request) if self._bodies else NO_BODY
-        found += body.findings
         query = {**values.get("query", {}), **values.get("querystring", {})}
+        if not found and not body.findings:
+            return Call(request, self._operation, values["path"], query, body.value)
+        found += body.findings
         notes = tuple(each for each in found if each.level == "note")
         call = Call(request, self._operation, values["path"], query, body.value, findings=notes)
         if len(notes) == len(found):
@@ -92,20 +98,20 @@ class StrictValidator:
 
     def _read_parameters(self, sent: SentParts, values: dict[str, dict[str, Json]]) -> Iterator[Finding]:
         """Read every declared parameter into `values`; yield what is wrong."""
-        for declared, shape, read_sent in self._parameters:
-            where = join("", declared.location.removesuffix("string"), *filter(None, (declared.name,)))
+        for declared, shape, read_sent, where in self._parameters:
             raws, schema = read_sent(sent), declared.schema
             if not raws:
                 if raws is not None or declared.required:
                     yield _unsent(declared, where, raws)
                 continue
-            found = [shape.value(raw) for raw in raws]
-            is_free = declared.allow_empty and is_empty(raws)
-            value = next((each for each in found if schema.is_valid(each)), found[0])
+            value = shape.value(raws[0])
+            if not schema.is_surely_valid(value):
+                found = [value, *map(shape.value, raws[1:])]
+                value = next((each for each in found if schema.is_valid(each)), value)
+                if not (declared.allow_empty and is_empty(raws)) and not schema.is_valid(value):
+                    yield from explained(schema, value, where)
+                yield from unjudged_findings(schema, schema.judge(value)[1], where)
             values.setdefault(declared.location, {})[declared.name] = value
-            if not is_free and not schema.is_valid(value):
-                yield from explained(schema, value, where)
-            yield from unjudged_findings(schema, schema.judge(value)[1], where)
 
     def _read_body(self, request: Request) -> _Taken:
         """Read the body as the declared type that its Content-Type names."""
@@ -163,6 +169,11 @@ class StrictValidator:
             contract=self._operation.placed(),
         )
         return _Taken(415, findings=[finding], headers=((b"accept", header_value(declared)),))
+
+
+def _place(parameter: Parameter) -> str:
+    """Return the place of a parameter in a request."""
+    return join("", parameter.location.removesuffix("string"), *filter(None, (parameter.name,)))
 
 
 def _unsent(parameter: Parameter, where: str, raws: list[Raw] | None) -> Finding:

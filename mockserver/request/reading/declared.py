@@ -68,6 +68,8 @@ class DeclaredBody:
             return lines, [each for at, line in enumerate(lines) for each in _wrong(items, line, f"/body/{at}")]
         if schema is None or shape is None:
             return ANY_SHAPE.value(raws[0]), []
+        if isinstance(raws[0], Ready) and schema.is_surely_valid(raws[0].value):
+            return raws[0].value, []
         values = [shape.value(raw) for raw in raws]
         value = next((each for each in values if schema.is_valid(judged(each))), values[0])
         return value, _wrong(schema, value, "/body")

@@ -12,7 +12,7 @@ from mockserver.messages import Json, Request
 from mockserver.request.reading.bodies import media_reader
 from mockserver.request.reading.forms import FieldStyle
 from mockserver.request.reading.media import MalformedError
-from mockserver.request.reading.shapes import Raw, shape_of
+from mockserver.request.reading.shapes import Raw, TextShape, shape_of
 from mockserver.request.reading.styles import (
     Pairs,
     cookie_readings,
@@ -66,8 +66,7 @@ def reader(parameter: Parameter, operation: Operation) -> Read:
         return lambda sent: content(found[-1]) if (found := texts(sent)) else None
     match parameter.location:
         case "path":
-            name, template = parameter.name, operation.path
-            return lambda sent: path_readings(parameter, shape, sent.path[name], sent.encoded(name, template))
+            return _path_reader(parameter, shape, operation.path)
         case "header":
             field = parameter.name.encode("latin-1", "replace")
             return lambda sent: simple_readings(parameter, shape, sent.request.headers.all(field))
@@ -77,6 +76,19 @@ def reader(parameter: Parameter, operation: Operation) -> Read:
             others = frozenset(each.name for each in operation.parameters if each.location == "query")
             plus = not parameter.allow_reserved
             return lambda sent: form_readings(parameter, shape, sent.query, others - {parameter.name}, plus=plus)
+
+
+def _path_reader(parameter: Parameter, shape: TextShape, template: str) -> Read:
+    """Return what reads a parameter of a path; most are single texts without anything encoded."""
+    name = parameter.name
+    is_single = parameter.style == "simple" and not shape.kinds & {"array", "object"}
+
+    def readings(sent: SentParts) -> list[Raw]:
+        if is_single and "%" not in sent.request.path:
+            return [sent.path[name].strip()]
+        return path_readings(parameter, shape, sent.path[name], sent.encoded(name, template))
+
+    return readings
 
 
 def _texts_of(parameter: Parameter, *, plus: bool) -> Callable[[SentParts], list[str]]:
