@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from mockserver.check.provider.credentials import credentials
 from mockserver.check.provider.protocol import protocol_cases
 from mockserver.check.provider.writing import field_of, pairs_of, segment_of
 from mockserver.check.report.model import Report
+from mockserver.check.report.reproduce import reproduction
 from mockserver.contract.openapi import Contract, Operation, Parameter
 from mockserver.contract.router import Router
 from mockserver.engine import Mock
@@ -353,6 +355,20 @@ def judge(path: Path, examples: int) -> None:
     unasked = [each.why for each in report.skipped if "it cannot be asked" in each.why]
     assert [each.why for each in report.skipped if each.why not in unasked] == []
     assert bool(unasked) <= (path.stem in UNASKED), unasked
+
+
+def test_a_problem_is_written_out_once_however_often_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else time and memory would grow with the square of the cases."""
+    written: list[Request] = []
+
+    def counted(*arguments: Any) -> Any:
+        written.extend(arguments[1])
+        return reproduction(*arguments)
+
+    monkeypatch.setattr("mockserver.check.provider.run.reproduction", counted)
+    report = self_checked(installed(OAS_EXAMPLES) / "2.0/json/petstore-simple.json", 60)
+    seen = sum(each.count for each in report.findings)
+    assert seen > 5 * len(written) > 0
 
 
 ITEM: Json = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}

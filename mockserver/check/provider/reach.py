@@ -131,5 +131,6 @@ def _alike_in_contract(findings: Sequence[Finding]) -> dict[int, Finding]:
         names = list(dict.fromkeys(each.operation for each in group))
         if len(names) > 1:
             message = f"{group[0].message}, at {len(names)} operations, of which {names[0]} is one"
-            merged |= {id(each): replace(group[0], operation="", message=message) for each in group}
+            first = replace(group[0], operation="", message=message)
+            merged |= {id(each): replace(first, count=each.count) for each in group}
     return merged

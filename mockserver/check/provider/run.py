@@ -77,7 +77,10 @@ class Run:
     operations: Sequence[HeldOperation]
     options: Options
     tell: Callable[[str], None] = lambda _: None
-    findings: list[Finding] = field(default_factory=list)
+    known: dict[tuple[str, ...], Finding] = field(default_factory=dict)
+    """What was found so far, by cause and message, with how many cases show it."""
+    causes: set[tuple[str, str, str, str]] = field(default_factory=set)
+    """The causes of what was found so far."""
     cases: int = 0
     reach: Reach = field(default_factory=Reach)
     paths: PathValues = field(init=False)
@@ -93,11 +96,6 @@ class Run:
         options = self.options
         read_only, told = options.read_only, options.path_values
         self.paths = PathValues(self.operations, self.send, options.part, told, read_only=read_only)
-
-    @property
-    def causes(self) -> set[tuple[str, str, str, str]]:
-        """What was found so far."""
-        return {each.cause for each in self.findings}
 
     @property
     def asked(self) -> Sequence[HeldOperation]:
@@ -131,28 +129,26 @@ class Run:
         return any(each.level == "error" for each in found)
 
     def finding(self, check: str, operation: Operation, found: Finding, requests: Sequence[Request]) -> Finding:
-        """Add to a finding which check made it, of which operation, and how to see it again."""
-        return replace(
-            found,
-            rule=check,
-            operation=operation.id,
-            contract=found.contract or operation.place,
-            reproduction=reproduction(
-                self.target.base,
-                requests,
-                self.options.key_env or self.options.part.key_variable,
-                self.target.headers,
-                (WRONG_KEY,),
-            ),
-        )
+        """Add to a finding which check made it, of which operation, and how to see it again, unless that is known."""
+        made = replace(found, rule=check, operation=operation.id, contract=found.contract or operation.place)
+        before = self.known.get((*made.cause, made.message))
+        if before is not None:
+            return replace(made, reproduction=before.reproduction)
+        key_env = self.options.key_env or self.options.part.key_variable
+        again = reproduction(self.target.base, requests, key_env, self.target.headers, (WRONG_KEY,))
+        return replace(made, reproduction=again)
 
     def keep(self, found: Iterable[Finding], cases: int = 1) -> None:
         """Count cases, keep their problems, and end where that is enough."""
         with self.lock:
             self.cases += cases
-            self.findings += found
+            for each in found:
+                key = (*each.cause, each.message)
+                before = self.known.get(key)
+                self.known[key] = each if before is None else replace(before, count=before.count + each.count)
+                self.causes.add(each.cause)
             self.tell(self.describe())
-        if self.options.at_first and any(each.level == "error" for each in self.findings):
+        if self.options.at_first and any(each.level == "error" for each in self.known.values()):
             raise _EnoughError("it stopped at the first problem")
         if self.options.seconds and self.spent() > self.options.seconds:
             raise _EnoughError("the time was over")
@@ -205,12 +201,13 @@ def _report(run: Run) -> Report:
     unreached = reach.unreached(operations, run.end)
     absent = reach.missing(operations, run.paths, keeps_state=options.state) if not run.end else ()
     missing = [run.finding(SERVED, operation, found, [seen.request]) for operation, found, seen in absent]
-    findings = gathered(one_cause_each(run.findings, missing, reach.looked, PROTOCOL))
+    known = tuple(run.known.values())
+    findings = gathered(one_cause_each(known, missing, reach.looked, PROTOCOL))
     skipped = [Skipped(name, why, is_operation=True) for name, why in {**options.left_out, **unreached}.items()]
     skipped += [Skipped(name, why) for name, why in run.lacking.items()]
     if not findings and operations and len(unreached) == len(operations):
         findings = (nothing_reached(unreached),)
-    broken = {(each.operation, each.rule) for each in run.findings}
+    broken = {(each.operation, each.rule) for each in known}
     seen = {(operation, rule) for operation, rule in reach.looked if operation not in unreached}
     passed = [f"{operation}: {rule}" for operation, rule in _in_order(seen - broken, operations, shape)]
     looked_at = [name for name in state if name in reach.state]
