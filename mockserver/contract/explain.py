@@ -68,21 +68,53 @@ def read_error(error: Any, value: Json, keywords: Callable[[str], Json]) -> Sche
     keyword = str(error.kind.name)
     if keyword != "falseSchema" and last and not last.isdigit():
         keyword = last
-    instance = value
-    for part in error.instance_path:
-        instance = instance[part]
+    path, instance = _located(value, error)
     expected = keywords(pointer)
     context = getattr(error.kind, "context", ())
     return SchemaError(
         keyword=keyword,
         message=_describe(keyword, instance, expected, error),
-        path=list(error.instance_path),
+        path=path,
         pointer=pointer,
         instance=instance,
         expected=expected,
         branches=[[read_error(each, value, keywords) for each in branch] for branch in context],
         parts=len(getattr(error.kind, "unexpected", ())) or 1,
     )
+
+
+def _located(value: Json, error: Any) -> tuple[list[str | int], Json]:
+    """Return where in a value an error is, and what is there."""
+    parts, node = list(error.instance_path), value
+    for part in parts:
+        if isinstance(node, dict) and (not isinstance(part, str) or "" in node):
+            return _searched(value, parts, error)
+        node = node[part]
+    return _searched(value, parts, error) if isinstance(node, dict) and "" in node else (parts, node)
+
+
+def _searched(value: Json, parts: Sequence[str | int], error: Any) -> tuple[list[str | int], Json]:
+    """Return the same where names are empty, which the library leaves out, or digits, of which it makes numbers."""
+    wanted, likely = error.instance, None
+    stack: list[tuple[list[str | int], Json, int]] = [([], value, 0)]
+    while stack:
+        path, node, at = stack.pop()
+        if at == len(parts):
+            likely = likely or (path, node)
+            if type(node) is type(wanted) and node == wanted:
+                return path, node
+        if isinstance(node, list):
+            items = [part for part in parts[at : at + 1] if isinstance(part, int) and part < len(node)]
+            stack += [([*path, part], node[part], at + 1) for part in items]
+        elif isinstance(node, dict):
+            names = [name for name in node if not name or (at < len(parts) and _is_read_as(name, parts[at]))]
+            stack += [([*path, name], node[name], at + bool(name)) for name in names]
+    return likely or ([], value)
+
+
+def _is_read_as(name: str, part: str | int) -> bool:
+    digits = name.removeprefix("+")
+    return name == part if isinstance(part, str) else digits.isdecimal() and (digits.lstrip("0") or "0") == str(part)
 
 
 def _describe(keyword: str, value: Json, expected: Json, error: Any) -> str:

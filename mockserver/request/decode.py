@@ -118,7 +118,7 @@ class StrictValidator:
         field, raw = request.headers.text(b"content-type"), request.body
         sent = read(field) if field else None
         body, sent = self._guessed(raw) if sent is None else (self._declared(field or ""), sent)
-        if not raw and not (self._required and field and body is not None and body.takes_nothing):
+        if not raw and not (field and body is not None and (body.is_form or (self._required and body.takes_nothing))):
             return _Taken(findings=self._missing()) if self._required else NO_BODY
         if body is None:
             return self._unsupported(field)

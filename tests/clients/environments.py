@@ -20,11 +20,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "clients"
 PINS = (f"--constraint={ROOT / 'constraints.txt'}", "distro==1.9.0", "sniffio==1.3.1")
 """What a Python client stands on, pinned: as the project pins it, and what the project has no need of."""
-SUITE_PINS = (
-    *("pytest", "pytest-asyncio==1.5.0", "httpx-aiohttp==0.2.0", "aiohttp==3.14.5"),
-    *("aiohappyeyeballs==2.7.1", "aiosignal==1.4.0", "frozenlist==1.8.0", "multidict==7.2.1", "propcache==0.5.4"),
-    "yarl==1.25.1",
-)
+SUITE_PINS = ("pytest", "pytest-asyncio==1.5.0", "httpx-aiohttp==0.2.0", "aiohttp")
 """What the chat tests of a release's own suite stand on besides, pinned as well."""
 PIP = ("--quiet", "--disable-pip-version-check", "--no-input", "--retries=2")
 

@@ -1,5 +1,6 @@
 """Two validators give one verdict, and a no is explained at the right places."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -190,6 +191,28 @@ def test_a_wrong_value_is_nearer_to_its_branch_than_names_that_another_one_forbi
 def test_a_value_of_no_branch_is_told_of_the_union_itself() -> None:
     finding = only(named("2.6", "JobMetadata").explain({"error": 5}))
     assert (finding.where, finding.rule) == ("/error", "anyOf")
+
+
+NAMES = st.sampled_from(["", "a", "0", "1", "01", "+1", "-1", "1e0", "99999999999999999999999", "\u0663"])
+TREES = st.recursive(
+    st.sampled_from([1, "x"]), lambda inner: st.dictionaries(NAMES, inner, max_size=4) | st.lists(inner)
+)
+
+
+@given(TREES)
+def test_an_error_is_at_its_place_whatever_names_there_are(value: Json) -> None:
+    """Empty ones, and digits: a map of numbers is as common as any. Of equal values the place may be another one's."""
+    tree = {"type": ["integer", "object", "array"], "additionalProperties": {"$ref": "#/$defs/t"}}
+    found = Schema({"$defs": {"t": {**tree, "items": {"$ref": "#/$defs/t"}}}}, "/$defs/t", "t").explain(value)
+    places = dict(_texts(value))
+    assert [places.get(finding.where) for finding in found] == ["x"] * len(places)
+
+
+def _texts(value: Json, where: str = "") -> Iterator[tuple[str, Json]]:
+    if isinstance(value, str):
+        yield where, value
+    for name, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _texts(each, f"{where}/{name}")
 
 
 def test_a_long_message_is_cut() -> None:

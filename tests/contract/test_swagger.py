@@ -1,11 +1,16 @@
 """A Swagger 2.0 document is read like one of OpenAPI 3.1, and its places are told as the user's file has them."""
 
 from pathlib import Path
+from random import Random
 
+import pytest
 import yaml
 
+from mockserver.answer.generate import assemble, generate
+from mockserver.contract.load import convert
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.reader import read_file
+from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 
 SWAGGER = """\
@@ -163,6 +168,18 @@ def test_null_is_taken_where_the_document_says_so(tmp_path: Path) -> None:
     assert schema is not None
     assert schema.is_valid([{"kind": "a", "nick": None}])
     assert not schema.is_valid([{"kind": None}])
+
+
+@pytest.mark.parametrize(("version", "word"), [("3.1.0", "nullable"), ("3.0.3", "x-nullable")])
+def test_null_is_not_made_where_the_version_has_no_word_for_it(version: str, word: str) -> None:
+    """The word is of another version or of a vendor, so that a strict client may take no null."""
+    field = {"type": "string", word: True, "default": None}
+    definition = {"type": "object", "required": ["a"], "properties": {"a": field}}
+    data: Json = {"openapi": version, "info": {}, "paths": {}, "components": {"schemas": {"A": definition}}}
+    schema = Schema(convert(data, "t.json", lambda _: {}), "/components/schemas/A", "t")
+    assert schema.is_valid({"a": None})
+    assert {generate(schema, Random(seed))["a"] for seed in range(50)}.isdisjoint([None])
+    assert assemble(schema) is None
 
 
 def test_places_are_those_of_the_file(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import schemathesis_runs
+from tests.clients import environments
 from tests.strategies import ROOT
 
 PACKAGE = ROOT / "mockserver"
@@ -35,6 +37,13 @@ def test_no_name_is_kept_that_was_given_up(pattern: str) -> None:
         if re.search(pattern, line)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize("pins", [schemathesis_runs.PINS, environments.SUITE_PINS])
+def test_no_version_is_pinned_in_two_places(pins: tuple[str, ...]) -> None:
+    """Two pins of a package soon differ, and then the environment cannot be made."""
+    pinned = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()}
+    assert {name.lower() for name, sign, _ in (pin.partition("==") for pin in pins) if sign} & pinned == set()
 
 
 def test_no_file_is_made_of_a_table_that_misaligns_in_silence() -> None:

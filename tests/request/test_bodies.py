@@ -116,6 +116,20 @@ def test_no_bytes_are_a_body_only_if_they_have_a_type(declared: str) -> None:
     assert refused(data).findings[0].rule == "required"
 
 
+def test_an_empty_form_is_a_form_if_it_says_so() -> None:
+    """What it must have is missing, whether a body is required or not; without a type nothing was sent."""
+    data = posting({FORM: {"schema": A}}, required=False)
+    assert refused(data, content_type=FORM).findings[0].where == "/body/a"
+    assert taken(data).body is None
+
+
+def test_a_text_where_xml_should_have_elements_is_refused() -> None:
+    data = posting({"application/xml": {"schema": {**A, "required": []}}})
+    assert refused(data, body=b"<x>true</x>", content_type="application/xml").findings[0].where == "/body"
+    assert taken(data, body=b"<x> </x>", content_type="application/xml").body == {}
+    assert taken(data, body=b"<x>\n <a>1</a></x>", content_type="application/xml").body == {"a": 1}
+
+
 def test_without_a_type_what_is_no_json_is_refused_if_several_types_are_declared() -> None:
     assert refused(SEVERAL, body=b"a=1").status == 415
     assert taken(posting({FORM: {"schema": A}}), body=b"a=1").body == {"a": 1}

@@ -38,6 +38,11 @@ def contained(view: View) -> Iterator[tuple[str, int]]:
             yield join(piece.pointer, "contains"), int(piece.node.get("minContains", 1))
 
 
+def is_lent_null(node: Mapping[str, Json]) -> bool:
+    """Return whether a schema has a word for null that its version of OpenAPI lacks: null is taken, and never made."""
+    return "nullable" in node or "x-nullable" in node
+
+
 def examples(view: View) -> Iterator[Json]:
     """Yield the values that a schema shows, the outermost first."""
     for piece in view.pieces:
@@ -45,7 +50,7 @@ def examples(view: View) -> Iterator[Json]:
         shown = listed if isinstance(listed, list) else []
         single = {key: [piece.node[key]] if key in piece.node else [] for key in ("example", "default")}
         for value in (*single["example"], *shown, *single["default"]):
-            if value is not None or "nullable" not in piece.node:  # which 3.1 does not know: null is only taken
+            if value is not None or not is_lent_null(piece.node):
                 yield value
 
 

@@ -11,6 +11,7 @@ from mockserver.answer.making.keywords import (
     are_apart,
     contained,
     examples,
+    is_lent_null,
     matches,
     only_types,
     own_tag,
@@ -230,7 +231,7 @@ class Compiler:
 
     def _null(self, key: Key, view: View) -> Maker | None:
         """Return a node for null, where a schema with a type allows it."""
-        if not key.null or not view.null or any("nullable" in piece.node for piece in view.pieces):
+        if not key.null or not view.null or any(is_lent_null(piece.node) for piece in view.pieces):
             return None
         told = view.types is not None or any(map(self._takes_null, view.unions))
         return Maker(constant(None)) if told else None

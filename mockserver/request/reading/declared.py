@@ -34,6 +34,7 @@ class DeclaredBody:
         self._is_structured = self._shape is not None and bool(self._shape.kinds) and self._shape.kinds <= _STRUCTURED
         self._readers: dict[str, BodyReader] = {}
         self.is_json = kind_of(self.type) == "json"
+        self.is_form = kind_of(self.type) == "form"
         self.takes_nothing = kind_of(self.type) not in ("json", "xml", "multipart")
         """Whether no bytes are a body of this type."""
 
@@ -46,7 +47,7 @@ class DeclaredBody:
                 self._readers[sent.essence] = reader
         wrong: WrongParts = []
         raws = reader(data, dict(sent.parameters), wrong)
-        if self._is_structured and isinstance(raws[0], str | bytes):
+        if self._is_structured and isinstance(raws[0], str | bytes) and kind_of(sent) != "xml":
             try:
                 raws = [Ready(read_json(data))]
             except MalformedError:

@@ -54,11 +54,13 @@ def read_element(element: "Element", shape: TextShape, depth: int = 0) -> Raw:
         return "" if shape.takes("string") and not shape.takes("null") else "null"
     if depth > DEEPEST:
         return element.text or ""
+    text = (element.text or "").strip()
     if shape.takes("object") or (not shape.kinds and len(element)):
-        return dict(_fields(element, shape, depth))
+        found = dict(_fields(element, shape, depth))
+        return found if found or len(element) or not text else text
     if shape.takes("array"):
         return [read_element(each, shape.item(index), depth + 1) for index, each in enumerate(element)]
-    return (element.text or "").strip() if not shape.takes("string") else element.text or ""
+    return text if not shape.takes("string") else element.text or ""
 
 
 def _fields(element: "Element", shape: TextShape, depth: int) -> Iterator[tuple[str, Raw]]:
