@@ -374,22 +374,23 @@ def run(
 
 
 @click.command("proxy", cls=_ServingCommand, context_settings={"show_default": True})
+@click.option("--record", "folder", type=click.Path(path_type=Path), help="Folder into which exchanges are recorded.")
 @click.option("--fail-on", type=click.Choice(FAILURES), default="none", help="What ends the run with exit code 1.")
 @click.option("--timeout", type=_Amount(0.1), default=60.0, help="Seconds without a sign of the service.")
 @click.argument("url")
-def proxy(url: str, fail_on: str, timeout: float, **options: Any) -> None:
+def proxy(url: str, folder: Path | None, fail_on: str, timeout: float, **options: Any) -> None:
     """Stand before the service at URL: pass everything on, and judge both sides by the contract.
 
     Stubs (--stubs, or the control routes) answer before the service is asked.
     """
     from mockserver.control.app import start_mock
+    from mockserver.proxy.app import run_proxy
     from mockserver.proxy.forward import Service
-    from mockserver.proxy.run import run_proxy
 
     settings = packs.make_settings(options)
     one_process(settings, "proxy")
     service = Service(url, timeout)
-    sys.exit(run_proxy(start_mock(settings), service, fail_on, say))
+    sys.exit(run_proxy(start_mock(settings), service, folder, fail_on, say))
 
 
 def one_process(settings: Settings, command: str) -> None:

@@ -110,11 +110,8 @@ class Mock:
         self.now = now_of(settings.clock)
         """Returns the time in nanoseconds since 1970."""
         self.redactor = self._redactor()
-        self._recorder = Recorder(
-            self.store if settings.journal_size else None,
-            settings.journal,
-            Reading(b"" if self.api is None else self.api.client.retry_count, self.redactor),
-        )
+        self.reading = Reading(b"" if self.api is None else self.api.client.retry_count, self.redactor)
+        self._recorder = Recorder(self.store if settings.journal_size else None, settings.journal, self.reading)
         self._keep, self._longest = self._recorder.keeping(), settings.journal_body
         self._usual = OVERHEAD + self._longest
         """The bytes of an exchange that needs no shortening, unless it streams or has findings."""

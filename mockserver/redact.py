@@ -91,7 +91,7 @@ class Redactor:
     def headers(self, raw: RawHeaders) -> RawHeaders:
         """Return header fields without secrets; the scheme of a key stays."""
         return [
-            (name, _hidden_field(value)) if self.is_secret(name.decode("latin-1")) else (name, value)
+            (name, _hidden_field(value, name)) if self.is_secret(name.decode("latin-1")) else (name, value)
             for name, value in raw
         ]
 
@@ -241,7 +241,10 @@ def hidden_in(value: Any, hide: Hide) -> Any:
     return value
 
 
-def _hidden_field(value: bytes) -> bytes:
+def _hidden_field(value: bytes, field: bytes) -> bytes:
+    if field == b"set-cookie" and b"=" in value:
+        name, _, rest = value.partition(b"=")
+        return name + b"=" + HIDDEN.encode() + b"".join(rest.partition(b";")[1:])
     scheme, space, _ = value.partition(b" ")
     keeps = space and scheme.lower() in (b"bearer", b"basic")
     return scheme + b" " + HIDDEN.encode() if keeps else HIDDEN.encode()

@@ -61,7 +61,7 @@ class Fixtures:
             for path in self._files(name):
                 status, _ = _status_and_name(path)
                 value = _read_file(path)
-                if not any(self._serves(operation, status, value) for operation in owners):
+                if not any(self.serves(operation, status, value) for operation in owners):
                     raise self._unserved(path, owners, status, value)
 
     def _read(self, operation: Operation) -> Canned:
@@ -70,7 +70,7 @@ class Fixtures:
             for path in self._files(operation.id):
                 status, name = _status_and_name(path)
                 value = _read_file(path)
-                if self._serves(operation, status, value):
+                if self.serves(operation, status, value):
                     canned.setdefault(status, {})[name] = value
         for status, own in self._own.get(operation, {}).items():
             canned.setdefault(status, {}).update(own)
@@ -106,14 +106,15 @@ class Fixtures:
                 )
             status, name = _status_and_name(path)
             value = _read_file(path)
-            serving = [each for each in owners if self._serves(each, status, value)]
+            serving = [each for each in owners if self.serves(each, status, value)]
             if not serving:
                 raise self._unserved(path, owners, status, value)
             for operation in serving:
                 found.setdefault(operation, {}).setdefault(status, {})[name] = value
         return found
 
-    def _serves(self, operation: Operation, status: int, value: Json) -> bool:
+    def serves(self, operation: Operation, status: int, value: Json) -> bool:
+        """Return whether the contract of an operation allows a canned answer."""
         reply = operation.reply(status)
         media = canned_media(reply) if reply else None
         if media is None:

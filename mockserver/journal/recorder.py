@@ -143,8 +143,11 @@ class JournalFile:
         weakref.finalize(self, os.close, self._file)  # closed with the mock, which nobody closes explicitly
 
     def write(self, exchange: Exchange) -> None:
-        """Append one exchange; never wait. If the disk or a pipe is full, only this line is lost."""
-        line = json.dumps(as_json(exchange), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        """Append one exchange."""
+        self.append(json.dumps(as_json(exchange), ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+
+    def append(self, line: bytes) -> bool:
+        """Append a line, never waiting; return whether it is there. If the disk or a pipe is full, only it is lost."""
         with self._lock:
             try:
                 self._append(self._ending + line)
@@ -152,8 +155,9 @@ class JournalFile:
                 if not self._warned:
                     log.warning("exchanges are missing in the journal's file %s: %s", self._path, error.strerror)
                 self._warned = True
-            else:
-                self._warned = False
+                return False
+            self._warned = False
+            return True
 
     def _append(self, line: bytes) -> None:
         """Write a line; one that is cut short is ended by the next."""

@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeAlias
+from pathlib import Path
 
 from msgspec import structs
 
-from mockserver.answer.body import BODILESS
+from mockserver import api as packs
+from mockserver.answer.body import BODILESS, SEQUENCES
 from mockserver.answer.errors import bad_scope
 from mockserver.answer.render import finding_fields
 from mockserver.api import Call, Draft
-from mockserver.contract.media import kind_of, read
 from mockserver.contract.router import NO_MATCH, Match
 from mockserver.control.app import Control
 from mockserver.delivery import connection_of, without_chunks
@@ -43,18 +44,18 @@ from mockserver.proxy.judge import (
     RequestJudgement,
     judge_answer,
     judge_request,
+    kind_of_body,
     unjudged,
 )
+from mockserver.proxy.recording import RecordingWriter
 from mockserver.server.asgi import App, Receive, Scope, Send
+from mockserver.server.uvicorn import address, bind, serve
 
 HELD_BYTES = 1_048_576
 """An answer that is no stream is held back up to so many bytes, so that its head can say what is wrong with it."""
 
 HELD_SECONDS = 0.25
 """How long it is held back at most, in seconds."""
-
-STREAMS = ("events", "lines")
-"""The kinds of bodies that are never held back."""
 
 log = logging.getLogger("mockserver")
 
@@ -87,26 +88,12 @@ class Counts:
         return ", ".join([*parts, *([f"{self.unjudged} not judged" if self.unjudged else ""])]).removesuffix(", ")
 
 
-class Passed(NamedTuple):
-    """An exchange that has passed, as a recording needs it."""
-
-    entry: Entry
-    body: bytes | None
-    """The answer's body, decoded; None where that cannot be had."""
-    times: Sequence[tuple[float, int]]
-    """When parts of the body came, in seconds after the head, and how long it was then, as it was sent."""
-    is_whole: bool
-
-
-OnPassed: TypeAlias = Callable[[Passed], None]
-
-
 class Proxy(App):
     """The ASGI application; the control routes are its own."""
 
-    def __init__(self, mock: Mock, service: Service, on_passed: OnPassed | None = None) -> None:
+    def __init__(self, mock: Mock, service: Service, writer: RecordingWriter | None = None) -> None:
         super().__init__(mock, control=Control(mock), cors=False, redactor=mock.redactor)
-        self.mock, self.service, self.on_passed = mock, service, on_passed
+        self.mock, self.service, self.writer = mock, service, writer
         self.counts, self.budget = Counts(), Budget(mock.settings.max_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -272,8 +259,7 @@ class Passage:
 
     async def _hold(self, head: Head) -> bool:
         """Hold an answer back for as long as that may be; return whether it came whole."""
-        kind = kind_of(read(Headers(head.headers).text(b"content-type") or ""))
-        until = self._started + (0 if kind in STREAMS else HELD_SECONDS)
+        until = self._started + (0 if kind_of_body(head.headers) in SEQUENCES else HELD_SECONDS)
         try:
             while self._came.size <= HELD_BYTES:
                 part = await self._next(until)
@@ -328,7 +314,6 @@ class Passage:
         """Record an exchange that has passed, in the journal and elsewhere."""
         mock, asked = self._mock, self._judge_request()
         findings = mock.redactor.findings((*asked.findings, *judgement.findings), asked.request)
-        self._proxy.note(asked.request, head.status, findings)
         body = self._came.body if judgement.body is None else judgement.body
         response = Response(head.status, head.headers, body, findings=findings, source=SERVICE)
         entry = Entry(
@@ -338,8 +323,10 @@ class Passage:
             mock.record(entry)
         except StoreError as error:
             log.warning("an exchange is missing in the journal: %s", error.what)
-        if self._proxy.on_passed is not None:
-            self._proxy.on_passed(Passed(entry, judgement.body, self._times, is_whole))
+        if self._proxy.writer is not None:
+            readable = judgement.body if asked.is_read else None
+            self._proxy.writer.write(entry, readable, self._times, is_whole=is_whole)
+        self._proxy.note(asked.request, head.status, findings)
 
 
 def own_fields(match: Match, findings: Sequence[Finding]) -> RawHeaders:
@@ -353,3 +340,33 @@ def own_fields(match: Match, findings: Sequence[Finding]) -> RawHeaders:
         fields.append((b"x-mock-contract", name))
     why = next((each.message for each in findings if each.rule == UNJUDGED), "")
     return [*fields, (b"x-mock-unjudged", header_value(why))] if why else fields
+
+
+def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, say: Callable[[str], None]) -> int:
+    """Stand before a service until SIGINT or SIGTERM; return the exit code. `folder` takes a recording."""
+    settings = mock.settings
+    writer = None if folder is None else RecordingWriter(folder, mock)
+    proxy = Proxy(mock, service, writer)
+    listener = bind(settings.host, settings.port)
+    with suppress(SystemExit):  # a signal, after which the verdict is still to come
+        serve(
+            proxy,
+            listener,
+            shutdown_timeout=settings.shutdown_timeout,
+            head_timeout=settings.head_timeout,
+            on_ready=lambda: say(ready_lines(mock, service, address(listener))),
+            date=False,
+        )
+    print(f"mockserver proxy: {proxy.counts}", file=sys.stderr, flush=True)
+    if writer is not None:
+        print(f"mockserver proxy: {writer}", file=sys.stderr, flush=True)
+    return 1 if proxy.counts.fails(fail_on) else 3 if writer is not None and writer.lost else 0
+
+
+def ready_lines(mock: Mock, service: Service, url: str) -> str:
+    """Describe in one line what passes where, then how to point a client here."""
+    lines = [f"mockserver stands at {url} before {service.url}: judged by {packs.describe(mock.served.contracts)}"]
+    if notes := packs.describe_notes(mock.served.contracts):
+        lines.append(notes)
+    lines += [f"export {name}={url}" for name in (() if mock.api is None else mock.api.client.url_variables)]
+    return "\n".join(lines)

@@ -9,12 +9,13 @@ from msgspec import structs
 from mockserver.answer.errors import unmatched
 from mockserver.answer.judgement import ReceivedAnswer, problems_of, wrong
 from mockserver.api import Call, Draft
+from mockserver.contract.media import MediaKind, kind_of, read
 from mockserver.contract.openapi import EVENT_STREAM
 from mockserver.contract.router import Match
 from mockserver.endpoint import Unserved
 from mockserver.engine import Mock
 from mockserver.errors import ContractError
-from mockserver.messages import Finding, Headers, Request
+from mockserver.messages import Finding, Headers, RawHeaders, Request
 from mockserver.request.encoding import decompressed, encoding_of, inflated, is_read
 
 UNJUDGED = "unjudged"
@@ -72,6 +73,8 @@ class RequestJudgement(NamedTuple):
     """The request with its body decoded, as far as it was kept."""
     call: Call | None = None
     findings: tuple[Finding, ...] = ()
+    is_read: bool = True
+    """Whether all of the body was kept and decoded."""
 
     @property
     def is_valid(self) -> bool:
@@ -86,23 +89,36 @@ def unjudged(where: str, why: str) -> Finding:
 
 def judge_request(mock: Mock, request: Request, match: Match, copy: Copy) -> RequestJudgement:
     """Judge a request whose body has come whole."""
-    if match.operation is None:
-        return RequestJudgement(request, findings=unmatched(mock.served.router, request, match).findings)
     request = structs.replace(request, body=copy.body)
-    if copy.why:
-        return RequestJudgement(request, findings=(unjudged("/body", copy.why),))
-    encoding = encoding_of(request.headers)
-    if encoding and not is_read(encoding):
-        return RequestJudgement(request, findings=(unjudged("/body", f"the encoding {encoding!r} is not read"),))
-    read = decompressed(request, mock.settings.max_body)
-    if isinstance(read, Draft):
-        found = read.findings if read.status != 413 else (unjudged("/body", read.findings[0].message),)
-        return RequestJudgement(request, findings=found)
+    decoded, found = _decoded_request(mock, request, copy)
+    if match.operation is None:
+        unknown = unmatched(mock.served.router, request, match).findings
+        return RequestJudgement(decoded or request, None, unknown, is_read=decoded is not None)
+    if decoded is None:
+        return RequestJudgement(request, None, found, is_read=False)
     endpoint = mock.served.endpoints[match.operation]
     if isinstance(endpoint, Unserved):
-        return RequestJudgement(read, findings=(unjudged("", "the contract of the operation cannot be read"),))
-    call, findings = endpoint.judge(read, match.path)
-    return RequestJudgement(read, call, findings)
+        return RequestJudgement(decoded, findings=(unjudged("", "the contract of the operation cannot be read"),))
+    call, findings = endpoint.judge(decoded, match.path)
+    return RequestJudgement(decoded, call, findings)
+
+
+def _decoded_request(mock: Mock, request: Request, copy: Copy) -> tuple[Request | None, tuple[Finding, ...]]:
+    """Return a request with its body decoded; None, and why, where that cannot be."""
+    if copy.why:
+        return None, (unjudged("/body", copy.why),)
+    encoding = encoding_of(request.headers)
+    if encoding and not is_read(encoding):
+        return None, (unjudged("/body", f"the encoding {encoding!r} is not read"),)
+    decoded = decompressed(request, mock.settings.max_body)
+    if isinstance(decoded, Draft):
+        return None, decoded.findings if decoded.status != 413 else (unjudged("/body", decoded.findings[0].message),)
+    return decoded, ()
+
+
+def kind_of_body(headers: RawHeaders) -> MediaKind:
+    """Return how the body of a message is written."""
+    return kind_of(read(Headers(headers).text(b"content-type") or ""))
 
 
 class Answered(NamedTuple):

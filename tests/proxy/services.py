@@ -14,8 +14,9 @@ from mockserver.control.app import start_mock
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE
-from mockserver.proxy.app import OnPassed, Proxy
+from mockserver.proxy.app import Proxy
 from mockserver.proxy.forward import Service
+from mockserver.proxy.recording import RecordingWriter
 from mockserver.server.uvicorn import running
 
 PET = {
@@ -91,11 +92,11 @@ class Proxied(NamedTuple):
 
 @contextmanager
 def proxied(
-    service: str, folder: Path, timeout: float = 5.0, on_passed: OnPassed | None = None, **settings: Any
+    service: str, folder: Path, timeout: float = 5.0, record: Path | None = None, **settings: Any
 ) -> Iterator[Proxied]:
     """Stand before a service."""
     mock = start_mock(make_settings({"contract": str(contract_file(folder)), **settings}))
-    proxy = Proxy(mock, Service(service, timeout), on_passed)
+    proxy = Proxy(mock, Service(service, timeout), None if record is None else RecordingWriter(record, mock))
     with running(proxy, shutdown_timeout=1, date=False) as url:
         yield Proxied(url, proxy, mock)
 

@@ -89,3 +89,27 @@ def test_a_proxy_is_one_process(tmp_path: Path) -> None:
     done = run("proxy", "http://127.0.0.1:1", *options)
     assert done.returncode == 2
     assert "proxy serves from one process" in done.stderr
+
+
+def test_a_run_records_and_says_how_much(tmp_path: Path) -> None:
+    with shop(tmp_path) as url, standing(url, tmp_path, "--record", str(tmp_path / "rec")) as (proxy, process):
+        httpx.post(proxy + "/pets", json={"id": 2, "name": "Tom"}, headers={"authorization": "Bearer planted-key"})
+        httpx.get(proxy + "/pets/2")
+        httpx.get(proxy + "/pets/2")
+        httpx.delete(proxy + "/pets/2")
+        assert process.end() == 0
+        assert f"3 recorded in {tmp_path / 'rec'}, 2 fixtures, 1 repeated" in process.log.read_text()
+    files = sorted(str(each.relative_to(tmp_path / "rec")) for each in (tmp_path / "rec").rglob("*.json*"))
+    assert files == ["createPet/201.json", "getPet/200.json", "recording.jsonl"]
+    texts = "".join((tmp_path / "rec" / each).read_text() for each in files)
+    for secret in ("planted-key", "cookie-of-the-shop", "key-of-the-shop"):
+        assert secret not in texts
+
+
+def test_what_cannot_be_written_makes_the_run_fail(tmp_path: Path) -> None:
+    (tmp_path / "rec").mkdir()
+    (tmp_path / "rec" / "getPet").write_text("in the way")
+    with shop(tmp_path) as url, standing(url, tmp_path, "--record", str(tmp_path / "rec")) as (proxy, process):
+        assert httpx.get(proxy + "/pets/1").json() == {"id": 1, "name": "Rex"}
+        assert process.end() == 3
+        assert "its fixture cannot be written" in process.log.read_text()
