@@ -13,13 +13,17 @@ from urllib.parse import urlencode
 import orjson
 
 from mockserver.answer.generate import problems
+from mockserver.answer.headers import made_field
 from mockserver.answer.samples import sample
+from mockserver.answer.written import as_text, write_json
 from mockserver.contract import media as media_types
 from mockserver.contract.media import Holds, MediaKind
 from mockserver.contract.openapi import Media, Reply
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join, lookup, pointed
 from mockserver.messages import Finding, Json
+from mockserver.request.reading.forms import encoding_of, part_headers
+from mockserver.request.reading.shapes import shape_of
 from mockserver.sse import PLAIN, StreamStyle, parse, read_fields
 
 Write = Callable[[Json], bytes]
@@ -42,9 +46,6 @@ BOUNDARY = "mockserver-boundary-7f3a9c51"
 _ANY_TEXT = {"type": "string"}
 _PLAIN_TYPES = frozenset(("integer", "number", "boolean", "null"))
 _FIELDS = frozenset(("data", "event", "id", "retry"))
-
-write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-"""Writes JSON by the standard library: integers of any size, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,17 +194,31 @@ class BodyFormat:
             for name, item in named
             for each in (item if isinstance(item, list) and isinstance(value, dict) else [item])
         ]
-        written = b"".join(self._part(name, each) for name, each in parts)
+        written = b"".join(self._part(name, at, each) for at, (name, each) in enumerate(parts))
         return written + f"--{BOUNDARY}--\r\n".encode()
 
-    def _part(self, name: str, value: Json) -> bytes:
-        said = self.media.encoding.get(name)
+    def _part(self, name: str, at: int, value: Json) -> bytes:
+        """Write a part: a field by its name, an item by its place; bytes have the name of a file, too."""
+        said = encoding_of(self.media.encoding, name or at)
+        is_file = self._is_file(name)
         default = "application/json" if isinstance(value, dict | list) else "text/plain"
-        stated = said.get("contentType", default) if isinstance(said, Mapping) else default
+        stated = said.get("contentType", "application/octet-stream" if is_file else default)
         kind = media_types.concrete(str(stated).partition(",")[0].strip())
-        disposition = f'Content-Disposition: form-data; name="{name}"\r\n' if name else ""
-        head = f"--{BOUNDARY}\r\n{disposition}Content-Type: {kind}\r\n\r\n"
-        return head.encode() + _text(value) + b"\r\n"
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        file = f'; filename="{quoted}"' if is_file else ""
+        head = f'Content-Disposition: form-data; name="{quoted}"{file}\r\n' if name else ""
+        fields = [(key, made_field(key, field)) for key, field in part_headers(said)]
+        lines = b"".join(key.encode() + b": " + text + b"\r\n" for key, text in fields if text is not None)
+        start = f"--{BOUNDARY}\r\n{head}Content-Type: {kind}\r\n".encode()
+        return start + lines + b"\r\n" + _text(value) + b"\r\n"
+
+    def _is_file(self, name: str) -> bool:
+        """Return whether a field holds bytes."""
+        if not name or self.schema is None:
+            return False
+        shape = shape_of(self.schema).field(name)
+        shape = shape.item(0) if shape.takes("array") else shape
+        return bool(shape.kinds) and shape.is_binary
 
     def header(self, sent: str) -> str:
         """Return the content type to send: a multipart body names what separates its parts."""
@@ -389,11 +404,6 @@ def _read_lines(text: str) -> tuple[list[Json], str]:
             except ValueError as error:
                 return found, str(error)
     return found, ""
-
-
-def as_text(value: Json) -> str:
-    """Write a value as a text: a text as it is, anything else as JSON writes it; null is empty."""
-    return value if isinstance(value, str) else "" if value is None else write_json(value)
 
 
 def _text(value: Json) -> bytes:

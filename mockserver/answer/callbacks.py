@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from random import Random
 from urllib.parse import parse_qs, quote, urlencode
 
-from mockserver.answer.body import as_text, format_of, usable_examples
+from mockserver.answer.body import format_of, usable_examples
 from mockserver.answer.generate import assemble, generate
+from mockserver.answer.written import as_text
 from mockserver.contract.media import concrete
 from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.schema import Schema

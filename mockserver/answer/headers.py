@@ -2,14 +2,14 @@
 
 from random import Random
 
-from mockserver.answer.body import as_text, write_json
 from mockserver.answer.generate import assemble, generate
+from mockserver.answer.written import as_text, write_json
 from mockserver.contract.media import kind_of, read
 from mockserver.contract.openapi import HeaderField, Operation, Reply
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json, header_value
-from mockserver.request.reading.parameters import header_values
+from mockserver.request.reading.bodies import header_values
 
 _FRAMING = frozenset(
     "connection content-encoding content-length content-range content-type date keep-alive proxy-authenticate "
@@ -39,7 +39,7 @@ def declared_fields(operation: Operation | None, reply: Reply) -> tuple[tuple[by
             made = generate(declared.schema, Random(0)) if declared.schema else ""
             fields.append((name.encode(), header_value(str(made))))
         elif is_declarable(name):
-            text = _made(name, declared)
+            text = made_field(name, declared)
             if text is not None:
                 fields.append((name.encode(), text))
     return tuple(fields)
@@ -50,7 +50,7 @@ def is_declarable(name: str) -> bool:
     return name not in _FRAMING and not name.startswith(_OURS) and name.isascii() and not set(name) & set(' \t:"(),/')
 
 
-def _made(name: str, declared: HeaderField) -> bytes | None:
+def made_field(name: str, declared: HeaderField) -> bytes | None:
     """Write a value of a field: its example, else what its schema shows, else a generated value."""
     if declared.examples:
         return _written(declared, declared.examples[0])

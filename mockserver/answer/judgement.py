@@ -14,9 +14,8 @@ from mockserver.contract.schema import Schema
 from mockserver.contract.sides import seen_from
 from mockserver.contract.tree import join
 from mockserver.messages import Blame, Finding, Headers, Json, Level
-from mockserver.request.reading.bodies import media_reader
+from mockserver.request.reading.bodies import header_values, media_reader
 from mockserver.request.reading.media import MalformedError, WrongParts, judged, lines_of, read_json
-from mockserver.request.reading.parameters import header_values
 from mockserver.request.reading.shapes import shape_of
 
 BOM = b"\xef\xbb\xbf"

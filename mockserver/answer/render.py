@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import orjson
 from msgspec import structs
 
-from mockserver.answer.body import BodyFormat, format_of, is_body, representation, write_json
+from mockserver.answer.body import BodyFormat, format_of, is_body, representation
 from mockserver.answer.errors import not_made, not_served
 from mockserver.answer.headers import declared_fields
 from mockserver.answer.refusal import Refusals, shared_reply
+from mockserver.answer.written import write_json
 from mockserver.api import Draft
 from mockserver.contract.openapi import Contract, Media, Operation, Reply
 from mockserver.contract.router import Match

@@ -80,6 +80,8 @@ SHAPES: Mapping[Kind, Mapping[str, tuple[str, Kind]]] = {
         "x-item-schema": ("one", "schema"),
         "examples": ("map", "example"),
         "encoding": ("map", "encoding"),
+        "prefixEncoding": ("list", "encoding"),
+        "itemEncoding": ("one", "encoding"),
     },
     "encoding": {"headers": ("map", "header")},
     "callback": {},

@@ -26,6 +26,10 @@ ANYTHING = Schema({"any": True}, "/any", "")
 ANY_TEXT = Schema({"text": {"type": "string"}}, "/text", "")
 
 
+OTHERS = -1
+"""The place of the encoding object for items that have none of their own."""
+
+
 class Media(Value, frozen=True, eq=False):
     """One representation of a body: its media type, its schema if it has one, its examples by name."""
 
@@ -35,8 +39,9 @@ class Media(Value, frozen=True, eq=False):
     item_schema: Schema | None = None
     """What each event of a stream satisfies."""
     pointer: str = ""
-    encoding: Mapping[str, Json] = MappingProxyType({})
-    """How the fields of a form are encoded, by name, as OpenAPI's encoding objects say."""
+    encoding: Mapping[str | int, Json] = MappingProxyType({})
+    """How the fields of a form are encoded, by name, as OpenAPI's encoding objects say; their `headers` are read.
+    Those of a list are by their place, with OTHERS for all that have none of their own."""
 
 
 class Parameter(Value, frozen=True, eq=False):

@@ -17,6 +17,7 @@ from mockserver.contract.load import Fetch, name_of, read_document, unfetched, v
 from mockserver.contract.openapi import (
     ANY_TEXT,
     ANYTHING,
+    OTHERS,
     Body,
     Contract,
     HeaderField,
@@ -374,15 +375,33 @@ class Reader:
         schema = self.schema(join(pointer, "schema")) if "schema" in node else None
         kind = media_types.kind_of(media_types.read(media_type))
         keys = [key for key in ("itemSchema", "x-item-schema") if key in node]
-        encoding = node.get("encoding")
         return Media(
             type=media_type,
             schema=schema,
             examples=MappingProxyType(self.examples(pointer, node, schema, kind)),
             item_schema=self.schema(join(pointer, keys[0])) if keys else None,
             pointer=pointer,
-            encoding=encoding if isinstance(encoding, dict) else {},
+            encoding=self._encoding(pointer, node),
         )
+
+    def _encoding(self, pointer: str, node: Mapping[str, Json]) -> Mapping[str | int, Json]:
+        """Return the encoding objects of a body: by the name of a field, or by the place of an item."""
+        named, listed = node.get("encoding"), node.get("prefixEncoding")
+        found: dict[str | int, Json] = {}
+        for name, each in named.items() if isinstance(named, dict) else ():
+            found[name] = self._part(join(pointer, "encoding", name), each)
+        for at, each in enumerate(listed if isinstance(listed, list) else ()):
+            found[at] = self._part(join(pointer, "prefixEncoding", at), each)
+        if "itemEncoding" in node:
+            found[OTHERS] = self._part(join(pointer, "itemEncoding"), node["itemEncoding"])
+        return found
+
+    def _part(self, pointer: str, node: Json) -> Json:
+        """Return an encoding object with its header fields read."""
+        if not isinstance(node, dict) or not isinstance(node.get("headers"), dict):
+            return node
+        fields = {name.lower(): self.header(join(pointer, "headers", name)) for name in node["headers"]}
+        return {**node, "headers": fields}
 
     def examples(
         self, pointer: str, node: Mapping[str, Json], schema: Schema | None, kind: media_types.MediaKind = "json"

@@ -327,6 +327,25 @@ def test_a_multipart_answer_names_what_separates_its_parts(tmp_path: Path) -> No
     assert [part.get_content_type() for part in parts][:2] == ["text/plain", "application/json"]
 
 
+def test_a_part_of_bytes_has_the_name_of_a_file_and_a_part_its_declared_header_fields(tmp_path: Path) -> None:
+    file = {"type": "string", "format": "binary"}
+    fields = {"note": {"type": "string"}, "data": file, "many": {"type": "array", "items": file, "minItems": 1}}
+    numbered = {"headers": {"X-Number": {"schema": {"const": 7}}, "X-None": {"schema": {"const": "a\nb"}}}}
+    media = {
+        "schema": {"type": "object", "properties": fields, "required": [*fields, 'a "b"'], "minProperties": 4},
+        "encoding": {"note": numbered, "data": {"contentType": "image/png"}},
+    }
+    response = answered(tmp_path, {"multipart/form-data": media})
+    head = f"Content-Type: {header(response, 'content-type')}\r\n\r\n".encode()
+    parts: Any = message_from_bytes(head + response.body).get_payload()
+    found = {part.get_param("name", header="content-disposition"): part for part in parts}
+    assert list(found) == ["note", "data", "many", 'a "b"']
+    assert [part.get_filename() for part in found.values()] == [None, "data", "many", None]
+    types = ["text/plain", "image/png", "application/octet-stream", "text/plain"]
+    assert [part.get_content_type() for part in found.values()] == types
+    assert [(part["x-number"], part["x-none"]) for part in found.values()] == [("7", None)] + [(None, None)] * 3
+
+
 # -- sequences -------------------------------------------------------------------------------------------------------
 
 ITEM: Json = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}

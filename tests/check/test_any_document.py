@@ -125,6 +125,16 @@ def test_a_body_is_written_as_it_is_read(media: str, schema: Json, value: Json) 
     assert expectation_of(case).expected == "valid"
 
 
+def test_a_part_is_written_with_the_header_fields_that_it_must_have() -> None:
+    needed = {"X-Size": {"required": True, "schema": {"type": "integer", "minimum": 3}}}
+    node = operation("op", 200)
+    told = {"schema": FIELDS, "encoding": {"name": {"headers": needed}}}
+    node["requestBody"] = {"required": True, "content": {"multipart/form-data": told}}
+    [asked] = contract_of({"/x": {"post": node}}).operations
+    case = Case("x", asked, {}, body={"name": "n", "tags": [1, 2], "home": {"role": "r", "age": 3}})
+    assert expectation_of(case).expected == "valid"
+
+
 SCHEMES: Json = {
     "header": {"type": "apiKey", "in": "header", "name": "X-Key"},
     "query": {"type": "apiKey", "in": "query", "name": "key"},

@@ -261,6 +261,66 @@ def test_a_multipart_body_is_read_with_its_files() -> None:
     assert judged(found)["file"] == "\xff\x00\r\n"
 
 
+SIZED: Json = {
+    "file": {
+        "headers": {
+            "X-Size": {"required": True, "schema": {"type": "integer", "maximum": 9}},
+            "X-Tags": {"schema": {"type": "array", "items": {"enum": ["a", "b"]}}},
+            "Content-Type": {"required": True, "schema": {"const": "x/y"}},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("head", "rule"),
+    [
+        ("X-Size: 5", ""),
+        ("x-size: 5\r\nX-Tags: a,b\r\nX-Other: 1", ""),
+        ("X-Tags: a", "required"),
+        ("X-Size: 10", "header"),
+        ("X-Size: five", "header"),
+        ("X-Size: 5\r\nX-Tags: a,c", "header"),
+    ],
+)
+def test_header_fields_of_a_part_are_judged(head: str, rule: str) -> None:
+    data = posting({"multipart/form-data": {"schema": UPLOAD, "encoding": SIZED}})
+    body = multipart((f'name="file"; filename="a"\r\n{head}', b"x"))
+    found = judge(data, body=body, content_type=IN_PARTS)
+    told = [(each.where, each.rule) for each in found.findings]
+    assert told == ([("/body/file", rule)] if rule else [])
+
+
+MIXED: Json = {
+    "schema": {"type": "array", "prefixItems": [{"type": "object"}, {"type": "integer"}], "items": {"type": "string"}},
+    "prefixEncoding": [{"contentType": "application/json"}, {"headers": {"X-A": {"schema": {"type": "integer"}}}}],
+    "itemEncoding": {"contentType": "text/plain, text/html", "headers": {"X-B": {"required": True, "schema": {}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("heads", "wrong"),
+    [
+        (("Content-Type: application/json", "X-A: 1", "X-B: x", "Content-Type: text/html\r\nX-B: x"), []),
+        (
+            ("Content-Type: text/plain", "X-A: x", "X-B: x", "X-B: x"),
+            [("/body/0", "contentType"), ("/body/1", "header")],
+        ),
+        (("", "", "", "X-B: x\r\nContent-Type: a/b"), [("/body/2", "required"), ("/body/3", "contentType")]),
+    ],
+)
+def test_parts_without_names_are_encoded_by_their_place(heads: tuple[str, ...], wrong: list[tuple[str, str]]) -> None:
+    bodies = (b"{}", b"5", b"a", b"b")
+    lines = [["--B", *filter(None, [head]), "", ""] for head in heads]
+    parts = ["\r\n".join(each).encode() + body for each, body in zip(lines, bodies, strict=True)]
+    body = b"\r\n".join(parts) + b"\r\n--B--\r\n"
+    found = judge(posting({"multipart/mixed": MIXED}), body=body, content_type="multipart/mixed; boundary=B")
+    assert [(each.where, each.rule) for each in found.findings] == wrong
+    if not wrong:
+        assert isinstance(found, Call)
+        assert found.body == [{}, 5, "a", "b"]
+
+
 @pytest.mark.parametrize(
     ("parts", "where"),
     [

@@ -1,12 +1,12 @@
 """Forms as JSON: urlencoded ones, and multipart with files; each field as its schema and its encoding object say."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from mockserver.contract.media import covers, kind_of
 from mockserver.contract.media import read as read_type
-from mockserver.contract.openapi import ANYTHING
+from mockserver.contract.openapi import ANYTHING, OTHERS, HeaderField
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join
 from mockserver.messages import Json
@@ -40,7 +40,7 @@ class FieldStyle(NamedTuple):
 # -- urlencoded
 
 
-def form_reader(schema: Schema | None, encoding: Mapping[str, Json]) -> BodyReader:
+def form_reader(schema: Schema | None, encoding: Mapping[str | int, Json]) -> BodyReader:
     """Return what reads an urlencoded form."""
     shape = shape_of(schema or ANYTHING)
 
@@ -52,7 +52,7 @@ def form_reader(schema: Schema | None, encoding: Mapping[str, Json]) -> BodyRead
     return read
 
 
-def _read_form(pairs: Pairs, shape: TextShape, encoding: Mapping[str, Json]) -> dict[str, Raw]:
+def _read_form(pairs: Pairs, shape: TextShape, encoding: Mapping[str | int, Json]) -> dict[str, Raw]:
     found: dict[str, Raw] = {}
     for name, field in shape.fields.items():
         readings = _field(name, field, pairs, encoding.get(name))
@@ -100,29 +100,61 @@ class FormPart(NamedTuple):
     is_file: bool
     media: str
     data: bytes
+    headers: Mapping[str, str] = {}
+    """Its header fields, by their names in lower case."""
 
 
-def multipart_reader(schema: Schema | None, encoding: Mapping[str, Json]) -> BodyReader:
-    """Return what reads a multipart body."""
+HeaderValues: TypeAlias = Callable[[str, HeaderField, list[str]], Iterable[Json]]
+"""Returns what a header field may say."""
+
+
+def encoding_of(encoding: Mapping[str | int, Json], part: str | int) -> Mapping[str, Json]:
+    """Return how a part is encoded: a field by its name, an item by its place, or as all items are."""
+    told = encoding.get(part, encoding.get(OTHERS) if isinstance(part, int) else None)
+    return told if isinstance(told, Mapping) else {}
+
+
+def part_headers(told: Mapping[str, Json]) -> Iterator[tuple[str, HeaderField]]:
+    """Yield the header fields that an encoding object declares, but for the media type, which it tells otherwise."""
+    for name, field in told.get("headers", {}).items():
+        if isinstance(field, HeaderField) and name != "content-type":
+            yield name, field
+
+
+def multipart_reader(schema: Schema | None, encoding: Mapping[str | int, Json], values: HeaderValues) -> BodyReader:
+    """Return what reads a multipart body; `values` reads the header fields of its parts."""
     shape = shape_of(schema or ANYTHING)
+
+    def told_of(part: FormPart, place: str | int, wrong: WrongParts) -> Mapping[str, Json]:
+        told = encoding_of(encoding, place)
+        where = join("", place)
+        _check_type(part, where, str(told.get("contentType", "")), wrong)
+        for name, field in part_headers(told):
+            sent = part.headers.get(name)
+            if sent is None and field.required:
+                wrong.append((where, "required", f"the part has no header field {name}, which is required"))
+            elif sent is not None and field.schema is not None:
+                found = list(values(name, field, [sent]))
+                if not any(map(field.schema.is_valid, found)):
+                    told_why = field.schema.explain(found[0] if found else sent)[0].message
+                    wrong.append((where, "header", f"the header field {name} of the part is wrong: {told_why}"))
+        return told
 
     def read(data: bytes, parameters: Mapping[str, str], wrong: WrongParts) -> list[Raw]:
         parts = read_parts(data, parameters.get("boundary", ""))
         if any(part.name for part in parts) or not shape.takes("array"):
-            return [_read_multipart(parts, shape, encoding, wrong)]
-        return [[_part_value(part, shape.item(index), {}) for index, part in enumerate(parts)]]
+            return [_read_multipart(parts, shape, lambda part: told_of(part, part.name, wrong))]
+        return [[_part_value(part, shape.item(at), told_of(part, at, wrong)) for at, part in enumerate(parts)]]
 
     return read
 
 
 def _read_multipart(
-    parts: Sequence[FormPart], shape: TextShape, encoding: Mapping[str, Json], wrong: WrongParts
+    parts: Sequence[FormPart], shape: TextShape, told_of: Callable[[FormPart], Mapping[str, Json]]
 ) -> dict[str, Raw]:
     found: dict[str, Raw] = {}
     for part in parts:
-        field, told = shape.field(part.name), encoding.get(part.name)
-        told = told if isinstance(told, dict) else {}
-        _check_type(part, str(told.get("contentType", "")), wrong)
+        field, told = shape.field(part.name), told_of(part)
         is_list = field.takes("array") and not field.takes("string")
         value = _part_value(part, field.item(len(found.get(part.name, ()))) if is_list else field, told)
         if is_list and isinstance(value, Ready) and isinstance(value.value, list):
@@ -134,14 +166,14 @@ def _read_multipart(
     return found
 
 
-def _check_type(part: FormPart, declared: str, wrong: WrongParts) -> None:
+def _check_type(part: FormPart, where: str, declared: str, wrong: WrongParts) -> None:
     """Add what is wrong where a part has another media type than its encoding object lists."""
     if not declared or not part.media:
         return
     sent = read_type(part.media)
     if not any(covers(read_type(each), sent) for each in declared.split(",")):
         message = f"the part is {sent.essence}, and must be {declared}"
-        wrong.append((join("", part.name), "contentType", message))
+        wrong.append((where, "contentType", message))
 
 
 def _part_value(part: FormPart, shape: TextShape, told: Mapping[str, Json]) -> Raw:
@@ -221,7 +253,7 @@ class _Parts:
         told = parse_options_header(self._headers.get("content-disposition", "").encode())[1]
         name = told.get(b"name", b"").decode("utf-8", "replace")
         media = self._headers.get("content-type", "")
-        self.parts.append(FormPart(name, b"filename" in told, media, bytes(self._data)))
+        self.parts.append(FormPart(name, b"filename" in told, media, bytes(self._data), self._headers))
 
     def _finish(self) -> None:
         self.is_whole = True

@@ -1,16 +1,15 @@
-"""Parameters and header fields as JSON: where they stand, in which style or media type."""
+"""Parameters of a request as JSON: where they stand, in which style or media type."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TypeAlias
 
 from mockserver.contract.media import read
-from mockserver.contract.openapi import HeaderField, Operation, Parameter
+from mockserver.contract.openapi import Operation, Parameter
 from mockserver.contract.router import encoded_value
-from mockserver.messages import Json, Request
+from mockserver.messages import Request
 from mockserver.request.reading.bodies import media_reader
-from mockserver.request.reading.forms import FieldStyle
 from mockserver.request.reading.media import MalformedError
 from mockserver.request.reading.shapes import Raw, TextShape, shape_of
 from mockserver.request.reading.styles import (
@@ -124,22 +123,3 @@ def _text_reader(parameter: Parameter) -> Callable[[str], list[Raw]]:
 def is_empty(readings: list[Raw]) -> bool:
     """Return whether a parameter was sent without a value."""
     return any(each in ("", [""]) for each in readings)
-
-
-def header_values(name: str, field: HeaderField, told: list[str]) -> Iterator[Json]:
-    """Yield what a header field may say: in its media type, or in the style that it has; it may be UTF-8."""
-    if field.schema is None:
-        return
-    shape = shape_of(field.schema)
-    if not all(text.isascii() for text in told):
-        with suppress(UnicodeDecodeError):
-            told = [text.encode("latin-1").decode() for text in told]
-    if field.media:
-        with suppress(MalformedError):
-            sent = read(field.media)
-            raws = media_reader(sent, field.schema, {})(told[0].encode(), dict(sent.parameters), [])
-            yield from map(shape.value, raws)
-        return
-    style = FieldStyle(name, "simple", field.explode)
-    yield from map(shape.value, simple_readings(style, shape, told) or [])
-    yield from (shape.value(text) for text in told[:1])
