@@ -69,6 +69,9 @@ EXTRAS = {"check": ("hypothesis", "httpx2"), "proxy": ("httpx2",)}
 FAILURES = ("response", "request", "any", "none")
 """On which side of a proxy something wrong makes its run fail."""
 
+MISSES = ("unrecorded", "unasked", "any", "none")
+"""What makes a replay fail: requests that were not recorded, recorded ones that nobody sent."""
+
 PROGRAM = "mockserver.check.client.traffic"
 """The module that reports on a program, loaded when a report is wanted."""
 
@@ -393,6 +396,19 @@ def proxy(url: str, folder: Path | None, fail_on: str, timeout: float, **options
     sys.exit(run_proxy(start_mock(settings), service, folder, fail_on, say))
 
 
+@main.command(cls=_ServingCommand, context_settings={"show_default": True})
+@click.option("--fail-on", type=click.Choice(MISSES), default="unrecorded", help="What ends the run with exit code 1.")
+@click.argument("folder", type=click.Path(path_type=Path))
+def replay(folder: Path, fail_on: str, **options: Any) -> None:
+    """Serve what `proxy --record FOLDER` recorded, in its order, and nothing else."""
+    from mockserver.proxy.recording import read_recordings
+    from mockserver.proxy.replay import ReplayMock, run_replay
+
+    settings = packs.make_settings(options)
+    one_process(settings, "replay")
+    sys.exit(run_replay(ReplayMock(settings, read_recordings(folder)), folder, fail_on, say))
+
+
 def one_process(settings: Settings, command: str) -> None:
     """Reject several workers."""
     if settings.workers > 1:
@@ -556,7 +572,7 @@ def start() -> None:
         said = _defaults(sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}
         freely = {key: value for key, value in said.items() if key != "port"}
-        main(default_map={**checks, "serve": said, "run": freely, "proxy": said})
+        main(default_map={**checks, "serve": said, "run": freely, "proxy": said, "replay": said})
     except MockserverError as error:
         print(f"mockserver: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

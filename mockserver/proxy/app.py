@@ -13,9 +13,8 @@ from msgspec import structs
 from mockserver import api as packs
 from mockserver.answer.body import BODILESS, SEQUENCES
 from mockserver.answer.errors import bad_scope
-from mockserver.answer.render import finding_fields
 from mockserver.api import Call, Draft
-from mockserver.contract.router import NO_MATCH, Match
+from mockserver.contract.router import NO_MATCH
 from mockserver.control.app import Control
 from mockserver.delivery import connection_of, without_chunks
 from mockserver.engine import Mock
@@ -26,10 +25,8 @@ from mockserver.messages import (
     Delivery,
     Finding,
     Headers,
-    RawHeaders,
     Request,
     Response,
-    header_value,
     is_control,
     placed,
     too_long,
@@ -45,6 +42,7 @@ from mockserver.proxy.judge import (
     judge_answer,
     judge_request,
     kind_of_body,
+    own_fields,
     unjudged,
 )
 from mockserver.proxy.recording import RecordingWriter
@@ -284,7 +282,7 @@ class Passage:
         self._has_head = True
         found = (*self._judge_request().findings, *(() if judgement is None else judgement.findings))
         shown = self._mock.redactor.findings(found, self.request)
-        headers = [*head.headers, *own_fields(self._match, shown)]
+        headers = [*head.headers, *own_fields(self._match, shown, SERVICE)]
         if head.status in BODILESS:  # the server below sends no length where there is no body
             headers = [field for field in headers if field[0] != b"content-length"]
         elif self._scope.get("http_version") == "1.0" and all(name != b"content-length" for name, _ in headers):
@@ -300,10 +298,10 @@ class Passage:
         """Judge the request, once it has come whole."""
         if self._judged is not None:
             return self._judged
-        if self._body.ended.is_set():
-            self._judged = judge_request(self._mock, self.request, self._match, self._sent)
-            return self._judged
         request = structs.replace(self.request, body=self._sent.body)
+        if self._body.ended.is_set():
+            self._judged = judge_request(self._mock, request, self._match, self._sent.why)
+            return self._judged
         return RequestJudgement(request, findings=(unjudged("/body", "it had not come whole when it was answered"),))
 
     def _judge(self, head: Head, broken: str, *, is_whole: bool) -> AnswerJudgement:
@@ -327,19 +325,6 @@ class Passage:
             readable = judgement.body if asked.is_read else None
             self._proxy.writer.write(entry, readable, self._times, is_whole=is_whole)
         self._proxy.note(asked.request, head.status, findings)
-
-
-def own_fields(match: Match, findings: Sequence[Finding]) -> RawHeaders:
-    """Return the header fields that are added to an answer of the service."""
-    name = header_value("" if match.operation is None else match.operation.contract)
-    fields = [(b"x-mock-source", SERVICE.encode())]
-    wrong = next((each for each in findings if each.level != "note"), None)
-    if wrong is not None:
-        fields += finding_fields(wrong, name.decode())
-    elif name:
-        fields.append((b"x-mock-contract", name))
-    why = next((each.message for each in findings if each.rule == UNJUDGED), "")
-    return [*fields, (b"x-mock-unjudged", header_value(why))] if why else fields
 
 
 def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, say: Callable[[str], None]) -> int:

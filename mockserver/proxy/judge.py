@@ -1,13 +1,12 @@
 """Judges what passes by the contract, from decoded copies that are bounded in bytes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-
-from msgspec import structs
 
 from mockserver.answer.errors import unmatched
 from mockserver.answer.judgement import ReceivedAnswer, problems_of, wrong
+from mockserver.answer.render import finding_fields
 from mockserver.api import Call, Draft
 from mockserver.contract.media import MediaKind, kind_of, read
 from mockserver.contract.openapi import EVENT_STREAM
@@ -15,7 +14,7 @@ from mockserver.contract.router import Match
 from mockserver.endpoint import Unserved
 from mockserver.engine import Mock
 from mockserver.errors import ContractError
-from mockserver.messages import Finding, Headers, RawHeaders, Request
+from mockserver.messages import Finding, Headers, RawHeaders, Request, header_value
 from mockserver.request.encoding import decompressed, encoding_of, inflated, is_read
 
 UNJUDGED = "unjudged"
@@ -87,10 +86,9 @@ def unjudged(where: str, why: str) -> Finding:
     return Finding(where, UNJUDGED, f"not judged: {why}", "mock", level="note")
 
 
-def judge_request(mock: Mock, request: Request, match: Match, copy: Copy) -> RequestJudgement:
-    """Judge a request whose body has come whole."""
-    request = structs.replace(request, body=copy.body)
-    decoded, found = _decoded_request(mock, request, copy)
+def judge_request(mock: Mock, request: Request, match: Match, why: str = "") -> RequestJudgement:
+    """Judge a request whose body has come whole; `why` says why it was not kept whole, if it was not."""
+    decoded, found = _decoded_request(mock, request, why)
     if match.operation is None:
         unknown = unmatched(mock.served.router, request, match).findings
         return RequestJudgement(decoded or request, None, unknown, is_read=decoded is not None)
@@ -103,10 +101,10 @@ def judge_request(mock: Mock, request: Request, match: Match, copy: Copy) -> Req
     return RequestJudgement(decoded, call, findings)
 
 
-def _decoded_request(mock: Mock, request: Request, copy: Copy) -> tuple[Request | None, tuple[Finding, ...]]:
+def _decoded_request(mock: Mock, request: Request, why: str) -> tuple[Request | None, tuple[Finding, ...]]:
     """Return a request with its body decoded; None, and why, where that cannot be."""
-    if copy.why:
-        return None, (unjudged("/body", copy.why),)
+    if why:
+        return None, (unjudged("/body", why),)
     encoding = encoding_of(request.headers)
     if encoding and not is_read(encoding):
         return None, (unjudged("/body", f"the encoding {encoding!r} is not read"),)
@@ -191,3 +189,16 @@ def _whole_events(body: bytes) -> bytes:
     """Return a stream up to the end of its last whole event."""
     found = _LAST_EVENT.match(body)
     return found[0] if found else b""
+
+
+def own_fields(match: Match, findings: Sequence[Finding], source: str) -> RawHeaders:
+    """Return the header fields that are added to an answer of the service, or to a recorded one."""
+    name = header_value("" if match.operation is None else match.operation.contract)
+    fields = [(b"x-mock-source", source.encode())]
+    wrong = next((each for each in findings if each.level != "note"), None)
+    if wrong is not None:
+        fields += finding_fields(wrong, name.decode())
+    elif name:
+        fields.append((b"x-mock-contract", name))
+    why = next((each.message for each in findings if each.rule == UNJUDGED), "")
+    return [*fields, (b"x-mock-unjudged", header_value(why))] if why else fields
