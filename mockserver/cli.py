@@ -11,7 +11,9 @@ from functools import cache, partial
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TextIO
+from urllib.parse import quote
 
 import click
 from click.core import ParameterSource
@@ -314,6 +316,8 @@ def serve(**options: Any) -> None:
     from mockserver.server.uvicorn import serve as serve_app
 
     settings = packs.make_settings(options)
+    if settings.control_remote and settings.control_token is None:
+        settings = replace(settings, control_token=token_urlsafe(18))
     warn_of_unknown_variables(packs.choose(settings.api, settings.contract))
     check_workers(settings)
     mock = start_mock(settings)
@@ -445,6 +449,8 @@ def ready_lines(mock: Any, url: str) -> str:
         noun = "record" if api is None or api.state is None else api.state.noun
         what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.state}"
     lines = [f"mockserver is ready at {url}: {what}"]
+    if settings.control and settings.control_remote and settings.control_token:
+        lines.append(f"its page, for other machines: {url}/__mock__/?token={quote(settings.control_token, safe='')}")
     if notes := packs.describe_notes(mock.served.contracts):
         lines.append(notes)
     if api is None and (name := packs.recognised(mock.served.contracts)):

@@ -88,6 +88,16 @@ def connection_of(send: Any) -> asyncio.Transport | None:
     return getattr(getattr(send, "__self__", None), "transport", None)
 
 
+def lasting(send: Any) -> Callable[[], bool]:
+    """Return what says whether the server behind an ASGI `send` still runs, as far as it shows that.
+
+    A uvicorn that stops lets no connection last beyond the answer that is being sent.
+    """
+    cycle = getattr(send, "__self__", None)
+    begun = getattr(cycle, "keep_alive", True)
+    return lambda: getattr(cycle, "keep_alive", True) == begun
+
+
 async def hang_up(send: Any, gone: Awaitable[None], *, reset: bool) -> None:
     """Abort a connection, and wait until the server has noticed.
 

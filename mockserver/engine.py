@@ -190,6 +190,10 @@ class Mock:
         """Return the exchanges of a scope whose number is above `after`, the oldest first."""
         return self._recorder.exchanges(scope, after)
 
+    def newest(self, scope: str, after: int, most: int) -> tuple[int, list[Exchange]]:
+        """Return the last number of a scope's journal, and at most so many of its newest exchanges above `after`."""
+        return self._recorder.newest(scope, after, most)
+
     def drop(self, scope: str) -> None:
         """Forget all of a scope: its records, its journal, its stubs, and how often each request came."""
         self.store.drop(scope)

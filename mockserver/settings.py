@@ -103,6 +103,9 @@ class Settings:
     control: bool = option(True, "Whether the control routes under /__mock__/ are served.")
     control_remote: bool = option(False, "Whether they are served to other machines, too.")
     control_hosts: str | None = option(None, "More names by which they may be called; commas between them.")
+    control_token: str | None = option(
+        None, "The token of the page for other machines; without it, one is drawn and printed.", secret=True
+    )
     workers: int = option(1, "How many processes serve, on one shared store.", range=(1, None))
     api_key: str | None = option(None, "The only valid key; without it, any key is valid.", secret=True)
     auth: bool = option(True, "Whether a key is required.")

@@ -15,6 +15,7 @@ node          nodejs
 npm           npm
 redis-server  redis-server
 haproxy       haproxy
+chromium      chromium
 LIST
 [ -x .venv/bin/python ] || "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ||
   missing+=(python3 python3-pip python3-venv)

@@ -3,9 +3,10 @@
 import ipaddress
 import re
 from collections.abc import Collection, MutableMapping
+from hashlib import sha256
 from typing import Any
 
-from mockserver.messages import Headers
+from mockserver.messages import Headers, same_key
 
 HEALTH = "/__mock__/health"
 """The route that anyone may call."""
@@ -41,6 +42,32 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool, hosts: Collection[
     if not _is_private(name):
         return f"the host {host} may be a web site that was made to point here; --control-hosts lets it in"
     return ""
+
+
+def unproven(scope: MutableMapping[str, Any], token: str | None) -> str:
+    """Return why an ASGI request from another machine may not use what the page uses, or "" if it may.
+
+    The token stands in the cookie that the address with `?token=` has set.
+    """
+    client = scope.get("client")
+    if client is None or is_loopback(client[0]):
+        return ""
+    if token is None:
+        return "another machine needs a token; --control-token sets one"
+    cookies = "; ".join(Headers(scope["headers"]).all(b"cookie")).split("; ")
+    mine = "=".join(cookie_of(token)).encode()
+    if any(same_key(each.encode("latin-1"), mine) for each in cookies):
+        return ""
+    return "another machine needs the token; open the address that the start printed"
+
+
+def cookie_of(token: str) -> tuple[str, str]:
+    """Return the name and the value of the cookie for a token.
+
+    Several mocks on one host have cookies of different names, and a value holds only what a cookie may.
+    """
+    name = "mockserver-" + sha256(token.encode()).hexdigest()[:12]
+    return name, sha256(b"page " + token.encode()).hexdigest()
 
 
 def is_loopback(address: str) -> bool:

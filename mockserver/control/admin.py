@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from mockserver.engine import Mock
@@ -22,6 +23,20 @@ class ControlResponse(NamedTuple):
     content: Iterable[bytes] | None = None
     """The parts of a body that is not JSON."""
     media: str = "application/json"
+    headers: Mapping[str, str] = MappingProxyType({})
+    feed: "Feed | None" = None
+    """What is sent as it comes, until the client leaves."""
+
+
+class Feed(Protocol):
+    """Something that happens, in batches."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two batches."""
+
+    def batch(self) -> bytes:
+        """Return what happened since the last batch; b"" if nothing did."""
 
 
 NOTHING = ControlResponse(204)
@@ -56,6 +71,8 @@ class Route(NamedTuple):
     longest: int = LONGEST
     """The longest body, in bytes."""
     reads_json: bool = True
+    for_page: bool = False
+    """Whether only the page uses it: from another machine it needs the token that the start printed."""
 
 
 class Admin(Protocol):

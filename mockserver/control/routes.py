@@ -9,12 +9,15 @@ from mockserver.api import Api, load
 from mockserver.contract.source import read_source
 from mockserver.control.access import HEALTH
 from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, ControlResponse, Route
-from mockserver.data import CONTROL, data_dir, packed
+from mockserver.control.feed import JournalFeed, exchange_value
+from mockserver.data import CONTROL as DOCUMENT
+from mockserver.data import data_dir, packed
 from mockserver.errors import ContractError, MockserverError, StubError, UsageError
 from mockserver.journal.exchange import as_json, calls_of
 from mockserver.journal.har import as_har
 from mockserver.journal.verify import answer_question, nearest
-from mockserver.messages import OPENAPI, Json
+from mockserver.messages import CONTROL, OPENAPI, Json
+from mockserver.page.bundle import live_page
 from mockserver.settings import Settings
 from mockserver.store.snapshot import dump_state, restore_state
 from mockserver.stub.rules import entry_spec
@@ -37,7 +40,7 @@ def control_document(api: Api | None = None) -> Json:
 
     A ContractError names what the pack's document describes differently.
     """
-    document = read_source(packed(data_dir() / "schemas" / CONTROL / "1.yaml")).data
+    document = read_source(packed(data_dir() / "schemas" / DOCUMENT / "1.yaml")).data
     if api is None or api.control is None:
         return document
     own, where = read_source(packed(api.control)).data, str(api.control)
@@ -138,6 +141,23 @@ def _after(text: str) -> int:
     if not re.fullmatch("[0-9]{1,15}", text):
         raise UsageError(f"{text!r} is no number of an exchange", fix="write a whole number from 0 on")
     return int(text)
+
+
+def _exchange(request: ControlRequest) -> ControlResponse:
+    number = request.path["number"]
+    found = exchange_value(request.mock, request.scope, _after(number))
+    return not_found(f"The journal has no exchange {number}.") if found is None else ControlResponse(value=found)
+
+
+def _events(request: ControlRequest) -> ControlResponse:
+    feed = JournalFeed(request.mock, request.scope, _after(request.query.get("after", "0")))
+    return ControlResponse(feed=feed, media="text/event-stream")
+
+
+def _page(_: ControlRequest) -> ControlResponse:
+    page = live_page()
+    headers = {"content-security-policy": page.policy, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return ControlResponse(content=(page.content,), media="text/html", headers=headers)
 
 
 def _clear_journal(request: ControlRequest) -> ControlResponse:
@@ -314,11 +334,14 @@ _SCOPE = "/__mock__/scopes/{name}"
 _STUB = "/__mock__/stubs/{number}"
 
 ROUTES: tuple[Route, ...] = (
+    Route("GET", CONTROL, _page, for_page=True),
     Route("GET", HEALTH, health),
     Route("GET", "/__mock__/openapi.json", _own_openapi),
     Route("GET", "/__mock__/contract", _contract),
     Route("GET", "/__mock__/journal", _journal),
     Route("DELETE", "/__mock__/journal", _clear_journal),
+    Route("GET", "/__mock__/journal/{number}", _exchange),
+    Route("GET", "/__mock__/events", _events, for_page=True),
     Route("POST", "/__mock__/verify", _verify),
     Route("GET", "/__mock__/stubs", _stubs),
     Route("POST", "/__mock__/stubs", _create_stubs),

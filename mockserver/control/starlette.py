@@ -9,18 +9,22 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 
 from mockserver.answer.errors import describe
-from mockserver.control.access import HEALTH, refused
-from mockserver.control.admin import ControlRequest, ControlResponse, Route
+from mockserver.control.access import HEALTH, cookie_of, refused, unproven
+from mockserver.control.admin import ControlRequest, ControlResponse, Feed, Route
 from mockserver.control.routes import table_of
+from mockserver.delivery import RAW_SEND, lasting
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StoreError, UsageError
-from mockserver.messages import BAD_SCOPE, DEFAULT_SCOPE, HEADER, OPENAPI, Headers, Json, is_scope
-from mockserver.server.asgi import Application
+from mockserver.messages import BAD_SCOPE, CONTROL, DEFAULT_SCOPE, HEADER, OPENAPI, Headers, Json, is_scope, same_key
+from mockserver.server.asgi import Application, Receive, Scope, Send
 from mockserver.settings import words_of
+
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which a feed sends a comment, so that a client that has left is noticed."""
 
 
 def control_app(mock: Mock) -> Application:
@@ -58,6 +62,12 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
             if why:
                 raise HTTPException(403, f"The control routes are refused: {why}.")
         route = routes["GET" if request.method == "HEAD" else request.method]
+        if route.for_page:
+            token = settings.control_token
+            if path == CONTROL and token and same_key(request.query_params.get("token", "").encode(), token.encode()):
+                return _let_in(token)
+            if why := unproven(request.scope, token):
+                raise HTTPException(403, f"The page is refused: {why}.")
         scope, named = _scope_of(request)
         content = await _content(request, route.longest, settings.body_timeout)
         asked = ControlRequest(
@@ -77,9 +87,52 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
     return endpoint
 
 
+def _let_in(token: str) -> Response:
+    """Keep the token of an address in a cookie, which no script reads, and lead to the address without it."""
+    response = RedirectResponse(".", 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
+    response.set_cookie(*cookie_of(token), path=CONTROL, httponly=True, samesite="strict")
+    return response
+
+
+class _EventStream(Response):
+    """Sends the batches of a feed until the client leaves or the server stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(headers={"cache-control": "no-store"})
+        del self.headers["content-length"]
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what there is, then what comes."""
+        gone = asyncio.ensure_future(_gone(receive))
+        goes_on = lasting(scope[RAW_SEND])
+        silent = 0.0
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            while not gone.done() and goes_on():
+                batch = await run_in_threadpool(self._feed.batch)
+                silent = 0.0 if batch else silent + self._feed.pause
+                if batch or silent >= KEEP_ALIVE:
+                    silent = 0.0
+                    await send({"type": "http.response.body", "body": batch or b":\n\n", "more_body": True})
+                await asyncio.wait((gone,), timeout=self._feed.pause)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def _response(reply: ControlResponse) -> Response:
+    if reply.feed is not None:
+        return _EventStream(reply.feed)
     if reply.content is not None:
-        return StreamingResponse(reply.content, reply.status, media_type=reply.media)
+        return StreamingResponse(reply.content, reply.status, reply.headers, reply.media)
     if reply.status == 204:
         return Response(status_code=204)
     # Escapes can write what UTF-8 cannot: half a surrogate pair in a stub, say.

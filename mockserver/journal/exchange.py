@@ -66,6 +66,8 @@ class Exchange(NamedTuple):
     """The deliberate damage to the answer."""
     attempt: int = 0
     """Which attempt of its call it is, from 0 on, as the client counts."""
+    times: tuple[float, ...] = ()
+    """When the parts of a stream were due, in seconds after the head of the answer."""
 
     @property
     def request(self) -> Request:
@@ -112,6 +114,8 @@ class Entry(Value, frozen=True):
     faults: tuple[Json, ...] = ()
     sizes: tuple[int, int] | None = None
     """The sizes of the bodies before they were cut; None if they were not."""
+    times: tuple[float, ...] = ()
+    """When the parts of a stream were due."""
 
     def exchange(self, number: int, reading: "Reading") -> Exchange:
         """Convert it to an exchange, without its secrets."""
@@ -144,6 +148,7 @@ class Entry(Value, frozen=True):
             stub=self.stub,
             faults=self.faults,
             attempt=attempt_of(request.headers, reading.retry_count),
+            times=self.times,
         )
 
 
@@ -222,6 +227,7 @@ def as_json(exchange: Exchange) -> Json:
             "status": exchange.status,
             "headers": _fields_json(exchange.answer_headers),
             **_body_json(exchange.answer, exchange.answer_size),
+            **({"times": list(exchange.times)} if exchange.times else {}),
         },
         "findings": [{name: getattr(each, name) for name in _TOLD} for each in exchange.findings],
         "stub": exchange.stub or None,
@@ -254,6 +260,7 @@ def from_json(value: Json) -> Exchange:
         stub=value.get("stub") or 0,
         faults=tuple(value["faults"]),
         attempt=value.get("attempt", 0),
+        times=tuple(answer.get("times", ())),
     )
 
 

@@ -34,6 +34,9 @@ OVERHEAD = 4_096
 SHORT = 512
 """The bytes of a request whose quotes in findings are part of that."""
 
+MOST_TIMES = 1_000
+"""How many parts of a stream are recorded with the time at which they were due."""
+
 NODE = 16
 """How much more a decoded value takes than its JSON, at worst."""
 
@@ -67,6 +70,16 @@ class Recorder:
         entries = () if self._store is None else self._store.entries(scope)
         return [decode(number, entry, self._reading) for number, entry in entries if number > after]
 
+    def newest(self, scope: str, after: int, most: int) -> tuple[int, list[Exchange]]:
+        """Return the last number of a scope, 0 for none, and at most so many of its newest exchanges above `after`.
+
+        If the journal was forgotten meanwhile, its numbers begin again, and those of what came since are all new.
+        """
+        entries = () if self._store is None else self._store.entries(scope)
+        last = entries[-1][0] if entries else 0
+        first = after if last >= after else 0
+        return last, [decode(number, entry, self._reading) for number, entry in entries[-most:] if number > first]
+
     def sized(self, entry: Entry, longest: int) -> tuple[Entry, int]:
         """Return an entry as it is kept, and how many bytes it takes in memory, about."""
         entry = self.shortened(entry, longest)
@@ -80,6 +93,7 @@ class Recorder:
         """Return an entry with its stream written out; its bodies and what findings quote are cut at `longest`."""
         request, response = entry.request, entry.response
         if response.stream is not None:
+            entry = structs.replace(entry, times=tuple(chunk.at for chunk in response.stream.chunks[:MOST_TIMES]))
             response = _written_out(response, response.stream)
         sizes = len(request.body), len(response.body)
         if max(sizes) <= longest:

@@ -177,6 +177,7 @@ class App:
                 raise HTTPException(*too_many(self._max_in_flight), {"retry-after": "1", "connection": "close"})
             return message
 
+        scope.setdefault(RAW_SEND, send)
         try:
             await self._control(scope, counted, send)
         finally:

@@ -30,7 +30,7 @@ FLOORS = (
     ("stub",),
     ("endpoint",),
     ("engine",),
-    ("watch",),
+    ("watch", "page"),
     ("control",),
     ("proxy",),
     ("testing",),

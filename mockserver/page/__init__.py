@@ -1,0 +1,1 @@
+"""The page that shows a mock, a report or both: static files, put into one document."""
