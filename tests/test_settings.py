@@ -59,6 +59,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "control": ("false", False, "false"),
     "control_remote": ("true", True, "true"),
     "control_hosts": ("mock.example, b", "mock.example, b", '"mock.example, b"'),
+    "control_token": ("mock.example, b", "mock.example, b", '"mock.example, b"'),
     "workers": ("2", 2, "2"),
     "api_key": ("secret", "secret", '"secret"'),
     "auth": ("false", False, "false"),

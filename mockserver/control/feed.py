@@ -93,7 +93,7 @@ def exchange_value(mock: Mock, scope: str, number: int) -> Json:
     return {
         "exchange": as_json(found),
         "call": [each.number for each in call],
-        "places": [_node(mock.served.contracts, each.contract) for each in found.findings],
+        "places": [node_at(mock.served.contracts, each.contract) for each in found.findings],
         "stubs": [_compared(each, found) for each in _nearest(stubs, found)],
     }
 
@@ -117,7 +117,7 @@ def _compared(entry: StubEntry, exchange: Exchange) -> Json:
     }
 
 
-def _node(contracts: Iterable[Contract], place: str | None) -> Json:
+def node_at(contracts: Iterable[Contract], place: str | None) -> Json:
     """Return what the contract says at a place, as JSON; None if that is unknown or too long to be shown."""
     name, _, pointer = (place or "").partition("#")
     for contract in contracts:

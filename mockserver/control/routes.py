@@ -10,6 +10,7 @@ from mockserver.contract.source import read_source
 from mockserver.control.access import HEALTH
 from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, ControlResponse, Route
 from mockserver.control.feed import JournalFeed, exchange_value
+from mockserver.control.operations import judged_value, operation_value
 from mockserver.data import CONTROL as DOCUMENT
 from mockserver.data import data_dir, packed
 from mockserver.errors import ContractError, MockserverError, StubError, UsageError
@@ -112,6 +113,16 @@ def _contract(request: ControlRequest) -> ControlResponse:
     return ControlResponse(
         value={"api": api, "contracts": contracts, "fields": fields, "journal_size": mock.settings.journal_size}
     )
+
+
+def _operation(request: ControlRequest) -> ControlResponse:
+    name = request.path["name"]
+    found = operation_value(request.mock, name, _after(request.query.get("turn", "0")))
+    return not_found(f"There is no operation {name}.") if found is None else ControlResponse(value=found)
+
+
+def _judge(request: ControlRequest) -> ControlResponse:
+    return ControlResponse(value=judged_value(request.mock, request.scope, request.value))
 
 
 # -- journal
@@ -338,6 +349,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", HEALTH, health),
     Route("GET", "/__mock__/openapi.json", _own_openapi),
     Route("GET", "/__mock__/contract", _contract),
+    Route("GET", "/__mock__/operations/{name}", _operation),
+    Route("POST", "/__mock__/judge", _judge),
     Route("GET", "/__mock__/journal", _journal),
     Route("DELETE", "/__mock__/journal", _clear_journal),
     Route("GET", "/__mock__/journal/{number}", _exchange),

@@ -66,8 +66,8 @@ class Exchange(NamedTuple):
     """The deliberate damage to the answer."""
     attempt: int = 0
     """Which attempt of its call it is, from 0 on, as the client counts."""
-    times: tuple[float, ...] = ()
-    """When the parts of a stream were due, in seconds after the head of the answer."""
+    times: tuple[int, ...] = ()
+    """When the parts of a stream were due, in milliseconds after the head of the answer."""
 
     @property
     def request(self) -> Request:
@@ -114,8 +114,8 @@ class Entry(Value, frozen=True):
     faults: tuple[Json, ...] = ()
     sizes: tuple[int, int] | None = None
     """The sizes of the bodies before they were cut; None if they were not."""
-    times: tuple[float, ...] = ()
-    """When the parts of a stream were due."""
+    times: tuple[int, ...] = ()
+    """When the parts of a stream were due, in milliseconds."""
 
     def exchange(self, number: int, reading: "Reading") -> Exchange:
         """Convert it to an exchange, without its secrets."""
@@ -229,10 +229,15 @@ def as_json(exchange: Exchange) -> Json:
             **_body_json(exchange.answer, exchange.answer_size),
             **({"times": list(exchange.times)} if exchange.times else {}),
         },
-        "findings": [{name: getattr(each, name) for name in _TOLD} for each in exchange.findings],
+        "findings": [finding_json(each) for each in exchange.findings],
         "stub": exchange.stub or None,
         "faults": list(exchange.faults),
     }
+
+
+def finding_json(finding: Finding) -> Json:
+    """Write a finding as JSON."""
+    return {name: getattr(finding, name) for name in _TOLD}
 
 
 def from_json(value: Json) -> Exchange:

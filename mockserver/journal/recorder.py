@@ -93,7 +93,8 @@ class Recorder:
         """Return an entry with its stream written out; its bodies and what findings quote are cut at `longest`."""
         request, response = entry.request, entry.response
         if response.stream is not None:
-            entry = structs.replace(entry, times=tuple(chunk.at for chunk in response.stream.chunks[:MOST_TIMES]))
+            times = tuple(round(chunk.at * 1000) for chunk in response.stream.chunks[:MOST_TIMES])
+            entry = structs.replace(entry, times=times)
             response = _written_out(response, response.stream)
         sizes = len(request.body), len(response.body)
         if max(sizes) <= longest:

@@ -1,9 +1,10 @@
 // The frame: which view is shown, in which scope, and the keys that lead there.
 import { ask, html, linkTo, place, render, scope, useAsked, useCell, useEffect } from "./core.js";
 import { News } from "./parts.js";
+import { Contract } from "./contract.js";
 import { Traffic, link, listen } from "./traffic.js";
 
-const VIEWS = [["traffic", "Traffic", Traffic]];
+const VIEWS = [["traffic", "Traffic", Traffic], ["contract", "Contract", Contract]];
 
 function Frame() {
   const [name, ...parts] = useCell(place);

@@ -1,7 +1,8 @@
 // Traffic: the exchanges as they come, and one of them opened.
 import { Cell, ask, go, html, inScope, linkTo, origin, scope, useAsked, useCell, useMemo, useState } from "./core.js";
 import { asCurl, asPython, eventsOf } from "./bodies.js";
-import { Body, Command, Failure, Json, Status, VirtualList, useAction } from "./parts.js";
+import { Findings, marksOf } from "./findings.js";
+import { Body, Command, Failure, Status, VirtualList, useAction } from "./parts.js";
 
 const MOST = 20000;
 export const traffic = new Cell([]);
@@ -110,7 +111,7 @@ function Exchange({ value, rows }) {
     ${call.length > 1 && html`<nav class="attempts" aria-label="Attempts of this call">Attempts of one call:
       ${call.map((each, index) => html`<a href=${linkTo("traffic", String(each))} aria-current=${each === exchange.number ? "page" : undefined}>
         ${index + 1}. ${statusOf(rows, each)}</a>`)}</nav>`}
-    ${exchange.findings.map((finding, index) => html`<${Finding} finding=${finding} node=${places[index]} />`)}
+    <${Findings} findings=${exchange.findings} places=${places} />
     <div class="sides">
       <section aria-label="Request"><h3>Request</h3>
         <${Fields} title="Path and query" rows=${[...Object.entries(request.values).map(([name, each]) => ["path", name, String(each)]), ...queryOf(request.query)]} findings=${exchange.findings} />
@@ -132,33 +133,6 @@ const prefix = () => (scope.value === "default" ? "" : "/scope/" + encodeURIComp
 const headerOf = (message, name) => (message.headers.find(([each]) => each.toLowerCase() === name) || ["", ""])[1];
 const statusOf = (rows, number) => (rows.find((row) => row.number === number) || { status: "" }).status;
 const queryOf = (query) => [...new URLSearchParams(query)].map(([name, text]) => ["query", name, text]);
-const marksOf = (findings, prefix) => findings
-  .filter((each) => each.where === prefix || each.where.startsWith(prefix + "/"))
-  .map((each) => ({ pointer: each.where.slice(prefix.length), text: each.message }));
-
-function Finding({ finding, node }) {
-  return html`<div class=${"finding of-" + finding.fault}>
-    <strong>${finding.message}</strong>
-    <div>${finding.where && html`at <code>${finding.where}</code>, `}fault of the ${finding.fault}, rule ${finding.rule}</div>
-    ${finding.expected !== null && finding.expected !== undefined && html`<div>expected <code>${short(finding.expected)}</code></div>`}
-    ${finding.received !== null && finding.received !== undefined && html`<div>received <code>${short(finding.received)}</code></div>`}
-    ${finding.contract && html`<details open=${node !== null && JSON.stringify(saidOf(node, finding.where)).length < 900}><summary>The contract says, at ${finding.contract}</summary>
-      ${node === null ? html`<p class="quiet">It is too long to be shown here.</p>` : html`<${Json} value=${saidOf(node, finding.where)} label="What the contract says" />`}</details>`}
-  </div>`;
-}
-
-/** What a schema says of the very property that is wrong, where it does. */
-const saidOf = (node, where) => {
-  const name = where.split("/").pop();
-  const own = node && node.properties && Object.hasOwn(node.properties, name) ? node.properties[name] : undefined;
-  return own === undefined ? node : { [name]: own, required: (node.required || []).includes(name) };
-};
-
-const short = (value) => {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length > 300 ? text.slice(0, 300) + "..." : text;
-};
-
 function Fields({ title, rows, findings, folded }) {
   if (!rows.length) return null;
   const wrong = (part, name) => findings.find((each) => new RegExp("^/" + part + "s?/").test(each.where) && each.where.split("/")[2].toLowerCase() === name.toLowerCase());
@@ -176,7 +150,7 @@ function Events({ answer }) {
   const events = eventsOf(answer.body || "");
   const times = answer.times || [];
   return html`<ol class="events" aria-label="Events of the stream">${events.map((each, index) => html`<li>
-    ${times[index] !== undefined && html`<span class="time quiet">+${times[index].toFixed(3)} s</span>`} ${each.kind && html`<strong>${each.kind}</strong>`}
+    ${times[index] !== undefined && html`<span class="time quiet">+${(times[index] / 1000).toFixed(3)} s</span>`} ${each.kind && html`<strong>${each.kind}</strong>`}
     <${Body} label=${"Event " + (index + 1)} message=${{ body: each.data, size: 0 }} /></li>`)}</ol>`;
 }
 

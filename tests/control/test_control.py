@@ -100,7 +100,7 @@ def test_a_document_of_ones_own_is_given(serve: Callable[..., str], tmp_path: Pa
     ("method", "path", "status"),
     [
         ("GET", "/__mock__/none", 404),
-        ("GET", "/__mock__/", 404),
+        ("POST", "/__mock__/", 405),
         ("POST", "/__mock__/health", 405),
         ("DELETE", "/__mock__/scopes", 405),
         ("POST", "/__mock__/scopes/a", 405),

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.needs import need
 from tests.page.conftest import barriers, rows, shown, title
 from tests.talk import MESSAGE
 
@@ -110,7 +109,7 @@ def test_what_is_copied_sends_the_same_request_again(page: Page, chat: httpx.Cli
     title(chat, 'it\'s "quoted" $HOME \\ ü\n')
     page.goto(shown(chat))
     rows(page).click()
-    for name, command in (("curl", [need("sh"), "-c"]), ("Python", [sys.executable, "-c"])):
+    for name, command in (("curl", ["/bin/sh", "-c"]), ("Python", [sys.executable, "-c"])):
         page.get_by_text(name, exact=True).click()
         page.locator("details", has=page.get_by_text(name, exact=True)).get_by_role("button", name="Copy").click()
         expect(page.get_by_role("status").filter(has_text=f"{name} is copied")).to_be_visible()

@@ -1,0 +1,129 @@
+"""Contract: operations are shown with how far they were touched, and one is tried with what it would refuse."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from mockserver.control.client import LocalAdmin
+from mockserver.engine import Mock
+from mockserver.errors import UsageError
+from mockserver.messages import Json
+from tests.conftest import settings
+from tests.page.conftest import barriers, shown, title
+from tests.strategies import ROOT
+from tests.talk import MESSAGE, TITLE
+
+
+def opened(page: Page, client: httpx.Client, operation: str) -> None:
+    """Open an operation as a user does."""
+    page.goto(shown(client))
+    page.get_by_role("navigation", name="Views").get_by_role("link", name="Contract").click()
+    page.get_by_role("region", name="Operations").get_by_role("link").filter(
+        has=page.get_by_text(operation, exact=True)
+    ).click()
+    page.get_by_role("form", name="Try it").wait_for()
+
+
+def test_an_operation_is_tried_with_what_is_filled_in_and_then_touched(page: Page, chat: httpx.Client) -> None:
+    opened(page, chat, "set_title")
+    link = page.get_by_role("region", name="Operations").get_by_role("link").filter(has_text="set_title")
+    expect(link).to_contain_text("never touched")
+    expect(page.get_by_text("The contract allows this request.")).to_be_visible()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("region", name="Body of the answer")).to_contain_text("generated_title")
+    expect(link).to_contain_text("1 touched")
+    expect(page.get_by_text("200 application/json")).to_contain_text("touched")
+    assert barriers(page) == []
+
+
+def test_what_would_be_refused_is_told_at_its_place_before_it_is_sent(page: Page, chat: httpx.Client) -> None:
+    opened(page, chat, "set_title")
+    page.get_by_label("Body").first.fill('{"first_message": 5}')
+    told = page.get_by_role("status", name="What would be refused")
+    expect(told).to_contain_text("Input should be a valid string")
+    expect(told.locator("mark")).to_have_text(['"first_message": 5'])
+    page.get_by_label("organization_id").fill("x")
+    expect(page.get_by_label("organization_id")).to_have_attribute("aria-invalid", "true")
+    assert barriers(page) == []
+    assert chat.get("/__mock__/journal").json()["exchanges"] == []
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Answer 422")).to_be_visible()
+    link = page.get_by_role("region", name="Operations").get_by_role("link").filter(has_text="set_title")
+    expect(link).to_contain_text("1 of 1 failed")
+
+
+def test_another_body_is_generated_and_an_example_filled_in(
+    page: Page, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    document = (ROOT / "examples" / "any-api" / "orders.yaml").read_text("utf-8")
+    (tmp_path / "orders.yaml").write_text(document, "utf-8")
+    with httpx.Client(base_url=serve(seed=1, contract=str(tmp_path / "orders.yaml"))) as client:
+        opened(page, client, "create_order")
+        before = page.locator("textarea").input_value()
+        page.get_by_role("button", name="Generate another").click()
+        expect(page.locator("textarea")).not_to_have_value(before)
+        expect(page.get_by_text("The contract allows this request.")).to_be_visible()
+
+
+def admin() -> LocalAdmin:
+    return LocalAdmin(Mock(settings(seed=1)), "default")
+
+
+def judged(given: Json) -> Json:
+    return admin().call("POST", "/__mock__/judge", given).value
+
+
+def test_a_judgement_names_the_operation_the_findings_and_what_the_contract_says() -> None:
+    headers = [["content-type", "application/json"]]
+    found = judged({"method": "post", "path": TITLE, "headers": headers, "body": '{"first_message": 5}'})
+    assert found["operation"] == "set_title"
+    assert [each["where"] for each in found["findings"]] == ["/body/first_message"]
+    assert found["places"][0]["properties"]["first_message"]["type"] == "string"
+    nowhere = judged({"method": "GET", "path": "/nothing"})
+    assert (nowhere["operation"], len(nowhere["findings"])) == (None, 1)
+
+
+TOP = {"method": "GET", "path": "/"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        [],
+        {},
+        {"method": "GET"},
+        {"method": 1, "path": "/"},
+        {**TOP, "headers": [["a"]]},
+        {**TOP, "x": 1},
+    ],
+)
+def test_what_is_no_request_is_not_judged(given: Json) -> None:
+    with pytest.raises(UsageError):
+        judged(given)
+
+
+def test_values_to_try_are_the_contracts_own_at_first_and_then_made() -> None:
+    found = [
+        admin().call("GET", "/__mock__/operations/{name}", query={"turn": turn}, name="set_title").value
+        for turn in ("0", "1", "2")
+    ]
+    assert found[0]["body"]["value"] == {"first_message": MESSAGE}
+    assert len({each["body"]["value"]["first_message"] for each in found}) == 3
+    assert {each["name"] for each in found[0]["parameters"]} >= {"session_id", "authorization", "organization_id"}
+    assert found[0]["body"]["schema"]["properties"]["first_message"]["type"] == "string"  # references are written out
+
+
+def test_an_operation_that_is_not_there_is_not_found() -> None:
+    assert admin().call("GET", "/__mock__/operations/{name}", name="x").status == 404
+
+
+def test_a_touched_operation_shows_what_failed(page: Page, chat: httpx.Client) -> None:
+    title(chat, 5)
+    title(chat, MESSAGE)
+    page.goto(shown(chat) + "#/contract")
+    expect(page.get_by_role("link").filter(has_text="set_title")).to_contain_text("1 of 2 failed")
+    expect(page.get_by_text("1 of 7 touched")).to_be_visible()
