@@ -1,4 +1,4 @@
-"""A browser for the tests of the page: one a process, driven by Playwright, watched for what a page must not do."""
+"""A browser for the tests of the page: one for all of them, driven by Playwright, watched for what a page must not do."""
 
 import json
 import os
@@ -22,9 +22,12 @@ PATIENCE = 10_000.0
 """Milliseconds that the page may take on a busy machine."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Give Debian's Chromium; it asks nobody by itself."""
+    """Give Debian's Chromium; it asks nobody by itself.
+
+    It ends with these tests: while Playwright runs, a loop runs in this thread, and others cannot have one.
+    """
     program = need("chromium")
     quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-gpu"]
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []

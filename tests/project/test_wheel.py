@@ -48,6 +48,9 @@ def test_the_wheel_holds_the_contracts_the_fixtures_and_no_tests(wheel: Path) ->
         for path in (ROOT / "fixtures").rglob("*.json"):
             packed_name = f"mockserver/_data/{path.relative_to(ROOT).as_posix()}"
             assert archive.read(packed_name) == path.read_bytes()
+        for path in (ROOT / "mockserver" / "page").rglob("*.*"):
+            if path.suffix != ".pyc":
+                assert archive.read(path.relative_to(ROOT).as_posix()) == path.read_bytes()
     code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mockserver").rglob("*.py")}
     assert code <= names
     beside = {name for name in names if not name.startswith("mockserver/")}
