@@ -1,4 +1,4 @@
-"""A browser for the tests of the page: one for all of them, driven by Playwright, watched for what a page must not do."""
+"""A browser for the tests of the page, driven by Playwright and watched for what a page must not do."""
 
 import json
 import os
