@@ -168,6 +168,7 @@ class Conversion:
         name: str,
         version: str,
         load: Callable[[str], Json],
+        read: Callable[[str], bytes],
         moved: Mapping[str, str] | None = None,
     ) -> None:
         self._moved: dict[str, str] = dict(moved or {})
@@ -176,7 +177,7 @@ class Conversion:
         self.old = version.startswith(("2", "3.0"))
         """Whether schemas are written in the dialect of OpenAPI 2.0 and 3.0."""
         self.version = version
-        self._name, self._load = name, load
+        self._name, self._load, self._read = name, load, read
         self._done: set[tuple[int, Kind]] = set()
         self._files: dict[str, Json] = {}
         self._unreadable: dict[str, ContractError] = {}
@@ -230,7 +231,21 @@ class Conversion:
                 self._reference(node, pointer, file, kind)
             if self._swagger is not None:
                 self._swagger.upgrade(node, pointer, file, kind)
+            if kind == "example" and "externalValue" in node:
+                self._external(node, pointer, file)
             self._object(node, pointer, file, kind)
+
+    def _external(self, node: dict[str, Json], pointer: str, file: str) -> None:
+        """Put the text of a file into an example that stands there; one that is kept apart is told."""
+        name = _relative(file, str(node["externalValue"]))
+        self.document.files.append(name)
+        try:
+            node["serializedValue"] = self._read(name).decode()
+            del node["externalValue"]
+        except (ContractError, UnicodeDecodeError) as error:
+            why = error.why or error.what if isinstance(error, ContractError) else "it is no text in UTF-8"
+            fix = "add a value, or name a file of text beside the document"
+            self.problem(pointer, f"the example {name[:100]!r} is not used", why, fix)
 
     def _object(self, node: dict[str, Json], pointer: str, file: str, kind: Kind) -> None:
         """Convert what OpenAPI puts into an object of a kind."""

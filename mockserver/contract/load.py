@@ -51,16 +51,25 @@ def read_document(source: Path | str, fetch: Fetch = unfetched) -> Document:
         return _restored(kept)
     files: dict[str, str] = {}
 
+    def read(name: str) -> bytes:
+        files[name] = ""  # until it can be read
+        found = read_part(shown, name, fetch)
+        files[name] = sha256(found).hexdigest()
+        return found
+
     def load(name: str) -> Json:
         known = dialect(name)
         if known is not None:
             return known
-        files[name] = ""  # until it can be read
-        found = read_part(shown, name, fetch)
-        files[name] = sha256(found).hexdigest()
-        return parse_source(found, name if is_remote(name) else str(Path(shown).parent / name)).data
+        return parse_source(read(name), name if is_remote(name) else str(Path(shown).parent / name)).data
 
-    document = convert(parse_source(content, shown).data, name_of(shown), load, shown)
+    def read_beside(name: str) -> bytes:
+        folder = Path(shown).parent.resolve()
+        if not is_remote(shown) and not is_remote(name) and not (folder / name).resolve().is_relative_to(folder):
+            raise ContractError(f"{name} is not read", why="it leaves the folder of the document")
+        return read(name)
+
+    document = convert(parse_source(content, shown).data, name_of(shown), load, shown, read_beside)
     if not is_remote(shown) and not any(map(is_remote, files)):
         problems = [structs.astuple(each) for each in document.problems]
         keep(content, {"document": document, "origins": document.origins, "problems": problems, "files": files}, kind)
@@ -96,13 +105,18 @@ def dialect(address: str) -> Json | None:
     return None if found is None else deepcopy(found.contents)
 
 
-def convert(data: Json, file: str, load: Callable[[str], Json], shown: str = "") -> Document:
-    """Return a document in the form of OpenAPI 3.1; `load` returns the contents of another file by its name."""
+def convert(
+    data: Json, file: str, load: Callable[[str], Json], shown: str = "", read: Callable[[str], bytes] = unfetched
+) -> Document:
+    """Return a document in the form of OpenAPI 3.1.
+
+    `load` returns what another file holds by its name, `read` the bytes of one that is an example.
+    """
     version = version_of(data, shown or file)
     moved: Mapping[str, str] = {}
     if version == "2.0":
         data, moved = converted(data)
-    return Conversion(data, file, version, load, moved).run()
+    return Conversion(data, file, version, load, read, moved).run()
 
 
 def version_of(data: Json, file: str) -> str:

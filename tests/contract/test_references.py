@@ -308,6 +308,28 @@ def test_keywords_beside_a_reference_are_ignored_before_3_1(version: str) -> Non
     assert Schema(document, "/components/schemas/B", "api").is_valid("long")
 
 
+def test_examples_may_stand_in_files_beside_the_document(tmp_path: Path) -> None:
+    folder = tmp_path / "api"
+    (folder / "examples").mkdir(parents=True)
+    (tmp_path / "secret.json").write_text('{"a": 0}')
+    (folder / "one.json").write_text('{"a": 1}')
+    (folder / "examples" / "two é.json").write_text('{"a": 2}')
+    (folder / "bytes.json").write_bytes(b"\xff")
+    (folder / "link.json").symlink_to(tmp_path / "secret.json")
+    names = ["one.json", "examples/two%20é.json", "examples/../one.json"]
+    wrong = ["../secret.json", str(tmp_path / "secret.json"), "none.json", "bytes.json", "examples", "link.json"]
+    examples = {name: {"externalValue": name} for name in [*names, *wrong]}
+    text = {"text": {"externalValue": "./one.json"}}
+    content = {"application/json": {"examples": examples}, "text/plain": {"examples": text}}
+    api = {"openapi": "3.1.0", "paths": {"/a": {"get": {"responses": {"200": {"content": content}}}}}}
+    contract = _read(folder, api=api)
+    as_json, as_text = contract.operations[0].replies["200"].media
+    assert list(as_json.examples.values()) == [{"a": 1}, {"a": 2}, {"a": 1}]
+    assert as_text.examples == {"text": '{"a": 1}'}
+    places = [each.place.rpartition("/examples/")[2].replace("~1", "/") for each in contract.problems]
+    assert places == wrong
+
+
 def test_examples_may_stand_as_they_are_sent(tmp_path: Path) -> None:
     """OpenAPI 3.2's dataValue and serializedValue; one that stands elsewhere is told."""
     examples = {
