@@ -244,8 +244,7 @@ class Conversion:
             del node["externalValue"]
         except (ContractError, UnicodeDecodeError) as error:
             why = error.why or error.what if isinstance(error, ContractError) else "it is no text in UTF-8"
-            fix = "add a value, or name a file of text beside the document"
-            self.problem(pointer, f"the example {name[:100]!r} is not used", why, fix)
+            self.problem(pointer, f"the example {name[:100]!r} is not used", why, "name a text beside the document")
 
     def _object(self, node: dict[str, Json], pointer: str, file: str, kind: Kind) -> None:
         """Convert what OpenAPI puts into an object of a kind."""
