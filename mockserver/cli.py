@@ -61,6 +61,9 @@ CHECKS = {
     "coverage": LazyCommand(
         "mockserver.check.coverage.report:command", "Count how much of a contract recorded exchanges exercise."
     ),
+    "reverify": LazyCommand(
+        "mockserver.check.reverify:command", "Check that a service still answers as it was recorded.", extra="proxy"
+    ),
     "proxy": LazyCommand("mockserver.cli:proxy", "Stand before a real service, and judge what passes.", extra="proxy"),
 }
 """The commands that are loaded when they are called."""

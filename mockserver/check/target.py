@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from mockserver.errors import StartError
+from mockserver.control.access import is_loopback
+from mockserver.errors import StartError, UsageError
 from mockserver.messages import Delivery, Handler, Headers, Request, Response
 from mockserver.server.asgi import Application
 from mockserver.server.client import ask
@@ -129,6 +130,34 @@ def _failure(error: Exception) -> str:
     if isinstance(error, httpx2.LocalProtocolError | httpx2.InvalidURL):
         return "unsent"
     return "protocol" if isinstance(error, httpx2.ProtocolError | httpx2.DecodingError) else "connection"
+
+
+def checked_url(url: str, allow_remote: bool) -> str:
+    """Return a URL that may be checked; a UsageError says why it may not."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{url!r} is no URL of a server", fix="write http://127.0.0.1:4010")
+    if odd := [name for name in ("query", "fragment", "username") if getattr(parts, name)]:
+        what = {"query": "a query", "fragment": "a fragment", "username": "a user"}[odd[0]]
+        raise UsageError(
+            f"the URL of a server has {what}, which would not be sent",
+            where=f"{parts.scheme}://{parts.hostname}",
+            why="a check makes the path, the query and the header fields of every request itself",
+            fix="leave it out; a key is taken from the variable that --api-key-env names",
+        )
+    if not allow_remote and not is_local(url):
+        raise UsageError(
+            f"{parts.hostname} is not this machine",
+            why="a check sends thousands of requests, and makes and deletes sessions",
+            fix="if that is meant, say --allow-remote; --read-only changes nothing there",
+        )
+    return url.rstrip("/")
+
+
+def is_local(url: str) -> bool:
+    """Return whether a URL is of this machine."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or is_loopback(host)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import click
@@ -22,9 +21,8 @@ from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.model import Report, mapped
 from mockserver.check.report.options import INTERRUPTED, Progress, api_option, deliver, report_option
-from mockserver.check.target import Target, at_url, of_app, of_handler
+from mockserver.check.target import Target, at_url, checked_url, is_local, of_app, of_handler
 from mockserver.contract.openapi import Contract
-from mockserver.control.access import is_loopback
 from mockserver.errors import UsageError
 from mockserver.messages import Headers, Json, Request
 from mockserver.redact import hider
@@ -194,34 +192,6 @@ def target_of(server: Any, patience: float) -> AbstractContextManager[Target]:
         return at_url(server, patience)
     is_app = iscoroutinefunction(server) or iscoroutinefunction(type(server).__call__)
     return of_app(server, patience) if is_app else of_handler(server, patience)
-
-
-def checked_url(url: str, allow_remote: bool) -> str:
-    """Return a URL that may be checked; a UsageError says why it may not."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no URL of a server", fix="write http://127.0.0.1:4010")
-    if odd := [name for name in ("query", "fragment", "username") if getattr(parts, name)]:
-        what = {"query": "a query", "fragment": "a fragment", "username": "a user"}[odd[0]]
-        raise UsageError(
-            f"the URL of a server has {what}, which would not be sent",
-            where=f"{parts.scheme}://{parts.hostname}",
-            why="a check makes the path, the query and the header fields of every request itself",
-            fix="leave it out; a key is taken from the variable that --api-key-env names",
-        )
-    if not allow_remote and not is_local(url):
-        raise UsageError(
-            f"{parts.hostname} is not this machine",
-            why="a check sends thousands of requests, and makes and deletes sessions",
-            fix="if that is meant, say --allow-remote; --read-only changes nothing there",
-        )
-    return url.rstrip("/")
-
-
-def is_local(url: str) -> bool:
-    """Return whether a URL is of this machine."""
-    host = urlsplit(url).hostname or ""
-    return host == "localhost" or is_loopback(host)
 
 
 def key_variable(part: CheckPart, url: str) -> str:

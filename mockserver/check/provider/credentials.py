@@ -16,6 +16,8 @@ class Credentials(NamedTuple):
     cookies: tuple[tuple[str, str], ...] = ()
 
 
+NO_CREDENTIALS = Credentials()
+
 BEARER = frozenset(("oauth2", "openIdConnect"))
 """The types of schemes whose tokens are sent as bearer tokens."""
 
