@@ -2,9 +2,10 @@
 import { ask, html, linkTo, place, render, scope, useAsked, useCell, useEffect } from "./core.js";
 import { News } from "./parts.js";
 import { Contract } from "./contract.js";
+import { Stubs } from "./stubs.js";
 import { Traffic, link, listen } from "./traffic.js";
 
-const VIEWS = [["traffic", "Traffic", Traffic], ["contract", "Contract", Contract]];
+const VIEWS = [["traffic", "Traffic", Traffic], ["contract", "Contract", Contract], ["stubs", "Stubs", Stubs]];
 
 function Frame() {
   const [name, ...parts] = useCell(place);

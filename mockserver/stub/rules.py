@@ -55,7 +55,7 @@ from mockserver.stub.response import (
     wronged,
 )
 
-ENTRY_KEYS = ("operation", "when", "answers", "probability")
+ENTRY_KEYS = ("operation", "when", "answers", "probability", "off")
 
 MOST_RESPONSES = 1_000
 """The most answers that a stub has."""
@@ -71,6 +71,8 @@ class StubEntry(NamedTuple):
     probability: float
     total: int | None
     """How often it is used in all; None for no limit."""
+    off: bool = False
+    """Whether it is switched off, and answers nothing."""
 
     def __str__(self) -> str:
         """Describe it in a line."""
@@ -93,7 +95,7 @@ class Taken(NamedTuple):
 
 
 def read_spec(given: Any) -> Json:
-    """Normalize a stub to the keys operation, when, answers and probability.
+    """Normalize a stub to the keys operation, when, answers, probability and off.
 
     The keys of a single answer may be in the stub itself. A StubError names what cannot be read.
     """
@@ -113,7 +115,7 @@ def read_spec(given: Any) -> Json:
     if not isinstance(answers, list | tuple) or not 0 < len(answers) <= MOST_RESPONSES:
         raise StubError(f"the answers are a list of 1 to {MOST_RESPONSES}", fix='write [{"status": 429}, {}]')
     made = {"operation": given["operation"], "when": given.get("when") or {}, "answers": list(answers)}
-    return made if given.get("probability") is None else {**made, "probability": given["probability"]}
+    return made | {key: given[key] for key in ("probability", "off") if given.get(key) is not None}
 
 
 def spec_json(spec: Json) -> Json:
@@ -127,6 +129,8 @@ def entry_spec(entry: StubEntry) -> Json:
     spec: Json = {"operation": entry.operation, "when": entry.when, "answers": answers}
     if entry.probability < 1:
         spec["probability"] = entry.probability
+    if entry.off:
+        spec["off"] = True
     try:
         return {**spec, "when": as_json(entry.when)}
     except StubError:
@@ -210,8 +214,9 @@ class StubRules:
             return None
         entries = self._entries(scope, kept)
         parts: Parts | None = None
-        ending = [(place, entry) for place, entry in enumerate(entries) if entry.total is not None]
-        lasting = [(place, entry) for place, entry in enumerate(entries) if entry.total is None]
+        on = [(place, entry) for place, entry in enumerate(entries) if not entry.off]
+        ending = [pair for pair in on if pair[1].total is not None]
+        lasting = [pair for pair in on if pair[1].total is None]
         for place, entry in (*ending, *reversed(lasting)):
             if entry.operation not in (ANY, call.operation.id):
                 continue
@@ -243,10 +248,10 @@ class StubRules:
         return Taken(entry, _step(entry, use), use, place) if use else None
 
     def unused(self, scope: str) -> Mapping[int, Sequence[str]]:
-        """Map each entry with unused answers to descriptions of them."""
+        """Map each entry with unused answers to descriptions of them; one that is off is left out."""
         found: dict[int, list[str]] = {}
         claims = self.store.claims(scope)
-        for entry in self.entries(scope):
+        for entry in (each for each in self.entries(scope) if not each.off):
             used = claims.get(str(entry.number), 0)
             for step, first in _firsts(entry):
                 if used < first:
@@ -298,6 +303,9 @@ class StubRules:
         when = read_when(operation, spec["when"], self.fields)
         if not isinstance(probability, int | float) or isinstance(probability, bool) or not 0 < probability <= 1:
             raise StubError(f"{probability!r} is no probability", fix="write a number above 0, up to 1")
+        off = spec.get("off", False)
+        if not isinstance(off, bool):
+            raise StubError(f"{off!r} does not say whether a stub is off", fix="write true or false")
         steps = tuple(read_response(answer) for answer in spec["answers"])
         if any(step.times is None for step in steps[:-1]):
             raise StubError("an answer after one with times: always is never used", fix="put it last")
@@ -305,7 +313,7 @@ class StubRules:
             self._check(operation, step)
         counts = [step.times for step in steps]
         total = None if None in counts else sum(count or 0 for count in counts)
-        return StubEntry(kept.number, operation, when, steps, float(probability), total)
+        return StubEntry(kept.number, operation, when, steps, float(probability), total, off)
 
     def _check(self, operation: str, step: StubbedResponse) -> None:
         """Reject an answer that no contract in force allows."""

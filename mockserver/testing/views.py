@@ -46,11 +46,11 @@ class Stub:
 
     @property
     def spec(self) -> Json:
-        """Its definition: operation, when, answers, probability."""
+        """Its definition: operation, when, answers, probability, off."""
         if self._spec is not None:  # it may contain functions
             return self._spec
         found = self._read()
-        return {key: found[key] for key in ("operation", "when", "answers", "probability") if key in found}
+        return {key: found[key] for key in ("operation", "when", "answers", "probability", "off") if key in found}
 
     @property
     def uses(self) -> int:

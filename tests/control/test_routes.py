@@ -89,7 +89,7 @@ def test_a_pack_that_describes_anew_what_all_mocks_have_is_refused_with_the_plac
 def test_the_document_names_what_can_be_said_of_an_answer() -> None:
     schemas = control_document()["components"]["schemas"]
     assert set(schemas["Answer"]["properties"]) == set(RESPONSE_KEYS)
-    own = {"operation", "when", "answers", "probability"}
+    own = {"operation", "when", "answers", "probability", "off"}
     assert set(schemas["Stub"]["properties"]) == own | set(RESPONSE_KEYS)
 
 

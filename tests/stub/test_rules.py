@@ -280,6 +280,16 @@ def test_a_changed_answer_is_the_one_that_is_given() -> None:
     assert statuses(mock, 1) == [503]
 
 
+def test_a_stub_that_is_off_answers_nothing_and_is_not_missed() -> None:
+    mock = mock_of()
+    entry = stub(mock, status=503, times="always", off=True)
+    assert (statuses(mock, 2), mock.served.stubs.unused("default")) == ([200, 200], {})
+    mock.served.stubs.add("default", {"operation": "set_title", "status": 503, "off": False}, entry.number)
+    assert statuses(mock, 2) == [503, 200]
+    with pytest.raises(StubError, match="whether a stub is off"):
+        stub(mock, off="yes")
+
+
 def test_a_stub_outlives_a_reload() -> None:
     mock = mock_of()
     stub(mock, answers=[{"status": 429}, {"status": 503}])
