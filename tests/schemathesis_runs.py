@@ -1,6 +1,7 @@
 """Schemathesis as its users run it, in an environment of its own that is made once and kept in .cache/schemathesis."""
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -40,6 +41,17 @@ class Verdict(NamedTuple):
         return len(self.report["failures"]) + len(self.report["errors"])
 
     @property
+    def kinds(self) -> set[str]:
+        """What kinds of failures and errors there were."""
+        return {str(each.get("type", each["title"])) for each in (*self.report["failures"], *self.report["errors"])}
+
+    @property
+    def undeclared(self) -> set[int]:
+        """The statuses that it got and the document does not declare."""
+        told = re.findall(r"Undocumented status code\s+Received: (\d+)", self.text)
+        return set(map(int, told))
+
+    @property
     def phases(self) -> dict[str, str]:
         """How each of its phases ended."""
         return {name: phase["status"] for name, phase in self.report["phases"].items()}
@@ -74,16 +86,17 @@ def build(place: Path) -> None:
             raise UnavailableError(f"Schemathesis {VERSION} cannot be had: {' / '.join(said[-3:])}")
 
 
-def judge(url: str, key: str, folder: Path) -> Verdict:
-    """Let it ask a server by the contract that it serves, with all its checks; what it writes is in `folder`.
+def judge(url: str, key: str, folder: Path, *more: str, contract: str = "") -> Verdict:
+    """Let it ask a server with all its checks; what it writes is in `folder`.
 
-    Its seed is drawn anew, and stands in what it prints.
+    It goes by a file, or by the contract that is served; `more` are options. Its seed is drawn anew, and stands in
+    what it prints.
     """
     report = folder / "report.json"
-    options = ["--checks", "all", "--header", f"Authorization: Bearer {key}"]
-    options += ["--report", "json", "--report-json-path", str(report)]
+    options = ["--checks", "all", "--header", f"Authorization: Bearer {key}", "--url", url]
+    options += ["--report", "json", "--report-json-path", str(report), *more]
     done = subprocess.run(
-        [*command(), "run", f"{url}/openapi.json", *options],
+        [*command(), "run", contract or f"{url}/openapi.json", *options],
         cwd=folder,
         env=clean_environ() | {"NO_COLOR": "1"},
         capture_output=True,
