@@ -28,7 +28,18 @@ from mockserver.endpoint import Endpoint, Keys, Unserved
 from mockserver.errors import ContractError, StoreError, UsageError
 from mockserver.journal.exchange import Entry, Exchange, Reading
 from mockserver.journal.recorder import OVERHEAD, SHORT, Recorder
-from mockserver.messages import DEFAULT_SCOPE, HEADER, NO_HEADERS, PREFIX, Json, Request, Response, known, placed
+from mockserver.messages import (
+    DEFAULT_SCOPE,
+    HEADER,
+    NO_HEADERS,
+    PREFIX,
+    Finding,
+    Json,
+    Request,
+    Response,
+    known,
+    placed,
+)
 from mockserver.redact import Redactor
 from mockserver.request.dialect import validator_of
 from mockserver.request.encoding import ENCODING, decompressed
@@ -52,6 +63,8 @@ class Served:
     endpoints: "Endpoints"
     renderer: Renderer
     stubs: StubRules
+    scoped_paths: bool
+    """Whether a path may name a scope: not where the API has such paths itself."""
 
 
 log = logging.getLogger("mockserver")
@@ -169,6 +182,7 @@ class Mock:
             Endpoints(answers, stubs, chosen),
             self._renderer(contracts, style),
             stubs,
+            scoped_paths=not any(operation.path.startswith(PREFIX) for operation in operations),
         )
 
     def _renderer(self, contracts: tuple[Contract, ...], style: StreamStyle) -> Renderer:
@@ -246,11 +260,15 @@ class Mock:
 
     # -- requests
 
+    def placed(self, request: Request) -> tuple[Request, Finding | None]:
+        """Return the request in its scope, and a Finding if that has no valid name."""
+        return placed(request, by_path=self.served.scoped_paths)
+
     def handle(self, request: Request) -> Response:
         """Answer a request: scope, endpoint (key, request, preference, stub, play), rendering, fault, journal."""
         served, at, taken = self.served, self.now(), None
         if HEADER in request.headers or request.path.startswith(PREFIX):
-            request, wrong = placed(request)
+            request, wrong = self.placed(request)
             if wrong is not None:
                 return self._finish(served, request, NO_MATCH, bad_scope(wrong), None, at)
         if ENCODING in request.headers:
@@ -314,7 +332,7 @@ class Mock:
 
     def instead(self, request: Request, draft: Draft) -> Response:
         """Answer a request by a draft, whatever its operation is."""
-        request, _ = placed(request)
+        request, _ = self.placed(request)
         served = self.served
         match = served.router.match(request.method, request.path, request.headers)
         return self._finish(served, request, match, draft, None, self.now())

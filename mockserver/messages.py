@@ -325,13 +325,14 @@ BAD_SCOPE = "A scope's name has 1 to 100 of the characters A-Z a-z 0-9 . _ ~ : @
 _NAME = re.compile(r"[A-Za-z0-9._~:@+-]{1,100}")
 
 
-def placed(request: Request) -> tuple[Request, Finding | None]:
+def placed(request: Request, *, by_path: bool = True) -> tuple[Request, Finding | None]:
     """Return the request in its scope, its path without the scope's prefix, and a Finding if the name is invalid.
 
-    If both path and header name a scope, the path counts: it is the address that the sender was given.
+    If both path and header name a scope, the path counts: it is the address that the sender was given. Without
+    `by_path` it never names one: such paths are the API's own.
     """
     path = request.path
-    if path.startswith(PREFIX):
+    if by_path and path.startswith(PREFIX):
         segment, slash, rest = path[len(PREFIX) :].partition("/")
         where, name, path = "/path", unquote(segment), slash + rest
     elif HEADER in request.headers:

@@ -28,7 +28,6 @@ from mockserver.messages import (
     Request,
     Response,
     is_control,
-    placed,
     too_long,
 )
 from mockserver.proxy.forward import Arrived, ClientLeftError, Conversation, Head, SentBody, Service, ServiceError
@@ -150,7 +149,7 @@ class Passage:
         if (refused := self._proxy.refused(request)) is not None:
             await self._deliver(refused)
             return
-        self.request, wrong = placed(request)
+        self.request, wrong = self._mock.placed(request)
         if wrong is not None:
             await self._deliver(self._mock.instead(request, bad_scope(wrong)))
             return

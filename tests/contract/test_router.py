@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -13,9 +14,9 @@ from mockserver.apis.llamacloud_chat.pack import VERSIONS, client_version
 from mockserver.contract.reader import read_contract
 from mockserver.contract.router import Match, Router
 from mockserver.engine import Mock
-from mockserver.messages import Headers
+from mockserver.messages import Headers, Json
 from mockserver.settings import Settings
-from tests.strategies import BODIES, contract_of, every_operation, operations, target
+from tests.strategies import BODIES, contract_of, every_operation, operations, target, write_document
 from tests.talk import MESSAGE, TITLE, ask, header, value
 
 AUTO = Router([contract_of(version) for version in VERSIONS], client_version)
@@ -395,3 +396,20 @@ def test_a_path_that_nearly_fits_is_judged_in_linear_time() -> None:
     assert router.match("GET", f"/f/{'-' * 60_000}.y", Headers()).operation is None
     assert router.match("GET", f"/f/{'-' * 60_000}.x", Headers()).operation is not None
     assert time.process_time() - before < 5, "it hangs"
+
+
+def test_paths_of_a_document_that_begin_as_those_of_scopes_are_its_own(tmp_path: Path) -> None:
+    """Its scopes are then named by the header alone; any other document is served below their paths."""
+    answer: Json = {"content": {"application/json": {"example": 1}}, "description": ""}
+    data: Json = {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {}}
+    job = {"name": "job", "in": "path", "required": True, "schema": {"type": "string"}}
+    own = {"get": {"parameters": [job], "responses": {"200": answer}}}
+    data["paths"] = {"/scope/{job}": own, "/b": {"get": {"responses": {"200": answer}}}}
+    mock = Mock(Settings(contract=str(write_document(tmp_path, data)), auth=False))
+    assert ask(mock.handle, "GET", "/scope/some%20job").status == 200
+    assert ask(mock.handle, "GET", "/scope/b/b").status == 404
+    assert ask(mock.handle, "GET", "/b", x_mock_scope="b").status == 200
+    assert [each.path for each in mock.exchanges("b")] == ["/b"]
+    del data["paths"]["/scope/{job}"]
+    mock = Mock(Settings(contract=str(write_document(tmp_path, data)), auth=False))
+    assert ask(mock.handle, "GET", "/scope/b/b").status == 200
