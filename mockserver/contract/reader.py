@@ -408,7 +408,8 @@ class Reader:
     ) -> dict[str, Json]:
         """Return the examples of a place by name, without those that its schema refuses.
 
-        A text may be a value as it is written, where that is not JSON; a list may be a sequence of values.
+        A text may be a value as it is written, JSON only where the schema takes no text; a list may be a sequence of
+        values.
         """
         found = {"example": node["example"]} if "example" in node else {}
         named = node.get("examples")
@@ -425,9 +426,10 @@ class Reader:
             return found
         if kind in ("events", "lines"):
             return found
+        meant = {name: _meant(schema, value) if kind == "json" else value for name, value in found.items()}
         return {
             name: value
-            for name, value in found.items()
+            for name, value in meant.items()
             if (kind != "json" and isinstance(value, str)) or self._is_right(schema, name, value, pointer)
         }
 
@@ -554,6 +556,19 @@ def _value_of(example: Mapping[str, Json], kind: media_types.MediaKind) -> Json:
         return json.loads(sent)
     except ValueError:
         return MISSING
+
+
+def _meant(schema: Schema, value: Json) -> Json:
+    """Return what an example means that may be JSON in a text: some documents write all examples so."""
+    if not isinstance(value, str):
+        return value
+    try:
+        if schema.is_valid(value):
+            return value
+        read = json.loads(value)
+        return read if schema.is_valid(read) else value
+    except (ContractError, ValueError, RecursionError):
+        return value
 
 
 def _path_of(server: Mapping[str, Json]) -> str:

@@ -270,6 +270,23 @@ def test_an_example_is_taken_from_the_representation_that_is_wished_for(tmp_path
     assert ask(mock.handle, "GET", "/x", prefer="example=a").body == b"1"
 
 
+def test_an_example_may_be_json_in_a_text(tmp_path: Path) -> None:
+    """Some documents write all examples so; where the schema takes the text itself, it is one."""
+    for schema, example, expected in (
+        ({"type": "object", "required": ["a"]}, '{\r\n "a": 1}', {"a": 1}),
+        ({"type": "array", "items": {"type": "integer"}}, "[1, 2]", [1, 2]),
+        ({"type": "string"}, "[1, 2]", "[1, 2]"),
+        ({}, "[1, 2]", "[1, 2]"),
+    ):
+        content = {"application/json": {"schema": schema, "example": example}}
+        response = ask(served(tmp_path, {"200": {"description": "x", "content": content}}).handle, "GET", "/x")
+        assert (header(response, "x-mock-source"), value(response)) == ("documented", expected)
+    for wrong in ('{"b": 1}', '{"a": ', "[" * 100_000):
+        content = {"application/json": {"schema": {"type": "object", "required": ["a"]}, "example": wrong}}
+        response = ask(served(tmp_path, {"200": {"description": "x", "content": content}}).handle, "GET", "/x")
+        assert header(response, "x-mock-source") != "documented"
+
+
 # -- header fields ---------------------------------------------------------------------------------------------------
 
 
