@@ -439,3 +439,33 @@ def test_a_change_is_placed_in_the_file_in_which_it_was_made(tmp_path: Path) -> 
         (tmp_path / folder / "parts.json").write_text(json.dumps(parts), "utf-8")
     report = drift(str(tmp_path / "a" / "api.json"), str(tmp_path / "b" / "api.json"), api="none")
     assert {each.contract for each in report.findings} == {"parts.json#/Item/properties/name/type"}
+
+
+def path_item(kind: str) -> Json:
+    """Describe what a path holds: its parameter, a usual method, and one of its own."""
+    reply = {"description": "", "content": {"application/json": {"schema": {"type": kind}}}}
+    usual = {"operationId": "usual", "responses": {"200": reply}}
+    own = {"operationId": "own", "responses": {"200": reply}}
+    return {
+        "parameters": [parameter("id", "path", {"type": kind})],
+        "get": usual,
+        "additionalOperations": {"COPY": own},
+    }
+
+
+@pytest.mark.parametrize("kind", ["string", "integer"])
+@pytest.mark.parametrize("reference", ["#/components/pathItems/It", "item.json"])
+def test_a_path_may_refer_to_what_it_holds(tmp_path: Path, reference: str, kind: str) -> None:
+    head = {"openapi": "3.2.0", "info": {"title": "t", "version": "1"}}
+    shared = {"components": {"pathItems": {"It": path_item(kind)}}}
+    documents = {
+        "before.json": {**head, "paths": {"/x/{id}": path_item("string")}},
+        "after.json": {**head, "paths": {"/x/{id}": {"$ref": reference}}, **shared},
+        "item.json": path_item(kind),
+    }
+    for name, document in documents.items():
+        (tmp_path / name).write_text(json.dumps(document), "utf-8")
+    report = drift(str(tmp_path / "before.json"), str(tmp_path / "after.json"), api="none")
+    found = {(each.operation, each.where) for each in report.findings}
+    changed = {(name, "/response/200/body") for name in ("usual", "own")} | {("usual, own", "/request/path/id")}
+    assert found == (changed if kind == "integer" else set())

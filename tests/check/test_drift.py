@@ -659,7 +659,7 @@ def test_the_comparison_leaves_the_documents_as_they_are() -> None:
             "names nothing",
             "/schema",
         ),
-        (("/paths/~1a~1{id}", {"$ref": "#/x"}), "described in place", "/paths/~1a~1{id}"),
+        (("/paths/~1a~1{id}", {"$ref": "#/x"}), "names nothing", "/paths/~1a~1{id}"),
     ],
 )
 def test_what_is_not_understood_is_an_error_with_its_place(edit: tuple[str, Json], what: str, where: str) -> None:

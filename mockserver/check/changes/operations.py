@@ -11,7 +11,7 @@ from mockserver.check.changes.security import Security, compare_security, read_s
 from mockserver.check.report.model import format_value
 from mockserver.contract.document import METHODS
 from mockserver.contract.resolved import UNKNOWN, Views, everything, is_same, key_of
-from mockserver.contract.tree import join, resolve
+from mockserver.contract.tree import join, lookup, resolve
 from mockserver.errors import ContractError
 from mockserver.messages import Json
 
@@ -410,17 +410,21 @@ OperationKey: TypeAlias = tuple[str, str]
 
 def operations(document: Json) -> dict[OperationKey, DescribedOperation]:
     """Return the operations of a document."""
-    found = {}
+    found: dict[OperationKey, DescribedOperation] = {}
     for path, item in document["paths"].items():
-        pointer = join("/paths", path)
-        if "$ref" in item:
-            raise ContractError("a path must be described in place", where="#" + pointer)
         shape = re.sub(r"\{[^{}]*\}", "{}", path)
-        for method in item:
-            if method in METHODS:
-                own = Node(join(pointer, method), item[method])
-                found[method, shape] = DescribedOperation(path, Node(pointer, item), own)
+        for pointer, each in _items(document, join("/paths", path), item):
+            others = [("additionalOperations", name) for name in each.get("additionalOperations", ())]
+            for keys in [*((name,) for name in each if name in METHODS), *others]:
+                method, place = keys[-1], join(pointer, *keys)
+                own = DescribedOperation(path, Node(pointer, each), Node(place, lookup(document, place)))
+                found.setdefault((method, shape), own)
     return found
+
+
+def _items(document: Json, place: str, item: Json) -> list[tuple[str, Json]]:
+    """Return a path item, and the one that it refers to, where it does."""
+    return [(place, item), *([resolve(document, place)] if "$ref" in item else [])]
 
 
 def _compare(
