@@ -97,6 +97,16 @@ def test_a_stream_is_written_out() -> None:
     assert (kept.answer, kept.answer_size) == (b"data: 1\n\nd", 18)
 
 
+@pytest.mark.parametrize(
+    ("data", "written"), [(b"", b"data: 1\n\ndata: end\n\n"), (b"data: 2\n\n", b"data: 1\n\ndata: 2\n\n")]
+)
+def test_a_stream_is_written_out_with_what_its_end_adds(data: bytes, written: bytes) -> None:
+    """An empty last chunk stands for what is made at the end."""
+    chunks = [Chunk(0.0, b"data: 1\n\n"), Chunk(9.0, data)]
+    stream = Stream(chunks, lambda _: pytest.fail("it was closed"), last=b"data: end\n\n")
+    assert remembered(Request("GET", "/"), Response(200, [], stream=stream), longest=100).answer == written
+
+
 @given(
     body=st.binary(max_size=40) | st.text(max_size=20).map(str.encode),
     answer=st.text(max_size=20).map(str.encode),
