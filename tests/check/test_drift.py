@@ -679,3 +679,10 @@ def test_a_fingerprint_knows_no_names() -> None:
     again["x"]["enum"] = [1]
     assert print_of_it != Views(other.document).fingerprint("/components/schemas/Es")
     assert lookup(one.document, "/components/schemas/It") is node
+
+
+def test_a_parameter_of_an_operation_stands_for_that_of_its_path() -> None:
+    common = query("q", schema={"type": "string", "maxLength": 5})
+    a = edited(BASE, ("/paths/~1a~1{id}/parameters/-", query("q")))
+    b = edited(BASE, ("/paths/~1a~1{id}/parameters/-", common))
+    assert {each.operations for each in changes(a, b)} == {("look",)}

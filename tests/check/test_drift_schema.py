@@ -73,6 +73,20 @@ PLANTS: dict[str, Plant] = {
     "minimum, excluded": Plant(
         number(minimum=1), number(exclusiveMinimum=1), "limit-tightened", "breaking", "harmless"
     ),
+    "minimum of fractions, excluded": Plant(
+        {"type": "number", "minimum": 1},
+        {"type": "number", "exclusiveMinimum": 1},
+        "limit-tightened",
+        "breaking",
+        "harmless",
+    ),
+    "maximum of fractions, excluded": Plant(
+        {"type": "number", "maximum": 1},
+        {"type": "number", "exclusiveMaximum": 1},
+        "limit-tightened",
+        "breaking",
+        "harmless",
+    ),
     "exclusiveMinimum": Plant(
         number(exclusiveMinimum=1), number(exclusiveMinimum=2), "limit-tightened", "breaking", "harmless"
     ),
