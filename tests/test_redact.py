@@ -194,3 +194,23 @@ def test_the_names_of_the_settings_count() -> None:
         b"content-type": b"application/json",
     }
     assert kept.body == b'{"pin": "[redacted]"}'
+
+
+def test_a_long_secret_is_hidden_in_every_answer_and_a_short_one_where_it_may_be_quoted() -> None:
+    sent = Headers([(b"authorization", b"Bearer a-key-of-many-characters"), (b"x-api-key", b"k1")])
+    request, body = Request("GET", "/", headers=sent), b'{"text": "a-key-of-many-characters, \'k1\'"}'
+    assert DEFAULT.answer(request, body, quotes=False) == b'{"text": "[redacted], \'k1\'"}'
+    assert DEFAULT.answer(request, body, quotes=True) == b'{"text": "[redacted], \'[redacted]\'"}'
+
+
+def test_a_name_that_is_called_secret_and_shown_is_secret() -> None:
+    assert Redactor.of(["Word"], ["word"]).is_secret("word")
+    assert not Redactor.of([], ["Password"]).is_secret("password")
+
+
+def test_a_secret_that_begins_as_another_is_hidden_whole() -> None:
+    hide = hider(["a-secret", "a-secret-and-more", "b1", "b12"])
+    assert hide is not None
+    assert hide("see a-secret-and-more and a-secret, 'b12', 'b1'") == (
+        "see [redacted] and [redacted], '[redacted]', '[redacted]'"
+    )
