@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mockserver.check.provider.boundaries import path_texts
 from mockserver.check.provider.protocol import WRONG_KEY
 from mockserver.messages import Handler, Json, Request
 from tests.check.small_servers import (
@@ -199,6 +200,21 @@ def test_no_server_is_accused_because(name: str) -> None:
     assert report.unreached == ()
 
 
+def in_a_branch(request: Request) -> Answer:
+    """Refuse as FastAPI does for a member of a union: the place names the member."""
+    is_object = isinstance(value_of(request), dict)
+    loc = ["body", "Number", "n"] if is_object else ["body"]
+    return (200, {}) if takes_number(request) else (422, {"detail": [{"loc": loc, "msg": "m", "type": "t"}]})
+
+
+def test_the_place_of_a_refusal_may_name_the_branches_of_unions_on_its_way() -> None:
+    paths = posted(NUMBER, 200, *FALLBACKS)
+    paths["/x"]["post"]["responses"]["422"]["content"] = {"application/json": {"schema": PLACES}}
+    report = checked(post(in_a_branch), contract_of(paths))
+    assert "op: refusal-place" in report.passed
+    assert [each for each in report.findings if each.rule == "refusal-place"] == []
+
+
 def test_an_encoded_slash_may_split_a_path_before_it_comes_to_its_operation() -> None:
     paths = {"/x/{id}": {"get": operation("op", 200, 405, 422, parameters=[parameter("id", "path", TEXT)])}}
     split = server(lambda _: (200, {}), ("GET", "/x/*"), ("HEAD", "/x/*"))
@@ -220,6 +236,12 @@ def test_a_server_that_takes_any_key_is_seen_where_the_right_one_is_known() -> N
     assert told(report) == ["key-enforced op: a request with a wrong key was not refused"]
     assert WRONG_KEY.decode() in str(report.errors[0].reproduction)
     assert told(checked(read(answer), contract)) == []
+
+
+def test_a_refusal_for_want_of_a_key_is_seen_where_none_is_asked_for() -> None:
+    contract = contract_of(posted(NUMBER, 200, *FALLBACKS))
+    report = checked(post(lambda r: (200 if takes_number(r) else 401, {})), contract)
+    assert {each.rule for each in report.errors} >= {"status-declared"}
 
 
 @pytest.mark.parametrize("place", ["body", "query"])
@@ -247,6 +269,11 @@ def test_a_byte_order_mark_before_an_answer_is_seen_and_one_before_a_request_may
     marked = post(lambda r: (500, {}) if r.body.startswith(b"\xef\xbb\xbf") else refused_in_two_ways(r))
     report = checked(marked, contract_of(posted(NUMBER, 200, 400, *FALLBACKS)))
     assert [each.rule for each in report.errors] == ["no-server-error"]
+
+
+def test_a_body_that_says_a_field_twice_is_seen() -> None:
+    report = checked(read(lambda _: (200, b'{"a": 1, "b": {"c": 1, "c": 2}}')), contract_of(got(200, *FALLBACKS)))
+    assert told(report) == ["body-parses op: the body is no JSON: a field stands twice: 'c'"]
 
 
 def test_a_field_that_is_missing_one_time_in_ten_is_seen() -> None:
@@ -371,3 +398,12 @@ def test_a_refused_request_is_named_by_its_parameter_and_what_is_special_about_i
     messages = {each.rule: each.message for each in report.errors}
     assert messages["accepts-valid"] == "a valid request was refused with 422 (size: 100 (maximum 100))"
     assert messages["refuses-invalid"].startswith("an invalid request was taken: query size: ")
+
+
+def test_no_dot_segment_is_sent_for_a_value_of_the_path_since_it_means_another_path() -> None:
+    schema = {"type": "string", "enum": ["a", ".", "..", "..."]}
+    paths = {"/x/{id}": {"get": operation("op", 200, *FALLBACKS, parameters=[parameter("id", "path", schema)])}}
+    (found,) = contract_of(paths).operations[0].parameters
+    texts = path_texts(found, "a")
+    assert {"a", "..."} <= set(texts)
+    assert {"", ".", ".."}.isdisjoint(texts)
