@@ -2,10 +2,12 @@
 import { ask, html, linkTo, place, render, scope, useAsked, useCell, useEffect } from "./core.js";
 import { News } from "./parts.js";
 import { Contract } from "./contract.js";
+import { Records, Scopes } from "./records.js";
 import { Stubs } from "./stubs.js";
 import { Traffic, link, listen } from "./traffic.js";
 
-const VIEWS = [["traffic", "Traffic", Traffic], ["contract", "Contract", Contract], ["stubs", "Stubs", Stubs]];
+const VIEWS = [["traffic", "Traffic", Traffic], ["contract", "Contract", Contract], ["stubs", "Stubs", Stubs],
+  ["records", "Records", Records], ["scopes", "Scopes", Scopes]];
 
 function Frame() {
   const [name, ...parts] = useCell(place);
