@@ -111,7 +111,7 @@ def drift(
 
 
 def render(
-    report: Report, form: Literal["terminal", "markdown", "json", "junit", "sarif", "github"] = "terminal"
+    report: Report, form: Literal["terminal", "markdown", "json", "html", "junit", "sarif", "github"] = "terminal"
 ) -> str:
     """Write a report in one of the forms of the option `--report`."""
     from mockserver.check.report.formats import FORMATS

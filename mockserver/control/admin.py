@@ -56,6 +56,8 @@ class ControlRequest:
     """The body, decoded; in process it may hold functions."""
     content: bytes = b""
     """The body as bytes, for routes that do not read JSON."""
+    address: str = ""
+    """The base URL at which this server was reached on its own machine; "" in process."""
 
 
 ControlHandler: TypeAlias = Callable[[ControlRequest], ControlResponse]

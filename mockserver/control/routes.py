@@ -9,6 +9,7 @@ from mockserver.api import Api, load
 from mockserver.contract.source import read_source
 from mockserver.control.access import HEALTH
 from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, ControlResponse, Route
+from mockserver.control.checks import check
 from mockserver.control.feed import JournalFeed, exchange_value
 from mockserver.control.operations import judged_value, operation_value
 from mockserver.data import CONTROL as DOCUMENT
@@ -356,6 +357,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/__mock__/journal/{number}", _exchange),
     Route("GET", "/__mock__/events", _events, for_page=True),
     Route("POST", "/__mock__/verify", _verify),
+    Route("POST", "/__mock__/check", check, for_page=True),
     Route("GET", "/__mock__/stubs", _stubs),
     Route("POST", "/__mock__/stubs", _create_stubs),
     Route("DELETE", "/__mock__/stubs", _remove_stubs),

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -78,6 +78,7 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
             query=dict(request.query_params),
             value=_decoded(content) if route.reads_json and content else None,
             content=content,
+            address=_address(request.scope.get("server")),
         )
         reply = await run_in_threadpool(route.handler, asked)
         if path == HEALTH and why:  # strangers need not know where the records are
@@ -85,6 +86,14 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
         return _response(reply)
 
     return endpoint
+
+
+def _address(server: tuple[str, int | None] | None) -> str:
+    """Return the base URL of the socket that a request came to."""
+    if server is None or server[1] is None:
+        return ""
+    host, port = server
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _let_in(token: str) -> Response:
@@ -123,6 +132,22 @@ class _EventStream(Response):
             gone.cancel()
 
 
+class _PartsResponse(StreamingResponse):
+    """Sends the parts of a body; what makes them is closed at the end, and at once when the client leaves."""
+
+    def __init__(self, content: Iterable[bytes], status: int, headers: Mapping[str, str], media: str) -> None:
+        super().__init__(content, status, headers, media)
+        self._parts = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self._parts, Generator):
+                self._parts.close()
+
+
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -132,7 +157,7 @@ def _response(reply: ControlResponse) -> Response:
     if reply.feed is not None:
         return _EventStream(reply.feed)
     if reply.content is not None:
-        return StreamingResponse(reply.content, reply.status, reply.headers, reply.media)
+        return _PartsResponse(reply.content, reply.status, reply.headers, reply.media)
     if reply.status == 204:
         return Response(status_code=204)
     # Escapes can write what UTF-8 cannot: half a surrogate pair in a stub, say.

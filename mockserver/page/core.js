@@ -79,6 +79,21 @@ export async function ask(method, path, body, whole) {
   return value;
 }
 
+/** Call a route that answers line by line, each JSON; `take` is given each as it comes. */
+export async function askLines(path, body, signal, take) {
+  const response = await fetch(base + "/__mock__/" + path, { method: "POST", body: JSON.stringify(body), signal });
+  if (!response.ok) throw new Refused(response.status, JSON.parse(await response.text()));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    const lines = (rest + (value || "")).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line) take(JSON.parse(line));
+    if (done) return;
+  }
+}
+
 /** A value that is asked for when a view opens, and again when `keys` change: [value, error, again]. */
 export function useAsked(load, keys) {
   const [state, set] = useState([undefined, undefined]);

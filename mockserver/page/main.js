@@ -3,11 +3,12 @@ import { ask, html, linkTo, place, render, scope, useAsked, useCell, useEffect }
 import { News } from "./parts.js";
 import { Contract } from "./contract.js";
 import { Records, Scopes } from "./records.js";
+import { Check, Report } from "./report.js";
 import { Stubs } from "./stubs.js";
 import { Traffic, link, listen } from "./traffic.js";
 
 const VIEWS = [["traffic", "Traffic", Traffic], ["contract", "Contract", Contract], ["stubs", "Stubs", Stubs],
-  ["records", "Records", Records], ["scopes", "Scopes", Scopes]];
+  ["records", "Records", Records], ["scopes", "Scopes", Scopes], ["check", "Check", Check]];
 
 function Frame() {
   const [name, ...parts] = useCell(place);
@@ -41,6 +42,13 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && place.value[1] && !isTyping(event.target)) location.hash = linkTo(place.value[0]);
 });
 
-scope.listeners.add(listen);
-listen();
-render(html`<${Frame} />`, document.getElementById("page"));
+const kept = document.getElementById("report");
+if (kept) {
+  const report = JSON.parse(kept.textContent);
+  document.title = report.command + " - mockserver";
+  render(html`<main id="main" class="page" tabindex="-1"><h1>mockserver</h1><${Report} report=${report} /></main><${News} />`, document.getElementById("page"));
+} else {
+  scope.listeners.add(listen);
+  listen();
+  render(html`<${Frame} />`, document.getElementById("page"));
+}

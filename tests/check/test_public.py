@@ -21,7 +21,7 @@ from mockserver.settings import Settings
 from tests.conftest import app_of
 from tests.strategies import ROOT
 
-Form: TypeAlias = Literal["terminal", "markdown", "json", "junit", "sarif", "github"]
+Form: TypeAlias = Literal["terminal", "markdown", "json", "html", "junit", "sarif", "github"]
 
 HEAVY = ("httpx", "httpx2", "hypothesis", "click", "yaml", "mockserver.engine", "mockserver.apis")
 PAGES = ("checking", "clients", "drift")
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_found_with_its_reproduction_and_can_be_rendered() -> N
     assert json.loads(render(report, "json"))["clean"] is False
 
 
-@pytest.mark.parametrize("form", ["terminal", "markdown", "json", "junit", "sarif", "github"])
+@pytest.mark.parametrize("form", ["terminal", "markdown", "json", "html", "junit", "sarif", "github"])
 def test_a_key_that_the_server_echoes_is_in_no_report(form: Form) -> None:
     key = "sk-5ecret+of/mine="
 

@@ -1,4 +1,4 @@
-"""A report in the forms that people and CI systems read: terminal, Markdown, JSON, JUnit XML, SARIF, annotations."""
+"""A report in the forms that people and CI systems read: terminal, Markdown, HTML, JSON, JUnit, SARIF, annotations."""
 
 import json
 import re
@@ -23,6 +23,7 @@ from mockserver.check.report.model import (
 )
 from mockserver.data import data_dir
 from mockserver.messages import Finding, Json
+from mockserver.page.bundle import report_page
 
 Writer: TypeAlias = Callable[[Report, Files], str]
 """Writes a report; the files are those of its contracts."""
@@ -152,6 +153,11 @@ def _cell(text: str) -> str:
 def as_json_text(report: Report, _: Files = NO_FILES) -> str:
     """Write a report as JSON."""
     return json.dumps(mapped(as_json(report), encodable), indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def as_html(report: Report, _: Files = NO_FILES) -> str:
+    """Write a report as the page that shows it: one file, which opens from disk."""
+    return report_page(json.loads(as_json_text(report))).decode()
 
 
 def as_junit(report: Report, _: Files = NO_FILES) -> str:
@@ -286,6 +292,7 @@ FORMATS: Mapping[str, Writer] = {
     "terminal": as_terminal,
     "markdown": as_markdown,
     "json": as_json_text,
+    "html": as_html,
     "junit": as_junit,
     "sarif": as_sarif,
     "github": as_annotations,
