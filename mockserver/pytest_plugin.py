@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mockserver-seed", metavar="N", help="Seed of what the mock makes up: a whole number, or random (default: 0)."
     )
+    group.addoption(
+        "--mockserver-record",
+        choices=("once", "all", "none"),
+        default="once",
+        help="When mockserver.record asks the real service: if there is no recording (once), always (all), or never.",
+    )
     parser.addini("mockserver_settings", "Settings of the mock, one a line: name = value", type="linelist")
     parser.addini("mockserver_intercept", "Addresses whose calls go to the mock of a test, one a line", type="linelist")
 

@@ -193,6 +193,7 @@ def mock_for(
         said = _merged(_layers(request, fixture, suite))
         on_socket = convert_live(said.pop("live", False), shared)
         server = stack.enter_context(_opened(request, said))
+        server.record_mode = config.getoption("--mockserver-record")
         if on_socket:
             stack.enter_context(reachable(config, server, live))
         _intercept(request, server)

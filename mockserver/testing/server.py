@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
     from mockserver.testing.intercept import Interception
+    from mockserver.testing.recording import RecordMode
 
 
 API_KEY = "any-key"
@@ -71,6 +73,8 @@ class MockServer:
         self.stub, self.journal = Stubs(admin), Journal(admin)
         self._opened = ExitStack()
         self.permissions = Permissions()
+        self.record_mode: RecordMode = "once"
+        """When `record` records, unless it is told otherwise."""
 
     @property
     def seed(self) -> int:
@@ -156,6 +160,30 @@ class MockServer:
         made = Interception(wanted, guarded(mock), lambda: mock.waits, allow_network).start()
         self._opened.callback(made.close)
         return made
+
+    @contextmanager
+    def record(self, url: str, folder: str | Path, mode: "RecordMode | None" = None) -> "Iterator[MockServer]":
+        """Stand in for the real service at a URL during the block: record it in a folder once, then replay it.
+
+        The service is asked if there is no recording yet; with the mode `all` always, with `none` never. Yields a
+        server like this one, with the same contract; its `base_url` is where clients find it. At the end of the
+        block a VerificationError says what the client did wrong, what was not recorded, and what was recorded and
+        never asked for. What was recorded is kept only if the block succeeds.
+        """
+        from mockserver.testing.recording import stand_in
+
+        if self.mock is None:
+            fix = "use a mock in this process: open_mock, or the fixture without --mockserver-url"
+            raise UsageError("a mock that runs elsewhere cannot record", where=self.base_url, fix=fix)
+        with stand_in(url, Path(folder), self.mock.settings, mode or self.record_mode) as instead:
+            with instead.serving() as base:
+                server = type(self)(LocalAdmin(instead.mock, DEFAULT_SCOPE), base, api=self.api, api_key=self.api_key)
+                try:
+                    yield server
+                finally:
+                    server.close()
+            unused = [] if server.permissions.unused else instead.complaints()
+            server.complain([*server.complaints(), *unused])
 
     def environ(self) -> dict[str, str]:
         """Return the environment variables that point a program here."""

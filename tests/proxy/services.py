@@ -148,6 +148,8 @@ def raw_service(answer: Callable[[socket.socket, bytes], None]) -> Iterator[Raw]
     try:
         yield Raw(f"http://127.0.0.1:{listener.getsockname()[1]}", received)
     finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         listener.close()
 
 

@@ -1,16 +1,23 @@
 """What the tests share that run suites in this process."""
 
 import asyncio
+from importlib import import_module
 
 import pytest
 
 from mockserver.testing.server import MockServer, open_mock
 
+LOADED = (
+    "httpcore2",  # which httpx2 loads when it first asks
+    *("mockserver.proxy.app", "mockserver.testing.pytest_fixtures", "mockserver.testing.recording"),
+)
+
 
 @pytest.fixture(scope="session")
 def loaded() -> None:
     """Load what the inner suites load: pytest forgets their modules, and classes made twice would not be the same."""
-    import mockserver.testing.pytest_fixtures  # noqa: F401  # loaded, as said
+    for name in LOADED:
+        import_module(name)
 
     async def ask(mock: MockServer) -> None:
         async with mock.async_http_client() as client:
