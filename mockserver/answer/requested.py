@@ -9,9 +9,10 @@ from typing import NamedTuple
 from mockserver.answer.generate import problems
 from mockserver.api import Call
 from mockserver.contract.openapi import Operation
-from mockserver.contract.resolved import is_same, type_of
+from mockserver.contract.resolved import is_same, keywords, type_of, view_of
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join
+from mockserver.errors import ContractError
 from mockserver.messages import Json, Request
 
 MOST_TURNS = 10_000
@@ -76,14 +77,15 @@ def _sent(call: Call, part: _Part) -> Json:
 def echoed(value: dict[str, Json], call: Call, schema: Schema, is_echoed: Callable[[str], bool]) -> Json:
     """Return a made object whose fields have the values that path and body say under the same names.
 
-    A field keeps its own value where the types differ, or where the schema does not allow the other.
+    A field keeps its own value where the types differ, where the schema does not allow the other, and where it tells
+    which schema the object has.
     """
     body, path = call.body if isinstance(call.body, dict) else {}, call.path
     shared = value.keys() & (body.keys() | path.keys() if path else body.keys())
     if not shared:
         return value
     made, wanted = value.copy(), []
-    for name in shared:
+    for name in shared - _tags(schema):
         own, other = value[name], path[name] if name in path else body[name]
         if (type(own) is type(other) or own is None or _is_alike(own, other)) and is_echoed(name):
             made[name] = other
@@ -96,6 +98,20 @@ def echoed(value: dict[str, Json], call: Call, schema: Schema, is_echoed: Callab
             break
         made |= {name: value[name] for name in refused}
     return value
+
+
+@lru_cache(maxsize=512)
+def _tags(schema: Schema) -> frozenset[str]:
+    """Return the fields by which discriminators tell the schemas of an object."""
+    try:
+        views, view = view_of(schema)
+        parts = [view, *views.leaves(view)]
+    except (ContractError, RecursionError):
+        return frozenset()
+    told = [each.value for part in parts for each in keywords(part, "discriminator")]
+    told += [union.discriminator.value for part in parts for union in part.unions if union.discriminator is not None]
+    names = [each.get("propertyName") for each in told if isinstance(each, dict)]
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _is_below(place: str, pointer: str) -> bool:

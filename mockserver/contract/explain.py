@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from mockserver.contract.tree import join
+from mockserver.contract.tree import join, pointed
 from mockserver.messages import Json
 
 SMALL = 16_384
@@ -71,6 +71,8 @@ def read_error(error: Any, value: Json, keywords: Callable[[str], Json]) -> Sche
     path, instance = _located(value, error)
     expected = keywords(pointer)
     context = getattr(error.kind, "context", ())
+    meant = _meant(instance, expected, keywords(pointer.rpartition("/")[0])) if context else None
+    context = context if meant is None or meant >= len(context) else [context[meant]]
     return SchemaError(
         keyword=keyword,
         message=_describe(keyword, instance, expected, error),
@@ -81,6 +83,22 @@ def read_error(error: Any, value: Json, keywords: Callable[[str], Json]) -> Sche
         branches=[[read_error(each, value, keywords) for each in branch] for branch in context],
         parts=len(getattr(error.kind, "unexpected", ())) or 1,
     )
+
+
+def _meant(value: Json, members: Json, owner: Json) -> int | None:
+    """Return which member of a union the discriminator beside it names for a value; None if it names none."""
+    told = owner.get("discriminator") if isinstance(owner, dict) else None
+    if not isinstance(told, dict) or not isinstance(value, dict) or not isinstance(members, list):
+        return None
+    name, mapping = told.get("propertyName"), told.get("mapping")
+    tag = value.get(name) if isinstance(name, str) else None
+    if not isinstance(tag, str):
+        return None
+    target = str(mapping.get(tag, tag)) if isinstance(mapping, dict) else tag
+    place = pointed(target) if target.startswith("#") else join("/components/schemas", target)
+    references = [each.get("$ref") if isinstance(each, dict) else None for each in members]
+    places = [pointed(each) if isinstance(each, str) else None for each in references]
+    return places.index(place) if place in places else None
 
 
 def _located(value: Json, error: Any) -> tuple[list[str | int], Json]:

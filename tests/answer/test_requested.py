@@ -27,7 +27,13 @@ NOTE: Json = {
 }
 
 
-def noted(folder: Path, media: Json | None = None, *, status: str = "200", **more: Any) -> Mock:
+def text() -> Json:
+    return {"type": "string"}
+
+
+def noted(
+    folder: Path, media: Json | None = None, *, status: str = "200", components: Json = None, **more: Any
+) -> Mock:
     """Give a mock of one operation, POST /notes/{id}."""
     content = {"application/json": media or {"schema": NOTE}}
     operation = {
@@ -38,6 +44,7 @@ def noted(folder: Path, media: Json | None = None, *, status: str = "200", **mor
     }
     info = {"title": "t", "version": "1"}
     document = {"openapi": "3.1.0", "info": info, "paths": {"/notes/{id}": {"post": operation}}}
+    document["components"] = components or {}
     return Mock(Settings(contract=str(write_document(folder, document)), seed=1, **more))
 
 
@@ -67,6 +74,22 @@ def test_a_value_of_another_type_is_not_echoed_though_the_schema_allows_it(tmp_p
     either = {"type": "object", "properties": {"a": {"type": ["integer", "string"], "example": 5}}}
     mock = noted(tmp_path, {"schema": either})
     assert (note(mock, {"a": "five"}), note(mock, {"a": 7})) == ({"a": 5}, {"a": 7})
+
+
+@pytest.mark.parametrize("kind", ["oneOf", "anyOf", "allOf"])
+def test_the_field_that_tells_the_schema_of_an_object_is_not_echoed(tmp_path: Path, kind: str) -> None:
+    """Else a client would read a dog as a cat."""
+    told = {"propertyName": "kind", "mapping": {"d": "#/components/schemas/Dog"}}
+    base: Json = {"type": "object", "required": ["kind", "name"], "properties": {"kind": text(), "name": text()}}
+    union = {kind: [{"$ref": "#/components/schemas/Dog"}, {"$ref": "#/components/schemas/Cat"}], "discriminator": told}
+    pets = {"Dog": base, "Cat": {"allOf": [base], "required": ["meow"], "properties": {"meow": {"const": 1}}}}
+    if kind == "allOf":
+        pets["Dog"], union = base | {"discriminator": told}, {"$ref": "#/components/schemas/Dog"}
+    mock = noted(tmp_path, {"schema": union}, components={"schemas": pets})
+    for _ in range(9):
+        made = note(mock, {"kind": "other", "name": "Rex"})
+        assert made["name"] == "Rex"
+        assert made["kind"] == ("Cat" if "meow" in made else "d")
 
 
 def test_no_secret_is_echoed_and_nothing_where_that_is_said(tmp_path: Path) -> None:

@@ -501,3 +501,28 @@ def test_of_a_body_for_fastapi_the_type_is_not_asked() -> None:
     for form, lax in forms_:
         found = judge(data, body=b'{"a":"1"}', content_type="application/json", form=form)
         assert hasattr(found, "body") is lax
+
+
+PETS: Json = {
+    "Cat": {"type": "object", "required": ["kind", "meow"], "properties": {"kind": {"type": "string"}}},
+    "Dog": {"type": "object", "required": ["kind", "bark", "name", "age"], "properties": {"kind": {"type": "string"}}},
+}
+
+
+@pytest.mark.parametrize("union", ["oneOf", "anyOf"])
+@pytest.mark.parametrize("mapping", [None, {"d": "Dog"}, {"d": "#/components/schemas/Dog", "x": "elsewhere.json"}])
+def test_what_is_wrong_is_told_of_the_member_that_the_discriminator_names(union: str, mapping: Json) -> None:
+    told = {"propertyName": "kind"} if mapping is None else {"propertyName": "kind", "mapping": mapping}
+    members = [{"$ref": f"#/components/schemas/{name}"} for name in PETS]
+    data = posting({"application/json": {"schema": {union: members, "discriminator": told}}})
+    data["components"] = {"schemas": PETS}
+    names = {
+        "d" if mapping else "Dog": "bark name age",
+        "Dog": "bark name age",
+        "Cat": "meow",
+        "x": "meow",
+        "?": "meow",
+    }
+    for kind, missing in names.items():
+        found = refused(data, body=json.dumps({"kind": kind}).encode(), content_type="application/json").findings
+        assert [each.where for each in found] == [f"/body/{name}" for name in missing.split()], kind
