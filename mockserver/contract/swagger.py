@@ -230,7 +230,10 @@ class Swagger:
 
     def _schema_of(self, node: Mapping[str, Json]) -> Json:
         """Return the schema of a parameter or header field."""
-        return {key: value for key, value in node.items() if key in _OF_SCHEMA}
+        made = {key: value for key, value in node.items() if key in _OF_SCHEMA}
+        if node.get("allowEmptyValue") is False and made.get("type") == "string":
+            made.setdefault("minLength", 1)
+        return made
 
 
 def _style(node: Mapping[str, Json]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import yaml
 from mockserver.answer.generate import assemble, generate
 from mockserver.contract.load import convert
 from mockserver.contract.openapi import Contract, Operation
-from mockserver.contract.reader import read_file
+from mockserver.contract.reader import read_contract, read_file
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 
@@ -168,6 +168,27 @@ def test_null_is_taken_where_the_document_says_so(tmp_path: Path) -> None:
     assert schema is not None
     assert schema.is_valid([{"kind": "a", "nick": None}])
     assert not schema.is_valid([{"kind": None}])
+
+
+@pytest.mark.parametrize("where", ["query", "formData"])
+def test_an_empty_text_is_refused_where_the_document_says_so(where: str) -> None:
+    """By `allowEmptyValue: false`, as it is written; what is not said forbids nothing."""
+    for told, right in ((False, False), (True, True), (None, True)):
+        more = {} if told is None else {"allowEmptyValue": told}
+        parameter = {"in": where, "name": "a", "type": "string", **more}
+        operation = {"parameters": [parameter], "responses": {"200": {"description": ""}}}
+        data: Json = {"swagger": "2.0", "info": {}, "paths": {"/x": {"post": operation}}}
+        contract = read_contract(convert(data, "t.json", lambda _: {}), name="t", file="t.json")
+        (read,) = contract.operations
+        schema = read.parameters[0].schema if where == "query" else Schema(contract.document, _field_of(read, "a"), "t")
+        assert schema.is_valid("") is right
+        assert schema.is_valid("b")
+
+
+def _field_of(operation: Operation, name: str) -> str:
+    assert operation.body is not None
+    assert operation.body.schema is not None
+    return f"{operation.body.schema.pointer}/properties/{name}"
 
 
 @pytest.mark.parametrize(("version", "word"), [("3.1.0", "nullable"), ("3.0.3", "x-nullable")])

@@ -116,6 +116,32 @@ def test_no_bytes_are_a_body_only_if_they_have_a_type(declared: str) -> None:
     assert refused(data).findings[0].rule == "required"
 
 
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [("", True), ("aGk=", True), ("aGk", True), ("aG\r\nk=", True), ("-_-_", True), ("%", False), ("aGkaa", False)],
+)
+def test_bytes_in_a_text_are_base64(text: str, right: bool) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "format": "byte"}}}
+    data, body = posting({"application/json": {"schema": schema}}), json.dumps({"a": text}).encode()
+    if right:
+        assert taken(data, body=body).body == {"a": text}
+    else:
+        assert refused(data, body=body).findings[0].where == "/body/a"
+
+
+def test_reserved_characters_are_encoded_where_a_field_says_so() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    for told, right in ((False, False), (True, True), (None, True)):
+        encoding = {} if told is None else {"encoding": {"a": {"allowReserved": told}}}
+        data = posting({FORM: {"schema": schema, **encoding}})
+        assert taken(data, body=b"a=%3A%2F&b=:", content_type=FORM).body == {"a": ":/", "b": ":"}
+        if right:
+            assert taken(data, body=b"a=:/?x", content_type=FORM).body == {"a": ":/?x"}
+        else:
+            (finding,) = refused(data, body=b"a=:/?x&a=/", content_type=FORM).findings
+            assert (finding.where, finding.rule) == ("/body/a", "allowReserved")
+
+
 def test_an_empty_form_is_a_form_if_it_says_so() -> None:
     """What it must have is missing, whether a body is required or not; without a type nothing was sent."""
     data = posting({FORM: {"schema": A}}, required=False)

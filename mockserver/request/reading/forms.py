@@ -1,6 +1,7 @@
 """Forms as JSON: urlencoded ones, and multipart with files; each field as its schema and its encoding object say."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,15 +40,23 @@ class FieldStyle(NamedTuple):
 
 # -- urlencoded
 
+RESERVED = re.compile(r"[:/?#\[\]@!$]")
+"""What a form has to encode, and every client does."""
+
 
 def form_reader(schema: Schema | None, encoding: Mapping[str | int, Json]) -> BodyReader:
     """Return what reads an urlencoded form."""
     shape = shape_of(schema or ANYTHING)
 
-    def read(data: bytes, _parameters: Mapping[str, str], _wrong: WrongParts) -> list[Raw]:
+    escaped = {key for key, told in encoding.items() if isinstance(told, dict) and told.get("allowReserved") is False}
+
+    def read(data: bytes, _parameters: Mapping[str, str], wrong: WrongParts) -> list[Raw]:
         if data.count(b"&") >= MOST_FIELDS:
             raise TooManyError(MOST_FIELDS, "fields")
-        return [_read_form(pairs_of(data.decode("latin-1")), shape, encoding)]
+        pairs = pairs_of(data.decode("latin-1"))
+        for name in dict.fromkeys(key for key, text in pairs if key in escaped and RESERVED.search(text)):
+            wrong.append((join("", name), "allowReserved", f"{name!r} has reserved characters that are not encoded"))
+        return [_read_form(pairs, shape, encoding)]
 
     return read
 
