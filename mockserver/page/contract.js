@@ -1,5 +1,5 @@
 // Contract: the operations, how far they were touched, and one of them to try.
-import { ask, html, inScope, linkTo, scope, useAsked, useCell, useEffect, useState } from "./core.js";
+import { ask, html, inScope, linkTo, scope, useAsked, useCell, useEffect, useMemo, useState } from "./core.js";
 import { Body, Failure, Json, Status, useAction } from "./parts.js";
 import { Findings, marksOf } from "./findings.js";
 import { traffic } from "./traffic.js";
@@ -90,7 +90,57 @@ function itemsOf(text) {
   }
 }
 
-function Try({ value, again }) {
+/** The properties that a form can show: those of a body that is an object. */
+const propertiesOf = (schema) => {
+  const parts = schema && typeof schema === "object" ? [schema, ...(schema.allOf || [])] : [];
+  return Object.assign({}, ...parts.map((each) => (each && each.properties) || {}));
+};
+const parsedObject = (text) => {
+  try {
+    const value = text === "" ? {} : JSON.parse(text);
+    return value && typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+};
+
+/** A field for each property of the body; what stands in them is written into its JSON, and only there. */
+function Properties({ schema, body, setBody, wrong }) {
+  const known = Object.entries(propertiesOf(schema));
+  const value = parsedObject(body);
+  if (!known.length || !value) return null;
+  const required = new Set(schema.required || []);
+  const change = (name, each, text) => {
+    const rest = { ...value };
+    if (text === "" && !required.has(name)) delete rest[name];
+    else rest[name] = valueOf(each, text);
+    setBody(JSON.stringify(rest, null, 2));
+  };
+  return html`<fieldset class="card"><legend>Fields of the body</legend>${known.map(([name, each]) => {
+    const choices = each && Array.isArray(each.enum) ? each.enum.map(written) : null;
+    const text = written(value[name]);
+    const label = html`${name} <span class="quiet">${required.has(name) ? "required" : "optional"}${typeOf(each)}</span>`;
+    const finding = wrong("/body/" + name);
+    return html`<label class="field">${label}${choices
+      ? html`<select aria-label=${name} value=${text} onChange=${(event) => change(name, each, event.target.value)}><option value=""></option>${choices.map((one) => html`<option value=${one}>${one}</option>`)}</select>`
+      : html`<input value=${text} aria-invalid=${finding ? "true" : undefined} onInput=${(event) => change(name, each, event.target.value)} />`}
+      ${finding && html`<span class="note">${finding.message}</span>`}</label>`;
+  })}</fieldset>`;
+}
+
+/** What a text of a field means: JSON where the schema is not of texts, else the text. */
+function valueOf(schema, text) {
+  const types = [].concat((schema && schema.type) || []);
+  if (types.includes("string") && !types.includes("null")) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function Try({ value: given, again }) {
+  const value = useMemo(() => ({ ...given, parameters: given.parameters.filter((each) => each.in !== "cookie") }), [given]); // a page sets no cookies
   const bodyText = (each) => (each === null || each === undefined ? "" : typeof each === "string" ? each : JSON.stringify(each, null, 2));
   const [fields, setFields] = useState(value.parameters.map((each) => written(each.value)));
   const [body, setBody] = useState(value.body ? bodyText(value.body.value) : "");
@@ -116,12 +166,14 @@ function Try({ value, again }) {
       setAnswer({ status: response.status, body: text, size: 0 });
     });
   };
-  const wrong = (each) => judged.findings.find((finding) => finding.where === `/${each.in}/${each.name}`);
+  const at = (where) => judged.findings.find((finding) => finding.where === where);
+  const wrong = (each) => at(`/${each.in}/${each.name}`);
   return html`<form onSubmit=${send} aria-label="Try it"><h3>Try it</h3>
     ${value.parameters.map((each, index) => html`<label class="field">${each.name} <span class="quiet">in ${each.in}${each.required ? ", required" : ""}${typeOf(each.schema)}</span>
       <input value=${fields[index]} aria-invalid=${wrong(each) ? "true" : undefined} onInput=${(event) => setFields(fields.map((old, at) => (at === index ? event.target.value : old)))} />
       ${wrong(each) && html`<span class="note">${wrong(each).message}</span>`}</label>`)}
-    ${value.body && html`<label class="field">Body <span class="quiet">${value.body.type}${value.body.required ? ", required" : ""}</span>
+    ${value.body && html`<${Properties} schema=${value.body.schema} body=${body} setBody=${setBody} wrong=${at} />
+      <label class="field">Body <span class="quiet">${value.body.type}${value.body.required ? ", required" : ""}</span>
       <textarea rows=${Math.min(24, Math.max(6, body.split("\n").length + 1))} spellcheck=${false} value=${body} onInput=${(event) => setBody(event.target.value)}></textarea></label>
       <div class="tools">${Object.entries(value.body.examples).map(([name, each]) => html`<button type="button" onClick=${() => setBody(bodyText(each))}>Example ${name}</button>`)}
       <button type="button" onClick=${again}>Generate another</button></div>

@@ -54,7 +54,7 @@ export function Records({ parts }) {
         <label class="button">Restore a snapshot <input class="hidden" type="file" onChange=${restore} /></label></div>
       <${Failure} error=${error || failed} />
       <${VirtualList} rows=${shown} label="Records" keyOf=${keyOf} chosen=${chosen} choose=${(each) => go("records", each.value.collection, each.value.id)}
-        draw=${(each) => html`<span class="method">${each.value.collection}</span><span class="target">${each.value.id}</span><span class="operation quiet">${JSON.stringify(each.value.data)}</span>`} />
+        draw=${(each) => html`<span class="collection">${each.value.collection}</span><span class="target">${each.value.id}</span><span class="operation quiet">${JSON.stringify(each.value.data)}</span>`} />
     </section>
     ${record && html`<${Opened} key=${record.line} record=${record} again=${again} />`}
   </div>`;

@@ -12,6 +12,10 @@ function verdictOf(report) {
   return [errors ? `${errors} problem${errors === 1 ? "" : "s"}` : "nothing wrong", others ? `${others} to note` : "", report.interrupted ? "interrupted" : ""].filter(Boolean).join(", ");
 }
 
+/** How a cell looks that begins with the verdict of a matrix. */
+const LOOKS = [["handled", "good"], ["MISHANDLED", "bad"], ["NOT IN CONTRACT", "bad"], ["NOT RUN", "bad"], ["NEVER EXERCISED", "silent"]];
+const lookOf = (cell) => (LOOKS.find(([words]) => cell.startsWith(words)) || [])[1];
+
 export function Report({ report }) {
   const [sought, seek] = useState("");
   const [level, setLevel] = useState("all");
@@ -25,7 +29,7 @@ export function Report({ report }) {
       <span class="quiet" role="status">${shown.length} of ${report.problems.length}</span></div>
       <ol class="stubs" aria-label="Problems">${shown.map((each) => html`<li class=${"card of-" + each.level}><${Problem} problem=${each} rule=${report.rules[each.rule]} /></li>`)}</ol>`}
     ${report.tables.map((table) => html`<h3>${table.title}</h3><div class="scrolled" tabindex="0" role="region" aria-label=${table.title || "Table"}><table class="grid"><thead><tr>${table.columns.map((each) => html`<th scope="col">${each}</th>`)}</tr></thead>
-      <tbody>${table.rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>${table.notes.map((each) => html`<p class="quiet">${each}</p>`)}`)}
+      <tbody>${table.rows.map((row) => html`<tr>${row.map((cell) => html`<td class=${lookOf(cell)}>${cell}</td>`)}</tr>`)}</tbody></table></div>${table.notes.map((each) => html`<p class="quiet">${each}</p>`)}`)}
     ${report.skipped.length > 0 && html`<details><summary>${report.skipped.length} not looked at</summary><ul>${report.skipped.map((each) => html`<li>${each.name}: ${each.why}</li>`)}</ul></details>`}
     ${report.passed.length > 0 && html`<details><summary>${report.passed.length} found right</summary><ul>${report.passed.map((each) => html`<li>${each}</li>`)}</ul></details>`}
     ${Object.keys(report.rules).length > 0 && html`<details><summary>${Object.keys(report.rules).length} rules</summary><dl>${Object.entries(report.rules).map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl></details>`}

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,10 @@ from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.client.command import matrix as command
 from mockserver.check.client.environments import UnavailableError
 from mockserver.check.client.matrix import run_matrix
-from mockserver.check.client.matrix_report import DOES, SAYS, ReleaseChange, as_html, described, matrix_report
+from mockserver.check.client.matrix_report import DOES, SAYS, ReleaseChange, described, matrix_report
 from mockserver.check.client.run import Choice
-from mockserver.check.report.model import Report, Table
 from mockserver.errors import UsageError
-from mockserver.messages import Finding, Json
+from mockserver.messages import Json
 from tests.clients.checked import released, reported
 from tests.clients.environments import CACHE
 
@@ -115,8 +113,8 @@ def test_the_result_of_an_era_is_that_of_a_release_made_from_it() -> None:
     assert row.results["auto"].tallies is row.results["2.17"].tallies
     assert row.results["auto"].tallies is not row.results["2.8"].tallies
     assert row.results["2.17"].contract == "2.17"
-    page = as_html(matrix_report([row], ["auto"], 1.0))
-    assert '<td class="good">handled</td>' in page
+    (verdicts, _) = matrix_report([row], ["auto"], 1.0).tables
+    assert [list(each)[:2] for each in verdicts.rows] == [["2.19.0", "handled"]]
 
 
 # -- the command -----------------------------------------------------------------------------------------------------
@@ -226,43 +224,3 @@ def test_a_change_of_a_model_is_told(fields: Json, text: str) -> None:
     new = surface(get={})
     new["doors"]["chat"]["models"]["It"] = fields
     assert list(described(surface(get={}), new)) == [text]
-
-
-# -- the page --------------------------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """Reads a page: its text, its tags in balance, and what it would fetch."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.fetched: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
-def test_the_page_says_all_needs_nothing_and_escapes_what_it_says() -> None:
-    table = Table("Releases", ("release", "2.8"), [["2.7.0", "handled"], ["<b>", "MISHANDLED: a & b"]], ["a note"])
-    problem = Finding("/answer", "answer-taken", "it raises <Error>", "client", operation="chat.list")
-    text = as_html(Report("matrix", "<script>alert(1)</script>", (problem,), {"calls": 7}, (table,)))
-    page = Page(text)
-    assert (page.open, page.fetched) == ([], [])
-    assert not any(word in text for word in ("@import", "url(", "<script", "<Error>", "<b></td>"))
-    words = " ".join(page.words)
-    told = ("<script>alert(1)</script>", "2.7.0", "<b>", "MISHANDLED: a & b", "a note", "it raises <Error>", "7")
-    assert [each for each in told if each not in words] == []
-    assert '<td class="good">handled</td>' in text
-    assert '<td class="bad">MISHANDLED' in text

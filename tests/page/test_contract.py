@@ -1,5 +1,6 @@
 """Contract: operations are shown with how far they were touched, and one is tried with what it would refuse."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_an_operation_is_tried_with_what_is_filled_in_and_then_touched(page: Pag
 
 def test_what_would_be_refused_is_told_at_its_place_before_it_is_sent(page: Page, chat: httpx.Client) -> None:
     opened(page, chat, "set_title")
-    page.get_by_label("Body").first.fill('{"first_message": 5}')
+    page.get_by_role("textbox", name="Body").fill('{"first_message": 5}')
     told = page.get_by_role("status", name="What would be refused")
     expect(told).to_contain_text("Input should be a valid string")
     expect(told.locator("mark")).to_have_text(['"first_message": 5'])
@@ -55,6 +56,21 @@ def test_what_would_be_refused_is_told_at_its_place_before_it_is_sent(page: Page
     expect(link).to_contain_text("1 of 1 failed")
 
 
+def test_a_body_is_filled_in_field_by_field(page: Page, chat: httpx.Client) -> None:
+    opened(page, chat, "stream")
+    fields = page.get_by_role("group", name="Fields of the body")
+    fields.get_by_label("prompt").fill('a "new" one')
+    fields.get_by_label("index_ids").fill('["idx-7"]')
+    fields.get_by_label("require_all_indexes").fill("true")
+    body = json.loads(page.get_by_role("textbox", name="Body").input_value())
+    assert body == {"prompt": 'a "new" one', "index_ids": ["idx-7"], "require_all_indexes": True}
+    fields.get_by_label("index_ids").fill("7")
+    expect(fields.get_by_label("index_ids")).to_have_attribute("aria-invalid", "true")
+    expect(fields.locator(".note")).to_contain_text("Input should be a valid list")
+    fields.get_by_label("require_all_indexes").fill("")
+    assert "require_all_indexes" not in page.get_by_role("textbox", name="Body").input_value()
+
+
 def test_another_body_is_generated_and_an_example_filled_in(
     page: Page, serve: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -62,9 +78,9 @@ def test_another_body_is_generated_and_an_example_filled_in(
     (tmp_path / "orders.yaml").write_text(document, "utf-8")
     with httpx.Client(base_url=serve(seed=1, contract=str(tmp_path / "orders.yaml"))) as client:
         opened(page, client, "create_order")
-        before = page.locator("textarea").input_value()
+        before = page.get_by_role("textbox", name="Body").input_value()
         page.get_by_role("button", name="Generate another").click()
-        expect(page.locator("textarea")).not_to_have_value(before)
+        expect(page.get_by_role("textbox", name="Body")).not_to_have_value(before)
         expect(page.get_by_text("The contract allows this request.")).to_be_visible()
 
 

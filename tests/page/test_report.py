@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Page, expect
 
 from mockserver.check.changes.command import command as drift
-from mockserver.check.report.formats import FORMATS
+from mockserver.check.report.formats import FORMATS, as_html
 from mockserver.check.report.locate import NO_FILES
 from mockserver.check.report.model import Report, Skipped, Table
 from mockserver.control import checks
@@ -69,6 +69,18 @@ def test_what_drift_finds_is_a_page_too(page: Page, tmp_path: Path) -> None:
     page.goto(file.as_uri())
     expect(page.get_by_role("heading", level=2)).to_contain_text("drift: ")
     assert page.get_by_role("list", name="Problems").locator("> li").count() > 0
+
+
+def test_the_cells_of_a_matrix_look_as_their_verdicts(page: Page, tmp_path: Path) -> None:
+    rows = [["2.7.0", "handled", "NOT IN CONTRACT: x"], ["2.8.0", "MISHANDLED: a", "NEVER EXERCISED: b"]]
+    file = tmp_path / "matrix.html"
+    file.write_text(as_html(Report("matrix", "releases", tables=(Table("Verdicts", ("a", "b", "c"), rows),))), "utf-8")
+    page.goto(file.as_uri())
+    expect(page.get_by_role("table")).to_contain_text("NEVER EXERCISED")
+    cells = page.get_by_role("cell")
+    looks = [each.get_attribute("class") for each in cells.all()]
+    assert looks == [None, "good", "bad", None, "bad", "silent"]
+    assert barriers(page) == []
 
 
 ONE_LIST = {"type": "array", "items": {"type": "string"}}

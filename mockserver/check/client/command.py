@@ -12,12 +12,13 @@ from mockserver.api import AUTO, Api, choose, default, read_contracts
 from mockserver.check.client.checks import RULES
 from mockserver.check.client.environments import default_cache, environment, interpreter, newest
 from mockserver.check.client.matrix import JOBS, run_matrix, usual_contracts
-from mockserver.check.client.matrix_report import as_html, matrix_report
+from mockserver.check.client.matrix_report import matrix_report
 from mockserver.check.client.process import Driver
 from mockserver.check.client.report import accepting, client_report
 from mockserver.check.client.result import MISHANDLED, Result
 from mockserver.check.client.run import DRAWN, Choice, play
 from mockserver.check.part import Sdk, sdk_of
+from mockserver.check.report.formats import as_html
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.options import Progress, api_option, deliver, report_option, write_file
 from mockserver.errors import UsageError

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ from mockserver.check.client.result import (
     verdict_of,
 )
 from mockserver.check.part import sdk_of
-from mockserver.check.report.formats import plain, verdict_text
 from mockserver.check.report.model import Report, Table
 from mockserver.messages import Finding, Json
 
@@ -261,61 +259,3 @@ def findings(rows: Sequence[Row]) -> Iterator[Finding]:
         first, last = releases[0], releases[-1]
         span = first if first == last else f"{first} to {last}"
         yield replace(finding, message=f"{span} against {key[0]}: {finding.message}")
-
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border: 1px solid #ccc; padding: .3rem .6rem; text-align: left; vertical-align: top; }
-th { background: #f3f3f3; }
-.good { background: #e3f4e3; } .bad { background: #f9dcdc; } .silent { background: #fbf0d0; }
-.note { color: #666; margin: .2rem 0; }
-pre { background: #f6f6f6; padding: .6rem; overflow-x: auto; }
-"""
-
-
-def as_html(report: Report) -> str:
-    """Write a report as a page."""
-    verdict = "bad" if report.errors else "good"
-    title = escape(f"{report.command}: {report.subject}")
-    figures = ", ".join(f"{escape(name)} <b>{escape(plain(value))}</b>" for name, value in report.figures.items())
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>{title}</h1><p class="{verdict}">{verdict_text(report)}</p><p>{figures}</p>',
-        *(line for table in report.tables for line in _table(table)),
-    ]
-    if report.findings:
-        parts += ["<h2>Problems</h2>", *(line for each in report.findings for line in _finding(each))]
-    return "\n".join([*parts, "</body></html>"]) + "\n"
-
-
-def _table(table: Table) -> Iterator[str]:
-    yield f"<h2>{escape(table.title)}</h2><table>"
-    yield "<tr>" + "".join(f"<th>{escape(name)}</th>" for name in table.columns) + "</tr>"
-    for row in table.rows:
-        yield "<tr>" + "".join(f"<td{_colour(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
-    yield "</table>"
-    yield from (f'<p class="note">{escape(note)}</p>' for note in table.notes)
-
-
-_COLOURS = {HANDLED: "good", WRONG: "bad", NOT_IN_CONTRACT: "bad", "NOT RUN": "bad", SILENT: "silent"}
-
-
-def _colour(cell: str) -> str:
-    for begin, name in _COLOURS.items():
-        if cell.startswith(begin):
-            return f' class="{name}"'
-    return ""
-
-
-def _finding(finding: Finding) -> Iterator[str]:
-    kind = f"the {finding.fault}'s fault" if finding.level == "error" else finding.level
-    yield f"<h3>{escape(finding.rule)} {escape(finding.operation)} ({escape(kind)})</h3>"
-    yield f"<p>{escape(finding.message)}</p>"
-    if finding.where:
-        yield f'<p class="note">{escape(finding.where)}, in {finding.count} cases</p>'
-    if finding.reproduction is not None:
-        again = f"{finding.reproduction.curl}\n\n{finding.reproduction.python}"
-        yield f"<details><summary>again</summary><pre>{escape(again)}</pre></details>"
