@@ -12,7 +12,7 @@ THOROUGH := HYPOTHESIS_PROFILE=thorough $(PYTEST) -m ''
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers clean
+.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers screenshots clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench-quick: $(READY) ## measure all operations, the start and calls in process,
 
 bench-peers: $(READY) ## measure beside other tools, which are fetched once; writes nothing
 	$(BIN)/python -m benchmarks --only peers
+
+screenshots: packages $(READY) ## take the pictures of docs/page.md anew, in Chromium
+	$(BIN)/python -m tests.page.screenshots
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

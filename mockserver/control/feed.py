@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from mockserver.contract.openapi import Contract
 from mockserver.contract.tree import lookup, pointed
 from mockserver.engine import Mock
-from mockserver.errors import ContractError
 from mockserver.journal.exchange import Exchange, as_json, calls_of
 from mockserver.journal.verify import distance
 from mockserver.messages import Finding, Json
@@ -118,13 +117,17 @@ def _compared(entry: StubEntry, exchange: Exchange) -> Json:
 
 
 def node_at(contracts: Iterable[Contract], place: str | None) -> Json:
-    """Return what the contract says at a place, as JSON; None if that is unknown or too long to be shown."""
+    """Return what the contract says at a place, as JSON: for a keyword, the schema that has it.
+
+    None if that is unknown or too long to be shown.
+    """
     name, _, pointer = (place or "").partition("#")
-    for contract in contracts:
-        if contract.name == name:
-            try:
-                node = lookup(contract.document, pointed("#" + pointer))
-            except (ContractError, LookupError, ValueError, TypeError):
-                return None
-            return node if len(json.dumps(node, default=str)) <= LONGEST_NODE else None
-    return None
+    document = next((each.document for each in contracts if each.name == name), None)
+    try:
+        node = None if document is None else lookup(document, pointed("#" + pointer))
+        while document is not None and not isinstance(node, dict) and pointer:
+            pointer = pointer.rpartition("/")[0]
+            node = lookup(document, pointed("#" + pointer))
+    except KeyError:
+        return None
+    return node if len(json.dumps(node, default=str)) <= LONGEST_NODE else None

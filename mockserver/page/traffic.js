@@ -82,8 +82,7 @@ export function Traffic({ parts }) {
         <button type="button" onClick=${forget}>Forget</button>
       </div>
       <${Failure} error=${error} />
-      ${rows.length === 0 && html`<p class="empty">Nothing has come yet. Send a request to <code>${origin}</code>, or try an operation under
-        <a href=${linkTo("contract")}>Contract</a>.</p>`}
+      ${rows.length === 0 && html`<p class="empty">Nothing has come yet. Send a request to <code>${origin}</code>, or try an operation under <a href=${linkTo("contract")}>Contract</a>.</p>`}
       <${VirtualList} rows=${shown} label="Exchanges" keyOf=${(row) => row.number} chosen=${chosen} follow=${true}
         choose=${(row) => row.gap || go("traffic", String(row.number))} draw=${drawRow} />
     </section>
@@ -106,8 +105,7 @@ function Exchange({ value, rows }) {
   const { request, answer } = exchange;
   const isStream = /event-stream/.test(headerOf(answer, "content-type"));
   return html`<h2><span class="method">${request.method}</span> ${target(request)} <${Status} code=${answer.status} /></h2>
-    <p class="quiet">number ${exchange.number}, ${exchange.at}, ${exchange.operation || "no operation"}, ${exchange.contract.split("#")[0]},
-      ${exchange.source}${exchange.stub ? ", stub " + exchange.stub : ""}${exchange.faults.length ? ", with " + exchange.faults.map(faultName).join(", ") : ""}</p>
+    <p class="quiet">number ${exchange.number}, ${exchange.at}, ${exchange.operation || "no operation"}, ${exchange.contract.split("#")[0]}, ${exchange.source}${exchange.stub ? ", stub " + exchange.stub : ""}${exchange.faults.length ? ", with " + exchange.faults.map(faultName).join(", ") : ""}</p>
     ${call.length > 1 && html`<nav class="attempts" aria-label="Attempts of this call">Attempts of one call:
       ${call.map((each, index) => html`<a href=${linkTo("traffic", String(each))} aria-current=${each === exchange.number ? "page" : undefined}>
         ${index + 1}. ${statusOf(rows, each)}</a>`)}</nav>`}

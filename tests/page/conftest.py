@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
 
 from tests.needs import need
 from tests.real_documents import installed
@@ -22,17 +31,22 @@ PATIENCE = 10_000.0
 """Milliseconds that the page may take on a busy machine."""
 
 
+def launched(playwright: Playwright) -> Browser:
+    """Start Debian's Chromium; the tests that lack it say so."""
+    program = need("chromium")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-gpu"]
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return playwright.chromium.launch(executable_path=program, args=[*quiet, *sandbox])
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Give Debian's Chromium; it asks nobody by itself.
 
     It ends with these tests: while Playwright runs, a loop runs in this thread, and others cannot have one.
     """
-    program = need("chromium")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-gpu"]
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=[*quiet, *sandbox])
+        started = launched(playwright)
         yield started
         started.close()
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from mockserver.control.client import LocalAdmin
+from mockserver.control.feed import node_at
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.messages import Json
@@ -131,6 +132,13 @@ def test_values_to_try_are_the_contracts_own_at_first_and_then_made() -> None:
     assert len({each["body"]["value"]["first_message"] for each in found}) == 3
     assert {each["name"] for each in found[0]["parameters"]} >= {"session_id", "authorization", "organization_id"}
     assert found[0]["body"]["schema"]["properties"]["first_message"]["type"] == "string"  # references are written out
+
+
+def test_of_a_keyword_the_schema_is_shown_that_has_it_and_of_an_unknown_place_nothing() -> None:
+    contracts = Mock(settings(seed=1, contract=str(ROOT / "examples" / "any-api" / "orders.yaml"))).served.contracts
+    found = node_at(contracts, "orders#/components/schemas/Line/properties/quantity/minimum")
+    assert found == {"type": "integer", "minimum": 1, "maximum": 100}
+    assert [node_at(contracts, place) for place in (None, "", "orders#/nothing/here", "x#/paths")] == [None] * 4
 
 
 def test_an_operation_that_is_not_there_is_not_found() -> None:
