@@ -45,7 +45,7 @@ from mockserver.proxy.judge import (
     unjudged,
 )
 from mockserver.proxy.recording import RecordingWriter
-from mockserver.server.asgi import App, Receive, Scope, Send
+from mockserver.server.asgi import App, Receive, Scope, Send, log_access
 from mockserver.server.uvicorn import address, bind, serve
 
 HELD_BYTES = 1_048_576
@@ -89,7 +89,8 @@ class Proxy(App):
     """The ASGI application; the control routes are its own."""
 
     def __init__(self, mock: Mock, service: Service, writer: RecordingWriter | None = None) -> None:
-        super().__init__(mock, control=Control(mock), cors=False, redactor=mock.redactor)
+        logged = mock.settings.access_log
+        super().__init__(mock, control=Control(mock), cors=False, access_log=logged, redactor=mock.redactor)
         self.mock, self.service, self.writer = mock, service, writer
         self.counts, self.budget = Counts(), Budget(mock.settings.max_in_flight)
 
@@ -114,9 +115,12 @@ class Proxy(App):
         short = structs.replace(request, path=request.path[:LONGEST_TARGET], query="")
         return None if wrong is None else self._closing(short, *wrong)
 
-    def note(self, request: Request, status: int, findings: Sequence[Finding]) -> None:
-        """Count an exchange, and log what is wrong with it."""
+    def note(self, request: Request, status: int, findings: Sequence[Finding], began: int) -> None:
+        """Count an exchange, and log what is wrong with it; `began` is when it came, in nanoseconds since 1970."""
         self.counts.add(findings)
+        if self._access_log:
+            took = (self.mock.now() - began) / 1_000_000_000
+            log_access(request.method, request.path, self._redactor.query(request.query), Response(status, ()), took)
         for each in findings:
             if each.level != "note":
                 place = f" ({each.contract})" if each.contract else ""
@@ -182,7 +186,7 @@ class Passage:
         response = self._mock.stubbed(self._match, judged.call or Call(judged.request, operation, self._match.path, {}))
         if response is None:
             return False
-        self._proxy.note(self.request, response.status, judged.findings)
+        self._proxy.note(self.request, response.status, judged.findings, self._at)
         await self._deliver(response)
         return True
 
@@ -206,7 +210,7 @@ class Passage:
         finding = Finding("/response", "unreachable", text, "server")
         asked = self._judge_request()
         response = self._mock.instead(asked.request, Draft(502, {"detail": text}, findings=(finding,)))
-        self._proxy.note(self.request, 502, (*asked.findings, finding))
+        self._proxy.note(self.request, 502, (*asked.findings, finding), self._at)
         await self._deliver(response)
 
     async def _next(self, until: float | None = None) -> Arrived:
@@ -323,7 +327,7 @@ class Passage:
         if self._proxy.writer is not None:
             readable = judgement.body if asked.is_read else None
             self._proxy.writer.write(entry, readable, self._times, is_whole=is_whole)
-        self._proxy.note(asked.request, head.status, findings)
+        self._proxy.note(asked.request, head.status, findings, self._at)
 
 
 def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, say: Callable[[str], None]) -> int:

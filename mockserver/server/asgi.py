@@ -148,7 +148,7 @@ class App:
             else:
                 await send({"type": "http.response.body", "body": response.body})
         if self._access_log:
-            _log_access(method, path, self._redactor.query(query), response, time.perf_counter() - started)
+            log_access(method, path, self._redactor.query(query), response, time.perf_counter() - started)
 
     async def _beside(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
         """Hand a request to the control routes or to CORS, if it is for them; return whether it was."""
@@ -379,7 +379,7 @@ def _at_root(scope: Scope) -> Scope:
     return {**scope, "path": path, "raw_path": _path(scope).encode("latin-1"), "root_path": ""}
 
 
-def _log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
+def log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
     """Log one request and its findings to stderr; `took` is in seconds."""
     wrong = Headers(response.headers).text(b"x-mock-message")
     target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")

@@ -111,7 +111,7 @@ def test_to_list_the_commands_loads_none_of_those_that_check(tmp_path: Path) -> 
 def test_a_command_without_its_extra_says_which_to_install(extra: str, name: str, tmp_path: Path) -> None:
     modules, needed = lacking(name, extra), CHECKS[name].extra
     if not modules:
-        assert (name, extra) == ("proxy", "testing")
+        assert (needed, extra) == ("proxy", "testing"), "which brings the same client of HTTP"
         return
     done = command(extra, name, "http://127.0.0.1:1", "--read-only", folder=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")

@@ -1,7 +1,9 @@
 """The command that stands before a service, as a process, and the service as another."""
 
 import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from tests.commands import run
 from tests.needs import Running, awaited, free_port, running
-from tests.proxy.services import contract_file
+from tests.proxy.services import contract_file, raw_service
 from tests.strategies import ROOT
 
 
@@ -113,3 +115,21 @@ def test_what_cannot_be_written_makes_the_run_fail(tmp_path: Path) -> None:
         assert httpx.get(proxy + "/pets/1").json() == {"id": 1, "name": "Rex"}
         assert process.end() == 3
         assert "its fixture cannot be written" in process.log.read_text()
+
+
+def test_a_stream_without_an_end_does_not_keep_the_run_from_ending(tmp_path: Path) -> None:
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        while True:
+            connection.sendall(b'data: {"m": 1}\n\n')
+            time.sleep(0.02)
+
+    options = ("--fail-on", "response", "--shutdown-timeout", "1", "--access-log")
+    with raw_service(answer) as service, standing(service.url, tmp_path, *options) as (proxy, process):
+        with httpx.stream("GET", proxy + "/events?api_key=planted") as stream:
+            next(stream.iter_raw())
+            assert process.end(signal.SIGINT) == 1
+        told = process.log.read_text()
+    assert "1 exchange, 0 with a wrong request, 1 with a wrong answer" in told
+    assert "GET /events?api_key=%5Bredacted%5D 200 " in told
+    assert "planted" not in told

@@ -196,3 +196,12 @@ def test_read_request_reads_chunks() -> None:
     with here, there:
         there.sendall(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
         assert read_request(here).endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("target", [b"http://127.0.0.1:1/pets", b"//127.0.0.1:1/pets", b"/pets@127.0.0.1:1"])
+def test_no_target_leads_to_another_host(tmp_path: Path, target: bytes) -> None:
+    with raw_service(sends(json_answer([]))) as service, proxied(service.url + "/base", tmp_path) as proxy:
+        answer = talk(proxy.url, b"GET " + target + b" HTTP/1.1\r\nhost: 127.0.0.1:1\r\nconnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert service.received[0].startswith(b"GET /base/")
+        assert b"\r\nhost: " + urlsplit(service.url).netloc.encode() in service.received[0].lower()
