@@ -111,10 +111,9 @@ class Endpoint:
         call = judged if isinstance(judged, Call) else judged.call or Call(request, self.operation, path, _NO_QUERY)
         return call, (*keys, *judged.findings)
 
-    def stubbed(self, call: Call) -> tuple[Draft, Taken] | None:
-        """Answer a call by a stub; None if none matches."""
-        taken = self._stubs.take(call)
-        return None if taken is None else (self._answer(call, NONE, taken), taken)
+    def stubbed(self, call: Call, taken: Taken) -> Draft:
+        """Answer a call by a stub."""
+        return self._answer(call, NONE, taken)
 
     def _rejected(self, judged: Rejection, request: Request, path: Mapping[str, str]) -> Draft:
         """Refuse an invalid request, or answer it by the contract and report what is wrong with it."""

@@ -34,6 +34,7 @@ from mockserver.messages import (
     NO_HEADERS,
     PREFIX,
     Finding,
+    Headers,
     Json,
     Request,
     Response,
@@ -339,11 +340,21 @@ class Mock:
 
     # -- what others answer
 
-    def stubbed(self, match: Match, call: Call) -> Response | None:
-        """Answer a call by a stub, and record it; None if no stub matches."""
+    def stubbed(self, match: Match, call: Call, taken: Taken) -> Response:
+        """Answer a call by a stub, and record it."""
         served, at, endpoint = self.served, self.now(), self.served.endpoints[call.operation]
-        found = None if isinstance(endpoint, Unserved) else endpoint.stubbed(call)
-        return None if found is None else self._finish(served, call.request, match, *found, at)
+        if isinstance(endpoint, Unserved):
+            draft, _ = endpoint.answer(call.request, call.path)
+        else:
+            draft = endpoint.stubbed(call, taken)
+        return self._finish(served, call.request, match, draft, taken, at)
+
+    def damaged(self, request: Request, match: Match, response: Response, taken: Taken) -> tuple[Response, Response]:
+        """Apply the faults of a stub to an answer from elsewhere; also return it without damage to its delivery."""
+        served = self.served
+        draft = Draft(response.status, None, Headers(response.headers).text(b"content-type"), source=response.source)
+        response = structs.replace(response, headers=[*response.headers, *taken.step.headers])
+        return finished(served.stubs, served.renderer, request, match, draft, response, taken)
 
     def record(self, entry: Entry) -> None:
         """Record an exchange that was answered elsewhere; a StoreError says that it cannot be."""

@@ -13,7 +13,7 @@ from msgspec import structs
 from mockserver import api as packs
 from mockserver.answer.body import BODILESS, SEQUENCES
 from mockserver.answer.errors import bad_scope
-from mockserver.api import Call, Draft
+from mockserver.api import Draft
 from mockserver.contract.router import NO_MATCH
 from mockserver.control.app import Control
 from mockserver.delivery import connection_of, without_chunks
@@ -42,11 +42,13 @@ from mockserver.proxy.judge import (
     judge_request,
     kind_of_body,
     own_fields,
+    stub_of,
     unjudged,
 )
-from mockserver.proxy.recording import RecordingWriter
+from mockserver.proxy.recording import RecordingWriter, stream_of
 from mockserver.server.asgi import App, Receive, Scope, Send, log_access
 from mockserver.server.uvicorn import address, bind, serve
+from mockserver.stub.rules import Taken
 
 HELD_BYTES = 1_048_576
 """An answer that is no stream is held back up to so many bytes, so that its head can say what is wrong with it."""
@@ -143,6 +145,8 @@ class Passage:
         self._held, self._times = list[bytes](), list[tuple[float, int]]()
         self._has_head = False
         self._judged: RequestJudgement | None = None
+        self._taken: Taken | None = None
+        """The stub that damages the answer of the service."""
         path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
         self.request = Request(scope["method"], path, query, Headers(list(scope["headers"])))
         self._match = NO_MATCH
@@ -175,17 +179,19 @@ class Passage:
         await self._proxy.deliver(response, self._scope, self._receive, self._send)
 
     async def _stubbed(self) -> bool:
-        """Answer by a stub, if one matches; a request whose body is too long for that goes to the service."""
-        operation = self._match.operation
-        if operation is None:
-            return False
+        """Answer by a stub, if one matches that does not leave the answer to the service.
+
+        A request whose body is too long for that goes to the service.
+        """
         await self._body.read_ahead(self._mock.settings.max_body)
         if not self._body.ended.is_set():
             return False
         judged = self._judge_request()
-        response = self._mock.stubbed(self._match, judged.call or Call(judged.request, operation, self._match.path, {}))
-        if response is None:
+        stub = stub_of(self._mock, judged, self._match)
+        if stub is None or stub[1].step.is_usual:
+            self._taken = None if stub is None else stub[1]
             return False
+        response = self._mock.stubbed(self._match, *stub)
         self._proxy.note(self.request, response.status, judged.findings, self._at)
         await self._deliver(response)
         return True
@@ -202,7 +208,7 @@ class Passage:
             await self._unreachable(str(error))
             return
         if isinstance(head, Head):
-            await self._pass_back(head)
+            await (self._pass_back(head) if self._taken is None else self._pass_damaged(head, self._taken))
 
     async def _unreachable(self, why: str) -> None:
         """Answer 502: the service gave no answer."""
@@ -237,7 +243,8 @@ class Passage:
         self._started = time.monotonic()
         judgement, broken, is_whole = None, "", False
         try:
-            is_whole = await self._hold(head)
+            is_streamed = kind_of_body(head.headers) in SEQUENCES
+            is_whole = await self._hold(0 if is_streamed else HELD_SECONDS, HELD_BYTES)
             if is_whole:
                 judgement = self._judge(head, broken, is_whole=True)
             await self._send_held(head, judgement)
@@ -258,11 +265,40 @@ class Passage:
         finally:
             self._finish(head, judgement or self._judge(head, broken, is_whole=is_whole), is_whole=is_whole)
 
-    async def _hold(self, head: Head) -> bool:
-        """Hold an answer back for as long as that may be; return whether it came whole."""
-        until = self._started + (0 if kind_of_body(head.headers) in SEQUENCES else HELD_SECONDS)
+    async def _pass_damaged(self, head: Head, taken: Taken) -> None:
+        """Pass an answer back with the faults of a stub: it is held until it is whole, or no more can be."""
+        self._started = time.monotonic()
         try:
-            while self._came.size <= HELD_BYTES:
+            is_whole = await self._hold(self._proxy.service.timeout, self._mock.settings.max_body)
+        except ServiceError as error:
+            await self._unreachable(str(error))
+            return
+        if self._came.size > self._mock.settings.max_body:
+            log.warning(
+                "%s %s: the answer is too long for the faults of a stub", self.request.method, self.request.path
+            )
+            self._taken = None
+            await self._pass_back(head)
+            return
+        judgement = self._judge(head, "", is_whole=is_whole)
+        found = self._mock.redactor.findings((*self._judge_request().findings, *judgement.findings), self.request)
+        fields = [field for field in head.headers if field[0] != b"content-length"]
+        fields += own_fields(self._match, found, SERVICE)
+        body, stream = b"".join(self._held), None
+        if kind_of_body(head.headers) in SEQUENCES:
+            stream = stream_of(body, head.headers)
+        elif self.request.method != "HEAD" and head.status not in BODILESS:
+            fields.append((b"content-length", b"%d" % len(body)))
+        response = Response(head.status, fields, b"" if stream else body, stream, findings=found, source=SERVICE)
+        response, _ = self._mock.damaged(self.request, self._match, response, taken)
+        self._finish(head, judgement, is_whole=is_whole)
+        await self._deliver(response)
+
+    async def _hold(self, seconds: float, most: int) -> bool:
+        """Hold an answer back for as long as that may be; return whether it came whole."""
+        until = self._started + seconds
+        try:
+            while self._came.size <= most:
                 part = await self._next(until)
                 if part is None:
                     return True
@@ -320,8 +356,10 @@ class Passage:
         entry = Entry(
             at=self._at, request=asked.request, match=self._match, contract=mock.served.newest, response=response
         )
+        taken = self._taken
+        shown = entry if taken is None else structs.replace(entry, stub=taken.entry.number, faults=taken.faults)
         try:
-            mock.record(entry)
+            mock.record(shown)
         except StoreError as error:
             log.warning("an exchange is missing in the journal: %s", error.what)
         if self._proxy.writer is not None:

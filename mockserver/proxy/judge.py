@@ -16,6 +16,7 @@ from mockserver.engine import Mock
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Headers, RawHeaders, Request, header_value
 from mockserver.request.encoding import decompressed, encoding_of, inflated, is_read
+from mockserver.stub.rules import Taken
 
 UNJUDGED = "unjudged"
 """The rule of what is said where nothing can be judged."""
@@ -112,6 +113,15 @@ def _decoded_request(mock: Mock, request: Request, why: str) -> tuple[Request | 
     if isinstance(decoded, Draft):
         return None, decoded.findings if decoded.status != 413 else (unjudged("/body", decoded.findings[0].message),)
     return decoded, ()
+
+
+def stub_of(mock: Mock, judged: RequestJudgement, match: Match) -> tuple[Call, Taken] | None:
+    """Return the stub that answers a request, with its call; None if none matches."""
+    if match.operation is None or not mock.served.stubs.entries(judged.request.scope):
+        return None
+    call = judged.call or Call(judged.request, match.operation, match.path, {})
+    taken = mock.served.stubs.take(call)
+    return None if taken is None else (call, taken)
 
 
 def kind_of_body(headers: RawHeaders) -> MediaKind:

@@ -18,7 +18,7 @@ from mockserver.engine import Mock
 from mockserver.errors import FixtureError, StartError, UsageError, reason
 from mockserver.journal.exchange import Entry, Exchange, Reading, as_json, from_json
 from mockserver.journal.recorder import TORN, JournalFile
-from mockserver.messages import Headers, Json, RawHeaders
+from mockserver.messages import Chunk, Headers, Json, RawHeaders, Stream
 from mockserver.proxy.judge import kind_of_body
 from mockserver.redact import HIDDEN, Redactor
 from mockserver.sse import parse
@@ -55,10 +55,6 @@ class Recording(NamedTuple):
         """What a request must share with it to be the same."""
         return key_of(self.exchange)
 
-    def pieces(self) -> list[bytes]:
-        """Return the parts of the answer's body, one for each pause."""
-        return pieces_of(self.exchange.answer, self.exchange.answer_headers) if self.pauses else [self.exchange.answer]
-
 
 RequestKey: TypeAlias = tuple[str, str, tuple[str, ...], bytes]
 
@@ -85,6 +81,15 @@ def pieces_of(body: bytes, headers: RawHeaders) -> list[bytes]:
     kind = (Headers(headers).text(b"content-type") or "").partition(";")[0].strip().lower()
     cut = STREAMED if kind == EVENT_STREAM else LINED
     return [each for each in cut.findall(body) if each]
+
+
+def stream_of(body: bytes, headers: RawHeaders, pauses: Sequence[float] = (), keep_alive: float = 0.0) -> Stream:
+    """Return a body as a stream of its pieces, with the pauses before them in seconds."""
+    waits, at, chunks = iter(pauses), 0.0, list[Chunk]()
+    for piece in pieces_of(body, headers):
+        at += next(waits, 0.0)
+        chunks.append(Chunk(at, piece))
+    return Stream(chunks, lambda _: b"", keep_alive)
 
 
 # -- without secrets

@@ -1,20 +1,22 @@
 """Replays a recording: each request gets what was recorded for it, in the order in which it was, and nothing else."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import structs
+
 from mockserver.answer.body import BODILESS
 from mockserver.answer.errors import bad_scope
-from mockserver.api import Call, Draft
+from mockserver.api import Draft
 from mockserver.contract.router import Match
 from mockserver.control.app import make_app
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Entry, Exchange
-from mockserver.messages import Chunk, Finding, Request, Response, Stream, placed
-from mockserver.proxy.judge import judge_request, own_fields
-from mockserver.proxy.recording import Recording, RequestKey, key_of, scrubbed
+from mockserver.messages import Finding, Request, Response, placed
+from mockserver.proxy.judge import judge_request, own_fields, stub_of
+from mockserver.proxy.recording import Recording, RequestKey, key_of, scrubbed, stream_of
 from mockserver.server.uvicorn import address, bind, serve
 from mockserver.settings import Settings
 
@@ -70,16 +72,20 @@ class ReplayMock(Mock):
         match = self.served.router.match(request.method, request.path, request.headers)
         judged = judge_request(self, request, match)
         findings = judged.findings if match.operation is not None or match.allowed else ()
-        if match.operation is not None and self.served.stubs.entries(request.scope):
-            call = judged.call or Call(judged.request, match.operation, match.path, {})
-            if (stubbed := self.stubbed(match, call)) is not None:
-                return stubbed
+        stub = stub_of(self, judged, match)
+        if stub is not None and not stub[1].step.is_usual:
+            return self.stubbed(match, *stub)
         asked = _exchange(self, at, judged.request, match)
         found = self._next(request.scope, key_of(asked))
         if found is None:
             return self._refuse(request, asked)
         response = self._response(found, request, match, self.redactor.findings(findings, request))
-        self.record(Entry(at=at, request=judged.request, match=match, contract=self.served.newest, response=response))
+        whole, number, faults = response, 0, ()
+        if stub is not None:
+            response, whole = self.damaged(judged.request, match, response, stub[1])
+            number, faults = stub[1].entry.number, stub[1].faults
+        entry = Entry(at=at, request=judged.request, match=match, contract=self.served.newest, response=whole)
+        self.record(structs.replace(entry, stub=number, faults=faults))
         return response
 
     def _next(self, scope: str, key: RequestKey) -> Recording | None:
@@ -100,7 +106,7 @@ class ReplayMock(Mock):
         fields = [*exchange.answer_headers, *own_fields(match, findings, RECORDED)]
         stream = None
         if recording.pauses:
-            stream = Stream(list(_chunks(recording)), lambda _: b"", self.settings.keep_alive)
+            stream = stream_of(exchange.answer, exchange.answer_headers, recording.pauses, self.settings.keep_alive)
         elif request.method != "HEAD" and exchange.status not in BODILESS:
             fields.append((b"content-length", b"%d" % len(exchange.answer)))
         body = b"" if stream is not None else exchange.answer
@@ -136,14 +142,6 @@ def _exchange(mock: Mock, at: int, request: Request, match: Match) -> Exchange:
 
 def _line(exchange: Exchange) -> str:
     return f"{exchange.method} {exchange.path}" + (f"?{exchange.query}" if exchange.query else "")
-
-
-def _chunks(recording: Recording) -> Iterator[Chunk]:
-    at = 0.0
-    pauses = iter(recording.pauses)
-    for piece in recording.pieces():
-        at += next(pauses, 0.0)
-        yield Chunk(at, piece)
 
 
 def summary(mock: ReplayMock) -> list[str]:

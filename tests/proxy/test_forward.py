@@ -205,3 +205,34 @@ def test_no_target_leads_to_another_host(tmp_path: Path, target: bytes) -> None:
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert service.received[0].startswith(b"GET /base/")
         assert b"\r\nhost: " + urlsplit(service.url).netloc.encode() in service.received[0].lower()
+
+
+def test_a_stub_without_an_answer_damages_that_of_the_service(tmp_path: Path) -> None:
+    with raw_service(sends(json_answer([PET]))) as service, proxied(service.url, tmp_path) as proxy:
+        stub = {"operation": "listPets", "faults": {"truncate": 5}, "headers": {"x-added": "1"}}
+        httpx.post(proxy.url + "/__mock__/stubs", json=stub).raise_for_status()
+        sent = get(proxy.url)
+        assert get(proxy.url).endswith(b"]")
+    head, _, body = sent.partition(b"\r\n\r\n")
+    assert body == b'[{"id'
+    assert b"x-added: 1" in head
+    assert b"x-mock-source: service" in head
+    first = proxy.exchanges[0]
+    assert (first.stub, first.source, first.answer) == (1, "service", b'[{"id": 1, "name": "Rex"}]')
+
+
+def test_a_stream_of_the_service_can_be_cut_by_a_stub(tmp_path: Path) -> None:
+    events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + b'data: {"n": 1}\n\n' * 5
+    with raw_service(sends(events)) as service, proxied(service.url, tmp_path) as proxy:
+        stub = {"operation": "watchPets", "faults": {"cut-stream": 2}}
+        httpx.post(proxy.url + "/__mock__/stubs", json=stub).raise_for_status()
+        assert get(proxy.url, "/events").count(b"data: ") == 2
+
+
+def test_an_answer_that_is_too_long_for_a_fault_passes(tmp_path: Path) -> None:
+    long = json_answer([{"id": 1, "name": "x" * 5_000}])
+    with raw_service(sends(long)) as service, proxied(service.url, tmp_path, max_body=2_000) as proxy:
+        httpx.post(
+            proxy.url + "/__mock__/stubs", json={"operation": "listPets", "faults": "truncate"}
+        ).raise_for_status()
+        assert get(proxy.url).endswith(b'"}]')

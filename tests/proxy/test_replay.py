@@ -187,3 +187,11 @@ def test_a_folder_without_a_recording_is_a_usage_error(tmp_path: Path) -> None:
     done = run("replay", tmp_path, "--port", "0")
     assert done.returncode == 2
     assert "there is no recording here" in done.stderr
+
+
+def test_a_stub_without_an_answer_damages_the_recorded_one(tmp_path: Path) -> None:
+    with replayed(tmp_path) as (client, mock):
+        stub = {"operation": "getPet", "faults": "empty-body"}
+        client.post("/__mock__/stubs", json=stub).raise_for_status()
+        assert [client.get("/pets/2").content for _ in range(2)] == [b"", b'{"id": 2, "name": "Tom"}']
+    assert [each.stub for each in mock.exchanges(DEFAULT_SCOPE)] == [1, 0]
