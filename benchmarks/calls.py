@@ -282,8 +282,7 @@ def large(bench: Bench) -> Section:
     with tempfile.TemporaryDirectory(prefix="mockserver-bench-") as folder:
         made = document(LARGE, LARGE_FIELDS)
         as_json = write(Path(folder) / "large.json", made)
-        as_yaml = as_json.with_suffix(".yaml")
-        as_yaml.write_text(yaml.dump(made, Dumper=yaml.CSafeDumper), "utf-8")
+        as_yaml = write_yaml(as_json.with_suffix(".yaml"), made)
         for (what, path), same in itertools.product(((report.JSON, as_json), (report.YAML, as_yaml)), (False, True)):
             caches = (Path(folder, f"{path.suffix}-{0 if same else number}") for number in itertools.count())
             compared = [cached(path, caches), steady(path)]
@@ -331,6 +330,12 @@ def steady(path: Path, *options: str) -> Server:
 def write(path: Path, made: Mapping[str, Any]) -> Path:
     """Write a document as JSON, and return its path."""
     path.write_text(json.dumps(made), "utf-8")
+    return path
+
+
+def write_yaml(path: Path, made: Mapping[str, Any]) -> Path:
+    """Write a document as YAML, what stands in several places in each of them, and return its path."""
+    path.write_text(yaml.dump(json.loads(json.dumps(made)), Dumper=yaml.CSafeDumper), "utf-8")
     return path
 
 
