@@ -142,6 +142,17 @@ def test_reserved_characters_are_encoded_where_a_field_says_so() -> None:
             assert (finding.where, finding.rule) == ("/body/a", "allowReserved")
 
 
+def test_an_urlencoded_form_that_says_multipart_is_read_with_a_note() -> None:
+    """It has no boundary, so that it can be nothing else; where parts have no named boundary they are refused."""
+    data = posting({"multipart/form-data": {"schema": A}})
+    call = taken(data, body=b"a=1", content_type="multipart/form-data")
+    assert call.body == {"a": 1}
+    assert [(note.where, note.level) for note in call.findings] == [("/header/content-type", "note")]
+    assert refused(data, body=b"a=x", content_type="multipart/form-data").findings[0].where == "/body/a"
+    for body, content_type in ((PART, "multipart/form-data"), (b"a=1", "multipart/form-data; boundary=B")):
+        assert refused(data, body=body, content_type=content_type).status == 400
+
+
 def test_an_empty_form_is_a_form_if_it_says_so() -> None:
     """What it must have is missing, whether a body is required or not; without a type nothing was sent."""
     data = posting({FORM: {"schema": A}}, required=False)

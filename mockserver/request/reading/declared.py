@@ -22,6 +22,8 @@ MOST_FINDINGS = 100
 
 _STRUCTURED = frozenset(("object", "array", "null"))
 
+_FORM = read("application/x-www-form-urlencoded")
+
 
 class DeclaredBody:
     """One declared representation of a body, compiled when it is first sent."""
@@ -40,6 +42,10 @@ class DeclaredBody:
 
     def read(self, data: bytes, sent: MediaType) -> tuple[Json, list[Finding]]:
         """Return the value of a body, and what is wrong with it. Raises MalformedError."""
+        if _is_mislabelled(data, sent):
+            value, found = self.read(data, _FORM)
+            message = "the body says multipart/form-data and is an urlencoded form, which most servers refuse"
+            return value, [*found, Finding("/header/content-type", "boundary", message, "client", level="note")]
         reader = self._readers.get(sent.essence)
         if reader is None:
             reader = media_reader(sent, self.schema, self.declared.encoding)
@@ -74,6 +80,13 @@ class DeclaredBody:
         values = [shape.value(raw) for raw in raws]
         value = next((each for each in values if schema.is_valid(judged(each))), values[0])
         return value, _wrong(schema, value, "/body")
+
+
+def _is_mislabelled(data: bytes, sent: MediaType) -> bool:
+    """Return whether an urlencoded form is said to be multipart, as `curl -H ... --data` writes it."""
+    if sent.essence != "multipart/form-data" or "boundary" in dict(sent.parameters):
+        return False
+    return b"=" in data and not data.lstrip().startswith(b"--")
 
 
 def _wrong(schema: Schema | None, value: Json, where: str) -> list[Finding]:
