@@ -126,7 +126,10 @@ class Endpoint:
         try:
             draft = self._answers.unplayed(call) if preference is NONE else self._answers.preferred(call, preference)
         except (Unmet, RejectedError):
-            draft = self._answers.unplayed(call)
+            try:
+                draft = self._answers.unplayed(call)
+            except RejectedError as rejected:
+                draft = rejected.draft
         except ContractError as error:
             return not_served(error, self.operation)
         found = (replace(each, level="warning") for each in judged.findings)

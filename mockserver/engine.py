@@ -172,6 +172,7 @@ class Mock:
             chosen.locale,
             strict_accept=chosen.strict_accept,
             is_echoed=lru_cache(maxsize=4_096)(lambda name: chosen.echo and not self.redactor.is_secret(name)),
+            now=self.now,
         )
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)

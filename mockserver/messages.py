@@ -29,8 +29,8 @@ RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 Version: TypeAlias = tuple[int, ...]
 """The version of a client or contract: (2, 17)."""
 
-Blame: TypeAlias = Literal["client", "server", "contract", "stub", "store", "mock"]
-"""Whose fault a finding is: the caller's, a checked server's, the contract's, a stub's, the store's, or our own."""
+Blame: TypeAlias = Literal["client", "server", "contract", "fixture", "stub", "store", "mock"]
+"""Whose fault a finding is: the caller's, a checked server's, the contract's, a canned answer's, a stub's ..."""
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 """The severity of a finding: an error fails a run, others are only reported."""

@@ -61,7 +61,7 @@ findings = st.builds(
     where=st.sampled_from(["", "/body/first_message", "/header/prefer"]),
     rule=st.sampled_from(["session", "locked", "missing", "key"]),
     message=st.text(max_size=12),
-    fault=st.sampled_from(["client", "contract", "stub", "store", "mock"]),
+    fault=st.sampled_from(["client", "contract", "fixture", "stub", "store", "mock"]),
     expected=json_values,
     received=json_values,
     contract=st.sampled_from(["", "2.6#/paths"]),

@@ -19,17 +19,19 @@ from mockserver.answer.body import (
     representation,
     usable_examples,
 )
-from mockserver.answer.errors import not_acceptable
+from mockserver.answer.errors import fixture_failed, not_acceptable
+from mockserver.answer.filling import Filling, Template, no_record
 from mockserver.answer.fixtures import Fixtures, canned_media
 from mockserver.answer.generate import NO_HINTS, assemble, generate
 from mockserver.answer.making.words import ENGLISH, check_locale
 from mockserver.answer.prefer import NONE, Preference, written
 from mockserver.answer.requested import Turns, echoed, example_of_request, has_named_examples
 from mockserver.api import Api, Call, Draft, Play, RejectedError
+from mockserver.clock import Now
 from mockserver.contract.media import choose, concrete
 from mockserver.contract.openapi import ANY_TEXT, EVENT_STREAM, Media, Operation, Reply
 from mockserver.contract.schema import Schema
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, FixtureError
 from mockserver.messages import Json
 from mockserver.settings import Source
 from mockserver.sse import PLAIN, Step, StreamStyle, paced, script, text_stream
@@ -69,9 +71,12 @@ class Answers:
         *,
         strict_accept: bool = False,
         is_echoed: Callable[[str], bool] = lambda _: True,
+        now: Now,
+        record_of: Callable[[Call], Json] = no_record,
     ) -> None:
         check_locale(locale)
         self._locale = locale
+        self._now, self._record_of = now, record_of
         self.fixtures, self.source, self.style = fixtures, source, style
         self._chance = chance
         self._hints = NO_HINTS if api is None else api.hints
@@ -139,7 +144,9 @@ class Answers:
         operation = call.operation
         if _is_stream(operation):
             own = self.fixtures.named(operation, operation.success)
-            call = structs.replace(call, script=script(own[""], self.style)) if "" in own else call
+            if "" in own:
+                told = self._filled(Draft(operation.success, own[""]), call, NONE)
+                call = structs.replace(call, script=script(told.value, self.style))
         draft = play(call)
         if draft is not None and (self.fixtures.bundled(operation) or is_allowed(draft, operation, self.style)):
             return draft
@@ -195,6 +202,7 @@ class Answers:
             names = ", ".join(dict.fromkeys(f"{status} {name}" for status, name, _ in available if name)) or "none"
             raise Unmet(f"{operation.id} has no example {preference.example!r}; there are: {names}.")
         status, draft = self._wanted(call, found)
+        draft = self._filled(draft, call, preference)
         if draft.media == EVENT_STREAM and play is not None and draft.source == "canned":
             played = play(structs.replace(call, script=script(draft.value, self.style)))
             if played is not None and status == operation.success:
@@ -294,9 +302,29 @@ class Answers:
         drawn = name not in canned
         if drawn:
             name = self._chance(call, preference, 0).choice(sorted(canned))
-        return self._paced(
-            Draft(status, canned[name], chosen.type, "canned", drawn=drawn), call, preference, chosen.format
-        )
+        draft = self._filled(Draft(status, canned[name], chosen.type, "canned", drawn=drawn), call, preference)
+        return self._paced(draft, call, preference, chosen.format)
+
+    def _filled(self, draft: Draft, call: Call, preference: Preference) -> Draft:
+        """Return a canned answer as it stands, or as its template gives it for a call.
+
+        If the template fails, a RejectedError carries the 500 that says why.
+        """
+        template, drawn = draft.value, list[Random]()
+        if not isinstance(template, Template):
+            return draft
+
+        def chance() -> Random:
+            if not drawn:
+                drawn.append(self._turned(call, preference))
+            return drawn[0]
+
+        filling = Filling(call, self._now(), lambda: self._record_of(call), chance, self._locale)
+        try:
+            value = self.fixtures.filled(template, call.operation, draft.status, filling)
+        except FixtureError as error:
+            raise RejectedError(fixture_failed(error, call.operation)) from error
+        return structs.replace(draft, value=value, drawn=draft.drawn or bool(drawn))
 
     def _together(self, body: BodyFormat) -> Json:
         """Put a value together from the schemas' own examples; None where they show nothing."""
@@ -309,10 +337,14 @@ class Answers:
         chosen = self._choose(call, reply) if is_body(status) else None
         if chosen is None:
             return _bare(call.operation, status, "generated")
-        is_fixed = call.operation.bundled or preference.seed is not None
-        rng = self._chance(call, preference, 0 if is_fixed else self.turns.next(call.request))
+        rng = self._turned(call, preference)
         value = self._echoed(self._value(chosen, rng), call, status, chosen.format)
         return self._paced(Draft(status, value, chosen.type, "generated", drawn=True), call, preference, chosen.format)
+
+    def _turned(self, call: Call, preference: Preference) -> Random:
+        """Return a random source that differs from call to call, unless the answer is to be the same."""
+        is_fixed = call.operation.bundled or preference.seed is not None
+        return self._chance(call, preference, 0 if is_fixed else self.turns.next(call.request))
 
     def _value(self, chosen: Representation, rng: Random) -> Json:
         """Make the value of a representation."""

@@ -8,7 +8,7 @@ from msgspec import structs
 from mockserver.api import Draft
 from mockserver.contract.openapi import Operation
 from mockserver.contract.router import Match, Router
-from mockserver.errors import ContractError, StoreError, StoreFullError
+from mockserver.errors import ContractError, FixtureError, StoreError, StoreFullError
 from mockserver.messages import BAD_SCOPE, Finding, Request
 
 PROBLEM = "application/problem+json"
@@ -16,6 +16,10 @@ PROBLEM = "application/problem+json"
 
 _SAFE = ":/%#?=@[]!$&'()*+,;~"
 """Characters that stay unescaped in the path of a redirect."""
+
+
+LONGEST_WHY = 1_000
+"""The most characters of the reason why a canned answer failed."""
 
 
 def unmatched(router: Router, request: Request, match: Match) -> Draft:
@@ -97,6 +101,14 @@ def store_failed(error: StoreError) -> Draft:
     text = describe(error)
     headers = ((b"x-should-retry", b"false"),) if isinstance(error, StoreFullError) else ()
     return Draft(503, {"detail": text}, headers=headers, findings=(Finding("", "store", text, "store"),))
+
+
+def fixture_failed(error: FixtureError, operation: Operation) -> Draft:
+    """Answer 500: a canned answer that is a template failed, or gave what the contract does not allow."""
+    why = error.why if len(error.why) <= LONGEST_WHY else f"{error.why[:LONGEST_WHY]}..."
+    text = f"{error.what}: {why}"
+    finding = Finding("", "fixture", f"{text}.", "fixture", contract=operation.place)
+    return Draft(500, {"detail": f"{text} ({error.where}); {error.fix}"}, findings=(finding,))
 
 
 def not_served(error: ContractError, operation: Operation) -> Draft:

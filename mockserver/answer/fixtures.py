@@ -2,20 +2,22 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from mockserver.answer.body import format_of
+from mockserver.answer.filling import Filling, Template
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.source import read_source
 from mockserver.contract.tree import lookup, resolve
-from mockserver.errors import FixtureError, UsageError
+from mockserver.errors import FixtureError, UsageError, install_command
 from mockserver.messages import Finding, Json
 from mockserver.sse import PLAIN, StreamStyle, script
 
 Canned: TypeAlias = dict[int, dict[str, Json]]
-"""The canned answers of one operation: status -> name -> value; an unnamed one has the name ""."""
+"""The canned answers of one operation: status -> name -> value or Template; an unnamed one has the name ""."""
 
 _NAME = re.compile(r"(?P<status>[1-5]\d\d)(?:\.(?P<name>[^/]+))?\.json")
 
@@ -44,6 +46,13 @@ class Fixtures:
         if operation not in self._all:
             self._all[operation] = self._read(operation)
         return self._all[operation].get(status, {})
+
+    def filled(self, template: Template, operation: Operation, status: int, filling: Filling) -> Json:
+        """Return the answer that a template gives for a call; a FixtureError where it fails or breaks the contract."""
+        value = template.fill(filling)
+        if not self.serves(operation, status, value):
+            raise self._unserved(template.file, [operation], status, value, "/body")
+        return value
 
     def has_unnamed(self, operation: Operation, status: int) -> bool:
         """Return whether there is a file for the unnamed answer; no bundled one is read to find out."""
@@ -117,8 +126,8 @@ class Fixtures:
         """Return whether the contract of an operation allows a canned answer."""
         reply = operation.reply(status)
         media = canned_media(reply) if reply else None
-        if media is None:
-            return False
+        if media is None or isinstance(value, Template):  # a template is judged when it is filled in
+            return media is not None
         if media.type == EVENT_STREAM:
             return self._script_finding(media, value) is None
         return format_of(media).allows(value)
@@ -139,8 +148,13 @@ class Fixtures:
                 return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
         return None
 
-    def _unserved(self, path: Path, owners: Sequence[Operation], status: int, value: Json) -> FixtureError:
-        """Explain why a fixture serves no contract, using the newest one that declares its status."""
+    def _unserved(
+        self, path: Path | str, owners: Sequence[Operation], status: int, value: Json, below: str = ""
+    ) -> FixtureError:
+        """Explain why a fixture serves no contract, using the newest one that declares its status.
+
+        `below` is the place of the answer in the file.
+        """
         for operation in owners:
             reply = operation.reply(status)
             media = canned_media(reply) if reply else None
@@ -152,7 +166,7 @@ class Fixtures:
             if finding is not None:
                 return FixtureError(
                     "a fixture breaks the contract",
-                    where=f"{path}#{finding.where.removeprefix('/body')}",
+                    where=f"{path}#{below}{finding.where.removeprefix('/body')}",
                     why=f"expected {json.dumps(finding.expected, default=str)}, "
                     f"received {json.dumps(finding.received)}: {finding.message}"
                     + (f" ({finding.contract})" if finding.contract else ""),
@@ -180,7 +194,36 @@ def _status_and_name(path: Path) -> tuple[int, str]:
 
 
 def _read_file(path: Path) -> Json:
-    return read_source(path, "a fixture", FixtureError, only_json=True).data
+    """Read a fixture: the answer, or {"template": true, "body": the answer}; with false, the answer is as it stands."""
+    content = read_source(path, "a fixture", FixtureError, only_json=True).data
+    if not _is_flagged(content):
+        return content
+    return _compiled(content["body"], str(path)) if content["template"] else content["body"]
+
+
+def content_of(value: Json) -> Json:
+    """Return what the file of a fixture holds for an answer, which is no template whatever it looks like."""
+    return {"template": False, "body": value} if _is_flagged(value) else value
+
+
+def _is_flagged(content: Json) -> bool:
+    """Return whether the content of a file says whether it is a template."""
+    return (
+        isinstance(content, dict) and content.keys() == {"template", "body"} and isinstance(content["template"], bool)
+    )
+
+
+def _compiled(body: Json, file: str) -> Template:
+    try:
+        from mockserver.answer.template import compile_body
+    except ImportError as error:
+        raise FixtureError(
+            "a fixture is a template, which needs the extra templates, which is not installed",
+            where=file,
+            why=f"there is no module jinja2 in {sys.executable}",
+            fix=install_command("templates"),
+        ) from error
+    return Template(file, compile_body(body, file))
 
 
 def canned_media(reply: Reply) -> Media | None:

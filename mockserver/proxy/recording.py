@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
 from mockserver.answer.body import SEQUENCES, format_of, representation
-from mockserver.answer.fixtures import canned_media
+from mockserver.answer.fixtures import canned_media, content_of
 from mockserver.contract.openapi import EVENT_STREAM, Reply
 from mockserver.data import FileError, read_bytes
 from mockserver.engine import Mock
@@ -236,14 +236,15 @@ class RecordingWriter:
             return
         folder = self._folder / operation.id
         known = self._known_in(folder)
-        digest = _hash(exchange.status, value)
+        content = content_of(value)
+        digest = _hash(exchange.status, content)
         if digest in known:
             return
         folder.mkdir(exist_ok=True)
         number = sum(each.name.startswith(f"{exchange.status}.") for each in folder.glob("*.json"))
         while (path := folder / f"{exchange.status}{f'.{number + 1}' if number else ''}.json").exists():
             number += 1
-        _write_whole(path, json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+        _write_whole(path, json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         known.add(digest)
         self.fixtures += 1
 

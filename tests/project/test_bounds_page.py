@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mockserver import redact
-from mockserver.answer import prefer
+from mockserver.answer import prefer, template
 from mockserver.apis.llamacloud_chat import sessions
 from mockserver.contract import explain, pattern
 from mockserver.control import admin
@@ -45,6 +45,8 @@ FIXED = {
     "seconds for another process that writes to the SQLite file": sqlite_file._PATIENCE,
     "characters matched by a pattern that needs backtracking": pattern.LONGEST,
     "texts of a body matched by such patterns": pattern.MOST_TEXTS,
+    "bytes that a template of a canned answer reads, builds and writes for one call; an item of a list, and a part of "
+    "a loop's step, count as 8": template.MOST_WORK,
 }
 """The fixed bounds, by what the page calls them."""
 

@@ -1,5 +1,6 @@
 """The command works however it was installed: bare, or with one of the extras."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -14,7 +15,8 @@ from tests.project.installations import installed, run
 from tests.redis_server import RedisServer
 from tests.strategies import ROOT
 
-ANY = pytest.mark.parametrize("extra", ["", "testing", "check", "proxy", "redis"], ids=lambda extra: extra or "bare")
+EACH = ["", "testing", "check", "proxy", "redis", "templates"]
+ANY = pytest.mark.parametrize("extra", EACH, ids=lambda extra: extra or "bare")
 
 COMMANDS = ("serve", "run", *CHECKS)
 NEEDY = tuple(name for name, lazy in CHECKS.items() if lazy.extra)
@@ -130,6 +132,28 @@ def test_a_store_without_its_extra_says_which_to_install(extra: str, tmp_path: P
     assert done.stderr.splitlines()[-1] == "  fix: pip install 'llamacloud-mockserver[redis]'"
 
 
+def test_a_template_without_its_extra_says_which_to_install(tmp_path: Path) -> None:
+    done = command("", "serve", "--port", "0", "--fixtures", template(tmp_path), folder=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "needs the extra templates" in done.stderr.splitlines()[0]
+    assert done.stderr.splitlines()[-1] == "  fix: pip install 'llamacloud-mockserver[templates]'"
+
+
+def template(folder: Path) -> str:
+    """Write a canned title that is filled in; gives the folder of the fixtures."""
+    path = folder / "fixtures" / "set_title" / "200.json"
+    path.parent.mkdir(parents=True)
+    body = {
+        "session_id": "{{ path.session_id }}",
+        "generated_title": "{{ body.first_message | upper }}",
+        "last_updated_at": "{{ now }}",
+        "job_metadata": None,
+        "index_ids": None,
+    }
+    path.write_text(json.dumps({"template": True, "body": body}), "utf-8")
+    return "fixtures"
+
+
 def test_the_command_knows_what_an_extra_brings() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     for extra, modules in EXTRAS.items():
@@ -186,6 +210,15 @@ def test_a_server_keeps_its_sessions_in_redis_with_the_extra_redis(tmp_path: Pat
         assert done.returncode == 0, done.stderr
     finally:
         redis.stop()
+
+
+def test_a_template_is_filled_in_with_the_extra_templates(tmp_path: Path) -> None:
+    client = CLIENT.replace("urllib.request.urlopen(", "answer = urllib.request.urlopen(")
+    (tmp_path / "client.py").write_text(f"{client}\nprint(answer.decode())\n", "utf-8")
+    program = [str(installed("templates") / "python"), "client.py"]
+    given = ("--fixtures", template(tmp_path), "--answers", "canned")
+    done = command("templates", "run", *given, "--", *program, folder=tmp_path)
+    assert (done.returncode, '"generated_title":"HELLO"' in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 # -- completion ------------------------------------------------------------------------------------------------------

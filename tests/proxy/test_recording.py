@@ -93,6 +93,16 @@ def test_what_was_recorded_is_served_by_a_mock(tmp_path: Path) -> None:
         assert mock.http_client().get("/pets").json() == [REX]
 
 
+@pytest.mark.parametrize("flag", [True, False])
+def test_an_answer_that_looks_like_a_template_is_served_as_it_was_recorded(tmp_path: Path, flag: bool) -> None:
+    answer = {"template": flag, "body": "{{ body.id }}"}
+    record(tmp_path, json_answer(answer, "422 Unprocessable Content"), ("POST", "/pets", REX), ("POST", "/pets", REX))
+    with open_mock(contract=str(contract_file(tmp_path)), fixtures=tmp_path / "rec", auth=False) as mock:
+        told = mock.http_client().post("/pets", json=REX, headers={"prefer": "code=422"})
+    assert (told.json(), told.headers["x-mock-source"]) == (answer, "canned")
+    assert written(tmp_path / "rec") == {FILE, "createPet/422.json"}
+
+
 def test_equal_exchanges_are_recorded_once_and_equal_answers_are_one_fixture(tmp_path: Path) -> None:
     asked = [("GET", "/pets", None), ("GET", "/pets", None), ("GET", "/pets?limit=1", None)]
     assert "1 repeated" in record(tmp_path, json_answer([REX]), *asked)
