@@ -139,12 +139,10 @@ def _target(document: Json, node: dict[str, Json]) -> dict[str, Json] | None:
     return found if isinstance(found, dict) else None
 
 
-def _has(document: Json, node: Json, mark: str) -> bool:
-    """Return whether a schema has a mark, or what it refers to."""
-    for _ in range(10):
-        if not isinstance(node, dict):
-            return False
-        if node.get(mark) is True:
-            return True
-        node = _target(document, node)
-    return False
+def _has(document: Json, node: Json, mark: str, depth: int = 10) -> bool:
+    """Return whether a schema has a mark, or what it refers to, or a part of its allOf."""
+    if not isinstance(node, dict) or not depth:
+        return False
+    if node.get(mark) is True:
+        return True
+    return any(_has(document, each, mark, depth - 1) for each in (_target(document, node), *_parts(node)))

@@ -334,6 +334,17 @@ def test_a_limit_that_is_off_by_one_is_seen_with_its_constraint(schema: Json, ta
     assert "body v" in problem.message
 
 
+@pytest.mark.parametrize("is_example", [True, False])
+def test_a_server_may_answer_with_an_example_whatever_it_is_asked(is_example: bool) -> None:
+    chosen = [parameter("id", "path", {"enum": ["canned"]})]
+    get = operation("op", 200, *FALLBACKS, parameters=chosen)
+    example = {"id": "CANNED" if is_example else "other"}
+    get["responses"]["200"] = {"description": "", "content": {"application/json": {"example": example}}}
+    fixed = server(lambda _: (200, {"id": "CANNED"}), ("GET", "/x/*"), ("HEAD", "/x/*"))
+    report = checked(fixed, contract_of({"/x/{id}": {"get": get}}), examples=1, state=False)
+    assert ("echoes-path" in {each.rule for each in report.errors}) is not is_example
+
+
 @pytest.mark.parametrize(
     "change", [str.lower, str.upper, str.strip, lambda text: text[:32], lambda text: text.replace("+", " ")]
 )

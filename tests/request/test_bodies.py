@@ -472,6 +472,16 @@ READ_ONLY: Json = {
 NOTE: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Note"}}}
 
 
+def test_what_is_marked_behind_references_and_allof_is_not_required_either() -> None:
+    own: Json = {"$ref": "#/components/schemas/Id"}
+    fields = {"a": own, "b": {"allOf": [own]}, "c": {"allOf": [{"allOf": [own]}, {"minimum": 0}]}, "d": {"not": own}}
+    note = {"type": "object", "properties": fields, "required": list(fields)}
+    data = posting({"application/json": {"schema": note}})
+    data["components"] = {"schemas": {"Id": {"type": "integer", "readOnly": True}}}
+    found = refused(data, body=b"{}", content_type="application/json").findings
+    assert [each.where for each in found] == ["/body/d"]
+
+
 def test_what_only_answers_have_is_not_required_and_is_judged_where_it_is_sent() -> None:
     data = posting(NOTE, components={"schemas": READ_ONLY})
     assert taken(data, body=b'{"a":"x"}', content_type="application/json").body == {"a": "x"}

@@ -418,11 +418,21 @@ def echoes_path(seen: Interaction) -> Iterator[Finding]:
     value = seen.value
     for name, sent in seen.case.path.items():
         told = value.get(name)
-        if not isinstance(told, str) or told == sent or _is_uuid(told, sent):
+        if not isinstance(told, str) or told in (sent, *_exemplary(seen, name)) or _is_uuid(told, sent):
             continue
         if seen.keeps_state or (told != seen.usual_path.get(name) and _is_changed(told, sent)):
             message = f"{name} is another than the one that was asked for"
             yield wrong(message, join("/response/body", name), sent, told)
+
+
+def _exemplary(seen: Interaction, name: str) -> list[Json]:
+    """List what a field is in the examples of the contract: a server may answer with one, whatever it is asked."""
+    media = seen.media
+    return (
+        []
+        if media is None
+        else [each[name] for each in media.examples.values() if isinstance(each, dict) and name in each]
+    )
 
 
 def _is_uuid(told: str, sent: str) -> bool:
