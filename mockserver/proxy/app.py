@@ -176,6 +176,8 @@ class Passage:
         self._came.release()
 
     async def _deliver(self, response: Response) -> None:
+        if self._gone is not None:  # from here on the edge looks whether the client leaves
+            self._gone.cancel()
         await self._proxy.deliver(response, self._scope, self._receive, self._send)
 
     async def _stubbed(self) -> bool:

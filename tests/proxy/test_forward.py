@@ -236,3 +236,20 @@ def test_an_answer_that_is_too_long_for_a_fault_passes(tmp_path: Path) -> None:
             proxy.url + "/__mock__/stubs", json={"operation": "listPets", "faults": "truncate"}
         ).raise_for_status()
         assert get(proxy.url).endswith(b'"}]')
+
+
+def test_a_service_may_answer_before_it_has_read_the_request(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1_000)
+            connection.sendall(json_answer({}, "413 Too Large", b"connection: close"))
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener, proxied(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path) as proxy:
+        assert httpx.post(proxy.url + "/pets", content=b"x" * 5_000_000).status_code == 413

@@ -18,6 +18,7 @@ from mockserver.errors import FixtureError, StartError, UsageError
 from mockserver.messages import DEFAULT_SCOPE
 from mockserver.proxy.recording import FILE, RecordingWriter, is_folder, pauses_of, read_recordings
 from mockserver.testing import open_mock
+from tests.commands import run
 from tests.needs import awaited
 from tests.proxy.services import DOCUMENT, Proxied, contract_file, json_answer, proxied, raw_service, sends
 
@@ -243,3 +244,13 @@ def test_a_last_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
 def test_a_folder_without_a_recording_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="mockserver proxy URL --record"):
         read_recordings(tmp_path)
+
+
+def test_a_recording_is_a_journal_whose_coverage_can_be_counted(tmp_path: Path) -> None:
+    record(
+        tmp_path, b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {}\n\n", ("GET", "/events", None)
+    )
+    path = tmp_path / "rec" / FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pauses": [1.5]}) + "\n")
+    done = run("coverage", path, "--contract", contract_file(tmp_path))
+    assert "exchanges 1" in done.stdout, done.stderr
