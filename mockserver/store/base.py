@@ -98,6 +98,8 @@ class Change(Value, frozen=True):
     """Whether it is too small to be refused for its bytes; a record that is there is not measured again for it."""
     reserve: int = 0
     """How many bytes are to follow, for which there must be room, too."""
+    stays: bool = False
+    """Whether a record keeps its place in the order, if it is there and stays in its group."""
     at: str = ""
     """The time that it says, as a text that sorts by time; changes of a scope follow each other in that order."""
 
@@ -171,11 +173,16 @@ class Store(Protocol):
     def find(self, scope: str, collection: str, id: str, *, parts: bool = False) -> Found:
         """Look up an id, and on request its parts, by number."""
 
-    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
-        """List at most `size` records, the latest update first, of those whose `seq` is less than `before`.
+    def page(
+        self, scope: str, collection: str, group: str | None, past: int | None, size: int, *, oldest: bool = False
+    ) -> Sequence[Record]:
+        """List at most `size` records, the latest update first, of those whose `seq` is less than `past`.
 
-        With a group, only its records.
+        With `oldest`, the earliest first, of those whose `seq` is more than it. With a group, only its records.
         """
+
+    def size(self, scope: str, collection: str, group: str | None) -> int:
+        """Count the records of a collection, or of a group of it."""
 
     def collections(self, scope: str) -> Sequence[str]:
         """Name the collections of a scope that have records, sorted."""

@@ -39,15 +39,13 @@ class Timeline:
     They stand in blocks of neighbouring places, each a dict, which keeps the order in which it was filled.
     """
 
-    __slots__ = ("_blocks", "_numbers")
+    __slots__ = ("_blocks", "_numbers", "count")
 
     def __init__(self) -> None:
         self._blocks: dict[int, dict[int, Record]] = {}
         self._numbers: list[int] = []
-
-    def __bool__(self) -> bool:
-        """Say whether there are any."""
-        return any(self._blocks.values())
+        self.count = 0
+        """How many there are."""
 
     def add(self, record: Record) -> None:
         """Add a record, which is later than all the others."""
@@ -59,25 +57,36 @@ class Timeline:
             block = self._blocks[number] = {}
             self._numbers.append(number)
         block[record.seq] = record
+        self.count += 1
 
     def remove(self, seq: int) -> None:
         """Remove the record at a place."""
         number = seq >> _BLOCK
         block = self._blocks[number]
         del block[seq]
+        self.count -= 1
         if not block and number != self._numbers[-1]:  # the latest will soon be filled again
             del self._blocks[number]
             del self._numbers[bisect_left(self._numbers, number)]
 
     def move(self, seq: int, record: Record) -> None:
-        """Replace the record at a place with one that is later than all the others."""
+        """Replace the record at a place with one at the same place, or later than all the others."""
         block = self._blocks.get(record.seq >> _BLOCK)
         if block is not None and seq in block:
-            del block[seq]
+            if seq != record.seq:
+                del block[seq]
             block[record.seq] = record
         else:
             self.remove(seq)
             self.add(record)
+
+    def after(self, seq: int | None) -> Iterator[Record]:
+        """Iterate over the records after a place, the earliest first."""
+        numbers, blocks = self._numbers, self._blocks
+        if seq is not None:
+            numbers = numbers[bisect_left(numbers, seq >> _BLOCK) :]
+        earliest = chain.from_iterable(blocks[number].values() for number in numbers)
+        return earliest if seq is None else dropwhile(lambda record: record.seq <= seq, earliest)
 
     def before(self, seq: int | None) -> Iterator[Record]:
         """Iterate over the records before a place, the latest first."""
@@ -103,9 +112,13 @@ class _Collection:
 
     def regroup(self, old: Record | None, new: Record | None) -> None:
         """Take a record out of its old group and put it into its new one."""
+        if old is not None and new is not None and old.group == new.group:
+            if new.group is not None:
+                self.groups[new.group].move(old.seq, new)
+            return
         if old is not None and old.group is not None:
             self.groups[old.group].remove(old.seq)
-            if not self.groups[old.group]:
+            if not self.groups[old.group].count:
                 del self.groups[old.group]
         if new is not None and new.group is not None:
             self.groups.setdefault(new.group, Timeline()).add(new)
@@ -143,6 +156,14 @@ class _Scope:
 
 _NO_SCOPE, _NO_COLLECTION = _Scope(), _Collection()
 """Stand for what is not there; nothing is ever written to them."""
+
+
+def _place(space: _Scope, old: Record | None, made: Record, change: Change) -> int:
+    """Return the place in the order at which a record is written: its own if it stays there, else the next."""
+    if change.stays and old is not None and old.group == made.group:
+        return old.seq
+    space.seq += 1
+    return space.seq
 
 
 class _Journal:
@@ -367,7 +388,7 @@ class MemoryStore(MemoryLog):
                 space = self._scope(scope, 1)
                 kept = space.collections.setdefault(collection, _Collection())
                 self._count += 1
-            space.seq = seq = space.seq + 1
+            seq = _place(space, old, made, change)
             kept.records[id] = new = Record(collection, id, made.data, made.group, seq)
             if old is None:
                 kept.timeline.add(new)
@@ -421,12 +442,25 @@ class MemoryStore(MemoryLog):
             written = kept.parts.get(id, {})
             return Found(record, tuple(written[number] for number in sorted(written)))
 
-    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
-        """List at most `size` records, the latest update first."""
+    def page(
+        self, scope: str, collection: str, group: str | None, past: int | None, size: int, *, oldest: bool = False
+    ) -> Sequence[Record]:
+        """List at most `size` records, the latest update first, or the earliest."""
         with self._lock:
-            kept = self._scopes.get(scope, _NO_SCOPE).collections.get(collection, _NO_COLLECTION)
-            timeline = kept.timeline if group is None else kept.groups.get(group)
-            return [] if timeline is None else list(islice(timeline.before(before), size))
+            timeline = self._timeline(scope, collection, group)
+            if timeline is None:
+                return []
+            return list(islice(timeline.after(past) if oldest else timeline.before(past), size))
+
+    def size(self, scope: str, collection: str, group: str | None) -> int:
+        """Count the records of a collection, or of a group of it."""
+        with self._lock:
+            timeline = self._timeline(scope, collection, group)
+            return 0 if timeline is None else timeline.count
+
+    def _timeline(self, scope: str, collection: str, group: str | None) -> Timeline | None:
+        kept = self._scopes.get(scope, _NO_SCOPE).collections.get(collection, _NO_COLLECTION)
+        return kept.timeline if group is None else kept.groups.get(group)
 
     def collections(self, scope: str) -> Sequence[str]:
         """Name the collections of a scope that have records."""

@@ -210,6 +210,7 @@ class RedisStore:
             int(change.minor),
             change.reserve,
             at,
+            int(change.stays),
             *parts,
         )
         return answer
@@ -222,11 +223,18 @@ class RedisStore:
         values = zip(map(int, written[::2]), map(load_json, written[1::2]), strict=True)
         return Found(_load(collection, id, raw), tuple(values))
 
-    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
-        """List at most `size` records, the latest update first."""
-        last = "" if before is None or before >= 10**16 else f"{max(0, before):016}"
-        found = self._run(scripts.PAGE, scope, _sized(collection), _place(collection, group), last, size)
+    def page(
+        self, scope: str, collection: str, group: str | None, past: int | None, size: int, *, oldest: bool = False
+    ) -> Sequence[Record]:
+        """List at most `size` records, the latest update first, or the earliest."""
+        end = "" if past is None else ":" if past >= 10**16 else f"{max(0, past):016}"
+        script = scripts.OLDEST if oldest else scripts.PAGE
+        found = self._run(script, scope, _sized(collection), _place(collection, group), end, size)
         return [_load(collection, id.decode(), raw) for id, raw in zip(found[::2], found[1::2], strict=True)]
+
+    def size(self, scope: str, collection: str, group: str | None) -> int:
+        """Count the records of a collection, or of a group of it."""
+        return int(self._run(scripts.SIZE, scope, _place(collection, group)))
 
     def collections(self, scope: str) -> Sequence[str]:
         """Name the collections of a scope that have records."""

@@ -106,7 +106,7 @@ return found
 # The parts follow as pairs.
 COMMIT = """
 local scope, collection, id, expected, was_gone, record, before, after, bury, most_scopes, most_records,
-  most_gone, most_record, most_bytes, own, minor, reserve, at = unpack(ARGV, 1, 18)
+  most_gone, most_record, most_bytes, own, minor, reserve, at, stays = unpack(ARGV, 1, 19)
 local name = collection .. ':' .. id
 local raw = redis.call('HGET', records, name) or ''
 local is_gone = redis.call('ZSCORE', gone, name) and '1' or '0'
@@ -124,7 +124,7 @@ if record ~= '' then
   if had ~= '0' and minor == '1' then own = had_own end
   grown = own - had_own
   local seen = {}
-  for i = 19, #ARGV, 2 do
+  for i = 20, #ARGV, 2 do
     local number = digits(ARGV[i])
     grown = grown + #ARGV[i + 1] - (seen[number] or redis.call('HSTRLEN', parts, name .. ':' .. number))
     seen[number] = #ARGV[i + 1]
@@ -135,7 +135,8 @@ if record ~= '' then
   end
 end
 if at ~= '' then redis.call('HSET', meta, 'at', at) end
-local seq = record ~= '' and redis.call('HINCRBY', meta, 'seq', 1)
+local seq = record ~= '' and (raw ~= '' and stays == '1' and before == after and tonumber(string.sub(raw, 1, 16))
+  or redis.call('HINCRBY', meta, 'seq', 1))
 if grown ~= 0 then
   redis.call('INCRBY', bytes, grown)
   redis.call('HINCRBY', meta, 'bytes', grown)
@@ -163,7 +164,7 @@ if record == '' then
   end
   return {'done', 0}
 end
-for i = 19, #ARGV, 2 do
+for i = 20, #ARGV, 2 do
   local number = digits(ARGV[i])
   redis.call('HSET', parts, name .. ':' .. number, ARGV[i + 1])
   redis.call('ZADD', order, 0, place(name, number))
@@ -184,6 +185,23 @@ for _, each in ipairs(redis.call('ZREVRANGEBYLEX', order, '(' .. start .. last, 
   found[#found + 1] = redis.call('HGET', records, collection .. ':' .. id)
 end
 return found
+"""
+
+OLDEST = """
+local collection, start, after, size = unpack(ARGV)
+local first = after == '' and '[' .. start or '(' .. start .. after .. ';'
+local found = {}
+for _, each in ipairs(redis.call('ZRANGEBYLEX', order, first, '(' .. start .. ':', 'LIMIT', 0, size)) do
+  local id = string.sub(each, #start + 18)
+  found[#found + 1] = id
+  found[#found + 1] = redis.call('HGET', records, collection .. ':' .. id)
+end
+return found
+"""
+
+SIZE = """
+local start = ARGV[1]
+return redis.call('ZLEXCOUNT', order, '[' .. start, '(' .. start .. ':')
 """
 
 # A semicolon comes after a colon: from the first record of each collection to that of the next.
@@ -322,6 +340,6 @@ redis.call('SREM', stubbed, ARGV[1])
 redis.call('UNLINK', journal, logged, stubs, claims)
 """
 
-ON_RECORDS = (COUNT, SET_SEED, RESTORE, FIND, COMMIT, PAGE, COLLECTIONS, COUNTERS, CLEAR_RECORDS)
+ON_RECORDS = (COUNT, SET_SEED, RESTORE, FIND, COMMIT, PAGE, OLDEST, SIZE, COLLECTIONS, COUNTERS, CLEAR_RECORDS)
 ON_LOG = (APPEND, ENTRIES, CLEAR_ENTRIES, PUT_STUB, REMOVE_STUBS, CLAIM)
 DROP = RECORDS + LOG + CLEAR_RECORDS + FORGET_LOG

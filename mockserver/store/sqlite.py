@@ -48,6 +48,22 @@ SELECT id, data, grp, seq FROM records INDEXED BY latest_of_group
 WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ? AND grp = ? AND seq < ?
 ORDER BY seq DESC LIMIT ?
 """
+_OLDEST = """
+SELECT id, data, grp, seq FROM records INDEXED BY latest
+WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
+_OLDEST_OF_GROUP = """
+SELECT id, data, grp, seq FROM records INDEXED BY latest_of_group
+WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ? AND grp = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
+_SIZE = """
+SELECT count(*) FROM records INDEXED BY latest
+WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ?
+"""
+_SIZE_OF_GROUP = """
+SELECT count(*) FROM records INDEXED BY latest_of_group
+WHERE scope = (SELECT key FROM scopes WHERE name = ?) AND collection = ? AND grp = ?
+"""
 _COLLECTIONS = """
 SELECT DISTINCT collection FROM records WHERE scope = (SELECT key FROM scopes WHERE name = ?) ORDER BY collection
 """
@@ -143,11 +159,14 @@ class _SqliteRecords(SqliteFile):
                 if old is not None:
                     self._delete(connection, looked, old, gone=change.gone)
                 return None
-            new, line = placed(collection, id, made, looked.last + 1), dump_json(made.data)
+            stays = change.stays and old is not None and old.group == made.group
+            seq = old.seq if stays and old is not None else looked.last + 1
+            new, line = placed(collection, id, made, seq), dump_json(made.data)
             if old is None:
                 key = self._insert(connection, scope, new, line)
             else:
-                connection.execute("UPDATE scopes SET seq = ? WHERE key = ?", (new.seq, looked.space))
+                if not stays:
+                    connection.execute("UPDATE scopes SET seq = ? WHERE key = ?", (new.seq, looked.space))
                 update = "UPDATE records SET seq = ?, grp = ?, data = ? WHERE key = ?"
                 connection.execute(update, (new.seq, new.group, line, key))
             if old is None or change.parts or not change.minor:
@@ -219,14 +238,22 @@ class _SqliteRecords(SqliteFile):
 
         return self._do(work, "BEGIN")
 
-    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
-        """List at most `size` records, the latest update first."""
-        limit = _LAST if before is None else max(0, min(before, _LAST))
+    def page(
+        self, scope: str, collection: str, group: str | None, past: int | None, size: int, *, oldest: bool = False
+    ) -> Sequence[Record]:
+        """List at most `size` records, the latest update first, or the earliest."""
+        limit = (0 if oldest else _LAST) if past is None else max(0, min(past, _LAST))
         if group is None:
-            rows = self._select(_PAGE, scope, collection, limit, size)
+            rows = self._select(_OLDEST if oldest else _PAGE, scope, collection, limit, size)
         else:
-            rows = self._select(_PAGE_OF_GROUP, scope, collection, group, limit, size)
+            rows = self._select(_OLDEST_OF_GROUP if oldest else _PAGE_OF_GROUP, scope, collection, group, limit, size)
         return [_record(collection, *row) for row in rows]
+
+    def size(self, scope: str, collection: str, group: str | None) -> int:
+        """Count the records of a collection, or of a group of it."""
+        if group is None:
+            return int(self._select(_SIZE, scope, collection)[0][0])
+        return int(self._select(_SIZE_OF_GROUP, scope, collection, group)[0][0])
 
     def collections(self, scope: str) -> Sequence[str]:
         """Name the collections of a scope that have records."""

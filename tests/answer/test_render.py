@@ -135,8 +135,10 @@ class Liar(MemoryStore):
         found = super().find(scope, collection, id, parts=parts)
         return structs.replace(found, record=found.record and lied(found.record))
 
-    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
-        return [lied(each) for each in super().page(scope, collection, group, before, size)]
+    def page(
+        self, scope: str, collection: str, group: str | None, past: int | None, size: int, *, oldest: bool = False
+    ) -> Sequence[Record]:
+        return [lied(each) for each in super().page(scope, collection, group, past, size, oldest=oldest)]
 
 
 @pytest.mark.parametrize(

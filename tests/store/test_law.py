@@ -37,11 +37,15 @@ class PlainScope:
         found = [each for each in self.records.values() if each.collection == collection]
         return sorted((each for each in found if group in (None, each.group)), key=lambda record: -record.seq)
 
-    def write(self, record: Record, parts: Sequence[Part]) -> Record:
-        """Keep a record, with its parts, as the latest."""
-        self.seq += 1
+    def write(self, record: Record, parts: Sequence[Part], *, stays: bool = False) -> Record:
+        """Keep a record, with its parts, as the latest, or at its place in its group."""
         name = (record.collection, record.id)
-        self.records[name] = structs.replace(record, seq=self.seq)
+        old = self.records.get(name)
+        if stays and old is not None and old.group == record.group:
+            self.records[name] = structs.replace(record, seq=old.seq)
+        else:
+            self.seq += 1
+            self.records[name] = structs.replace(record, seq=self.seq)
         self.parts.setdefault(name, {}).update(parts)
         return self.records[name]
 
@@ -159,7 +163,9 @@ class Law(RuleBasedStateMachine):
         assert (dict(counted.counts), counted.seq, list(counted.gone)) == (space.counts, space.seq, gone)
         assert list(store.collections(scope)) == sorted({collection for collection, _ in space.records})
         for group in GROUPS:
-            assert list(store.page(scope, collection, group, None, 9)) == space.latest(collection, group)
+            latest = space.latest(collection, group)
+            assert list(store.page(scope, collection, group, None, 9)) == latest
+            assert store.size(scope, collection, group) == len(latest)
 
     @initialize(full=st.booleans())
     def some_records(self, full: bool) -> None:
@@ -177,19 +183,26 @@ class Law(RuleBasedStateMachine):
             assert kept[1] == counts[counter]
             self.judge(side, scope, "c", "5")
 
-    @rule(side=sides, scope=scope_names, pick=picks, data=contents, group=groups, parts=part_lists)
+    @rule(side=sides, scope=scope_names, pick=picks, data=contents, group=groups, parts=part_lists, stays=st.booleans())
     def a_write(
-        self, side: int, scope: str, pick: int | Name, data: Json, group: str | None, parts: list[Part]
+        self,
+        side: int,
+        scope: str,
+        pick: int | Name,
+        data: Json,
+        group: str | None,
+        parts: list[Part],
+        stays: bool = False,
     ) -> None:
         known, name = self.spaces.get(scope, PlainScope()), self.name(scope, pick)
         old, made = known.records.get(name), Record(*name, data, group)
 
         def step(found: Record | None, gone: bool) -> Change:
             assert (found, gone) == (old, name in known.gone)
-            return Change(made, parts)
+            return Change(made, parts, stays=stays)
 
         if kept := self.keep(scope, lambda: self.doors[side].update(scope, *name, step), record=old is None):
-            assert kept[1] == kept[0].write(made, parts)
+            assert kept[1] == kept[0].write(made, parts, stays=stays)
             self.judge(side, scope, *name)
 
     @rule(side=sides, scope=scope_names, pick=picks, parts=part_lists)
@@ -258,6 +271,8 @@ class Law(RuleBasedStateMachine):
             before = latest[at].seq if 0 <= at < len(latest) else None if at < 5 else at
             wanted = [record for record in latest if before is None or record.seq < before][:size]
             assert list(self.doors[side].page(scope, collection, group, before, size)) == wanted
+            wanted = [record for record in reversed(latest) if before is None or record.seq > before][:size]
+            assert list(self.doors[side].page(scope, collection, group, before, size, oldest=True)) == wanted
 
     @rule(scope=scope_names, group=groups, size=numbers, touched=st.lists(ids, max_size=3))
     def a_walk_through_all(self, scope: str, group: str | None, size: int, touched: list[str]) -> None:

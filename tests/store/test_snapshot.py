@@ -206,12 +206,14 @@ class Moving(MemoryStore):
 
     moved = False
 
-    def page(self, scope: str, collection: str, group: str | None, before: int | None, size: int) -> Sequence[Record]:
-        found = super().page(scope, collection, group, before, size)
+    def page(
+        self, scope: str, collection: str, group: str | None, past: int | None, size: int, *, oldest: bool = False
+    ) -> Sequence[Record]:
+        found = super().page(scope, collection, group, past, size, oldest=oldest)
         if found and not self.moved:
             self.moved = True
-            oldest = list(super().page(scope, collection, None, None, 5_000))[-1]
-            self.update(scope, collection, oldest.id, lambda old, _: Change(old and old.changed(moved=True)))
+            earliest = list(super().page(scope, collection, None, None, 5_000))[-1]
+            self.update(scope, collection, earliest.id, lambda old, _: Change(old and old.changed(moved=True)))
         return found
 
 

@@ -439,6 +439,7 @@ def every_call(store: Store) -> list[Callable[[], object]]:
         lambda: store.update(SCOPE, COLLECTION, ID, add),
         lambda: store.find(SCOPE, COLLECTION, ID),
         lambda: store.page(SCOPE, COLLECTION, None, None, 1),
+        lambda: store.size(SCOPE, COLLECTION, None),
         lambda: store.collections(SCOPE),
         lambda: store.scopes(),
         lambda: store.seed(SCOPE),
