@@ -16,11 +16,12 @@ from mockserver.clock import Now
 from mockserver.contract.document import is_remote
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.reader import read_file
+from mockserver.contract.schema import Schema
 from mockserver.data import packed
 from mockserver.errors import UsageError, nearest_name
 from mockserver.messages import Finding, Headers, Json, Request, Stream, Value, Version
 from mockserver.server.fetch import fetcher
-from mockserver.settings import Settings, convert, options_of
+from mockserver.settings import Memory, Settings, convert, options_of
 from mockserver.sse import PLAIN, Step, StreamStyle
 from mockserver.store.base import Part, Record, Store
 
@@ -35,6 +36,10 @@ NONE = "none"
 
 AUTO = "auto"
 """The value of `--contract` for all contracts of the pack, chosen by the client's version."""
+
+
+STATE = b"x-mock-state"
+"""The header field that says what an answer did to what is kept, or why it is stateless."""
 
 
 class Call(Value, frozen=True):
@@ -95,6 +100,17 @@ class PlayContext(Value, frozen=True, kw_only=True):
     style: StreamStyle
     contracts: Sequence[Contract]
     """The contracts in force, newest first: the pack's own, or one of the user's."""
+    memory: Memory
+    unplayed: Callable[[Call], Draft]
+    """Returns the answer of a call that is not played."""
+    media: Callable[[Call, int], str | None]
+    """Returns the media type in which a call's answer of a status is sent; None for an answer without a body."""
+    allows: Callable[[Draft, Operation], bool]
+    """Returns whether the contract allows an answer."""
+    make: Callable[[Schema, Random], Json]
+    """Makes a value of a schema, as generated answers have; a ContractError says why there is none."""
+    is_secret: Callable[[str], bool]
+    """Returns whether the values of fields of this name are hidden."""
 
 
 class Hints(Value, frozen=True, kw_only=True):
@@ -181,6 +197,8 @@ class Api:
     """Its class of `testing.server.MockServer`."""
     check: str = ""
     """Its part of the checks: a `check.part.CheckPart`."""
+    explain: str = ""
+    """What it infers from contracts: a function of contracts and its own settings, which returns a text and JSON."""
 
     def own_settings(self, settings: Settings) -> Any:
         """Return the pack's own settings, by default its defaults; None for a pack without settings."""
@@ -263,11 +281,12 @@ def usable() -> list[Api]:
 
 
 def choose(name: str | None, contract: str | None = None) -> Api | None:
-    """Choose the pack in force: the named one, else the default one, else none for a contract from a file."""
+    """Choose the pack in force: the named one, else the default one, else the one that plays any contract."""
     if name is not None:
         return None if name == NONE else find(name)
     pack = default()
-    return pack if contract is None or contract == AUTO or contract in pack.contracts else None
+    is_own = contract is not None and contract != AUTO and contract not in pack.contracts
+    return find(str(importlib.import_module(GROUP).FALLBACK)) if is_own else pack
 
 
 def read_contracts(
@@ -379,7 +398,7 @@ def _no_contract(name: str, api: Api | None) -> UsageError:
     if name == AUTO:
         why = "without an API pack there is none" if api is None else f"the API pack {api.name} brings none"
         return UsageError("there is no contract to serve", where=where, why=why, fix=fix)
-    pack = default() if api is None else api
+    pack = default() if api is None or not api.contracts else api
     if api is None and name in pack.contracts:
         why = f"it is a version of {pack.name}, and no API pack is in force"
         return UsageError(what, where=where, why=why, fix=f"add --api {pack.name}")

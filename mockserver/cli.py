@@ -22,7 +22,7 @@ from mockserver import __version__
 from mockserver import api as packs
 from mockserver.contract.document_cache import VARIABLE as CACHE_VARIABLE
 from mockserver.errors import MockserverError, StartError, UsageError, install_command, reason
-from mockserver.settings import Settings, options_of
+from mockserver.settings import MEMORIES, Settings, options_of, words_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -51,6 +51,9 @@ CHECKS = {
     ),
     "validate": LazyCommand(
         "mockserver.check.validate:command", "List everything in an OpenAPI document that cannot be served as written."
+    ),
+    "explain": LazyCommand(
+        "mockserver.check.explain:command", "Say which resources an API keeps, by its document, and why."
     ),
     "drift": LazyCommand(
         "mockserver.check.changes.command:command", "List what changed between two contracts, and whom it breaks."
@@ -450,13 +453,13 @@ def ready_lines(mock: Any, url: str) -> str:
         what += f", {settings.workers} workers"
     if mock.loaded:
         noun = "record" if api is None or api.state is None else api.state.noun
-        what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.state}"
+        what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.saved_state}"
     lines = [f"mockserver is ready at {url}: {what}"]
     if settings.control and settings.control_remote and settings.control_token:
         lines.append(f"its page, for other machines: {url}/__mock__/?token={quote(settings.control_token, safe='')}")
     if notes := packs.describe_notes(mock.served.contracts):
         lines.append(notes)
-    if api is None and (name := packs.recognised(mock.served.contracts)):
+    if (api is None or not api.contracts) and (name := packs.recognised(mock.served.contracts)):
         lines.append(f"its paths are those of the API pack {name}: --api {name} plays them")
     if api is not None:
         lines += [f"export {name}={url}" for name in api.client.url_variables]
@@ -530,6 +533,8 @@ def _default(folder: Path, option: "Field[Any]", value: Any) -> Any:
         return [_contract_below(folder, str(each)) for each in (value if isinstance(value, list) else [value])]
     if "Path" in str(option.type):
         return str(folder / str(value))
+    if option.name == "state":
+        return ",".join(word if word in MEMORIES else str(folder / word) for word in words_of(str(value)))
     if option.name == "store" and str(value).startswith("sqlite:///") and not str(value).startswith("sqlite:////"):
         return f"sqlite:///{folder / str(value).removeprefix('sqlite:///')}"
     if isinstance(value, list):

@@ -41,6 +41,7 @@ from mockserver.messages import (
     known,
     placed,
 )
+from mockserver.play import Layered, PlayFunction, PlayFunctions
 from mockserver.redact import Redactor
 from mockserver.request.dialect import validator_of
 from mockserver.request.encoding import ENCODING, decompressed
@@ -121,6 +122,8 @@ class Mock:
         )
         self.loaded = 0
         """How many records it started with."""
+        self.functions = PlayFunctions(self.store, settings.play)
+        """The functions that play operations instead of the pack."""
         self.now = now_of(settings.clock)
         """Returns the time in nanoseconds since 1970."""
         self.redactor = self._redactor()
@@ -152,21 +155,11 @@ class Mock:
         operations = tuple(operation for contract in contracts for operation in contract.operations)
         style = replace(PLAIN, wanted=False) if api is None else api.style(self.own)
         style = replace(style, pace=style.pace._replace(keep_alive=chosen.keep_alive))
-        context = PlayContext(
-            store=self.store,
-            now=self.now,
-            chance=self._random,
-            settings=self.own,
-            style=style,
-            contracts=contracts,
-        )
-        plays = {} if api is None or api.play is None else api.play(context)
         fixtures = Fixtures(contracts, chosen.fixtures, None if api is None else api.fixtures, style)
         answers = Answers(
             fixtures,
             "generated" if chosen.dynamic else chosen.answers,
             self._chance,
-            plays,
             api,
             style,
             chosen.locale,
@@ -174,6 +167,11 @@ class Mock:
             is_echoed=lru_cache(maxsize=4_096)(lambda name: chosen.echo and not self.redactor.is_secret(name)),
             now=self.now,
         )
+        own = self.functions.plays(operations)
+        if api is not None and api.play is not None and chosen.memory != "off":
+            answers.plays = Layered(own, api.play(self._context(contracts, style, answers)))
+        else:
+            answers.plays = own
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)
         stubs = StubRules(self.store, operations, self._random, answers.names, base)
         return Served(
@@ -185,6 +183,34 @@ class Mock:
             self._renderer(contracts, style),
             stubs,
             scoped_paths=not any(operation.path.startswith(PREFIX) for operation in operations),
+        )
+
+    def play(self, name: str, function: PlayFunction) -> None:
+        """Let a function play an operation; a UsageError says why it cannot."""
+        operations = tuple(operation for contract in self.served.contracts for operation in contract.operations)
+        self.functions.set(operations, name, function)
+        self.served = self._read()
+
+    def play_as_before(self) -> None:
+        """Forget the functions that were set to play operations."""
+        if self.functions.clear():
+            self.served = self._read()
+
+    def _context(self, contracts: tuple[Contract, ...], style: StreamStyle, answers: Answers) -> PlayContext:
+        """Return what the pack's play functions work with."""
+        return PlayContext(
+            store=self.store,
+            now=self.now,
+            chance=self._random,
+            settings=self.own,
+            style=style,
+            contracts=contracts,
+            memory=self.settings.memory,
+            unplayed=answers.unplayed,
+            media=answers.media,
+            allows=answers.allows,
+            make=answers.made,
+            is_secret=self.redactor.is_secret,
         )
 
     def _renderer(self, contracts: tuple[Contract, ...], style: StreamStyle) -> Renderer:

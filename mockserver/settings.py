@@ -15,6 +15,14 @@ Source: TypeAlias = Literal["simulated", "canned", "documented", "generated"]
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 
+Memory: TypeAlias = Literal["auto", "strict", "off"]
+"""What is remembered of what clients create and change.
+
+auto: all, and an id that was never seen is answered statelessly; strict: all, and such an id is unknown; off: nothing.
+"""
+
+MEMORIES: tuple[Memory, ...] = get_args(Memory)
+
 RefusalForm: TypeAlias = Literal["auto", "fastapi", "document", "problem"]
 """How requests are judged and refused: as FastAPI does, or by JSON Schema in the document's form or RFC 9457's."""
 
@@ -72,7 +80,9 @@ class Settings:
     locale: str = option("en_US", "Language and country of the words in generated values, such as de_DE.")
     clock: datetime | None = option(None, "A fixed time, such as 2026-04-22T12:34:41.342245 (UTC).")
     store: str = option("memory://", "Where records are kept: memory://, sqlite:///FILE, redis://HOST.")
-    state: Path | None = option(None, "A saved state to start from, if the store is empty.")
+    state: str | None = option(
+        None, "auto, strict or off: what is remembered; or a saved state to begin with; or both: strict,FILE."
+    )
     max_records: int = option(1_000_000, "Most records that the store keeps.", range=(1, None))
     max_scopes: int = option(10_000, "Most scopes that the store keeps.", range=(1, None))
     max_record_bytes: int = option(MOST_RECORD_BYTES, "Most bytes of a record, with its parts.", range=(1, None))
@@ -90,6 +100,7 @@ class Settings:
         "assert", "Whether a value must have the format of its schema.", choices=("assert", "annotate")
     )
     keep_alive: float = option(15.0, "Seconds after which a pause is filled with a comment; 0 never.", range=(0, None))
+    play: Path | None = option(None, "A file in Python whose functions play operations.")
     stubs: Path | None = option(None, "A file of stubs (YAML or JSON), which every scope begins with.")
     max_stub_bytes: int = option(MOST_STUB_BYTES, "Most bytes of the stubs of all scopes.", range=(1, None))
     journal: Path | None = option(None, "A file to which each exchange is written, as a line of JSON.")
@@ -120,6 +131,21 @@ class Settings:
     access_log: bool = option(False, "Whether each request is logged, to stderr.")
     own: Any = None
     """The settings of the API pack in force; None for its defaults."""
+
+    @property
+    def memory(self) -> Memory:
+        """How much is remembered of what clients create and change."""
+        return next((mode for mode in MEMORIES if mode in words_of(_text(self.state))), "auto")
+
+    @property
+    def saved_state(self) -> Path | None:
+        """The file of a saved state to begin with."""
+        files = [word for word in words_of(_text(self.state)) if word not in MEMORIES]
+        return Path(",".join(files)) if files else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def options_of(settings: type[Any]) -> list[Field[Any]]:

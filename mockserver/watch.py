@@ -10,7 +10,7 @@ from mockserver.api import AUTO, choose, contract_files, describe, describe_note
 from mockserver.contract.document import is_remote
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError
-from mockserver.settings import Settings
+from mockserver.settings import Settings, options_of
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -28,7 +28,10 @@ def sources(settings: Settings) -> list[Path]:
         found = contract_files(settings.contract)
     if api is not None and api.fixtures is not None:
         found.append(api.fixtures)
-    return found if settings.fixtures is None else [*found, settings.fixtures]
+    own = None if api is None else api.own_settings(settings)
+    if own is not None:
+        found += [value for value in (getattr(own, each.name) for each in options_of(own)) if isinstance(value, Path)]
+    return [*found, *(each for each in (settings.fixtures, settings.play) if each is not None)]
 
 
 class Places(NamedTuple):

@@ -36,7 +36,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "locale": ("de_DE", "de_DE", '"de_DE"'),
     "clock": ("2026-04-22T12:34:41", datetime(2026, 4, 22, 12, 34, 41), "2026-04-22T12:34:41"),
     "store": ("sqlite:///my.db", "sqlite:///my.db", '"sqlite:///my.db"'),
-    "state": ("my/state.jsonl", Path("my/state.jsonl"), '"my/state.jsonl"'),
+    "state": ("my/state.jsonl", "my/state.jsonl", '"my/state.jsonl"'),
     "max_records": ("5", 5, "5"),
     "max_scopes": ("6", 6, "6"),
     "max_record_bytes": ("60", 60, "60"),
@@ -48,6 +48,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "invalid": ("warn", "warn", '"warn"'),
     "formats": ("annotate", "annotate", '"annotate"'),
     "keep_alive": ("0", 0.0, "0"),
+    "play": ("my/play.py", Path("my/play.py"), '"my/play.py"'),
     "stubs": ("my/stubs.yaml", Path("my/stubs.yaml"), '"my/stubs.yaml"'),
     "max_stub_bytes": ("64", 64, "64"),
     "journal": ("my/journal.jsonl", Path("my/journal.jsonl"), '"my/journal.jsonl"'),
@@ -84,7 +85,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
 }
 """Setting -> its value as text, as it is taken, and as TOML."""
 
-FILES = ("fixtures", "state", "stubs", "journal")
+FILES = ("fixtures", "play", "stubs", "journal")
 """The settings that are looked for from the folder of pyproject.toml."""
 
 
@@ -150,6 +151,8 @@ def test_a_setting_is_a_key_of_pyproject(name: str, style: str, tmp_path: Path) 
     expected = tmp_path / GIVEN[name][1] if name in FILES else GIVEN[name][1]
     if name == "store":  # a file is looked for from the folder of pyproject.toml
         expected = GIVEN[name][1].replace("sqlite:///", f"sqlite:///{tmp_path}/")
+    if name == "state":
+        expected = f"{tmp_path}/{GIVEN[name][1]}"
     assert taken == expected
     assert type(taken) is type(expected)
 
@@ -211,13 +214,14 @@ def test_what_is_named_in_pyproject_is_found_from_below(tmp_path: Path, monkeypa
     (tmp_path / "answers").mkdir()
     (tmp_path / "src").mkdir()
     (tmp_path / "state.jsonl").touch()
-    pyproject(tmp_path, 'fixtures = "answers"\nstate = "state.jsonl"')
+    pyproject(tmp_path, 'fixtures = "answers"\nstate = "strict,state.jsonl"')
     monkeypatch.chdir(tmp_path / "src")
     found = parsed([], Path.cwd())
     assert found.fixtures is not None
     assert found.fixtures.is_dir()
-    assert found.state is not None
-    assert found.state.is_file()
+    assert found.memory == "strict"
+    assert found.saved_state is not None
+    assert found.saved_state.is_file()
 
 
 @pytest.mark.parametrize(

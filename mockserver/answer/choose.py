@@ -26,8 +26,8 @@ from mockserver.answer.generate import NO_HINTS, assemble, generate
 from mockserver.answer.making.words import ENGLISH, check_locale
 from mockserver.answer.prefer import NONE, Preference, written
 from mockserver.answer.requested import Turns, echoed, example_of_request, has_named_examples
-from mockserver.api import Api, Call, Draft, Play, RejectedError
 from mockserver.clock import Now
+from mockserver.api import STATE, Api, Call, Draft, Play, RejectedError
 from mockserver.contract.media import choose, concrete
 from mockserver.contract.openapi import ANY_TEXT, EVENT_STREAM, Media, Operation, Reply
 from mockserver.contract.schema import Schema
@@ -64,7 +64,6 @@ class Answers:
         fixtures: Fixtures,
         source: Source,
         chance: Callable[[Call, Preference, int], Random],
-        plays: Mapping[Operation, Play],
         api: Api | None = None,
         style: StreamStyle = PLAIN,
         locale: str = ENGLISH,
@@ -82,9 +81,12 @@ class Answers:
         self._hints = NO_HINTS if api is None else api.hints
         self._arrange = None if api is None else api.arrange
         self._is_last = None if api is None else api.last_event
-        self._plays = plays if source == "simulated" else {}
+        self.plays: Mapping[Operation, Play] = {}
+        """What plays operations."""
         self._strict_accept, self._is_echoed = strict_accept, is_echoed
         self._choices: dict[tuple[Reply, bytes | None], Representation | None] = {}
+        self._quick: dict[tuple[Operation, int, str | None], Callable[[Json], bool] | None] = {}
+        """What validates the values of answers quickly."""
         self._ready: dict[tuple[Operation, int, BodyFormat], Draft] = {}
         """Documented answers that do not depend on their request."""
         self.turns = Turns()
@@ -92,15 +94,18 @@ class Answers:
 
     def player(self, operation: Operation) -> Play | None:
         """Return the function that plays an operation for callers without a preference."""
-        play = self._plays.get(operation)
+        play = self._player(operation)
         if play is None or not self.fixtures.bundled(operation):
             return None if play is None else partial(self._played, play)
         has_script = _is_stream(operation) and self.fixtures.has_unnamed(operation, operation.success)
         return partial(self._played, play) if has_script else play
 
+    def _player(self, operation: Operation) -> Play | None:
+        return self.plays.get(operation) if self.source == "simulated" else None
+
     def answer(self, call: Call, preference: Preference = NONE) -> Draft:
         """Return the answer. Unmet if no declared answer fits the preference, RejectedError if playing rejects it."""
-        play = self._plays.get(call.operation)
+        play = self._player(call.operation)
         if preference is NONE and play is not None:
             return self._played(play, call)
         return self._preferred(call, preference)
@@ -122,7 +127,7 @@ class Answers:
 
     def _preferred(self, call: Call, preference: Preference) -> Draft:
         operation = call.operation
-        play = self._plays.get(operation)
+        play = self._player(operation)
         status = preference.code or operation.success
         reply = operation.reply(status)
         if reply is None or (status in BODILESS and status not in operation.exact):
@@ -148,11 +153,35 @@ class Answers:
                 told = self._filled(Draft(operation.success, own[""]), call, NONE)
                 call = structs.replace(call, script=script(told.value, self.style))
         draft = play(call)
-        if draft is not None and (self.fixtures.bundled(operation) or is_allowed(draft, operation, self.style)):
+        if draft is None:
+            return self.unplayed(call)
+        if draft.source != "simulated" or self.fixtures.bundled(operation) or self.allows(draft, operation):
             return draft
-        if draft is not None and draft.stream is not None:
+        if draft.stream is not None:
             draft.stream.close(0)
-        return self.unplayed(call)
+        stateless, why = self.unplayed(call), b"stateless: the contract does not allow what was played"
+        return structs.replace(stateless, headers=(*stateless.headers, (STATE, why)))
+
+    def allows(self, draft: Draft, operation: Operation) -> bool:
+        """Return whether the contract allows an answer."""
+        key = operation, draft.status, draft.media
+        if key not in self._quick:
+            own = None if operation.reply(draft.status) is None else _format(draft, operation)
+            is_data = own is not None and own.schema is not None and own.kind == "json"
+            self._quick[key] = own.schema.compiled() if is_data and own is not None and own.schema is not None else None
+        quick = self._quick[key]
+        try:
+            if quick is not None and quick(draft.value):
+                return True
+        except ValueError:
+            return False
+        return is_allowed(draft, operation, self.style)
+
+    def media(self, call: Call, status: int) -> str | None:
+        """Return the media type in which a call's answer is sent; None for an answer without a body."""
+        reply = call.operation.reply(status)
+        chosen = None if reply is None or not is_body(status) else self._choose(call, reply)
+        return None if chosen is None else chosen.type
 
     def unplayed(self, call: Call) -> Draft:
         """Return the answer of a call that is not played."""
@@ -355,28 +384,29 @@ class Answers:
         if file is not None:
             return file
         if body.schema is not None:
-            return self._made(body.schema, rng)
-        return self._made(ANY_TEXT, rng) if body.kind in ("text", "csv") else {}
+            return self.made(body.schema, rng)
+        return self.made(ANY_TEXT, rng) if body.kind in ("text", "csv") else {}
 
     def _sequence(self, body: BodyFormat, rng: Random) -> Json:
         """Make a list of items, or the text of events that the contract does not describe."""
         schema = body.schema
         if body.items is not None:
-            return self._events(body.items, rng) if schema is None or body.takes_text else self._made(schema, rng)
-        lines = [f"{self._made(ANY_TEXT, rng)}" for _ in range(3)]
+            return self._events(body.items, rng) if schema is None or body.takes_text else self.made(schema, rng)
+        lines = [f"{self.made(ANY_TEXT, rng)}" for _ in range(3)]
         text = "".join(f"data: {line}\n\n" if body.kind == "events" else "{}\n" for line in lines)
-        return text if schema is None or schema.is_valid(text) else self._made(schema, rng)
+        return text if schema is None or schema.is_valid(text) else self.made(schema, rng)
 
-    def _made(self, schema: Schema, rng: Random) -> Json:
+    def made(self, schema: Schema, rng: Random) -> Json:
+        """Make a value of a schema."""
         return generate(schema, rng, hints=self._hints, locale=self._locale)
 
     def _events(self, schema: Schema, rng: Random) -> list[Json]:
         """Make some events in a plausible order, with one that ends the stream."""
-        events = [self._made(schema, rng) for _ in range(rng.randint(3, 8))]
+        events = [self.made(schema, rng) for _ in range(rng.randint(3, 8))]
         if self._arrange is None or not all(isinstance(event, dict) for event in events):
             return events
         if self._is_last is not None and not any(map(self._is_last, events)):
-            more = (self._made(schema, rng) for _ in range(100))
+            more = (self.made(schema, rng) for _ in range(100))
             events += [event for event in more if self._is_last(event)][:1]
         made = self._arrange(events)
         return made if all(schema.is_valid(event) for event in made) else events

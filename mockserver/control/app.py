@@ -9,10 +9,10 @@ from mockserver.settings import Settings, words_of
 def start_mock(settings: Settings) -> Mock:
     """Make the mock with its store, and load the saved state if one is set and the store is empty."""
     mock = Mock(settings)
-    if settings.state is not None:
+    if settings.saved_state is not None:
         from mockserver.store.snapshot import load_state
 
-        mock.loaded = load_state(mock.store, settings.state, mock.record_problem, mock.convert_record)
+        mock.loaded = load_state(mock.store, settings.saved_state, mock.record_problem, mock.convert_record)
     return mock
 
 

@@ -12,6 +12,7 @@ from mockserver.control.admin import LONGEST_STATE, NOTHING, ControlRequest, Con
 from mockserver.control.checks import check
 from mockserver.control.feed import JournalFeed, exchange_value
 from mockserver.control.operations import judged_value, operation_value
+from mockserver.control.records import ROUTES as RECORDS
 from mockserver.data import CONTROL as DOCUMENT
 from mockserver.data import data_dir, packed
 from mockserver.errors import ContractError, MockserverError, StubError, UsageError
@@ -366,6 +367,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", _STUB, _remove_stub),
     Route("GET", "/__mock__/state", _state),
     Route("PUT", "/__mock__/state", _restore, LONGEST_STATE, reads_json=False),
+    *RECORDS,
     Route("GET", "/__mock__/scopes", _scopes),
     Route("GET", _SCOPE, _scope),
     Route("PUT", _SCOPE, _set_seed),

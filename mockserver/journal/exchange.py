@@ -25,7 +25,7 @@ _TOLD = ("where", "rule", "message", "fault", "expected", "received", "contract"
 SERVICE = "service"
 """The source of answers that came of the real service, which hold secrets of its own."""
 
-STATEFUL = frozenset(("session", "locked"))
+STATEFUL = frozenset(("session", "locked", "state"))
 """Rules whose findings do not break the contract: the request is valid, but what it asks for does not exist."""
 
 

@@ -52,7 +52,7 @@ LEAST_PAUSE = 0.01
 
 EXPOSED = (
     "preference-applied retry-after retry-after-ms x-mock-contract x-mock-fault x-mock-message x-mock-pointer "
-    "x-mock-source x-mock-unjudged x-mock-withdrawn x-should-retry".split()
+    "x-mock-source x-mock-state x-mock-unjudged x-mock-withdrawn x-should-retry".split()
 )
 """The header fields that scripts on other origins may read, beside those that the contract declares."""
 

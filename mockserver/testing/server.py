@@ -20,10 +20,11 @@ from mockserver.engine import Mock
 from mockserver.errors import StartError, UsageError, install_command
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE, OPENAPI, Request, Response, too_big, too_long
+from mockserver.play import F
 from mockserver.server.client import ask
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
-from mockserver.testing.views import Journal, Stub, Stubs, VerificationError
+from mockserver.testing.views import Journal, Resources, Stub, Stubs, VerificationError
 
 if TYPE_CHECKING:
     import httpx
@@ -196,6 +197,28 @@ class MockServer:
 
     # -- state
 
+    @property
+    def resources(self) -> "Resources":
+        """What is kept, by resource: `mockserver.resources["things"]`."""
+        return Resources(self.admin)
+
+    def play(self, operation: str) -> Callable[[F], F]:
+        """Let a function play an operation, named by its id or as `POST /path`: `@mockserver.play("cancel")`.
+
+        It gets the call and the records of its scope, and returns the body of the answer, or a StubAnswer; what it
+        returns is validated. A UsageError says why it cannot.
+        """
+        mock = self.mock
+        if mock is None:
+            fix = "use a mock in this process, or start the server with --play FILE"
+            raise UsageError("a mock that runs elsewhere cannot call a function", where=self.base_url, fix=fix)
+
+        def use(function: F) -> F:
+            mock.play(operation, function)
+            return function
+
+        return use
+
     def snapshot(self) -> bytes:
         """Return all records as bytes, to restore them later or in another test."""
         return b"".join(self.admin.call("GET", "/__mock__/state").content or ())
@@ -266,6 +289,8 @@ class MockServer:
         """Remove records, journal, stubs and permissions; keep the seed."""
         self.journal.clearings += 1
         self.admin.call("POST", SCOPE + "/reset", name=self.admin.scope)
+        if self.mock is not None:
+            self.mock.play_as_before()
         self.permissions = Permissions()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mockserver.control.admin import Admin
+from mockserver.control.records import COLLECTION, RECORDS
 from mockserver.errors import StubError
 from mockserver.journal.exchange import Call, Exchange, calls_of, from_json
 from mockserver.journal.har import as_har
@@ -130,6 +131,70 @@ class Stubs:
 
     def __len__(self) -> int:
         return len(self._listed())
+
+
+class KeptItems:
+    """What the mock keeps of one resource, by id; what stands below others has their ids before its own: "7/12"."""
+
+    def __init__(self, admin: Admin, name: str) -> None:
+        self._admin, self._name = admin, name
+
+    def _call(self, method: str, id: object, value: Json = None) -> Json:
+        reply = self._admin.call(method, COLLECTION, value, query={"id": str(id)}, collection=self._name)
+        if reply.status == 404:
+            raise KeyError(id)
+        return reply.value
+
+    def __getitem__(self, id: object) -> Json:
+        return self._call("GET", id)["data"]
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            self._call("GET", id)
+        except KeyError:
+            return False
+        return True
+
+    def items(self) -> Iterator[tuple[str, Json]]:
+        """Yield the id and the value of each, the oldest first."""
+        query: dict[str, str] = {}
+        while True:
+            page = self._admin.call("GET", COLLECTION, query=query, collection=self._name).value
+            yield from ((each["id"], each["data"]) for each in page["records"])
+            if page["after"] is None:
+                return
+            query["after"] = str(page["after"])
+
+    def __iter__(self) -> Iterator[Json]:
+        return (value for _, value in self.items())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.items())
+
+    def put(self, id: object, value: Mapping[str, Json]) -> Json:
+        """Keep a value, new or in place of the one with this id, and return it.
+
+        A StateError says why the contract does not allow it.
+        """
+        return self._call("PUT", id, dict(value))["data"]
+
+    def delete(self, id: object) -> None:
+        """Delete a value; KeyError if there is none."""
+        self._call("DELETE", id)
+
+
+class Resources:
+    """What the mock keeps, by resource: `mockserver.resources["things"]`."""
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def __getitem__(self, name: str) -> KeptItems:
+        return KeptItems(self._admin, name)
+
+    def __iter__(self) -> Iterator[str]:
+        found = self._admin.call("GET", RECORDS).value["collections"]
+        return iter([each["name"] for each in found])
 
 
 class Journal:

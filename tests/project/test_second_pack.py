@@ -88,7 +88,7 @@ def test_the_environment_and_the_project_choose_the_pack(packs: Path, tmp_path: 
 def test_a_name_that_no_pack_has_is_a_usage_error_that_lists_them(packs: Path) -> None:
     ran = run(packs, "serve", "--api", "note")
     assert ran.returncode == 2
-    assert "llamacloud-chat, notes" in ran.stderr
+    assert "llamacloud-chat, resources, notes" in ran.stderr
     assert "--api notes" in ran.stderr
 
 

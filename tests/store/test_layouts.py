@@ -216,7 +216,7 @@ def begun(tmp_path: Path) -> Path:
 
 
 def test_a_server_of_the_chat_starts_from_a_state_of_version_1(begun: Path) -> None:
-    mock = start_mock(Settings(seed=1, state=begun))
+    mock = start_mock(Settings(seed=1, state=str(begun)))
     assert mock.loaded == 1
     told = value(ask(mock.handle, "GET", "/api/v1/chat/ses-1"))
     assert (told["generated_title"], told["last_updated_at"]) == ("a title", "2026-04-22T12:34:41.342245")
@@ -233,4 +233,4 @@ def test_a_server_of_the_chat_starts_from_a_state_of_version_1(begun: Path) -> N
 def test_a_server_without_a_pack_refuses_a_state_of_version_1_by_name(begun: Path) -> None:
     contract = ROOT / "schemas" / "llamacloud-chat" / "2.17.yaml"
     with pytest.raises(StateError, match="a state of version 1, which the API that is served cannot read"):
-        start_mock(Settings(seed=1, api="none", contract=str(contract), state=begun))
+        start_mock(Settings(seed=1, api="none", contract=str(contract), state=str(begun)))

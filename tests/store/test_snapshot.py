@@ -262,7 +262,7 @@ def test_a_state_that_the_contract_forbids_is_refused_with_its_place(
     assert old in text
     path.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(StateError) as caught:
-        start_mock(Settings(state=path))
+        start_mock(Settings(state=str(path)))
     assert where in caught.value.why
     assert "line 3" in caught.value.where
 

@@ -1,0 +1,412 @@
+"""Makes the items of a resource, changes them, and shows them in the answers of its operations."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import NamedTuple
+
+from mockserver.answer.generate import assemble, problems
+from mockserver.api import Call, PlayContext
+from mockserver.apis.resources.bodies import fields_of, json_schema
+from mockserver.apis.resources.names import CHANGED, CREATED, is_time, words
+from mockserver.apis.resources.resource import ItemOperation, Path, Resource
+from mockserver.contract.openapi import Operation
+from mockserver.contract.resolved import View, Views, required, said
+from mockserver.contract.schema import Schema
+from mockserver.errors import ContractError
+from mockserver.messages import Finding, Json
+
+Item = dict[str, Json]
+
+MOST_TRIED = 8
+"""How many generated items are tried as what the server adds to what was sent."""
+
+MOST_DROPPED = 16
+"""How many of the fields that were sent are left out because the item's schema does not allow them."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = 10**11
+"""A Unix time above this counts milliseconds."""
+
+
+class ItemField(NamedTuple):
+    """A field of an item."""
+
+    view: View
+    read_only: bool
+    write_only: bool
+
+
+class Items:
+    """Makes, changes and shows the items of one resource."""
+
+    def __init__(self, resource: Resource, context: PlayContext) -> None:
+        self.resource, self._context = resource, context
+        self._views = Views(resource.contract.document)
+        self.fields: Mapping[str, ItemField] = {} if resource.schema is None else self._known(resource.schema)
+        self._sent: dict[Operation, Mapping[str, View]] = {}
+        self._shown: dict[tuple[Operation, Path], Schema | None] = {}
+        self._fillers: dict[str, Item] = {}
+        self._created = [name for name in self.fields if is_time(name, CREATED)]
+        self._changed = [name for name in self.fields if is_time(name, CHANGED)]
+        self._events = [name for name, each in self.fields.items() if _is_event(name, each.view)]
+
+    def _known(self, schema: Schema) -> Mapping[str, ItemField]:
+        return {
+            name: ItemField(view, said(view, "readOnly") is True, said(view, "writeOnly") is True)
+            for name, view in fields_of(self._views, self._views.of(schema.pointer)).items()
+        }
+
+    def sent_fields(self, part: ItemOperation) -> Mapping[str, View]:
+        """Return the fields that a client can send with an operation."""
+        if part.operation not in self._sent:
+            self._sent[part.operation] = self._find_sent(part)
+        return self._sent[part.operation]
+
+    def _find_sent(self, part: ItemOperation) -> Mapping[str, View]:
+        body = part.operation.body
+        if body is None or body.preferred.schema is None or part.body is None:
+            return {}
+        view = self._views.of(body.preferred.schema.pointer)
+        if part.role == "bulk create":
+            view = self._views.below(view, "items")
+        for name in part.body:
+            found = fields_of(self._views, view).get(name)
+            view = view if found is None else found
+        return fields_of(self._views, view)
+
+    # -- making
+
+    def created(self, call: Call, part: ItemOperation, sent: Item, identity: Json, rng: Random) -> Item | None:
+        """Make an item of what was sent; the server adds the rest. None if no valid item was found."""
+        asked, best, fewest = self.sent_fields(part), None, MOST_DROPPED
+        for base in self._bases(call, part, rng):
+            made = self._overlaid(base, sent, asked)
+            self._stamp(made, base, new=True)
+            life = self.resource.life
+            if life is not None and life.initial is not None:
+                made[life.field] = life.initial
+            if identity is not None and self.resource.identity is not None:
+                made[self.resource.identity] = identity
+            right, dropped = self._right(made, base, sent)
+            if right is not None and dropped < fewest:
+                best, fewest = right, dropped
+            if best is not None and fewest == 0:
+                break
+        return best
+
+    def _bases(self, call: Call, part: ItemOperation, rng: Random) -> Iterator[Item]:
+        """Yield the items that may stand behind what was sent: the one that the contract shows, then generated ones."""
+        found = self.base(call, part)
+        if found is not None:
+            yield found
+        for _ in range(MOST_TRIED):
+            made = self.made(rng)
+            if made is None:
+                return
+            yield made
+
+    def base(self, call: Call, part: ItemOperation) -> Item | None:
+        """Return the item that the contract shows: in the answer that reads it, else in the operation's own."""
+        reading = self.resource.part("get")
+        for each in (reading, part):
+            if each is None or each.answer is None:
+                continue
+            asked = Call(
+                request=call.request,
+                operation=each.operation,
+                path=call.path,
+                query={},
+                body=call.body if each is part else None,
+            )
+            found = at(self._context.unplayed(asked).value, each.answer)
+            if isinstance(found, dict):
+                return found
+        return None
+
+    def made(self, rng: Random) -> Item | None:
+        """Make an item by its schema alone."""
+        schema = self.resource.schema
+        if schema is None:
+            return {}
+        try:
+            value = self._context.make(schema, rng)
+        except ContractError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def _overlaid(self, base: Item, sent: Item, asked: Mapping[str, View]) -> Item:
+        """Return an item: what was sent, and of the rest what only the server sets, or what must be there."""
+        made: Item = {}
+        needed = self._required()
+        for name in dict.fromkeys((*self.fields, *base)):
+            known = self.fields.get(name)
+            if name in sent and self._takes(name):
+                made[name] = sent[name]
+            elif name in base and name not in asked:
+                made[name] = base[name]
+            elif name in asked and (known is None or not known.read_only):
+                self._fill(made, name, base, asked[name], required=name in needed)
+            elif name in base:
+                made[name] = base[name]
+        if not self.fields or self._is_open:
+            made |= {name: value for name, value in sent.items() if name not in made and not self._is_secret(name)}
+        return made
+
+    def _fill(self, made: Item, name: str, base: Item, asked: View, *, required: bool) -> None:
+        """Set a field that could have been sent: to its default, else only if it must be there."""
+        known, default = self.fields.get(name), said(asked, "default")
+        if default is None and known is not None:
+            default = said(known.view, "default")
+        if default is not None:
+            made[name] = default
+        elif required and known is not None and known.view.null:
+            made[name] = None
+        elif required and name in base:
+            made[name] = base[name]
+
+    def _takes(self, name: str) -> bool:
+        known = self.fields.get(name)
+        if known is None:
+            return not self.fields or self._is_open
+        return not known.read_only and not known.write_only and not self._is_secret(name)
+
+    def _is_secret(self, name: str) -> bool:
+        return self._context.is_secret(name)
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the item's schema says that it takes fields that it does not name."""
+        schema = self.resource.schema
+        return schema is not None and bool(said(self._views.of(schema.pointer), "additionalProperties", False))
+
+    def _required(self) -> frozenset[str]:
+        schema = self.resource.schema
+        if schema is None:
+            return frozenset()
+        view = self._views.of(schema.pointer)
+        return frozenset(required(view))
+
+    def _right(self, made: Item, base: Item, sent: Item) -> tuple[Item | None, int]:
+        """Return an item without the fields that its schema does not allow, and how many of those were sent."""
+        schema, dropped = self.resource.schema, 0
+        if schema is None:
+            return made, 0
+        for _ in range(MOST_DROPPED):
+            found = problems(schema, made)
+            if not found:
+                return made, dropped
+            name = _top(found[0].where)
+            if name is None and found[0].rule == "required":
+                missing = [each for each in found[0].expected.get("required", ()) if each not in made]
+                if not missing or any(each not in base for each in missing):
+                    return None, dropped
+                made |= {each: base[each] for each in missing}
+            elif name is None or name not in made:
+                return None, dropped
+            else:
+                dropped += name in sent and made[name] is sent[name]
+                if name in base and made[name] is not base[name]:
+                    made[name] = base[name]
+                elif name in self._required():
+                    return None, dropped
+                else:
+                    del made[name]
+        return None, dropped
+
+    # -- times
+
+    def _stamp(self, made: Item, base: Item, *, new: bool) -> None:
+        """Set the times at which an item was made and changed; what has not happened yet has no time."""
+        for name in (*(self._created if new else ()), *self._changed):
+            if name in made or name in base or new:
+                written = self.time(name, made.get(name, base.get(name)))
+                if written is not None:
+                    made[name] = written
+        if new:
+            needed = self._required()
+            for name in self._events:
+                if name in made and made[name] is base.get(name):
+                    if self.fields[name].view.null:
+                        made[name] = None
+                    elif name not in needed:
+                        del made[name]
+
+    def time(self, name: str, like: Json) -> Json:
+        """Return the time now as a field writes it; None if the field is not written as a time."""
+        known = self.fields.get(name)
+        if known is None:
+            return None
+        view, now = known.view, self._context.now()
+        types = view.types or frozenset(("string",))
+        if "string" in types:
+            kind = said(view, "format")
+            if kind == "date":
+                return moment(now)[:10]
+            if kind == "date-time" or (isinstance(like, str) and like[:4].isdigit() and "T" in like):
+                return moment(now)
+            return None
+        if "integer" in types or "number" in types:
+            is_milli = isinstance(like, int | float) and like > _MILLISECONDS
+            return now // (1_000_000 if is_milli else 1_000_000_000)
+        return None
+
+    # -- changing
+
+    def changed(self, old: Item, new: Item, sent: Item) -> Item | None:
+        """Return an item after a change, with what only the server sets kept; None if no valid one was found."""
+        made = dict(new)
+        for name, known in self.fields.items():
+            if (known.read_only or not self._takes(name)) and name in old:
+                made[name] = old[name]
+        if self.resource.identity is not None and self.resource.identity in old:
+            made[self.resource.identity] = old[self.resource.identity]
+        self._stamp(made, old, new=False)
+        right, _ = self._right(made, old, sent)
+        return right
+
+    def settled(self, old: Item, new: Item) -> Item | None:
+        """Return an item after an action, with the time of its change; None if no valid one was found."""
+        made = dict(new)
+        self._stamp(made, old, new=False)
+        return self._right(made, old, {})[0]
+
+    def replaced(self, part: ItemOperation, old: Item, sent: Item) -> Item:
+        """Return an item whose fields are those that were sent, and those that only the server sets."""
+        asked = self.sent_fields(part)
+        return self._overlaid(old, sent, asked)
+
+    def merged(self, old: Item, sent: Item) -> Item:
+        """Return an item with the fields that were sent; null deletes a field that does not allow it (RFC 7396)."""
+        made = dict(old)
+        for name, value in sent.items():
+            known = self.fields.get(name)
+            if not self._takes(name):
+                continue
+            if value is None and (known is None or not known.view.null):
+                made.pop(name, None)
+            else:
+                made[name] = merge_patch(made.get(name), value)
+        return made
+
+    # -- showing
+
+    def shown(self, item: Item, part: ItemOperation) -> Json:
+        """Return an item as an operation's answer shows it."""
+        path = () if part.answer is None else part.answer
+        return self._fit(item, self._answer_schema(part.operation, path))
+
+    def listed(self, items: Sequence[Item], part: ItemOperation) -> list[Json]:
+        """Return items as an operation's list shows them."""
+        path = () if part.answer is None else part.answer
+        schema = self._answer_schema(part.operation, path, items=True)
+        return [self._fit(each, schema) for each in items]
+
+    def _answer_schema(self, operation: Operation, path: Path, *, items: bool = False) -> Schema | None:
+        """Return the schema of an item in an answer; None where it is the item's own."""
+        key = operation, (*path, "*") if items else path
+        if key not in self._shown:
+            self._shown[key] = self._find_schema(operation, path, items=items)
+        return self._shown[key]
+
+    def _find_schema(self, operation: Operation, path: Path, *, items: bool) -> Schema | None:
+        reply = operation.reply(operation.success)
+        schema = None if reply is None else json_schema(reply)
+        if schema is None:
+            return None
+        view = self._views.of(schema.pointer)
+        for name in path:
+            found = fields_of(self._views, view).get(name)
+            if found is None:
+                return None
+            view = found
+        view = self._views.below(view, "items") if items else view
+        own = self.resource.schema
+        made = Schema(schema.document, view.pointer, schema.name)
+        return None if own is not None and made.pointer == own.pointer else made
+
+    def _fit(self, item: Item, schema: Schema | None) -> Json:
+        """Return an item as a schema describes it: without the fields that it does not name, with those it requires."""
+        if schema is None:
+            return item
+        names = fields_of(self._views, self._views.of(schema.pointer))
+        made = {name: value for name, value in item.items() if name in names} if names else dict(item)
+        found = problems(schema, made)
+        filler = self._filler(schema) if found else {}
+        for _ in range(MOST_DROPPED):
+            if not found:
+                break
+            for one in found:
+                _mend(made, filler, one)
+            found = problems(schema, made)
+        return made
+
+    def _filler(self, schema: Schema) -> Item:
+        """Return what stands in an answer for the fields that an item lacks."""
+        if schema.pointer not in self._fillers:
+            value = assemble(schema)
+            try:
+                value = self._context.make(schema, Random(0)) if value is None else value
+            except ContractError:
+                value = None
+            self._fillers[schema.pointer] = value if isinstance(value, dict) else {}
+        return self._fillers[schema.pointer]
+
+
+def _top(where: str) -> str | None:
+    """Return the field of the object at the root that a pointer leads into."""
+    parts = where.split("/")
+    return parts[1].replace("~1", "/").replace("~0", "~") if len(parts) > 1 else None
+
+
+def _is_event(name: str, view: View) -> bool:
+    """Return whether a field is the time of something that has not happened to a new item: captured_at."""
+    own, types = words(name), view.types or ()
+    is_moment = said(view, "format") in ("date-time", "date") or (own[-1:] == ["at"] and "integer" in types)
+    return is_moment and bool(own) and own[0].endswith("ed") and not {own[0]} & (CREATED | CHANGED)
+
+
+def _mend(made: Item, filler: Item, found: Finding) -> None:
+    """Put the filler's fields where a value lacks some, or has some that are not allowed there."""
+    name = _top(found.where)
+    if name is None:
+        made |= {each: value for each, value in filler.items() if each not in made}
+    elif name in filler:
+        made[name] = filler[name]
+    else:
+        made.pop(name, None)
+
+
+def at(value: Json, path: Path) -> Json:
+    """Return the part of a value at a path; None if it is not there."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def placed(value: Json, path: Path, inner: Json) -> Json:
+    """Return a value with another part at a path."""
+    if not path:
+        return inner
+    whole = value if isinstance(value, dict) else {}
+    return {**whole, path[0]: placed(whole.get(path[0]), path[1:], inner)}
+
+
+def merge_patch(old: Json, patch: Json) -> Json:
+    """Apply a JSON Merge Patch. Source: RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    made = dict(old) if isinstance(old, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            made.pop(name, None)
+        else:
+            made[name] = merge_patch(made.get(name), value)
+    return made
+
+
+def moment(at: int) -> str:
+    """Write a time in nanoseconds since 1970 as RFC 3339 does."""
+    second, rest = divmod(at, 1_000_000_000)
+    text = (_EPOCH + timedelta(seconds=second, microseconds=rest // 1000)).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,74 @@
+"""The pack's record: what plays the resources of any contract."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mockserver.answer.generate import problems
+from mockserver.api import Api, Play, PlayContext, StateRules
+from mockserver.apis.resources.declared import read_declared
+from mockserver.apis.resources.infer import infer
+from mockserver.apis.resources.play import Plays
+from mockserver.apis.resources.resource import Inferred
+from mockserver.contract.openapi import Contract, Operation
+from mockserver.settings import option
+from mockserver.sse import PLAIN, StreamStyle
+from mockserver.store.base import Part, Record
+
+NAME = "resources"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSettings:
+    """The options of inferred resources."""
+
+    resources: Path | None = option(None, "A file that says what the resources of the contract are.")
+
+
+def style(_: Any) -> StreamStyle:
+    """Return the style of streams: only those that are asked for are streamed."""
+    return replace(PLAIN, wanted=False)
+
+
+def inferred(contracts: Sequence[Contract], settings: ResourceSettings) -> list[Inferred]:
+    """Return the resources of some contracts, each as it is declared, else inferred."""
+    return [infer(each, read_declared(each, settings.resources)) for each in contracts]
+
+
+@lru_cache(maxsize=32)
+def _plainly(contract: Contract) -> Inferred:
+    return infer(contract)
+
+
+def problem(contracts: Sequence[Contract], record: Record, parts: Sequence[Part]) -> str:
+    """Return why a record could not be answered as an item of its resource, or "" if it can."""
+    if not isinstance(record.data, dict) or parts:
+        return "it is no object, or has parts"
+    for contract in contracts:
+        for each in _plainly(contract).resources:
+            if (
+                each.name == record.collection
+                and each.schema is not None
+                and (found := problems(each.schema, record.data))
+            ):
+                return f"at {found[0].where or 'the root'}: {found[0].message}"
+    return ""
+
+
+def play(context: PlayContext) -> Mapping[Operation, Play]:
+    """Return what plays the operations of the contracts in force; they are looked at when one is first called."""
+    declared = [read_declared(each, context.settings.resources) for each in context.contracts]
+    return Plays(lambda: [infer(*each) for each in zip(context.contracts, declared, strict=True)], context)
+
+
+API = Api(
+    name=NAME,
+    title="Resources that are inferred from any contract",
+    settings=ResourceSettings,
+    play=play,
+    style=style,
+    state=StateRules(collection="", noun="record", problem=problem),
+    explain="mockserver.apis.resources.explain:explained",
+)

@@ -1,0 +1,521 @@
+"""Plays the operations of inferred resources over a store."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from hashlib import blake2b
+from random import Random
+from typing import TypeAlias
+from urllib.parse import quote
+
+import orjson
+from msgspec import structs
+
+from mockserver.answer.body import MADE
+from mockserver.api import STATE, Call, Draft, Play, PlayContext, RejectedError
+from mockserver.apis.resources.identity import Identity
+from mockserver.apis.resources.items import Item, at, placed
+from mockserver.apis.resources.kept import (
+    BEGUN,
+    Kept,
+    StatelessError,
+    conflict,
+    conflict_status,
+    missing,
+    segment,
+    shape,
+)
+from mockserver.apis.resources.lists import Envelope, Query, everything, page_of
+from mockserver.apis.resources.moves import Move
+from mockserver.apis.resources.resource import Inferred, ItemOperation, Resource
+from mockserver.contract.openapi import Operation
+from mockserver.contract.resolved import Views
+from mockserver.messages import Finding, Json, header_value
+from mockserver.store.base import Change, Counters, Record
+
+MOST_TRIED = 1_000
+"""How many ids are tried for a new item."""
+
+
+ItemStep: TypeAlias = Callable[[Item], Item | None]
+"""Makes the new item of an old one; None if no valid one came of it."""
+
+
+class ResourcePlayer(Kept):
+    """Plays the operations of one resource."""
+
+    def __init__(self, resource: Resource, context: PlayContext) -> None:
+        super().__init__(resource, context)
+        self._queries: dict[Operation, tuple[Query, Envelope]] = {}
+        self.identity = Identity(resource)
+
+    # -- one item
+
+    def get(self, call: Call, part: ItemOperation) -> Draft:
+        """Answer an item that is kept."""
+        place = self.place(call, part)
+        found = self.find(call, place.id)
+        if found.record is None:
+            self.check_above(call, part)
+            if not found.gone:
+                self.begin(call, part, place.group)
+                found = self.find(call, place.id)
+        if found.record is None:
+            self._unknown(call, place.id, gone=found.gone)
+            raise StatelessError(f"{self.name}/{place.id} is not kept")
+        return self.unless_same(call, self.answer(call, part, found.record.data), found.record.data)
+
+    def _unknown(self, call: Call, id: str, *, gone: bool) -> None:
+        """Reject a call on an item that is not there, where that counts."""
+        if gone or (self.is_strict and not self.resource.singleton):
+            raise missing(call, self.resource, id, deleted=gone)
+
+    def change(
+        self, call: Call, part: ItemOperation, step: ItemStep, done: str, fresh: Callable[[], Item | None]
+    ) -> Draft:
+        """Change an item that is kept, or keep the one that an unseen id stands for, and answer it."""
+        place, drafts = self.place(call, part), []
+        self.check_above(call, part)
+        self.begin(call, part, place.group)
+        first = fresh() if self.find(call, place.id).record is None else None
+
+        def update(old: Record | None, gone: bool) -> Change:
+            if old is None:
+                self._unseen(call, part, place.id, gone=gone)
+                new = first
+            else:
+                self.check_match(call, old.data)
+                new = step(old.data)
+            if new is None:
+                raise StatelessError(f"no valid item of {self.name} came of it")
+            said = f"{self.name}/{place.id} {done if old is not None else 'created'}"
+            draft = self.answer(call, part, new, said, is_new=old is None)
+            self.must_be_allowed(draft, call)
+            drafts.append(draft)
+            return Change(Record(collection=self.name, id=place.id, data=new, group=place.group), stays=True)
+
+        self.store.update(call.request.scope, self.name, place.id, update)
+        return drafts[-1]
+
+    def _unseen(self, call: Call, part: ItemOperation, id: str, *, gone: bool) -> None:
+        """Reject a change of an item that is not there, unless it may be made by it."""
+        if part.role == "replace":
+            operation = part.operation
+            if not self.is_strict or 201 in operation.exact or 404 not in operation.exact:
+                return
+        self._unknown(call, id, gone=gone)
+
+    def _adopted(self, call: Call, part: ItemOperation) -> Item:
+        """Return the item that an id stands for that was never seen: the one that the contract shows, with that id."""
+        base = dict(self.items.base(call, part) or self.items.made(self._chance(call)) or {})
+        name = self.resource.identity
+        if name is not None and self.resource.keys and self.resource.keys[-1] in call.path:
+            base[name] = self.identity.of_path(
+                call.path[call.operation.names[len(self.resource.keys) - 1]], base.get(name)
+            )
+        return base
+
+    def _chance(self, call: Call) -> Random:
+        return self.context.chance(call.request.scope, self.name, call.request.path)
+
+    def replace(self, call: Call, part: ItemOperation) -> Draft:
+        """Replace an item by what was sent."""
+        sent = self.sent(call, part)
+
+        def step(old: Item) -> Item | None:
+            return self.items.changed(old, self.items.replaced(part, old, sent), sent)
+
+        def fresh() -> Item | None:
+            name = self.resource.identity
+            identity = sent.get(name) if name is not None and self._key(call) is None else self._key(call)
+            base = self.items.base(call, part) or {}
+            like = base.get(name) if name is not None else None
+            return self.items.created(call, part, sent, self.identity.of_path(identity, like), self._chance(call))
+
+        return self.change(call, part, step, "replaced", fresh)
+
+    def _key(self, call: Call) -> Json:
+        """Return what the last parameter of an item's path says; None if the path has none."""
+        return call.path.get(self.resource.keys[-1]) if self.resource.keys else None
+
+    def update(self, call: Call, part: ItemOperation) -> Draft:
+        """Change the fields of an item that were sent, or as a JSON Patch says."""
+        kind = (call.request.headers.get(b"content-type") or b"").partition(b";")[0].strip().lower()
+        is_patch = kind == b"application/json-patch+json"
+        sent = {} if is_patch else self.sent(call, part)
+
+        def step(old: Item) -> Item | None:
+            new = self._patched(call, old) if is_patch else self.items.merged(old, sent)
+            return self.items.changed(old, new, new if is_patch else sent)
+
+        return self.change(call, part, step, "changed", lambda: step(self._adopted(call, part)))
+
+    def _patched(self, call: Call, old: Item) -> Item:
+        from mockserver.apis.resources.patch import PatchError, patched
+
+        try:
+            new = patched(old, call.body)
+        except PatchError as error:
+            finding = Finding(error.where, "patch", str(error), "client", contract=call.operation.place)
+            raise RejectedError(Draft(422, {"detail": str(error)}, findings=(finding,))) from None
+        return new
+
+    def delete(self, call: Call, part: ItemOperation) -> Draft:
+        """Delete an item, with all that stands below it."""
+        place, scope = self.place(call, part), call.request.scope
+        self.check_above(call, part)
+        self.begin(call, part, place.group)
+        found = self.find(call, place.id)
+        if found.record is None:
+            self._unknown(call, place.id, gone=found.gone)
+            self.store.restore(scope, Counters({}, 0, [(self.name, place.id)]))
+            return self.stateless(call, part, f"{self.name}/{place.id} was not kept, and is gone now")
+        self.check_match(call, found.record.data)
+        draft = self.answer(call, part, found.record.data, f"{self.name}/{place.id} deleted")
+        self.store.update(scope, self.name, place.id, lambda *_: Change(None, gone=True))
+        self.delete_below(scope, place.id)
+        return draft
+
+    # -- collections
+
+    def listing(self, call: Call, part: ItemOperation) -> Draft:
+        """Answer a page of what is kept."""
+        group, scope = self.place(call, part).group, call.request.scope
+        self.check_above(call, part)
+        self.begin(call, part, group)
+        query, envelope = self._query(part)
+        if part.is_view and not query.knows(call):
+            raise StatelessError(f"it is not known which {self.name} {part.operation.path} lists")
+        page = page_of(self.store, call, query, self.name, group)
+        if not page.items and not self.is_strict and self._is_untouched(scope, group):
+            raise StatelessError(f"nothing was written to {self.name}")
+        listed = self.items.listed(page.items, part)
+        status = part.operation.success
+        media = self.context.media(call, status)
+        value: Json = listed
+        if part.answer:
+            value = envelope.filled(self.context.unplayed(call).value, listed, page, call)
+        headers = (
+            ((b"link", f'<{envelope.link(call, page)}>; rel="next"'.encode()),)
+            if (envelope.has_link and page.next is not None)
+            else ()
+        )
+        return Draft(status, value, media, "simulated", headers=headers)
+
+    def _query(self, part: ItemOperation) -> tuple[Query, Envelope]:
+        if part.operation not in self._queries:
+            query = Query(part.operation, self.items.fields)
+            self._queries[part.operation] = query, Envelope(part, query, Views(self.resource.contract.document))
+        return self._queries[part.operation]
+
+    def _is_untouched(self, scope: str, group: str | None) -> bool:
+        """Return whether nothing was ever written to an empty collection."""
+        if self.store.size(scope, self.name, group):
+            return False
+        counters, before = self.store.counters(scope), "" if group is None else group + "/"
+        marker = self.name if group is None else f"{self.name}/{group}"
+        return (
+            not counters.counts.get(marker)
+            and self.store.find(scope, BEGUN, marker).record is None
+            and not any(name == self.name and id.startswith(before) for name, id in counters.gone)
+        )
+
+    def create(self, call: Call, part: ItemOperation) -> Draft:
+        """Create an item of what was sent, with an id of its own."""
+        self.check_above(call, part)
+        group = self.place(call, part).group
+        self.begin(call, part, group)
+        return self._create(call, part, self.sent(call, part), group)[1]
+
+    def bulk(self, call: Call, part: ItemOperation) -> Draft:
+        """Create an item of each that was sent."""
+        self.check_above(call, part)
+        group = self.place(call, part).group
+        self.begin(call, part, group)
+        sent = at(call.body, part.body or ())
+        if not isinstance(sent, list) or not all(isinstance(each, dict) for each in sent):
+            raise StatelessError("what was sent is no list of objects")
+        made = [self._create(call, part, each, group)[0] for each in sent]
+        status, media = part.operation.success, self.context.media(call, part.operation.success)
+        said = ((STATE, header_value(f"{self.name}: {len(made)} created")),)
+        if media is None or part.answer is None:
+            draft = self.context.unplayed(call)
+            return structs.replace(draft, source="simulated", headers=(*draft.headers, *said))
+        listed = self.items.listed(made, part)
+        value = placed(self.context.unplayed(call).value, part.answer, listed) if part.answer else listed
+        return Draft(status, value, media, "simulated", headers=said)
+
+    def _create(self, call: Call, part: ItemOperation, sent: Item, group: str | None) -> tuple[Item, Draft]:
+        scope, own = call.request.scope, self.identity.sent(self.items.sent_fields(part), sent)
+        counter = self.name if group is None else f"{self.name}/{group}"
+        made: Item | None = None
+        for _ in range(MOST_TRIED):
+            number = self.store.count(scope, counter)
+            rng = self.context.chance(scope, counter, number)
+            identity = self.identity.make(rng, number) if own is None else own
+            if made is None:
+                made = self.items.created(call, part, sent, identity, rng)
+            elif self.resource.identity is not None:
+                made = {**made, self.resource.identity: identity}
+            if made is None:
+                raise StatelessError(f"no valid item of {self.name} was found")
+            id = self.id_of(call, part, made, identity)
+            draft = self.answer(call, part, made, f"{self.name}/{id} created", is_new=True)
+            self.must_be_allowed(draft, call)
+            record = Record(collection=self.name, id=id, data=made, group=group)
+            taken: list[bool] = []
+            self.store.update(scope, self.name, id, partial(_new, record, taken))
+            if not taken:
+                return made, draft
+            if own is not None:
+                self._refuse_taken(call, id)
+                self.store.update(scope, self.name, id, partial(_over, record))
+                return made, draft
+        raise StatelessError(f"no id of {self.name} is free")
+
+    def _refuse_taken(self, call: Call, id: str) -> None:
+        """Reject an identity that another item has, where the contract has an answer for it."""
+        status = conflict_status(call.operation)
+        if status is not None:
+            message = f"{self.name}/{id} is there already."
+            raise RejectedError(conflict(call, status, f"/body/{self.resource.identity}", message))
+
+    def clear(self, call: Call, part: ItemOperation) -> Draft:
+        """Delete all items that the request's filters let through."""
+        self.check_above(call, part)
+        group, scope = self.place(call, part).group, call.request.scope
+        self.begin(call, part, group)
+        query, _ = self._query(part)
+        found = query.matching(call, everything(self.store, scope, self.name, group))
+        for each in found:
+            self.store.update(scope, self.name, each.id, lambda *_: Change(None, gone=True))
+            self.delete_below(scope, each.id)
+        draft = self.context.unplayed(call)
+        said = (STATE, header_value(f"{self.name}: {len(found)} deleted"))
+        return structs.replace(draft, source="simulated", headers=(*draft.headers, said))
+
+    # -- actions
+
+    def action(self, call: Call, part: ItemOperation) -> Draft:
+        """Move an item through its life."""
+        sent = at(call.body, part.body or ())
+        move = Move(self, call, part, sent if isinstance(sent, dict) else {})
+        draft = self.change(call, part, move.step, "changed", lambda: move.step(self._adopted(call, part)))
+        if move.told:
+            said = header_value(f"{self.name}/{self.place(call, part).id} {move.told}")
+            draft = structs.replace(
+                draft, headers=tuple((name, said if name == STATE else value) for name, value in draft.headers)
+            )
+        return draft
+
+    # -- answers
+
+    def sent(self, call: Call, part: ItemOperation) -> Item:
+        """Return the item that was sent."""
+        found = at(call.body, part.body or ())
+        if found is None:
+            return {}
+        if not isinstance(found, dict):
+            raise StatelessError("what was sent is no object")
+        return found
+
+    def answer(self, call: Call, part: ItemOperation, item: Item, done: str = "", *, is_new: bool = False) -> Draft:
+        """Return the answer that shows an item, and says what was done."""
+        operation = part.operation
+        status = 201 if is_new and part.role == "replace" and 201 in operation.exact else operation.success
+        headers: tuple[tuple[bytes, bytes], ...] = ((STATE, header_value(done)),) if done else ()
+        if is_new or part.is_tagged:
+            headers += self._declared(call, part, status, item, is_new=is_new)
+        media = self.context.media(call, status)
+        if media is None:
+            return Draft(status, None, None, "simulated", headers=headers)
+        if part.answer is None:
+            draft = self.context.unplayed(call)
+            return structs.replace(
+                draft,
+                value=self._with_identity(draft.value, item),
+                source="simulated",
+                headers=(*draft.headers, *headers),
+            )
+        value = self.items.shown(item, part)
+        if part.answer:
+            value = placed(self.context.unplayed(call).value, part.answer, value)
+        return Draft(status, value, media, "simulated", headers=headers)
+
+    def _with_identity(self, value: Json, item: Item) -> Json:
+        """Return an answer that is no item, with the item's identity where it has a field for it."""
+        name = self.resource.identity
+        if not isinstance(value, dict) or name is None or name not in value or name not in item:
+            return value
+        return {**value, name: item[name]} if type(value[name]) is type(item[name]) else value
+
+    def _declared(
+        self, call: Call, part: ItemOperation, status: int, item: Item, *, is_new: bool
+    ) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the header fields that the contract declares of an item: where it is, and its tag."""
+        reply = part.operation.reply(status)
+        found: list[tuple[bytes, bytes]] = []
+        if reply is None:
+            return ()
+        if is_new and "location" in reply.headers:
+            request, own = call.request, self.resource.identity
+            path = request.path.rstrip("/")
+            if part.role == "create" and own is not None and own in item:
+                path += "/" + quote(str(item[own]), safe="")
+            found.append((b"location", f"{request.root}{path}".encode()))
+        if "etag" in reply.headers:
+            found.append((b"etag", tag_of(item)))
+        return tuple(found)
+
+    def check_match(self, call: Call, item: Item) -> None:
+        """Reject a change whose If-Match names another version of an item."""
+        wanted = call.request.headers.get(b"if-match")
+        if wanted is None or wanted.strip() == b"*" or not _takes_tags(call.operation):
+            return
+        if tag_of(item) not in [each.strip().removeprefix(b"W/") for each in wanted.split(b",")]:
+            message = "The item has changed since: its ETag is another."
+            finding = Finding("/header/if-match", "state", message, "client", contract=call.operation.place)
+            raise RejectedError(Draft(412, {"detail": message}, findings=(finding,)))
+
+    def unless_same(self, call: Call, draft: Draft, item: Item) -> Draft:
+        """Return 304 in place of an answer that the client has, where the contract declares it."""
+        wanted = call.request.headers.get(b"if-none-match")
+        if wanted is None or 304 not in call.operation.exact:
+            return draft
+        tags = [each.strip().removeprefix(b"W/") for each in wanted.split(b",")]
+        if tag_of(item) in tags or b"*" in tags:
+            return Draft(304, None, None, "simulated", headers=((b"etag", tag_of(item)),))
+        return draft
+
+    def must_be_allowed(self, draft: Draft, call: Call) -> None:
+        """Refuse to keep an item whose answer the contract does not allow."""
+        if not self.context.allows(draft, call.operation):
+            raise StatelessError("the contract does not allow the answer that would be played")
+
+    def stateless(self, call: Call, part: ItemOperation, why: str) -> Draft:
+        """Return the answer of a call as if nothing were kept, which says so.
+
+        A made item has the id that was asked for.
+        """
+        draft, key = self.context.unplayed(call), self._key(call)
+        if draft.source in MADE and part.role == "get" and part.answer is not None and key is not None:
+            item, name = at(draft.value, part.answer), self.resource.identity
+            if isinstance(item, dict) and name in item and name is not None:
+                own = {**item, name: self.identity.of_path(key, item[name])}
+                named = structs.replace(draft, value=placed(draft.value, part.answer, own))
+                draft = named if self.context.allows(named, call.operation) else draft
+        return structs.replace(draft, headers=(*draft.headers, (STATE, header_value(f"stateless: {why}"))))
+
+
+def tag_of(item: Item) -> bytes:
+    """Return the tag of a version of an item."""
+    return b'"%s"' % blake2b(orjson.dumps(item, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest().encode()
+
+
+def _takes_tags(operation: Operation) -> bool:
+    return any(each.location == "header" and each.name == "if-match" for each in operation.parameters) or (
+        412 in operation.exact
+    )
+
+
+def _over(record: Record, _old: Record | None, _gone: bool) -> Change:
+    return Change(record, stays=True)
+
+
+def _new(record: Record, taken: list[bool], old: Record | None, _gone: bool) -> Change:
+    taken[:] = [True] if old is not None else []
+    return Change(record if old is None else old)
+
+
+# -- all of a contract
+
+
+class Plays(Mapping[Operation, Play]):
+    """What plays each operation of the resources of some contracts, and guards those below deleted items.
+
+    The contracts are looked at when an operation is first called.
+    """
+
+    def __init__(self, infer: Callable[[], Sequence[Inferred]], context: PlayContext) -> None:
+        self._infer, self._context = infer, context
+
+    @cached_property
+    def _made(self) -> Mapping[Operation, Play]:
+        made: dict[Operation, Play] = {}
+        for each in self._infer():
+            kept = [ResourcePlayer(resource, self._context) for resource in each.resources]
+            _connect(kept)
+            for one in kept:
+                for operation, part in one.resource.parts.items():
+                    made[operation] = partial(_played, one, METHODS[part.role], part)
+            for operation in each.left:
+                if above := _above(operation.path, kept):
+                    made[operation] = partial(_guarded, above)
+        return made
+
+    def __getitem__(self, operation: Operation) -> Play:
+        return self._made[operation]
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+Method: TypeAlias = Callable[[ResourcePlayer, Call, ItemOperation], Draft]
+
+METHODS: Mapping[str, Method] = {
+    "get": ResourcePlayer.get,
+    "replace": ResourcePlayer.replace,
+    "update": ResourcePlayer.update,
+    "delete": ResourcePlayer.delete,
+    "list": ResourcePlayer.listing,
+    "create": ResourcePlayer.create,
+    "bulk create": ResourcePlayer.bulk,
+    "clear": ResourcePlayer.clear,
+    "action": ResourcePlayer.action,
+}
+
+
+def _played(kept: ResourcePlayer, method: Method, part: ItemOperation, call: Call) -> Draft:
+    try:
+        return method(kept, call, part)
+    except StatelessError as error:
+        return kept.stateless(call, part, str(error))
+
+
+def _guarded(above: Sequence[Kept], call: Call) -> None:
+    """Reject a call below an item that is not there; all others are answered statelessly."""
+    nearest = above[0]
+    given = [segment(call.path[name]) for name in call.operation.names if name in call.path]
+    for each in above:
+        id = "/".join(given[: len(each.resource.keys)])
+        found = each.find(call, id)
+        if found.record is None and (found.gone or (nearest.is_strict and not each.exists(call, id))):
+            raise missing(call, each.resource, id, deleted=found.gone)
+
+
+def _connect(kept: Sequence[Kept]) -> None:
+    """Let each resource know those above and below it."""
+    for each in kept:
+        path = each.resource.collection or (each.resource.item or "").rpartition("/")[0]
+        each.above = tuple(one for one in _above(path, kept) if one is not each)
+        paths = {part.above for part in each.resource.parts.values() if part.above is not None}
+        each.lists_above = {path: _above(path, kept) for path in paths}
+        nearest = [*each.above[:1], *(found[0] for path in paths if (found := _above(path, kept)))]
+        for one in dict.fromkeys(nearest):
+            if one is not each:
+                one.below.append(each)
+
+
+def _above(path: str, kept: Sequence[Kept]) -> tuple[Kept, ...]:
+    """Return the resources whose item's path a path begins with, the nearest first."""
+    own = shape(path) + "/"
+    found = [
+        each
+        for each in kept
+        if each.resource.item is not None
+        and not each.resource.singleton
+        and own.startswith(shape(each.resource.item) + "/")
+    ]
+    return tuple(sorted(found, key=lambda each: -(each.resource.item or "").count("/")))

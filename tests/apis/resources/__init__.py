@@ -1,0 +1,1 @@
+"""Tests of the pack that plays the resources of any document."""

@@ -1,0 +1,319 @@
+"""What a client creates is there afterwards, in every operation of its resource, in every store."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mockserver.messages import Json
+from mockserver.testing import MockServer, open_mock
+from tests.apis.resources.documents import shop
+
+CLOCK = "2026-11-28T12:00:00"
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def mock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MockServer]:
+    """A mock of the shop, over each store."""
+    store = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/state.db"}.get(request.param, "")
+    if not store:
+        redis = request.getfixturevalue("redis")
+        store = f"{redis.url}/?prefix={tmp_path.name}"
+    with open_mock(contract=shop(tmp_path), store=store) as opened:
+        yield opened
+
+
+def ask(mock: MockServer, method: str, path: str, body: Json = None, **headers: str) -> httpx.Response:
+    content = None if body is None else json.dumps(body)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if content is not None:
+        named.setdefault("content-type", "application/json")
+    return mock.http_client(library="httpx").request(method, path, content=content, headers=named)
+
+
+def order(mock: MockServer, customer: str = "ada", **more: Json) -> Json:
+    answer = ask(mock, "POST", "/orders", {"customer": customer, **more})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_what_is_created_is_answered_kept_and_listed(mock: MockServer) -> None:
+    made = order(mock, count=3)
+    assert (made["customer"], made["count"], made["status"]) == ("ada", 3, "open")
+    assert "note" not in made
+    assert ask(mock, "GET", f"/orders/{made['id']}").json() == made
+    page = ask(mock, "GET", "/orders").json()
+    assert (page["data"], page["total"], page["has_more"]) == ([made], 1, False)
+    assert mock.resources["orders"][made["id"]] == made
+
+
+def test_the_answer_of_a_creation_says_where_the_item_is(mock: MockServer) -> None:
+    answer = ask(mock, "POST", "/orders", {"customer": "ada"})
+    assert answer.headers["location"] == f"/orders/{answer.json()['id']}"
+    assert answer.headers["x-mock-state"] == f"orders/{answer.json()['id']} created"
+
+
+def test_ids_differ_and_defaults_are_filled_in(mock: MockServer) -> None:
+    made = [order(mock) for _ in range(5)]
+    assert len({each["id"] for each in made}) == 5
+    assert {each["count"] for each in made} == {1}
+
+
+def test_an_event_that_has_not_happened_has_no_time(mock: MockServer) -> None:
+    assert order(mock).get("shipped_at") is None
+
+
+def test_pages_show_each_item_once_while_others_are_created_and_changed(mock: MockServer) -> None:
+    before = [order(mock)["id"] for _ in range(7)]
+    seen: list[int] = []
+    cursor = ""
+    while True:
+        page = ask(mock, "GET", "/orders" + (f"?cursor={cursor}" if cursor else "")).json()
+        seen += [each["id"] for each in page["data"]]
+        order(mock) if len(seen) < 6 else None
+        ask(mock, "PATCH", f"/orders/{before[0]}", {"note": "x"}, content_type="application/merge-patch+json")
+        if page["next_cursor"] is None:
+            break
+        cursor = page["next_cursor"]
+    assert [each for each in seen if each in before] == before
+    assert len(seen) == len(set(seen))
+
+
+def test_lists_are_filtered_and_sorted(mock: MockServer) -> None:
+    for customer, count in (("ada", 2), ("bob", 9), ("ada", 1)):
+        order(mock, customer, count=count)
+    found = ask(mock, "GET", "/orders?customer=ada&limit=9").json()
+    assert [each["count"] for each in found["data"]] == [2, 1]
+    assert found["total"] == 2
+    assert [each["count"] for each in ask(mock, "GET", "/orders?sort=-count&limit=9").json()["data"]] == [9, 2, 1]
+
+
+def test_a_replacement_keeps_only_what_was_sent_and_what_the_server_sets(mock: MockServer) -> None:
+    made = order(mock, count=3, note="x")
+    changed = ask(mock, "PUT", f"/orders/{made['id']}", {"customer": "bob"}).json()
+    assert (changed["customer"], changed["id"], changed["created_at"]) == ("bob", made["id"], made["created_at"])
+    assert "note" not in changed
+    assert ask(mock, "GET", f"/orders/{made['id']}").json() == changed
+
+
+def test_a_merge_patch_changes_and_removes_fields(mock: MockServer) -> None:
+    made = order(mock, count=3, note="x")
+    patch = {"count": 4, "note": None}
+    changed = ask(mock, "PATCH", f"/orders/{made['id']}", patch, content_type="application/merge-patch+json").json()
+    assert changed["count"] == 4
+    assert "note" not in changed
+
+
+def test_a_json_patch_is_applied(mock: MockServer) -> None:
+    made = order(mock, count=3)
+    patch = [{"op": "test", "path": "/count", "value": 3}, {"op": "replace", "path": "/count", "value": 8}]
+    changed = ask(mock, "PATCH", f"/orders/{made['id']}", patch, content_type="application/json-patch+json").json()
+    assert changed["count"] == 8
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [{"op": "test", "path": "/count", "value": 99}],
+        [{"op": "move", "path": "/x"}],
+        [7],
+        [{"op": "remove", "path": "/z"}],
+    ],
+)
+def test_a_json_patch_that_does_not_apply_changes_nothing(mock: MockServer, patch: Json) -> None:
+    made = order(mock, count=3)
+    answer = ask(mock, "PATCH", f"/orders/{made['id']}", patch, content_type="application/json-patch+json")
+    assert 400 <= answer.status_code < 500
+    assert ask(mock, "GET", f"/orders/{made['id']}").json() == made
+
+
+def test_a_json_patch_that_doubles_itself_is_refused(mock: MockServer) -> None:
+    made = order(mock, note="x" * 1000)
+    patch = [{"op": "copy", "from": "", "path": f"/a{index}"} for index in range(60)]
+    answer = ask(mock, "PATCH", f"/orders/{made['id']}", patch, content_type="application/json-patch+json")
+    assert answer.status_code == 422
+    assert "copies too much" in answer.headers["x-mock-message"]
+
+
+def test_what_is_deleted_is_gone_with_what_stands_below_it(mock: MockServer) -> None:
+    made = order(mock)
+    note = ask(mock, "POST", f"/orders/{made['id']}/notes", {"text": "hi"}).json()
+    where = f"/orders/{made['id']}/notes/{note['note_id']}"
+    assert ask(mock, "GET", where).json() == note
+    assert ask(mock, "DELETE", f"/orders/{made['id']}").status_code == 204
+    for path in (f"/orders/{made['id']}", where, f"/orders/{made['id']}/notes", f"/orders/{made['id']}/invoice"):
+        answer = ask(mock, "GET", path)
+        assert answer.status_code == 404, path
+        assert "it was deleted" in answer.headers["x-mock-message"]
+    assert ask(mock, "DELETE", f"/orders/{made['id']}").status_code == 404
+    assert ask(mock, "GET", "/orders").json()["data"] == []
+    assert len(mock.resources["notes"]) == 0
+
+
+def test_things_below_one_are_not_below_another(mock: MockServer) -> None:
+    one, other = order(mock)["id"], order(mock)["id"]
+    note = ask(mock, "POST", f"/orders/{one}/notes", {"text": "hi"}).json()
+    assert ask(mock, "GET", f"/orders/{one}/notes").json() == [note]
+    ask(mock, "POST", f"/orders/{other}/notes", {"text": "ho"})
+    assert [each["text"] for each in ask(mock, "GET", f"/orders/{other}/notes").json()] == ["ho"]
+
+
+def test_an_action_moves_an_item_once(mock: MockServer) -> None:
+    made = order(mock)
+    answer = ask(mock, "POST", f"/orders/{made['id']}/ship")
+    assert answer.json()["status"] == "shipped"
+    assert answer.json()["shipped_at"] is not None
+    assert answer.headers["x-mock-state"] == f"orders/{made['id']} status open -> shipped"
+    assert ask(mock, "GET", f"/orders/{made['id']}").json() == answer.json()
+    assert ask(mock, "POST", f"/orders/{made['id']}/ship").status_code == 409
+
+
+def test_a_collection_begins_with_its_documented_examples(mock: MockServer) -> None:
+    assert ask(mock, "GET", "/customers/ada").json() == {"login": "ada", "name": "Ada"}
+    assert ask(mock, "POST", "/customers", {"login": "eve", "name": "Eve"}).status_code == 201
+    assert [each["login"] for each in ask(mock, "GET", "/customers").json()] == ["ada", "bob", "eve"]
+
+
+def test_a_taken_identity_is_a_conflict(mock: MockServer) -> None:
+    assert ask(mock, "POST", "/customers", {"login": "bob", "name": "Other"}).status_code == 409
+    assert ask(mock, "GET", "/customers/bob").json()["name"] == "Bob"
+
+
+def test_a_singleton_is_changed_at_its_own_path(mock: MockServer) -> None:
+    changed = {"theme": "dark", "beta": True}
+    assert ask(mock, "PATCH", "/settings", changed).json() == changed
+    assert ask(mock, "GET", "/settings").json() == changed
+
+
+def test_an_id_that_was_never_seen_is_answered_statelessly(mock: MockServer) -> None:
+    answer = ask(mock, "GET", "/orders/77")
+    assert answer.status_code == 200
+    assert answer.json()["id"] == 77
+    assert answer.headers["x-mock-state"] == "stateless: orders/77 is not kept"
+    assert ask(mock, "DELETE", "/orders/77").status_code == 204
+    assert ask(mock, "GET", "/orders/77").status_code == 404
+
+
+def test_a_change_of_an_unseen_id_is_kept(mock: MockServer) -> None:
+    ask(mock, "PUT", "/orders/78", {"customer": "eve"})
+    assert ask(mock, "GET", "/orders/78").json()["customer"] == "eve"
+    assert [each["id"] for each in ask(mock, "GET", "/orders").json()["data"]] == [78]
+
+
+def test_tags_tell_versions_apart(mock: MockServer) -> None:
+    made = order(mock)
+    path = f"/orders/{made['id']}"
+    tag = ask(mock, "GET", path).headers["etag"]
+    assert ask(mock, "GET", path, if_none_match=tag).status_code == 304
+    assert ask(mock, "PUT", path, {"customer": "bob"}, if_match='"old"').status_code == 412
+    assert ask(mock, "PUT", path, {"customer": "bob"}, if_match=tag).status_code == 200
+    assert ask(mock, "GET", path, if_none_match=tag).status_code == 200
+
+
+def test_scopes_share_nothing(mock: MockServer) -> None:
+    made = order(mock)
+    other = ask(mock, "GET", "/orders?limit=50", x_mock_scope="other").json()
+    assert made["id"] not in [each["id"] for each in other["data"]] or other["data"] != [made]
+    assert len(mock.resources["orders"]) == 1
+
+
+def test_a_snapshot_brings_everything_back(mock: MockServer) -> None:
+    made = order(mock)
+    saved = mock.snapshot()
+    ask(mock, "DELETE", f"/orders/{made['id']}")
+    mock.restore(saved)
+    assert ask(mock, "GET", f"/orders/{made['id']}").json() == made
+
+
+# -- modes, preferences, functions
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[MockServer]:
+    with open_mock(contract=shop(tmp_path), state="strict", clock=CLOCK) as opened:
+        yield opened
+
+
+def test_strict_knows_only_what_was_created(strict: MockServer) -> None:
+    assert ask(strict, "GET", "/orders").json() == {"data": [], "total": 0, "next_cursor": None, "has_more": False}
+    for method in ("GET", "DELETE"):
+        assert ask(strict, method, "/orders/77").status_code == 404
+    assert ask(strict, "POST", "/orders/77/notes", {"text": "x"}).status_code == 404
+    assert ask(strict, "GET", "/customers/ada").status_code == 200
+
+
+def test_times_come_from_the_clock(strict: MockServer) -> None:
+    assert order(strict)["created_at"] == "2026-11-28T12:00:00.000Z"
+
+
+def test_off_remembers_nothing(tmp_path: Path) -> None:
+    with open_mock(contract=shop(tmp_path), state="off") as mock:
+        made = ask(mock, "POST", "/orders", {"customer": "ada"}).json()
+        assert "x-mock-state" not in ask(mock, "GET", f"/orders/{made['id']}").headers
+        assert list(mock.resources) == []
+
+
+def test_a_preference_or_a_stub_wins_and_is_not_kept(mock: MockServer) -> None:
+    ask(mock, "POST", "/orders", {"customer": "ada"}, prefer="dynamic=true")
+    mock.stub.create(
+        "create_order", body={"id": 5, "status": "open", "created_at": "2026-11-28T12:00:00Z", "customer": "x"}
+    )
+    assert ask(mock, "POST", "/orders", {"customer": "ada"}).json()["id"] == 5
+    assert "orders" not in list(mock.resources)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    def play() -> bytes:
+        with open_mock(contract=shop(tmp_path), seed=3, clock=CLOCK) as mock:
+            answers = [ask(mock, "POST", "/orders", {"customer": "ada"}) for _ in range(3)]
+            answers.append(ask(mock, "POST", f"/orders/{answers[0].json()['id']}/notes", {"text": "x"}))
+            return b"".join(each.content for each in answers)
+
+    assert play() == play()
+
+
+def test_a_test_sees_and_changes_what_is_kept(mock: MockServer) -> None:
+    made = order(mock)
+    orders = mock.resources["orders"]
+    orders.put(made["id"], made | {"status": "shipped"})
+    assert ask(mock, "GET", f"/orders/{made['id']}").json()["status"] == "shipped"
+    with pytest.raises(Exception, match="cannot be kept in orders"):
+        orders.put(made["id"], {"status": "nonsense"})
+    orders.delete(made["id"])
+    assert made["id"] not in orders
+    with pytest.raises(KeyError):
+        orders[made["id"]]
+
+
+def test_a_function_plays_an_operation(mock: MockServer) -> None:
+    made = order(mock)
+
+    @mock.play("ship_order")
+    def ship(call: Any, records: Any) -> Json:
+        orders = records["orders"]
+        return orders.put(call.path["order_id"], orders[call.path["order_id"]] | {"status": "shipped", "count": 99})
+
+    assert ask(mock, "POST", f"/orders/{made['id']}/ship").json()["count"] == 99
+    assert ask(mock, "GET", f"/orders/{made['id']}").json()["count"] == 99
+    mock.reset()
+    again = order(mock)
+    assert ask(mock, "POST", f"/orders/{again['id']}/ship").json()["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda *_: 1 / 0, "raised ZeroDivisionError"),
+        (lambda *_: {"status": "lost"}, "returned what cannot be sent"),
+        (lambda *_: object(), "returned no answer"),
+    ],
+)
+def test_what_a_function_does_wrong_is_its_own_fault(strict: MockServer, answer: Any, told: str) -> None:
+    strict.play("POST /orders/{order_id}/ship")(answer)
+    response = ask(strict, "POST", "/orders/1/ship")
+    assert response.status_code == 500
+    assert response.headers["x-mock-fault"] == "stub"
+    assert told in response.headers["x-mock-message"]
