@@ -70,6 +70,8 @@ class Draft(Value, frozen=True):
     """Whether it depends on chance."""
     stream: Stream | None = None
     """The delivery of a stream; the value is then a list of events, or their text."""
+    is_valid: bool = False
+    """Whether it was validated already."""
 
 
 class RejectedError(Exception):

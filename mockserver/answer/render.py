@@ -77,7 +77,7 @@ class Renderer:
         if spec is None:
             draft, spec = self._first(operation, draft)
         try:
-            is_right = draft.stream is None and spec.is_valid(draft.value)
+            is_right = draft.stream is None and (draft.is_valid or spec.is_valid(draft.value))
         except ValueError:  # a value that is not JSON
             is_right = False
         if not is_right:

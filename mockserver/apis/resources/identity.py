@@ -1,6 +1,6 @@
 """Makes the ids of new items, and reads those that clients give."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from uuid import UUID
 
@@ -12,6 +12,9 @@ from mockserver.contract.resolved import View, Views, said
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json
+
+MOST_COUNTED = 1_000_000
+"""Up to this number, ids that are plain numbers need no look at their schema."""
 
 
 class Identity:
@@ -26,6 +29,14 @@ class Identity:
         self._view = view
         self._schema = None if view is None else Schema(resource.contract.document, view.pointer, "")
         self._parameter = self._path_schema()
+        self._is_counted = all(map(self._is_number, (1, 2, 10, MOST_COUNTED)))
+        """Whether ids are plain numbers."""
+
+    def _is_number(self, number: int) -> bool:
+        """Return whether a number may be an id."""
+        if self._view is None or self._schema is None or "integer" not in (self._view.types or ()):
+            return False
+        return self._schema.is_valid(number) and (self._parameter is None or self._parameter.is_valid(number))
 
     def _path_schema(self) -> Schema | None:
         """Return the schema of the path's parameter, which an id must satisfy, too."""
@@ -50,27 +61,29 @@ class Identity:
             return int(given)
         return str(given) if isinstance(like, str) else given
 
-    def make(self, rng: Random, number: int) -> Json:
+    def make(self, rng: Callable[[], Random], number: int) -> Json:
         """Make the id of a new item."""
+        if self._is_counted and number <= MOST_COUNTED:
+            return number
         made = self._make(rng, number)
         if self._parameter is None or self._parameter.is_valid(made):
             return made
         try:
-            other = generate(self._parameter, rng)
+            other = generate(self._parameter, rng())
         except ContractError:
             return made
         return other if self._schema is None or self._schema.is_valid(other) else made
 
-    def _make(self, rng: Random, number: int) -> Json:
+    def _make(self, rng: Callable[[], Random], number: int) -> Json:
         view, schema = self._view, self._schema
         if view is None or schema is None:
             return number
         types = view.types or frozenset(("string",))
         if "integer" in types or "number" in types:
-            return number if schema.is_valid(number) else generate(schema, rng)
+            return number if schema.is_valid(number) else generate(schema, rng())
         if said(view, "format") == "uuid":
-            return str(UUID(int=rng.getrandbits(128), version=4))
-        return self._text(view, schema, rng, number)
+            return str(UUID(int=rng().getrandbits(128), version=4))
+        return self._text(view, schema, rng(), number)
 
     def _text(self, view: View, schema: Schema, rng: Random, number: int) -> Json:
         shown = said(view, "example")

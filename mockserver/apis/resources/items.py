@@ -1,14 +1,14 @@
 """Makes the items of a resource, changes them, and shows them in the answers of its operations."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
 from mockserver.answer.generate import assemble, problems
 from mockserver.api import Call, PlayContext
 from mockserver.apis.resources.bodies import fields_of, json_schema
-from mockserver.apis.resources.names import CHANGED, CREATED, is_time, words
+from mockserver.apis.resources.moments import Clock
+from mockserver.apis.resources.names import CHANGED, CREATED, is_time, plain, words
 from mockserver.apis.resources.resource import ItemOperation, Path, Resource
 from mockserver.contract.openapi import Operation
 from mockserver.contract.resolved import View, Views, required, said
@@ -24,17 +24,29 @@ MOST_TRIED = 8
 MOST_DROPPED = 16
 """How many of the fields that were sent are left out because the item's schema does not allow them."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS = 10**11
-"""A Unix time above this counts milliseconds."""
-
 
 class ItemField(NamedTuple):
     """A field of an item."""
 
     view: View
+    takes: bool
+    """Whether what a client sends for it is kept."""
     read_only: bool
-    write_only: bool
+    required: bool
+    default: Json
+
+
+class FieldPlan(NamedTuple):
+    """How a field of a new item is filled, by an operation."""
+
+    name: str
+    takes: bool
+    """Whether it is what was sent, if it was sent."""
+    from_base: bool
+    """Whether it is otherwise what the contract shows."""
+    has_value: bool
+    """Whether it is otherwise this value."""
+    value: Json = None
 
 
 class Items:
@@ -43,18 +55,36 @@ class Items:
     def __init__(self, resource: Resource, context: PlayContext) -> None:
         self.resource, self._context = resource, context
         self._views = Views(resource.contract.document)
-        self.fields: Mapping[str, ItemField] = {} if resource.schema is None else self._known(resource.schema)
+        view = None if resource.schema is None else self._views.of(resource.schema.pointer)
+        self._is_open = view is None or bool(said(view, "additionalProperties", False))
+        """Whether items may have fields that the contract does not name."""
+        self.fields: Mapping[str, ItemField] = {} if view is None else self._read(view)
         self._sent: dict[Operation, Mapping[str, View]] = {}
+        self._plans: dict[Operation, Sequence[FieldPlan]] = {}
         self._shown: dict[tuple[Operation, Path], Schema | None] = {}
         self._fillers: dict[str, Item] = {}
+        self._bases: dict[Operation, Item] = {}
+        self._of_above: dict[Operation, Sequence[tuple[str, str]]] = {}
+        self._reading = resource.part("get")
+        self._clock = Clock(context.now)
+        self._writers: dict[str, Callable[[Json], Json] | None] = {}
         self._created = [name for name in self.fields if is_time(name, CREATED)]
         self._changed = [name for name in self.fields if is_time(name, CHANGED)]
         self._events = [name for name, each in self.fields.items() if _is_event(name, each.view)]
 
-    def _known(self, schema: Schema) -> Mapping[str, ItemField]:
+    def _read(self, view: View) -> Mapping[str, ItemField]:
+        needed = required(view)
         return {
-            name: ItemField(view, said(view, "readOnly") is True, said(view, "writeOnly") is True)
-            for name, view in fields_of(self._views, self._views.of(schema.pointer)).items()
+            name: ItemField(
+                view=each,
+                takes=said(each, "readOnly") is not True
+                and said(each, "writeOnly") is not True
+                and not self._context.is_secret(name),
+                read_only=said(each, "readOnly") is True,
+                required=name in needed,
+                default=said(each, "default"),
+            )
+            for name, each in fields_of(self._views, view).items()
         }
 
     def sent_fields(self, part: ItemOperation) -> Mapping[str, View]:
@@ -77,13 +107,17 @@ class Items:
 
     # -- making
 
-    def created(self, call: Call, part: ItemOperation, sent: Item, identity: Json, rng: Random) -> Item | None:
+    def created(
+        self, call: Call, part: ItemOperation, sent: Item, identity: Json, rng: Callable[[], Random]
+    ) -> Item | None:
         """Make an item of what was sent; the server adds the rest. None if no valid item was found."""
-        asked, best, fewest = self.sent_fields(part), None, MOST_DROPPED
-        for base in self._bases(call, part, rng):
-            made = self._overlaid(base, sent, asked)
+        best, fewest, life = None, MOST_DROPPED, self.resource.life
+        for base in self._shown_bases(call, part, rng):
+            made = self.overlaid(part, base, sent)
+            for name, parameter in self._above(part):
+                if name not in sent and parameter in call.path:
+                    made[name] = call.path[parameter]
             self._stamp(made, base, new=True)
-            life = self.resource.life
             if life is not None and life.initial is not None:
                 made[life.field] = life.initial
             if identity is not None and self.resource.identity is not None:
@@ -95,32 +129,44 @@ class Items:
                 break
         return best
 
-    def _bases(self, call: Call, part: ItemOperation, rng: Random) -> Iterator[Item]:
+    def _above(self, part: ItemOperation) -> Sequence[tuple[str, str]]:
+        """Return the fields that are called as a parameter of what an item stands below, each with the parameter."""
+        if part.operation not in self._of_above:
+            names = part.operation.names if part.role in ("create", "bulk create") else part.operation.names[:-1]
+            by_name = {plain(name): name for name in self.fields}
+            self._of_above[part.operation] = [
+                (by_name[plain(each)], each)
+                for each in names
+                if plain(each) in by_name and by_name[plain(each)] != self.resource.identity
+            ]
+        return self._of_above[part.operation]
+
+    def _shown_bases(self, call: Call, part: ItemOperation, rng: Callable[[], Random]) -> Iterator[Item]:
         """Yield the items that may stand behind what was sent: the one that the contract shows, then generated ones."""
         found = self.base(call, part)
         if found is not None:
             yield found
+        chance = rng()
         for _ in range(MOST_TRIED):
-            made = self.made(rng)
+            made = self.made(chance)
             if made is None:
                 return
             yield made
 
     def base(self, call: Call, part: ItemOperation) -> Item | None:
         """Return the item that the contract shows: in the answer that reads it, else in the operation's own."""
-        reading = self.resource.part("get")
-        for each in (reading, part):
+        for each in (self._reading, part):
             if each is None or each.answer is None:
                 continue
-            asked = Call(
-                request=call.request,
-                operation=each.operation,
-                path=call.path,
-                query={},
-                body=call.body if each is part else None,
-            )
-            found = at(self._context.unplayed(asked).value, each.answer)
+            if each.operation in self._bases:
+                return self._bases[each.operation]
+            body = call.body if each is part else None
+            asked = Call(request=call.request, operation=each.operation, path=call.path, query={}, body=body)
+            draft = self._context.unplayed(asked)
+            found = at(draft.value, each.answer)
             if isinstance(found, dict):
+                if draft.source in ("documented", "canned"):  # which are always the same
+                    self._bases[each.operation] = found
                 return found
         return None
 
@@ -135,62 +181,46 @@ class Items:
             return None
         return value if isinstance(value, dict) else None
 
-    def _overlaid(self, base: Item, sent: Item, asked: Mapping[str, View]) -> Item:
+    def overlaid(self, part: ItemOperation, base: Item, sent: Item) -> Item:
         """Return an item: what was sent, and of the rest what only the server sets, or what must be there."""
         made: Item = {}
-        needed = self._required()
-        for name in dict.fromkeys((*self.fields, *base)):
-            known = self.fields.get(name)
-            if name in sent and self._takes(name):
+        plans = self._plans.get(part.operation)
+        for name, takes, from_base, has_value, value in self._plan(part) if plans is None else plans:
+            if takes and name in sent:
                 made[name] = sent[name]
-            elif name in base and name not in asked:
+            elif has_value:
+                made[name] = value
+            elif from_base and name in base:
                 made[name] = base[name]
-            elif name in asked and (known is None or not known.read_only):
-                self._fill(made, name, base, asked[name], required=name in needed)
-            elif name in base:
-                made[name] = base[name]
-        if not self.fields or self._is_open:
-            made |= {name: value for name, value in sent.items() if name not in made and not self._is_secret(name)}
+        if self._is_open:
+            made |= {name: value for name, value in base.items() if name not in self.fields}
+            made |= {name: value for name, value in sent.items() if self._takes(name)}
         return made
 
-    def _fill(self, made: Item, name: str, base: Item, asked: View, *, required: bool) -> None:
-        """Set a field that could have been sent: to its default, else only if it must be there."""
-        known, default = self.fields.get(name), said(asked, "default")
-        if default is None and known is not None:
-            default = said(known.view, "default")
-        if default is not None:
-            made[name] = default
-        elif required and known is not None and known.view.null:
-            made[name] = None
-        elif required and name in base:
-            made[name] = base[name]
+    def _plan(self, part: ItemOperation) -> Sequence[FieldPlan]:
+        asked = self.sent_fields(part)
+        self._plans[part.operation] = found = [
+            self._field_plan(name, known, asked.get(name)) for name, known in self.fields.items()
+        ]
+        return found
+
+    def _field_plan(self, name: str, known: ItemField, asked: View | None) -> FieldPlan:
+        """Plan a field: one that could have been sent has its default, else only what must be there."""
+        if asked is None or known.read_only:
+            return FieldPlan(name, known.takes, from_base=True, has_value=False)
+        default = said(asked, "default", known.default)
+        if default is None and not (known.required and known.view.null):
+            return FieldPlan(name, known.takes, from_base=known.required, has_value=False)
+        return FieldPlan(name, known.takes, from_base=False, has_value=True, value=default)
 
     def _takes(self, name: str) -> bool:
         known = self.fields.get(name)
-        if known is None:
-            return not self.fields or self._is_open
-        return not known.read_only and not known.write_only and not self._is_secret(name)
-
-    def _is_secret(self, name: str) -> bool:
-        return self._context.is_secret(name)
-
-    @property
-    def _is_open(self) -> bool:
-        """Whether the item's schema says that it takes fields that it does not name."""
-        schema = self.resource.schema
-        return schema is not None and bool(said(self._views.of(schema.pointer), "additionalProperties", False))
-
-    def _required(self) -> frozenset[str]:
-        schema = self.resource.schema
-        if schema is None:
-            return frozenset()
-        view = self._views.of(schema.pointer)
-        return frozenset(required(view))
+        return known.takes if known is not None else self._is_open and not self._context.is_secret(name)
 
     def _right(self, made: Item, base: Item, sent: Item) -> tuple[Item | None, int]:
         """Return an item without the fields that its schema does not allow, and how many of those were sent."""
         schema, dropped = self.resource.schema, 0
-        if schema is None:
+        if schema is None or schema.is_valid(made):
             return made, 0
         for _ in range(MOST_DROPPED):
             found = problems(schema, made)
@@ -208,7 +238,7 @@ class Items:
                 dropped += name in sent and made[name] is sent[name]
                 if name in base and made[name] is not base[name]:
                     made[name] = base[name]
-                elif name in self._required():
+                elif name in self.fields and self.fields[name].required:
                     return None, dropped
                 else:
                     del made[name]
@@ -218,38 +248,24 @@ class Items:
 
     def _stamp(self, made: Item, base: Item, *, new: bool) -> None:
         """Set the times at which an item was made and changed; what has not happened yet has no time."""
-        for name in (*(self._created if new else ()), *self._changed):
-            if name in made or name in base or new:
-                written = self.time(name, made.get(name, base.get(name)))
-                if written is not None:
-                    made[name] = written
-        if new:
-            needed = self._required()
-            for name in self._events:
-                if name in made and made[name] is base.get(name):
-                    if self.fields[name].view.null:
-                        made[name] = None
-                    elif name not in needed:
-                        del made[name]
+        for name in (*self._created, *self._changed) if new else self._changed:
+            written = self.time(name, made.get(name, base.get(name)))
+            if written is not None:
+                made[name] = written
+        for name in self._events if new else ():
+            if name in made and made[name] is base.get(name):
+                known = self.fields[name]
+                if known.view.null:
+                    made[name] = None
+                elif not known.required:
+                    del made[name]
 
     def time(self, name: str, like: Json) -> Json:
         """Return the time now as a field writes it; None if the field is not written as a time."""
-        known = self.fields.get(name)
-        if known is None:
-            return None
-        view, now = known.view, self._context.now()
-        types = view.types or frozenset(("string",))
-        if "string" in types:
-            kind = said(view, "format")
-            if kind == "date":
-                return moment(now)[:10]
-            if kind == "date-time" or (isinstance(like, str) and like[:4].isdigit() and "T" in like):
-                return moment(now)
-            return None
-        if "integer" in types or "number" in types:
-            is_milli = isinstance(like, int | float) and like > _MILLISECONDS
-            return now // (1_000_000 if is_milli else 1_000_000_000)
-        return None
+        if name not in self._writers:
+            self._writers[name] = None if name not in self.fields else self._clock.writer(self.fields[name].view)
+        writer = self._writers[name]
+        return None if writer is None else writer(like)
 
     # -- changing
 
@@ -257,7 +273,7 @@ class Items:
         """Return an item after a change, with what only the server sets kept; None if no valid one was found."""
         made = dict(new)
         for name, known in self.fields.items():
-            if (known.read_only or not self._takes(name)) and name in old:
+            if not known.takes and name in old:
                 made[name] = old[name]
         if self.resource.identity is not None and self.resource.identity in old:
             made[self.resource.identity] = old[self.resource.identity]
@@ -270,11 +286,6 @@ class Items:
         made = dict(new)
         self._stamp(made, old, new=False)
         return self._right(made, old, {})[0]
-
-    def replaced(self, part: ItemOperation, old: Item, sent: Item) -> Item:
-        """Return an item whose fields are those that were sent, and those that only the server sets."""
-        asked = self.sent_fields(part)
-        return self._overlaid(old, sent, asked)
 
     def merged(self, old: Item, sent: Item) -> Item:
         """Return an item with the fields that were sent; null deletes a field that does not allow it (RFC 7396)."""
@@ -403,10 +414,3 @@ def merge_patch(old: Json, patch: Json) -> Json:
         else:
             made[name] = merge_patch(made.get(name), value)
     return made
-
-
-def moment(at: int) -> str:
-    """Write a time in nanoseconds since 1970 as RFC 3339 does."""
-    second, rest = divmod(at, 1_000_000_000)
-    text = (_EPOCH + timedelta(seconds=second, microseconds=rest // 1000)).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

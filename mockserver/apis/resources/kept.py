@@ -44,12 +44,19 @@ class Kept:
         """The same for its lists below others, by their paths."""
         self.below: list[Kept] = []
         self.depth = resource.depth
+        self.is_flat = self.depth == 0 and not resource.singleton and len(resource.identities) <= 1
+        """Whether an item's id is that of its record."""
+        self._listing = resource.part("list")
         self._listed: dict[Operation, list[Item]] = {}
 
     # -- places
 
     def place(self, call: Call, part: ItemOperation) -> RecordPlace:
         """Return where the records of a call stand."""
+        if self.is_flat and part.above is None:
+            key = call.path.get(self.resource.keys[-1])
+            if key is not None or (part.operation.path != self.resource.item and part.role != "replace"):
+                return RecordPlace(None, "" if key is None else segment(key))
         given = [segment(call.path[name]) for name in call.operation.names if name in call.path]
         if part.above is not None:
             return RecordPlace("/".join((shape(part.above), *given)))
@@ -67,6 +74,8 @@ class Kept:
 
     def id_of(self, call: Call, part: ItemOperation, item: Item, identity: Json) -> str:
         """Return the id of the record of an item."""
+        if self.is_flat:
+            return segment(identity)
         names, above = self.resource.identities[:-1], []
         if any(name is None or item.get(name) is None for name in names):
             raise StatelessError(f"what was made says not where it stands in {self.name}")
@@ -92,7 +101,7 @@ class Kept:
 
     def exists(self, call: Call, id: str) -> bool:
         """Return whether an item is there, after its collection has begun."""
-        listing = self.resource.part("list")
+        listing = self._listing
         if listing is not None:
             self.begin(call, listing, "/".join(id.split("/")[: self.depth]) if self.depth else None)
         return self.find(call, id).record is not None
@@ -114,7 +123,7 @@ class Kept:
 
     def begin(self, call: Call, part: ItemOperation, group: str | None) -> None:
         """Let a collection begin with the items of its documented examples, once in a scope."""
-        listing, scope = part if part.role == "list" else self.resource.part("list"), call.request.scope
+        listing, scope = part if part.role == "list" else self._listing, call.request.scope
         if listing is None or listing.is_view or listing.above != part.above or not self._examples(call, listing):
             return
         marker = self.name if group is None else f"{self.name}/{group}"
@@ -182,7 +191,7 @@ def conflict(call: Call, status: int, where: str, message: str) -> Draft:
 def segment(value: Json) -> str:
     """Write a value of a path as a part of an id."""
     text = value if type(value) is str else str(value)
-    return quote(text, safe="") if "/" in text or "%" in text else text
+    return text if text.isalnum() or not ("/" in text or "%" in text) else quote(text, safe="")
 
 
 def _unless_known(record: Record, old: Record | None, gone: bool) -> Change:

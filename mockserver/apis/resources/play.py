@@ -32,6 +32,8 @@ from mockserver.contract.resolved import Views
 from mockserver.messages import Finding, Json, header_value
 from mockserver.store.base import Change, Counters, Record
 
+JSON = "application/json"
+
 MOST_TRIED = 1_000
 """How many ids are tried for a new item."""
 
@@ -46,6 +48,7 @@ class ResourcePlayer(Kept):
     def __init__(self, resource: Resource, context: PlayContext) -> None:
         super().__init__(resource, context)
         self._queries: dict[Operation, tuple[Query, Envelope]] = {}
+        self._with_fields: dict[tuple[Operation, int], bool] = {}
         self.identity = Identity(resource)
 
     # -- one item
@@ -88,9 +91,7 @@ class ResourcePlayer(Kept):
             if new is None:
                 raise StatelessError(f"no valid item of {self.name} came of it")
             said = f"{self.name}/{place.id} {done if old is not None else 'created'}"
-            draft = self.answer(call, part, new, said, is_new=old is None)
-            self.must_be_allowed(draft, call)
-            drafts.append(draft)
+            drafts.append(self.checked(self.answer(call, part, new, said, is_new=old is None, is_made=True), call))
             return Change(Record(collection=self.name, id=place.id, data=new, group=place.group), stays=True)
 
         self.store.update(call.request.scope, self.name, place.id, update)
@@ -122,14 +123,15 @@ class ResourcePlayer(Kept):
         sent = self.sent(call, part)
 
         def step(old: Item) -> Item | None:
-            return self.items.changed(old, self.items.replaced(part, old, sent), sent)
+            return self.items.changed(old, self.items.overlaid(part, old, sent), sent)
 
         def fresh() -> Item | None:
             name = self.resource.identity
             identity = sent.get(name) if name is not None and self._key(call) is None else self._key(call)
             base = self.items.base(call, part) or {}
             like = base.get(name) if name is not None else None
-            return self.items.created(call, part, sent, self.identity.of_path(identity, like), self._chance(call))
+            own = self.identity.of_path(identity, like)
+            return self.items.created(call, part, sent, own, partial(self._chance, call))
 
         return self.change(call, part, step, "replaced", fresh)
 
@@ -250,7 +252,7 @@ class ResourcePlayer(Kept):
         made: Item | None = None
         for _ in range(MOST_TRIED):
             number = self.store.count(scope, counter)
-            rng = self.context.chance(scope, counter, number)
+            rng = partial(self.context.chance, scope, counter, number)
             identity = self.identity.make(rng, number) if own is None else own
             if made is None:
                 made = self.items.created(call, part, sent, identity, rng)
@@ -259,8 +261,8 @@ class ResourcePlayer(Kept):
             if made is None:
                 raise StatelessError(f"no valid item of {self.name} was found")
             id = self.id_of(call, part, made, identity)
-            draft = self.answer(call, part, made, f"{self.name}/{id} created", is_new=True)
-            self.must_be_allowed(draft, call)
+            done = f"{self.name}/{id} created"
+            draft = self.checked(self.answer(call, part, made, done, is_new=True, is_made=True), call)
             record = Record(collection=self.name, id=id, data=made, group=group)
             taken: list[bool] = []
             self.store.update(scope, self.name, id, partial(_new, record, taken))
@@ -318,12 +320,21 @@ class ResourcePlayer(Kept):
             raise StatelessError("what was sent is no object")
         return found
 
-    def answer(self, call: Call, part: ItemOperation, item: Item, done: str = "", *, is_new: bool = False) -> Draft:
-        """Return the answer that shows an item, and says what was done."""
+    def answer(
+        self,
+        call: Call,
+        part: ItemOperation,
+        item: Item,
+        done: str = "",
+        *,
+        is_new: bool = False,
+        is_made: bool = False,
+    ) -> Draft:
+        """Return the answer that shows an item, and says what was done; `is_made` if the item was just validated."""
         operation = part.operation
         status = 201 if is_new and part.role == "replace" and 201 in operation.exact else operation.success
         headers: tuple[tuple[bytes, bytes], ...] = ((STATE, header_value(done)),) if done else ()
-        if is_new or part.is_tagged:
+        if self._has_fields(operation, status):
             headers += self._declared(call, part, status, item, is_new=is_new)
         media = self.context.media(call, status)
         if media is None:
@@ -339,7 +350,16 @@ class ResourcePlayer(Kept):
         value = self.items.shown(item, part)
         if part.answer:
             value = placed(self.context.unplayed(call).value, part.answer, value)
-        return Draft(status, value, media, "simulated", headers=headers)
+        is_valid = is_made and value is item and status == operation.success and media == JSON
+        return Draft(status, value, media, "simulated", headers=headers, is_valid=is_valid)
+
+    def _has_fields(self, operation: Operation, status: int) -> bool:
+        """Return whether an answer declares header fields of an item."""
+        key = operation, status
+        if key not in self._with_fields:
+            reply = operation.reply(status)
+            self._with_fields[key] = reply is not None and not {"location", "etag"}.isdisjoint(reply.headers)
+        return self._with_fields[key]
 
     def _with_identity(self, value: Json, item: Item) -> Json:
         """Return an answer that is no item, with the item's identity where it has a field for it."""
@@ -360,7 +380,7 @@ class ResourcePlayer(Kept):
             request, own = call.request, self.resource.identity
             path = request.path.rstrip("/")
             if part.role == "create" and own is not None and own in item:
-                path += "/" + quote(str(item[own]), safe="")
+                path += "/" + escaped(str(item[own]))
             found.append((b"location", f"{request.root}{path}".encode()))
         if "etag" in reply.headers:
             found.append((b"etag", tag_of(item)))
@@ -386,10 +406,13 @@ class ResourcePlayer(Kept):
             return Draft(304, None, None, "simulated", headers=((b"etag", tag_of(item)),))
         return draft
 
-    def must_be_allowed(self, draft: Draft, call: Call) -> None:
-        """Refuse to keep an item whose answer the contract does not allow."""
+    def checked(self, draft: Draft, call: Call) -> Draft:
+        """Return an answer that the contract allows; an item whose answer it does not allow is not kept."""
+        if draft.is_valid:
+            return draft
         if not self.context.allows(draft, call.operation):
             raise StatelessError("the contract does not allow the answer that would be played")
+        return structs.replace(draft, is_valid=True)
 
     def stateless(self, call: Call, part: ItemOperation, why: str) -> Draft:
         """Return the answer of a call as if nothing were kept, which says so.
@@ -404,6 +427,11 @@ class ResourcePlayer(Kept):
                 named = structs.replace(draft, value=placed(draft.value, part.answer, own))
                 draft = named if self.context.allows(named, call.operation) else draft
         return structs.replace(draft, headers=(*draft.headers, (STATE, header_value(f"stateless: {why}"))))
+
+
+def escaped(text: str) -> str:
+    """Escape a text for a path."""
+    return text if text.isascii() and text.isalnum() else quote(text, safe="")
 
 
 def tag_of(item: Item) -> bytes:

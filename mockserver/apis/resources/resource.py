@@ -47,12 +47,6 @@ class ItemOperation(NamedTuple):
     is_view: bool = False
     """Whether it lists some of the items, at a path of its own."""
 
-    @property
-    def is_tagged(self) -> bool:
-        """Whether its answers declare an ETag."""
-        reply = self.operation.reply(self.operation.success)
-        return reply is not None and "etag" in reply.headers
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resource:

@@ -1,0 +1,46 @@
+"""Writes the time now as a field of an item does."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from mockserver.clock import Now
+from mockserver.contract.resolved import View, said
+from mockserver.messages import Json
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MILLISECONDS = 10**11
+"""A Unix time above this counts milliseconds."""
+
+
+class Clock:
+    """Writes the time now; the part down to the second is kept."""
+
+    def __init__(self, now: Now) -> None:
+        self._now, self._written = now, (-1, "")
+
+    def text(self) -> str:
+        """Return the time as RFC 3339 writes it."""
+        second, rest = divmod(self._now(), 1_000_000_000)
+        at, text = self._written
+        if at != second:
+            text = (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
+            self._written = (second, text)
+        return f"{text}.{rest // 1_000_000:03d}Z"
+
+    def writer(self, view: View) -> Callable[[Json], Json] | None:
+        """Return what writes the time for a field, given a value like it; None for a field that holds no time."""
+        types, kind = view.types or frozenset(("string",)), said(view, "format")
+        if "string" in types:
+            if kind == "date":
+                return lambda _: self.text()[:10]
+            return (lambda _: self.text()) if kind == "date-time" else self._text_like
+        return self._number_like if types & {"integer", "number"} else None
+
+    def _text_like(self, like: Json) -> Json:
+        is_moment = isinstance(like, str) and like[:4].isdigit() and "T" in like
+        return self.text() if is_moment else None
+
+    def _number_like(self, like: Json) -> Json:
+        is_milli = isinstance(like, int | float) and like > _MILLISECONDS
+        return self._now() // (1_000_000 if is_milli else 1_000_000_000)
