@@ -17,11 +17,12 @@ from mockserver import api as packs
 from mockserver.api import find, make_settings, read_contracts, recognised
 from mockserver.apis.llamacloud_chat.pack import ChatSettings
 from mockserver.apis.llamacloud_chat.testing import ChatMockServer
-from mockserver.cli import main, read_pyproject, ready_lines, serve
+from mockserver.cli import main, ready_lines, serve
 from mockserver.contract.reader import read_file
 from mockserver.engine import Mock
 from mockserver.errors import StateError, UsageError
 from mockserver.messages import Headers, Request
+from mockserver.pyproject import read_pyproject
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings, options_of
 from mockserver.testing import MockServer, connect, open_mock

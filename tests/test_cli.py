@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mockserver.cli import read_pyproject, ready_lines
+from mockserver.cli import ready_lines
 from mockserver.engine import Mock
+from mockserver.pyproject import read_pyproject
 from mockserver.server.uvicorn import bind
 from mockserver.settings import Settings
 from tests import commands

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from mockserver.api import default, make_settings, options
 from mockserver.apis.llamacloud_chat.pack import ChatSettings
-from mockserver.cli import main, read_pyproject, serve
+from mockserver.cli import main, serve
 from mockserver.errors import UsageError
+from mockserver.pyproject import read_pyproject
 from mockserver.settings import SOURCES, Settings
 
 NAMES = [option.name for option in options(default())]

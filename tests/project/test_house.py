@@ -26,7 +26,7 @@ FLOORS = (
     ("api",),
     ("request",),
     ("answer",),
-    ("inspection", "journal"),
+    ("inspection", "journal", "pyproject"),
     ("stub",),
     ("endpoint", "play"),
     ("engine",),

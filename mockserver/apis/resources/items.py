@@ -36,7 +36,7 @@ class ItemField(NamedTuple):
     default: Json
 
 
-class FieldPlan(NamedTuple):
+class ItemFieldPlan(NamedTuple):
     """How a field of a new item is filled, by an operation."""
 
     name: str
@@ -60,7 +60,7 @@ class Items:
         """Whether items may have fields that the contract does not name."""
         self.fields: Mapping[str, ItemField] = {} if view is None else self._read(view)
         self._sent: dict[Operation, Mapping[str, View]] = {}
-        self._plans: dict[Operation, Sequence[FieldPlan]] = {}
+        self._plans: dict[Operation, Sequence[ItemFieldPlan]] = {}
         self._shown: dict[tuple[Operation, Path], Schema | None] = {}
         self._fillers: dict[str, Item] = {}
         self._bases: dict[Operation, Item] = {}
@@ -197,21 +197,21 @@ class Items:
             made |= {name: value for name, value in sent.items() if self._takes(name)}
         return made
 
-    def _plan(self, part: ItemOperation) -> Sequence[FieldPlan]:
+    def _plan(self, part: ItemOperation) -> Sequence[ItemFieldPlan]:
         asked = self.sent_fields(part)
         self._plans[part.operation] = found = [
             self._field_plan(name, known, asked.get(name)) for name, known in self.fields.items()
         ]
         return found
 
-    def _field_plan(self, name: str, known: ItemField, asked: View | None) -> FieldPlan:
+    def _field_plan(self, name: str, known: ItemField, asked: View | None) -> ItemFieldPlan:
         """Plan a field: one that could have been sent has its default, else only what must be there."""
         if asked is None or known.read_only:
-            return FieldPlan(name, known.takes, from_base=True, has_value=False)
+            return ItemFieldPlan(name, known.takes, from_base=True, has_value=False)
         default = said(asked, "default", known.default)
         if default is None and not (known.required and known.view.null):
-            return FieldPlan(name, known.takes, from_base=known.required, has_value=False)
-        return FieldPlan(name, known.takes, from_base=False, has_value=True, value=default)
+            return ItemFieldPlan(name, known.takes, from_base=known.required, has_value=False)
+        return ItemFieldPlan(name, known.takes, from_base=False, has_value=True, value=default)
 
     def _takes(self, name: str) -> bool:
         known = self.fields.get(name)

@@ -39,7 +39,7 @@ _META = frozenset("meta pagination paging pageinfo links page metadata responsem
 """Fields beside a list that hold what is said of its page."""
 
 
-class Page(NamedTuple):
+class ItemPage(NamedTuple):
     """The items of a page, and where it stands in the list."""
 
     items: list[Item]
@@ -201,7 +201,7 @@ def _sort_key(value: Json) -> tuple[int, Any]:
 # -- pages
 
 
-def page_of(store: Store, call: Call, query: Query, collection: str, group: str | None) -> Page:
+def page_of(store: Store, call: Call, query: Query, collection: str, group: str | None) -> ItemPage:
     """Return the page of a collection that a request asks for."""
     scope, size = call.request.scope, query.limit(call)
     past = _past(store, call, query, collection)
@@ -212,10 +212,12 @@ def page_of(store: Store, call: Call, query: Query, collection: str, group: str 
     records = _read(store, scope, collection, group, past, start + size + 1)[start:]
     more, records = len(records) > size, records[:size]
     following = (records[-1].seq if query.cursor is not None else start + len(records)) if more and records else None
-    return Page([each.data for each in records], lambda: store.size(scope, collection, group), start, size, following)
+    return ItemPage(
+        [each.data for each in records], lambda: store.size(scope, collection, group), start, size, following
+    )
 
 
-def _page_of_list(found: list[Record], call: Call, query: Query, size: int, past: int | None) -> Page:
+def _page_of_list(found: list[Record], call: Call, query: Query, size: int, past: int | None) -> ItemPage:
     """Return a page of what filters let through: by the places of its records, but by numbers where it is sorted."""
     total, by_place = len(found), query.cursor is not None and not query.is_sorted(call)
     start = query.start(call, size)
@@ -225,7 +227,7 @@ def _page_of_list(found: list[Record], call: Call, query: Query, size: int, past
     following = None
     if records and start + size < total:
         following = records[-1].seq if by_place else start + len(records)
-    return Page([each.data for each in records], lambda: total, start, size, following)
+    return ItemPage([each.data for each in records], lambda: total, start, size, following)
 
 
 def everything(store: Store, scope: str, collection: str, group: str | None) -> list[Record]:
@@ -300,7 +302,7 @@ class Envelope:
                 return
             path, view = (*path, name), fields[name]
 
-    def filled(self, value: Json, listed: list[Json], page: Page, call: Call) -> Json:
+    def filled(self, value: Json, listed: list[Json], page: ItemPage, call: Call) -> Json:
         """Return an answer with a list at its place, and what it says of the page."""
         made = placed(value, self._path, listed)
         for path, fields in self._places:
@@ -314,7 +316,9 @@ class Envelope:
             made = placed(made, path, own)
         return made
 
-    def _fill(self, own: dict[str, Json], name: str, view: View, listed: list[Json], page: Page, call: Call) -> None:
+    def _fill(
+        self, own: dict[str, Json], name: str, view: View, listed: list[Json], page: ItemPage, call: Call
+    ) -> None:
         known, numbers = plain(name), _is_number(view)
         if known in TOTALS and numbers:
             own[name] = page.total()
@@ -342,7 +346,7 @@ class Envelope:
         names = {plain(name) for _, fields in self._places for name in fields}
         return not names & TOTALS and bool(names & {"next", "previous"})
 
-    def _fill_next(self, own: dict[str, Json], name: str, view: View, page: Page, call: Call) -> None:
+    def _fill_next(self, own: dict[str, Json], name: str, view: View, page: ItemPage, call: Call) -> None:
         if page.next is None:
             if view.null:
                 own[name] = None
@@ -360,13 +364,13 @@ class Envelope:
         else:
             own[name] = self._number(page)
 
-    def _number(self, page: Page) -> int:
+    def _number(self, page: ItemPage) -> int:
         """Return the number that asks for the next page."""
         if self._query.cursor is None and self._query.page is not None and page.size:
             return (page.next or 0) // page.size + _base_of(self._query.page)
         return page.next or 0
 
-    def link(self, call: Call, page: Page) -> str:
+    def link(self, call: Call, page: ItemPage) -> str:
         """Return the address of the next page."""
         request, query = call.request, self._query
         parameter = query.cursor or query.offset or query.page
@@ -381,7 +385,7 @@ class Envelope:
         path = f"{request.root}{request.path}?{urlencode(pairs)}"
         return f"http://{host}{path}" if host else path
 
-    def _next_number(self, parameter: Parameter, page: Page) -> int:
+    def _next_number(self, parameter: Parameter, page: ItemPage) -> int:
         if parameter is self._query.page:
             return self._number(page)
         return (page.next or 0) + _base(parameter, 0)
