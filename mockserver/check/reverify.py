@@ -45,7 +45,7 @@ BodyShape: TypeAlias = Mapping[str, frozenset[str]]
 """The kinds of values at each place of a body; the items of a list share one place."""
 
 
-class Asked(NamedTuple):
+class Reasked(NamedTuple):
     """A recorded exchange that was asked for again, and what the service answers now."""
 
     exchange: Exchange
@@ -127,7 +127,7 @@ def reverify(
         if why:
             skipped.append(Skipped(name, why))
             continue
-        found = list(drifted(Asked(exchange, match.operation, target.ask(request)), ignored))
+        found = list(drifted(Reasked(exchange, match.operation, target.ask(request)), ignored))
         findings += found
         if not any(each.level == "error" for each in found):
             passed.append(name)
@@ -171,7 +171,7 @@ def _key_fields(sent: Credentials) -> list[tuple[bytes, bytes]]:
 # -- drift
 
 
-def drifted(asked: Asked, ignored: Collection[str]) -> Iterator[Finding]:
+def drifted(asked: Reasked, ignored: Collection[str]) -> Iterator[Finding]:
     """Yield what differs between a recorded answer and the one that came now, and what the contract says of both."""
     exchange, operation = asked.exchange, asked.operation
     for each in _drift(asked, ignored):
@@ -182,7 +182,7 @@ def drifted(asked: Asked, ignored: Collection[str]) -> Iterator[Finding]:
         )
 
 
-def _drift(asked: Asked, ignored: Collection[str]) -> Iterator[Finding]:
+def _drift(asked: Reasked, ignored: Collection[str]) -> Iterator[Finding]:
     exchange, answer = asked.exchange, asked.answer
     recorded = Headers(exchange.answer_headers)
     yield from _broken(asked, exchange.status, recorded, exchange.answer, "recording")
@@ -202,7 +202,7 @@ def _drift(asked: Asked, ignored: Collection[str]) -> Iterator[Finding]:
     yield from _broken(asked, answer.status, answer.headers, answer.body, "contract")
 
 
-def _broken(asked: Asked, status: int, headers: Headers, body: bytes, rule: str) -> Iterator[Finding]:
+def _broken(asked: Reasked, status: int, headers: Headers, body: bytes, rule: str) -> Iterator[Finding]:
     """Yield what the contract says of an answer."""
     if asked.operation is None:
         return
