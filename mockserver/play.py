@@ -12,7 +12,7 @@ from msgspec import structs
 
 from mockserver.api import Call, Draft, Play
 from mockserver.contract.openapi import Operation
-from mockserver.errors import StubError, UsageError
+from mockserver.errors import StubError, UsageError, suggestion
 from mockserver.messages import Finding
 from mockserver.store.base import Store
 from mockserver.store.records import Records
@@ -84,11 +84,12 @@ class Layered(Mapping[Operation, Play]):
 
 def named(operations: tuple[Operation, ...], name: str) -> list[Operation]:
     """Return the operations that a name means; a UsageError suggests another name if there are none."""
-    try:
-        id = fields_of(operations).id_of(name)
-    except StubError as error:
-        raise UsageError(error.what, where="play", why=error.why, fix=error.fix) from None
-    return [each for each in operations if each.id == id]
+    id = fields_of(operations).id_of(name)
+    found = [each for each in operations if each.id == id]
+    if not found:
+        fix = suggestion(name, [each.id for each in operations], "name one by its id, or as POST /path")
+        raise UsageError(f"there is no operation {name!r} to play", where="play", fix=fix)
+    return found
 
 
 def check(function: Any) -> None:
