@@ -182,6 +182,8 @@ class Api:
     """A frozen dataclass of its own options, each made by `settings.option`."""
     play: Callable[[PlayContext], Mapping[Operation, Play]] | None = None
     """Returns the play function of each played operation."""
+    record: Callable[[Mapping[Operation, Play], Call], Json] | None = None
+    """Returns what is kept of the thing that a call's path names, by what `play` has returned."""
     hints: Hints = _NO_HINTS
     client: Client = _UNNAMED
     style: Callable[[Any], StreamStyle] = lambda _: PLAIN

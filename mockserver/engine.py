@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from random import Random
 from typing import Any
@@ -169,7 +169,10 @@ class Mock:
         )
         own = self.functions.plays(operations)
         if api is not None and api.play is not None and chosen.memory != "off":
-            answers.plays = Layered(own, api.play(self._context(contracts, style, answers)))
+            plays = api.play(self._context(contracts, style, answers))
+            answers.plays = Layered(own, plays)
+            if api.record is not None:
+                answers.record_of = partial(api.record, plays)
         else:
             answers.plays = own
         base = () if chosen.stubs is None else read_stubs(chosen.stubs)

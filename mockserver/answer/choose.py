@@ -26,8 +26,8 @@ from mockserver.answer.generate import NO_HINTS, assemble, generate
 from mockserver.answer.making.words import ENGLISH, check_locale
 from mockserver.answer.prefer import NONE, Preference, written
 from mockserver.answer.requested import Turns, echoed, example_of_request, has_named_examples
-from mockserver.clock import Now
 from mockserver.api import STATE, Api, Call, Draft, Play, RejectedError
+from mockserver.clock import Now
 from mockserver.contract.media import choose, concrete
 from mockserver.contract.openapi import ANY_TEXT, EVENT_STREAM, Media, Operation, Reply
 from mockserver.contract.schema import Schema
@@ -71,11 +71,12 @@ class Answers:
         strict_accept: bool = False,
         is_echoed: Callable[[str], bool] = lambda _: True,
         now: Now,
-        record_of: Callable[[Call], Json] = no_record,
     ) -> None:
         check_locale(locale)
         self._locale = locale
-        self._now, self._record_of = now, record_of
+        self._now = now
+        self.record_of: Callable[[Call], Json] = no_record
+        """Returns what is kept of the thing that a call's path names; None if nothing is."""
         self.fixtures, self.source, self.style = fixtures, source, style
         self._chance = chance
         self._hints = NO_HINTS if api is None else api.hints
@@ -350,7 +351,7 @@ class Answers:
                 drawn.append(self._turned(call, preference))
             return drawn[0]
 
-        filling = Filling(call, self._now(), lambda: self._record_of(call), chance, self._locale)
+        filling = Filling(call, self._now(), lambda: self.record_of(call), chance, self._locale)
         try:
             value = self.fixtures.filled(template, call.operation, draft.status, filling)
         except FixtureError as error:

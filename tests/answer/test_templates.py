@@ -175,10 +175,9 @@ def test_the_kept_item_that_the_path_names_is_the_record(tmp_path: Path) -> None
         Fixtures((contract,), tmp_path / "fixtures"),
         "canned",
         lambda *_: Random(0),
-        {},
         now=lambda: 0,
-        record_of=lambda call: {"status": "paid"} if call.path["id"] == 7 else None,
     )
+    answers.record_of = lambda call: {"status": "paid"} if call.path["id"] == 7 else None
     for number, status in ((7, "paid"), (8, "new")):
         request = Request("PUT", f"/orders/{number}")
         draft = answers.answer(Call(request, contract.operations[0], {"id": number}, {}, {}))

@@ -83,6 +83,11 @@ class Kept:
             above = [segment(call.path[name]) for name in call.operation.names if name in call.path][: self.depth]
         return "/".join((*above, *(segment(item[name]) for name in names if name is not None), segment(identity)))
 
+    def id_in_path(self, call: Call) -> str:
+        """Return the id that the path of a call names, which may lead further down."""
+        given = [segment(call.path[name]) for name in call.operation.names if name in call.path]
+        return "/".join(given[: len(self.resource.keys)])
+
     def find(self, call: Call, id: str) -> Found:
         """Look up an item."""
         return self.store.find(call.request.scope, self.name, id)
@@ -93,8 +98,7 @@ class Kept:
         """Reject a call below an item that was deleted, or that was never there where that counts."""
         above = self.above if part.above is None else self.lists_above.get(part.above, ())
         for each in above:
-            given = [segment(call.path[name]) for name in call.operation.names if name in call.path]
-            id = "/".join(given[: len(each.resource.keys)])
+            id = each.id_in_path(call)
             found = self.store.find(call.request.scope, each.name, id)
             if found.record is None and (found.gone or (self.is_strict and not each.exists(call, id))):
                 raise missing(call, each.resource, id, deleted=found.gone)

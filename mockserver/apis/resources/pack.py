@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.answer.generate import problems
-from mockserver.api import Api, Play, PlayContext, StateRules
+from mockserver.api import Api, Call, Play, PlayContext, StateRules
 from mockserver.apis.resources.declared import read_declared
 from mockserver.apis.resources.infer import infer
 from mockserver.apis.resources.play import Plays
 from mockserver.apis.resources.resource import Inferred
 from mockserver.contract.openapi import Contract, Operation
+from mockserver.messages import Json
 from mockserver.settings import option
 from mockserver.sse import PLAIN, StreamStyle
 from mockserver.store.base import Part, Record
@@ -57,6 +58,11 @@ def problem(contracts: Sequence[Contract], record: Record, parts: Sequence[Part]
     return ""
 
 
+def record(plays: Mapping[Operation, Play], call: Call) -> Json:
+    """Return the item that the path of a call names; None if none is kept."""
+    return plays.record(call) if isinstance(plays, Plays) else None
+
+
 def play(context: PlayContext) -> Mapping[Operation, Play]:
     """Return what plays the operations of the contracts in force; they are looked at when one is first called."""
     declared = [read_declared(each, context.settings.resources) for each in context.contracts]
@@ -70,5 +76,6 @@ API = Api(
     play=play,
     style=style,
     state=StateRules(collection="", noun="record", problem=problem),
+    record=record,
     explain="mockserver.apis.resources.explain:explained",
 )

@@ -21,7 +21,6 @@ from mockserver.apis.resources.kept import (
     conflict,
     conflict_status,
     missing,
-    segment,
     shape,
 )
 from mockserver.apis.resources.lists import Envelope, Query, everything, page_of
@@ -465,12 +464,14 @@ class Plays(Mapping[Operation, Play]):
 
     def __init__(self, infer: Callable[[], Sequence[Inferred]], context: PlayContext) -> None:
         self._infer, self._context = infer, context
+        self._kept: list[ResourcePlayer] = []
 
     @cached_property
     def _made(self) -> Mapping[Operation, Play]:
         made: dict[Operation, Play] = {}
         for each in self._infer():
             kept = [ResourcePlayer(resource, self._context) for resource in each.resources]
+            self._kept += kept
             _connect(kept)
             for one in kept:
                 for operation, part in one.resource.parts.items():
@@ -479,6 +480,14 @@ class Plays(Mapping[Operation, Play]):
                 if above := _above(operation.path, kept):
                     made[operation] = partial(_guarded, above)
         return made
+
+    def record(self, call: Call) -> Json:
+        """Return the item that the path of a call names; None if none is kept."""
+        if not self._made:
+            return None
+        above = _above(call.operation.path, self._kept)
+        found = None if not above else above[0].find(call, above[0].id_in_path(call)).record
+        return None if found is None else found.data
 
     def __getitem__(self, operation: Operation) -> Play:
         return self._made[operation]
@@ -515,9 +524,8 @@ def _played(kept: ResourcePlayer, method: Method, part: ItemOperation, call: Cal
 def _guarded(above: Sequence[Kept], call: Call) -> None:
     """Reject a call below an item that is not there; all others are answered statelessly."""
     nearest = above[0]
-    given = [segment(call.path[name]) for name in call.operation.names if name in call.path]
     for each in above:
-        id = "/".join(given[: len(each.resource.keys)])
+        id = each.id_in_path(call)
         found = each.find(call, id)
         if found.record is None and (found.gone or (nearest.is_strict and not each.exists(call, id))):
             raise missing(call, each.resource, id, deleted=found.gone)

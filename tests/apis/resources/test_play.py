@@ -317,3 +317,14 @@ def test_what_a_function_does_wrong_is_its_own_fault(strict: MockServer, answer:
     assert response.status_code == 500
     assert response.headers["x-mock-fault"] == "stub"
     assert told in response.headers["x-mock-message"]
+
+
+def test_a_template_sees_the_item_that_the_path_names(tmp_path: Path) -> None:
+    folder = tmp_path / "answers" / "get_invoice"
+    folder.mkdir(parents=True)
+    body = {"for": "{{ record.customer | default('nobody') }}"}
+    (folder / "200.json").write_text(json.dumps({"template": True, "body": body}))
+    with open_mock(contract=shop(tmp_path), fixtures=tmp_path / "answers") as mock:
+        made = order(mock, "ada")
+        assert ask(mock, "GET", f"/orders/{made['id']}/invoice").json() == {"for": "ada"}
+        assert ask(mock, "GET", "/orders/99/invoice").json() == {"for": "nobody"}
