@@ -4,12 +4,20 @@ import { Body, Failure, Json, Status, useAction } from "./parts.js";
 import { Findings, marksOf } from "./findings.js";
 import { traffic } from "./traffic.js";
 
-/** How an operation was touched: never, or how often, and how often something was wrong. */
-function touches(rows, id) {
-  const own = rows.filter((row) => row.operation === id);
-  const failed = own.filter((row) => row.fault || row.status >= 500).length;
-  return { count: own.length, failed, statuses: new Set(own.map((row) => row.status)) };
+/** How each operation was touched: how often, how often something was wrong, and with which statuses. */
+function tally(rows) {
+  const found = new Map();
+  for (const row of rows) {
+    if (!row.operation) continue;
+    const touch = found.get(row.operation) || { count: 0, failed: 0, statuses: new Set() };
+    touch.count += 1;
+    touch.failed += row.fault || row.status >= 500 ? 1 : 0;
+    touch.statuses.add(row.status);
+    found.set(row.operation, touch);
+  }
+  return found;
 }
+const UNTOUCHED = { count: 0, failed: 0, statuses: new Set() };
 
 const Touched = ({ touch }) => touch.count === 0
   ? html`<span class="badge untouched">never touched</span>`
@@ -26,28 +34,29 @@ export function Contract({ parts }) {
   }
   const words = sought.toLowerCase();
   const shown = [...found.values()].filter((each) => [each.id, each.method, each.path].join(" ").toLowerCase().includes(words));
-  const touched = [...found.keys()].filter((id) => rows.some((row) => row.operation === id)).length;
+  const touches = useMemo(() => tally(rows), [rows]);
+  const touched = [...found.keys()].filter((id) => touches.has(id)).length;
   return html`<div class=${"split" + (chosen ? " opened" : "")}>
     <section class="pane" aria-label="Operations">
       <div class="tools"><input id="search" type="search" placeholder="Search  ( / )" aria-label="Search operations" value=${sought} onInput=${(event) => seek(event.target.value)} />
         <span class="quiet" role="status">${touched} of ${found.size} touched</span></div>
       <${Failure} error=${error} />
       <ul class="operations">${shown.map((each) => html`<li key=${each.id}><a href=${linkTo("contract", each.id)} aria-current=${each.id === chosen ? "page" : undefined}>
-        <span class="method">${each.method}</span><span class="target">${each.path}<br /><span class="quiet">${each.id}</span></span><${Touched} touch=${touches(rows, each.id)} /></a></li>`)}</ul>
+        <span class="method">${each.method}</span><span class="target">${each.path}<br /><span class="quiet">${each.id}</span></span><${Touched} touch=${touches.get(each.id) || UNTOUCHED} /></a></li>`)}</ul>
     </section>
-    ${chosen && html`<${Opened} key=${chosen} id=${chosen} rows=${rows} />`}
+    ${chosen && html`<${Opened} key=${chosen} id=${chosen} touch=${touches.get(chosen) || UNTOUCHED} />`}
   </div>`;
 }
 
-function Opened({ id, rows }) {
+function Opened({ id, touch }) {
   const [turn, setTurn] = useState(0);
   const [value, error] = useAsked(async () => ({ ...(await ask("GET", `operations/${encodeURIComponent(id)}?turn=${turn}`)), turn }), [id, turn]);
   return html`<section class="pane detail" aria-label=${"Operation " + id}>
     <div class="tools"><a class="button" href=${linkTo("contract")} aria-label="Close the operation">Close</a>
       <a class="button" href=${linkTo("stubs", "for", id)}>Make a stub</a></div>
     <${Failure} error=${error} />
-    ${value && html`<${Operation} value=${value} touch=${touches(rows, id)} />
-      <${Try} key=${value.turn} value=${value} again=${() => setTurn(turn + 1)} /><${Replies} value=${value} touch=${touches(rows, id)} />`}
+    ${value && html`<${Operation} value=${value} touch=${touch} />
+      <${Try} key=${value.turn} value=${value} again=${() => setTurn(turn + 1)} /><${Replies} value=${value} touch=${touch} />`}
   </section>`;
 }
 

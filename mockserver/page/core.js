@@ -110,6 +110,17 @@ export function useAsked(load, keys) {
   return [...state, () => setTurn((count) => count + 1)];
 }
 
+/** A value that changes often, but not more often than every so many milliseconds. */
+export function useCalm(value, pause) {
+  const [calm, set] = useState(value);
+  const last = useRef(0);
+  useEffect(() => {
+    const timer = setTimeout(() => { last.current = Date.now(); set(value); }, Math.max(0, last.current + pause - Date.now()));
+    return () => clearTimeout(timer);
+  }, [value]);
+  return calm;
+}
+
 export const news = new Cell("");
 /** Say something to those who look and those who listen. */
 export const say = (text) => news.set(text);

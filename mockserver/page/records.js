@@ -1,5 +1,5 @@
 // Records and scopes: what is kept, changed as a whole, saved as a snapshot and put back.
-import { ask, go, html, linkTo, scope, useAsked, useCell, useState } from "./core.js";
+import { ask, go, html, linkTo, scope, useAsked, useCalm, useCell, useState } from "./core.js";
 import { Failure, Json, VirtualList, useAction } from "./parts.js";
 import { traffic } from "./traffic.js";
 
@@ -23,7 +23,7 @@ async function replace(record, line) {
 export function Records({ parts }) {
   const rows = useCell(traffic);
   const here = useCell(scope);
-  const [value, error, again] = useAsked(state, [rows.length]);
+  const [value, error, again] = useAsked(state, [useCalm(rows, 5000)]);
   const [sought, seek] = useState("");
   const [run, failed] = useAction();
   const records = value ? value.records : [];
@@ -85,7 +85,7 @@ function Opened({ record, again }) {
 
 export function Scopes() {
   const rows = useCell(traffic);
-  const [value, error, again] = useAsked(() => ask("GET", "scopes"), [rows.length]);
+  const [value, error, again] = useAsked(() => ask("GET", "scopes"), [useCalm(rows, 2000)]);
   const [name, setName] = useState("");
   const [run, failed] = useAction();
   const act = async (work, done) => (await run(work, done)) && again();

@@ -1,5 +1,5 @@
 // Stubs: in the order in which they are asked, made from an exchange or an operation, changed, switched off.
-import { ask, go, html, linkTo, useAsked, useCell, useEffect, useState } from "./core.js";
+import { ask, go, html, linkTo, useAsked, useCalm, useCell, useEffect, useState } from "./core.js";
 import { Failure, useAction } from "./parts.js";
 import { traffic } from "./traffic.js";
 
@@ -58,7 +58,7 @@ export function Stubs({ parts }) {
 
 function Listed() {
   const rows = useCell(traffic);
-  const [value, error, again] = useAsked(() => ask("GET", "stubs"), [rows.length]);
+  const [value, error, again] = useAsked(() => ask("GET", "stubs"), [useCalm(rows, 2000)]);
   const [run, failed] = useAction();
   const act = async (work, done) => (await run(work, done)) && again();
   const toggle = (stub) => act(() => ask("PUT", "stubs/" + stub.number, { ...specOf(stub), off: !stub.off }), stub.off ? "the stub is on" : "the stub is off");

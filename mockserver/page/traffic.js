@@ -15,12 +15,21 @@ export function listen() {
   traffic.set([]);
   link.set("connecting");
   source = new EventSource(inScope("/__mock__/events"));
-  source.onopen = () => link.set("live");
+  let first = true;
+  source.onopen = () => { first = true; link.set("live"); };
   source.onerror = () => link.set("lost");
   source.onmessage = (event) => {
     link.set("live");
-    take(JSON.parse(event.data));
+    const batch = JSON.parse(event.data);
+    take(first && isAnother(batch.rows, traffic.value) ? { ...batch, forgotten: true } : batch);
+    first = false;
   };
+}
+
+/** Whether the first rows after a break are of another run of the mock, whose numbers began again. */
+function isAnother(rows, before) {
+  const known = new Map(before.map((row) => [row.number, row.at]));
+  return rows.some((row) => known.has(row.number) && known.get(row.number) !== row.at);
 }
 
 function take({ forgotten, skipped, rows }) {

@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from mockserver.cli import ready_lines
 from mockserver.control.access import cookie_of, unproven
 from mockserver.control.client import LocalAdmin
 from mockserver.control.feed import MOST_ROWS, JournalFeed
@@ -17,6 +21,7 @@ from mockserver.engine import Mock
 from mockserver.server.asgi import Message, Receive, Scope, Send
 from mockserver.server.uvicorn import running
 from tests.conftest import app_of, settings
+from tests.needs import running as process
 from tests.oracle import Answer, call
 from tests.talk import KEY, MESSAGE, TITLE, ask
 
@@ -65,6 +70,16 @@ def test_a_journal_that_was_forgotten_begins_anew() -> None:
     assert batch(feed) == {"forgotten": True, "skipped": 0, "rows": []}
     ask(mock.handle, "POST", TITLE, {"first_message": MESSAGE})
     assert numbers(batch(feed)) == [1]
+
+
+def test_a_journal_in_a_database_is_fed_as_well(tmp_path: Path) -> None:
+    mock = Mock(settings(seed=1, store=f"sqlite:///{tmp_path / 'store.db'}"))
+    feed = JournalFeed(mock, "default", 0)
+    for message in (MESSAGE, 5):
+        ask(mock.handle, "POST", TITLE, {"first_message": message})
+    assert [(row["status"], row["fault"]) for row in batch(feed)["rows"]] == [(200, None), (422, "client")]
+    assert batch(feed) is None
+    mock.store.close()
 
 
 def test_secrets_are_hidden_in_the_rows() -> None:
@@ -171,3 +186,21 @@ def test_the_address_with_the_token_sets_a_cookie_that_no_script_and_no_other_si
     assert {"HttpOnly", "SameSite=strict", "Path=/__mock__/"} <= set(cookie.split("; "))
     assert "token" not in dict(led.headers)["location"]
     assert ask_from_there("/__mock__/", cookie=cookie.partition(";")[0]).status == 200
+
+
+def test_the_start_prints_the_address_with_a_token_that_it_drew(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--control-remote"]
+    with process(command, tmp_path / "log") as served:
+        found = re.search(
+            r"its page, for other machines: (http://\S+/__mock__/\?token=[\w-]{20,})", served.said("token=")
+        )
+    assert found is not None
+
+
+def test_only_with_control_remote_there_is_a_token_to_print() -> None:
+    token = " ".join(("x", "&", "y"))
+    told = [
+        ready_lines(Mock(settings(seed=1, control_remote=remote, control_token=token, control=control)), "http://h")
+        for remote, control in ((True, True), (False, True), (True, False))
+    ]
+    assert ["http://h/__mock__/?token=x%20%26%20y" in each for each in told] == [True, False, False]

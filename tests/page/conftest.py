@@ -52,7 +52,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser, serve: Callable[..., str]) -> Iterator[BrowserContext]:
+def complaints() -> list[str]:
+    """Give the list of what a page complained of so far, and of whom else it asked."""
+    return []
+
+
+@pytest.fixture
+def context(browser: Browser, serve: Callable[..., str], complaints: list[str]) -> Iterator[BrowserContext]:
     """Give a profile of its own, which may copy; a page in it must not complain, nor ask another host.
 
     It ends before the servers do.
@@ -60,7 +66,7 @@ def context(browser: Browser, serve: Callable[..., str]) -> Iterator[BrowserCont
     assert callable(serve)
     opened = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     opened.set_default_timeout(PATIENCE)
-    wrong: list[str] = []
+    wrong = complaints
 
     def complained(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not is_refusal(message):

@@ -85,6 +85,28 @@ def test_another_body_is_generated_and_an_example_filled_in(
         expect(page.get_by_text("The contract allows this request.")).to_be_visible()
 
 
+def test_the_texts_of_a_contract_are_texts(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
+    attack = "<img src=x onerror=window.hit=1>"
+    schema = {"type": "object", "properties": {attack: {"type": "string", "description": attack, "enum": [attack]}}}
+    operation = {
+        "operationId": "odd",
+        "summary": attack,
+        "description": attack + attack,
+        "requestBody": {"content": {"application/json": {"schema": schema}}},
+        "responses": {"200": {"description": attack, "content": {"application/json": {"schema": schema}}}},
+    }
+    document = {"openapi": "3.1.0", "info": {"title": attack, "version": "1"}, "paths": {"/odd": {"post": operation}}}
+    (tmp_path / "odd.json").write_text(json.dumps(document), "utf-8")
+    with httpx.Client(base_url=serve(seed=1, contract=str(tmp_path / "odd.json"))) as client:
+        opened(page, client, "odd")
+        for each in page.locator("details").all():
+            each.evaluate("each => { each.open = true; }")
+        expect(page.get_by_role("region", name="Operation odd")).to_contain_text(attack)
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("region", name="Body of the answer")).to_contain_text(attack)
+        assert (page.locator("#page img").count(), page.evaluate("() => window.hit")) == (0, None)
+
+
 def admin() -> LocalAdmin:
     return LocalAdmin(Mock(settings(seed=1)), "default")
 

@@ -9,8 +9,12 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, expect
 
+from mockserver.engine import Mock
+from mockserver.server.uvicorn import running
+from tests.conftest import app_of, settings
+from tests.needs import free_port
 from tests.page.conftest import barriers, rows, shown, title
-from tests.talk import MESSAGE
+from tests.talk import KEY, MESSAGE, TITLE
 
 
 def test_an_exchange_appears_when_it_comes_with_its_operation_status_and_whose_fault(
@@ -189,6 +193,10 @@ def test_what_is_captured_is_never_run(page: Page, chat: httpx.Client) -> None:
             each.evaluate("each => { each.open = true; }")
         assert page.locator("#page img, #page script").count() == 0
     expect(page.get_by_role("region", name="Request body")).to_contain_text("<script>window.hit=1</script>")
+    for view in ("stubs", "contract", "records", "scopes", "traffic"):
+        page.get_by_role("navigation", name="Views").get_by_role("link", name=view.title()).click()
+        expect(page.get_by_role("main")).to_contain_text("<script>window.hit=1</script>" if view == "stubs" else "")
+        assert page.locator("#page img, #page script").count() == 0
     assert page.evaluate("() => window.hit") is None
 
 
@@ -214,6 +222,20 @@ def test_all_exchanges_are_forgotten_only_after_a_question(page: Page, chat: htt
     page.get_by_role("button", name="Forget").click()
     expect(rows(page)).to_have_count(0)
     assert chat.get("/__mock__/journal").json()["exchanges"] == []
+
+
+def test_a_mock_that_was_started_again_is_shown_anew(page: Page, complaints: list[str]) -> None:
+    port = free_port()
+    for number, status in ((2, 200), (1, 422)):
+        with running(app_of(Mock(settings(seed=1))), port=port) as url, httpx.Client(base_url=url) as client:
+            if status == 200:
+                page.goto(shown(client))
+            for _ in range(number):
+                client.post(TITLE, json={"first_message": "x" if status == 200 else 5}, headers={"authorization": KEY})
+            expect(rows(page)).to_have_count(number, timeout=20_000)
+            expect(rows(page).first).to_contain_text(str(status))
+    assert {each for each in complaints if "ERR_CONNECTION_REFUSED" not in each and "INCOMPLETE" not in each} == set()
+    complaints.clear()
 
 
 def test_a_scope_is_chosen_and_shows_its_own(page: Page, chat: httpx.Client) -> None:
