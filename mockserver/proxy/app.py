@@ -142,7 +142,7 @@ class Passage:
         self._talk: Conversation | None = None
         self._gone: asyncio.Future[None] | None = None
         self._at, self._started = self._mock.now(), 0.0
-        self._held, self._times = list[bytes](), list[tuple[float, int]]()
+        self._held = list[bytes]()
         self._has_head = False
         self._judged: RequestJudgement | None = None
         self._taken: Taken | None = None
@@ -313,8 +313,7 @@ class Passage:
 
     def _note(self, part: bytes) -> None:
         """Take a copy of a part, and note when it came."""
-        self._came.add(part)
-        self._times.append((time.monotonic() - self._started, self._came.size))
+        self._came.add(part, time.monotonic() - self._started)
 
     async def _send_held(self, head: Head, judgement: AnswerJudgement | None) -> None:
         """Send the head of an answer, with what is known to be wrong by now, and what was held."""
@@ -366,7 +365,7 @@ class Passage:
             log.warning("an exchange is missing in the journal: %s", error.what)
         if self._proxy.writer is not None:
             readable = judgement.body if asked.is_read else None
-            self._proxy.writer.write(entry, readable, self._times, is_whole=is_whole)
+            self._proxy.writer.write(entry, readable, self._came.times, is_whole=is_whole)
         self._proxy.note(asked.request, head.status, findings, self._at)
 
 

@@ -21,6 +21,9 @@ from mockserver.stub.rules import Taken
 UNJUDGED = "unjudged"
 """The rule of what is said where nothing can be judged."""
 
+MOST_TIMES = 100_000
+"""How many times of parts are kept of a body."""
+
 _LAST_EVENT = re.compile(rb".*(?:\n\n|\r\n\r\n|\r\r)", re.DOTALL)
 
 
@@ -36,13 +39,14 @@ class Copy:
 
     def __init__(self, most: int, budget: Budget) -> None:
         self._most, self._budget = most, budget
-        self._parts: list[bytes] = []
-        self._kept = self.size = 0
+        self._kept, self.size = bytearray(), 0
         self.why = ""
         """Why it is not whole; "" if it is."""
+        self.times: list[tuple[float, int]] = []
+        """When parts came, in seconds, and how long it was then; no more than MOST_TIMES."""
 
-    def add(self, part: bytes) -> None:
-        """Take a part that passes."""
+    def add(self, part: bytes, at: float = 0.0) -> None:
+        """Take a part that passes, and when it came."""
         self.size += len(part)
         if self.why:
             return
@@ -51,19 +55,20 @@ class Copy:
         elif self._budget.taken + len(part) > self._budget.most:
             self.why = f"the bodies in flight take more than {self._budget.most} bytes (--max-in-flight)"
         else:
-            self._parts.append(part)
-            self._kept += len(part)
+            self._kept += part
             self._budget.taken += len(part)
+            if len(self.times) < MOST_TIMES:
+                self.times.append((at, self.size))
 
     @property
     def body(self) -> bytes:
         """What was kept."""
-        return b"".join(self._parts)
+        return bytes(self._kept)
 
     def release(self) -> None:
         """Give its bytes back."""
-        self._budget.taken -= self._kept
-        self._parts, self._kept = [], 0
+        self._budget.taken -= len(self._kept)
+        self._kept, self.times = bytearray(), []
 
 
 class RequestJudgement(NamedTuple):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from mockserver.messages import Finding
+from mockserver.proxy.judge import MOST_TIMES, Budget, Copy
 from tests.proxy.services import Proxied, get, json_answer, proxied, raw_service, sends
 
 WRONG_PET = [{"id": "1", "name": "Rex"}]
@@ -185,3 +186,19 @@ def test_scopes_have_their_own_journals(tmp_path: Path) -> None:
         assert [each.split(b" ")[1] for each in service.received] == [b"/pets", b"/pets"]
         assert not any(b"x-mock-scope" in each for each in service.received)
     assert [len(proxy.mock.exchanges(scope)) for scope in ("one", "two", "default")] == [1, 1, 0]
+
+
+def test_a_copy_is_bounded_in_bytes_and_in_times_and_gives_them_back() -> None:
+    budget = Budget(250_000)
+    copy = Copy(200_000, budget)
+    for _ in range(150_000):
+        copy.add(b"x", 1.0)
+    assert (copy.body, copy.why, len(copy.times)) == (b"x" * 150_000, "", MOST_TIMES)
+    copy.add(b"y" * 100_000)
+    assert (len(copy.body), copy.size) == (150_000, 250_000)
+    assert "longer than 200000 bytes" in copy.why
+    other = Copy(200_000, budget)
+    other.add(b"z" * 150_000)
+    assert "in flight" in other.why
+    copy.release()
+    assert budget.taken == 0
