@@ -30,7 +30,16 @@ from mockserver.messages import (
     is_control,
     too_long,
 )
-from mockserver.proxy.forward import Arrived, ClientLeftError, Conversation, Head, SentBody, Service, ServiceError
+from mockserver.proxy.forward import (
+    Arrived,
+    ClientLeftError,
+    ClientSlowError,
+    Conversation,
+    Head,
+    SentBody,
+    Service,
+    ServiceError,
+)
 from mockserver.proxy.judge import (
     UNJUDGED,
     Answered,
@@ -115,7 +124,11 @@ class Proxy(App):
         """Refuse a request whose head is too long."""
         wrong = too_long(request.path, request.query, request.headers)
         short = structs.replace(request, path=request.path[:LONGEST_TARGET], query="")
-        return None if wrong is None else self._closing(short, *wrong)
+        return None if wrong is None else self.refusal(short, *wrong)
+
+    def refusal(self, request: Request, status: int, message: str) -> Response:
+        """Refuse a request that is not read to its end, and close the connection."""
+        return self._closing(request, status, message)
 
     def note(self, request: Request, status: int, findings: Sequence[Finding], began: int) -> None:
         """Count an exchange, and log what is wrong with it; `began` is when it came, in nanoseconds since 1970."""
@@ -138,7 +151,7 @@ class Passage:
         self._proxy, self._mock, self._scope, self._receive, self._send = proxy, proxy.mock, scope, receive, send
         most = self._mock.settings.max_body
         self._sent, self._came = Copy(most, proxy.budget), Copy(most, proxy.budget)
-        self._body = SentBody(receive, self._sent.add)
+        self._body = SentBody(receive, self._sent.add, proxy.service.timeout)
         self._talk: Conversation | None = None
         self._gone: asyncio.Future[None] | None = None
         self._at, self._started = self._mock.now(), 0.0
@@ -162,9 +175,13 @@ class Passage:
             await self._deliver(self._mock.instead(request, bad_scope(wrong)))
             return
         self._match = self._mock.served.router.match(request.method, self.request.path, request.headers)
-        with suppress(ClientLeftError):
+        try:
             if not (self._mock.served.stubs.entries(self.request.scope) and await self._stubbed()):
                 await self._forward()
+        except ClientLeftError:
+            return
+        except ClientSlowError:
+            await self._deliver(self._proxy.refusal(self.request, 408, "The body did not arrive in time."))
 
     async def close(self) -> None:
         """Let go of the connection to the service, and of the copies."""

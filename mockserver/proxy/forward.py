@@ -46,6 +46,10 @@ class ClientLeftError(Exception):
     """The client left before it had sent its request."""
 
 
+class ClientSlowError(Exception):
+    """The client sent nothing more of its request for too long."""
+
+
 Arrived: TypeAlias = Head | bytes | Exception | None
 """What comes of the service: a head, parts of a body, then None; or an error at any time."""
 
@@ -61,14 +65,13 @@ def end_to_end(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
 class SentBody(httpx2.AsyncByteStream):
     """The body of a request, read from the client while it is sent on; `note` is called with each part."""
 
-    def __init__(self, receive: Receive, note: Callable[[bytes], None]) -> None:
-        self._receive, self._note = receive, note
+    def __init__(self, receive: Receive, note: Callable[[bytes], None], patience: float) -> None:
+        self._receive, self._note, self._patience = receive, note, patience
         self._first: list[bytes] = []
         self.ended = asyncio.Event()
         """Set when the client has sent all of it."""
         self.limit: asyncio.Timeout | None = None
         """Ends the wait for an answer `patience` seconds after all of it was sent."""
-        self.patience = 0.0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the parts."""
@@ -79,7 +82,11 @@ class SentBody(httpx2.AsyncByteStream):
                 yield part
 
     async def _next(self) -> bytes:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout(self._patience):
+                message = await self._receive()
+        except TimeoutError:
+            raise ClientSlowError from None
         if message["type"] == "http.disconnect":
             raise ClientLeftError
         part: bytes = message.get("body", b"")
@@ -91,12 +98,11 @@ class SentBody(httpx2.AsyncByteStream):
 
     def _begin_waiting(self) -> None:
         if self.limit is not None:
-            self.limit.reschedule(asyncio.get_running_loop().time() + self.patience)
+            self.limit.reschedule(asyncio.get_running_loop().time() + self._patience)
 
     @asynccontextmanager
-    async def awaiting(self, patience: float) -> AsyncIterator[None]:
+    async def awaiting(self) -> AsyncIterator[None]:
         """Limit the time that an answer may take to begin once all has been sent; TimeoutError after it."""
-        self.patience = patience
         async with asyncio.timeout(None) as self.limit:
             if self.ended.is_set():
                 self._begin_waiting()
@@ -168,7 +174,7 @@ class Conversation:
 
     async def _run(self) -> None:
         try:
-            async with self._body.awaiting(self._patience):
+            async with self._body.awaiting():
                 response = await self._transport.handle_async_request(self._request)
             try:
                 await self._arrived.put(_head(response))
@@ -177,7 +183,7 @@ class Conversation:
                     await self._arrived.put(part)
             finally:
                 await response.aclose()
-        except (ServiceError, ClientLeftError) as error:
+        except (ServiceError, ClientLeftError, ClientSlowError) as error:
             await self._arrived.put(error)
         except (httpx2.TimeoutException, TimeoutError) as error:
             what = "no connection was made" if isinstance(error, httpx2.ConnectTimeout) else "nothing more came"

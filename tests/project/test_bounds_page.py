@@ -10,6 +10,8 @@ from mockserver.apis.llamacloud_chat import sessions
 from mockserver.contract import explain, pattern
 from mockserver.control import admin
 from mockserver.messages import LONGEST_HEADERS, LONGEST_TARGET
+from mockserver.proxy import app as proxy
+from mockserver.proxy import judge
 from mockserver.request import encoding, validate
 from mockserver.request.reading import media
 from mockserver.settings import Settings, options_of
@@ -41,6 +43,9 @@ FIXED = {
     "characters of a refused value that are shown": validate.LONGEST_INPUT,
     "bytes of a body that is searched for secrets, if its refusal is recorded": redact.LONGEST_SEARCHED,
     "levels to which a refused value is shown": validate.DEEPEST,
+    "bytes of an answer that a proxy holds back": proxy.HELD_BYTES,
+    "seconds for which a proxy holds an answer back": proxy.HELD_SECONDS,
+    "parts of an answer whose times a proxy keeps": judge.MOST_TIMES,
     "seconds for an answer of Redis": redis._PATIENCE,
     "seconds for another process that writes to the SQLite file": sqlite_file._PATIENCE,
     "characters matched by a pattern that needs backtracking": pattern.LONGEST,

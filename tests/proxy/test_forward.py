@@ -253,3 +253,11 @@ def test_a_service_may_answer_before_it_has_read_the_request(tmp_path: Path) -> 
     threading.Thread(target=serve, daemon=True).start()
     with listener, proxied(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path) as proxy:
         assert httpx.post(proxy.url + "/pets", content=b"x" * 5_000_000).status_code == 413
+
+
+def test_a_client_that_stops_within_its_body_is_refused(tmp_path: Path) -> None:
+    head = b"POST /pets HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"
+    with raw_service(sends(b"")) as service, proxied(service.url, tmp_path, timeout=0.3) as proxy:
+        assert talk(proxy.url, head).startswith(b"HTTP/1.1 408 ")
+        httpx.post(proxy.url + "/__mock__/stubs", json={"operation": "createPet", "status": 422}).raise_for_status()
+        assert talk(proxy.url, head).startswith(b"HTTP/1.1 408 ")
