@@ -87,17 +87,25 @@ export function Traffic({ parts }) {
         <input id="search" type="search" placeholder="Search  ( / )" aria-label="Search exchanges" value=${sought} onInput=${(event) => seek(event.target.value)} />
         <select aria-label="Which exchanges" value=${kind} onChange=${(event) => setKind(event.target.value)}>
           ${KINDS.map(([value, name]) => html`<option value=${value}>${name}</option>`)}</select>
-        <span class="count quiet" role="status">${shown.length}${shown.length === rows.length ? "" : " of " + rows.length}, ${state}</span>
+        <span class="count quiet" role="status">${shown.length}${shown.length === rows.length ? "" : " of " + rows.length}, ${CONNECTION[state]}</span>
         <button type="button" onClick=${forget}>Forget</button>
       </div>
       <${Failure} error=${error} />
-      ${rows.length === 0 && html`<p class="empty">Nothing has come yet. Send a request to <code>${origin}</code>, or try an operation under <a href=${linkTo("contract")}>Contract</a>.</p>`}
+      ${rows.length === 0 && html`<${Empty} />`}
       <${VirtualList} rows=${shown} label="Exchanges" keyOf=${(row) => row.number} chosen=${chosen} follow=${true}
         choose=${(row) => row.gap || go("traffic", String(row.number))} draw=${drawRow} />
     </section>
     ${chosen && html`<${Opened} key=${chosen} number=${chosen} rows=${rows} />`}
   </div>`;
 }
+
+function Empty() {
+  const [contract] = useAsked(() => ask("GET", "contract"), []);
+  if (contract && contract.journal_size === 0) return html`<p class="empty">This mock keeps no journal (--journal-size 0): there is nothing to show.</p>`;
+  return html`<p class="empty">Nothing has come yet. Send a request to <code>${origin}</code>, or try an operation under <a href=${linkTo("contract")}>Contract</a>.</p>`;
+}
+
+const CONNECTION = { live: "live", connecting: "connecting", lost: "the mock does not answer" };
 
 function Opened({ number, rows }) {
   const [value, error] = useAsked(() => ask("GET", "journal/" + number), [number]);

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -209,6 +210,11 @@ def test_a_narrow_screen_shows_one_side_at_a_time(page: Page, chat: httpx.Client
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("link", name="Close the exchange").click()
     expect(page.get_by_role("listbox")).to_be_visible()
+
+
+def test_a_mock_without_a_journal_says_so(page: Page, serve: Callable[..., str]) -> None:
+    page.goto(serve(seed=1, journal_size=0) + "/__mock__/")
+    expect(page.get_by_text("This mock keeps no journal")).to_be_visible()
 
 
 def test_all_exchanges_are_forgotten_only_after_a_question(page: Page, chat: httpx.Client) -> None:
