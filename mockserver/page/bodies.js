@@ -65,6 +65,16 @@ export function layOut(source) {
   return lines;
 }
 
+/** The text of a member of a JSON object, laid out, with numbers as they were sent. */
+export function memberText(source, name) {
+  const lines = layOut(source);
+  const first = lines.findIndex((line) => line.pointer === "/" + name);
+  const end = lines.findIndex((line, at) => at > first && line.depth <= 1);
+  const last = lines[end] && lines[end].pointer === null && lines[end].depth === 1 ? end + 1 : end;
+  const texts = lines.slice(first, last).map((line, at) => "  ".repeat(line.depth - 1) + (at ? line.text : line.text.replace(JSON.stringify(name) + ": ", "")));
+  return texts.join("\n").replace(/,$/, "");
+}
+
 /** The lines of a body, whatever it is. */
 export function linesOf(message) {
   if (message.base64 !== undefined) return [{ depth: 0, pointer: null, text: `${message.size} bytes that are no text` }];

@@ -62,8 +62,8 @@ export class Refused extends Error {
   }
 }
 
-/** Call a route of the Admin API below /__mock__/; a body that is no text is sent as JSON. */
-export async function ask(method, path, body, whole) {
+/** Call a route of the Admin API below /__mock__/, of all scopes if `whole`; a body that is no text is sent as JSON. */
+export async function ask(method, path, body, { whole = false, raw = false } = {}) {
   const init = { method, headers: whole ? {} : { "x-mock-scope": scope.value } };
   if (body !== undefined) init.body = typeof body === "string" ? body : JSON.stringify(body);
   let response;
@@ -74,6 +74,7 @@ export async function ask(method, path, body, whole) {
   }
   const text = await response.text();
   const isJson = (response.headers.get("content-type") || "").startsWith("application/json");
+  if (raw && response.ok) return text;
   const value = isJson && text ? JSON.parse(text) : text;
   if (!response.ok) throw new Refused(response.status, isJson ? value : {});
   return value;

@@ -1,12 +1,14 @@
 """Records and scopes: what is kept is changed, deleted, saved and put back; scopes are shown, seeded, forgotten."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import barriers, rows, shown, title
+from tests.strategies import ROOT
 from tests.talk import MESSAGE
 
 CHAT = "/api/v1/chat"
@@ -47,13 +49,32 @@ def test_a_record_that_cannot_be_kept_is_refused_and_so_is_one_that_changed_mean
     right = text.input_value()
     text.fill('{"title": 5}')
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("a saved state cannot be read")
+    expect(page.get_by_role("alert")).to_contain_text("this cannot be kept in sessions")
+    text.fill("{")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("the body is not JSON")
     text.fill(right)
-    page.route("**/__mock__/events", lambda route: route.abort())
-    state = chat.get("/__mock__/state").text
-    chat.put("/__mock__/state", content=state.replace('"turns":0', '"turns":1'))
+    data = json.loads(right)
+    chat.put("/__mock__/records/sessions?id=ses-1", json={**data, "title": "by another"})
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("changed meanwhile")
+
+
+def test_a_long_number_stays_as_it_is(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
+    document = (ROOT / "examples" / "any-api" / "orders.yaml").read_text("utf-8")
+    (tmp_path / "orders.yaml").write_text(document, "utf-8")
+    url = serve(seed=1, contract=str(tmp_path / "orders.yaml"))
+    order = {"id": 7, "email": "ada@example.org", "status": "open", "lines": [{"sku": "AB-1", "quantity": 1}]}
+    data = {**order, "note": {"deep": [12345678901234567890, "a, {b}"]}}
+    kept_at = f"{url}/__mock__/records/orders?id=7"
+    assert httpx.put(kept_at, json=data).status_code == 200
+    page.goto(url + "/__mock__/#/records/orders/7")
+    text = page.get_by_label("What is kept, as JSON")
+    assert json.loads(text.input_value()) == data
+    text.fill(text.input_value().replace("a, {b}", "c"))
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status").filter(has_text="the record is changed")).to_be_visible()
+    assert httpx.get(kept_at).json()["data"] == {**order, "note": {"deep": [12345678901234567890, "c"]}}
 
 
 def test_a_snapshot_is_saved_and_restored(page: Page, chat: httpx.Client, tmp_path: Path) -> None:
