@@ -39,7 +39,7 @@ export function Contract({ parts }) {
   return html`<div class=${"split" + (chosen ? " opened" : "")}>
     <section class="pane" aria-label="Operations">
       <div class="tools"><input id="search" type="search" placeholder="Search  ( / )" aria-label="Search operations" value=${sought} onInput=${(event) => seek(event.target.value)} />
-        <span class="quiet" role="status">${touched} of ${found.size} touched</span></div>
+        <span class="quiet">${touched} of ${found.size} touched</span></div>
       <${Failure} error=${error} />
       <ul class="operations">${shown.map((each) => html`<li key=${each.id}><a href=${linkTo("contract", each.id)} aria-current=${each.id === chosen ? "page" : undefined}>
         <span class="method">${each.method}</span><span class="target">${each.path}<br /><span class="quiet">${each.id}</span></span><${Touched} touch=${touches.get(each.id) || UNTOUCHED} /></a></li>`)}</ul>

@@ -1,5 +1,5 @@
 // Reports of checks: what was found, with how to see it again; also as a file of its own.
-import { askLines, html, scope, useCell, useState } from "./core.js";
+import { askLines, html, say, scope, useCell, useState } from "./core.js";
 import { Command, Failure, useAction } from "./parts.js";
 
 const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -63,7 +63,10 @@ export function Check() {
       try {
         await askLines("check", body, control.signal, (line) => {
           if (line.progress !== undefined) setProgress(line.progress);
-          if (line.report) setReport(line.report);
+          if (line.report) {
+            setReport(line.report);
+            say("the check is done: " + verdictOf(line.report));
+          }
           if (line.error) throw Object.assign(new Error(line.error.detail), { parts: line.error });
         });
       } catch (failed) {
@@ -86,7 +89,7 @@ export function Check() {
     <div class="tools"><button class="main" type="submit" disabled=${stop !== null}>Check</button>${stop && html`<button type="button" onClick=${() => stop.abort()}>Stop</button>`}
       <label class="button">Open a report <input class="hidden" type="file" accept=".json" onChange=${open} /></label></div></form>
     <p class="quiet">A mock is checked in a scope of its own, by the contract that this one serves. Scope ${here} stays as it is.</p>
-    <div role="status" aria-label="Progress">${progress}</div>${stop && html`<progress aria-label="The check runs"></progress>`}
+    <div role="status" aria-live="off" aria-label="Progress">${progress}</div>${stop && html`<progress aria-label="The check runs"></progress>`}
     <${Failure} error=${error} />
     ${report && html`<${Report} report=${report} />`}</div>`;
 }

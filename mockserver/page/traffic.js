@@ -87,7 +87,7 @@ export function Traffic({ parts }) {
         <input id="search" type="search" placeholder="Search  ( / )" aria-label="Search exchanges" value=${sought} onInput=${(event) => seek(event.target.value)} />
         <select aria-label="Which exchanges" value=${kind} onChange=${(event) => setKind(event.target.value)}>
           ${KINDS.map(([value, name]) => html`<option value=${value}>${name}</option>`)}</select>
-        <span class="count quiet" role="status">${shown.length}${shown.length === rows.length ? "" : " of " + rows.length}, ${CONNECTION[state]}</span>
+        <span class="count quiet">${shown.length}${shown.length === rows.length ? "" : " of " + rows.length}, ${CONNECTION[state]}</span>
         <button type="button" onClick=${forget}>Forget</button>
       </div>
       <${Failure} error=${error} />

@@ -114,6 +114,7 @@ def test_this_mock_is_checked_and_its_report_shown(page: Page, notes: str) -> No
     report = page.get_by_role("region", name="Report")
     expect(report).to_contain_text("nothing wrong", timeout=30_000)
     expect(report).to_contain_text(f"check: {notes}")
+    expect(page.get_by_role("status").filter(has_text="the check is done: nothing wrong")).to_be_visible()
     assert barriers(page) == []
 
 
