@@ -33,10 +33,12 @@ LONGEST_NAME = 150
 """The longest name of an operation that names a folder, in characters."""
 
 LEFT_OUT = frozenset(
-    b"host connection content-length content-encoding accept-encoding transfer-encoding user-agent date expect "
-    b"x-mock-scope".split()
+    b"host connection content-length content-encoding accept-encoding transfer-encoding user-agent date expect".split()
 )
 """Fields that are not recorded: they belong to one connection, to one client, or to the body as it was sent."""
+
+OWN = b"x-mock-"
+"""What the fields begin with that a mock adds, if the service is one."""
 
 STREAMED = re.compile(rb".*?(?:\r?\n\r?\n|\r\r|\Z)", re.DOTALL)
 LINED = re.compile(rb".*?(?:\n|\Z)", re.DOTALL)
@@ -118,7 +120,7 @@ def _kept(headers: RawHeaders, redactor: Redactor) -> RawHeaders:
         if name in (b"location", b"content-location", b"referer") and b"?" in value:
             path, _, query = value.decode("latin-1").partition("?")
             value = f"{path}?{redactor.query(query)}".encode("latin-1")
-        if name not in LEFT_OUT:
+        if name not in LEFT_OUT and not name.startswith(OWN):
             found.append((name, value))
     return found
 
@@ -176,6 +178,7 @@ class RecordingWriter:
         self._number = len(before)
         self._file = JournalFile(folder / FILE)
         self._known: dict[Path, set[bytes]] = {}
+        self._numbers: dict[tuple[Path, int], int] = {}
         self.recorded = self.repeated = self.fixtures = 0
         self.left_out: list[str] = []
         """Why exchanges were not recorded that cannot be."""
@@ -189,6 +192,9 @@ class RecordingWriter:
             self._tell(entry, what, self.left_out)
             return
         exchange = scrubbed(entry, self._number + 1, self._mock.reading)
+        if _is_data(body, exchange.answer_headers) and not _is_data(exchange.answer, exchange.answer_headers):
+            self._tell(entry, "without the secrets that it quotes, its answer is no JSON", self.left_out)
+            return
         key, digest = _key_digest(key_of(exchange)), _digest(exchange)
         if self._last.get(key) == digest:
             self.repeated += 1
@@ -241,9 +247,10 @@ class RecordingWriter:
         if digest in known:
             return
         folder.mkdir(exist_ok=True)
-        number = sum(each.name.startswith(f"{exchange.status}.") for each in folder.glob("*.json"))
+        number = self._numbers.get((folder, exchange.status), 0)
         while (path := folder / f"{exchange.status}{f'.{number + 1}' if number else ''}.json").exists():
             number += 1
+        self._numbers[folder, exchange.status] = number + 1
         _write_whole(path, json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         known.add(digest)
         self.fixtures += 1
@@ -331,6 +338,17 @@ def pauses_of(headers: RawHeaders, body: bytes, times: Sequence[tuple[float, int
         found.append(round((at - before) * 1000, 1))
         before = at
     return found
+
+
+def _is_data(body: bytes, headers: RawHeaders) -> bool:
+    """Return whether a body can be read: JSON, or events of it."""
+    kind = kind_of_body(headers)
+    try:
+        if kind == "json":
+            json.loads(body)
+        return kind == "json" or (kind == "events" and not parse(body)[1])
+    except (ValueError, RecursionError):
+        return False
 
 
 def _key_digest(key: RequestKey) -> bytes:
