@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import Field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -296,6 +297,7 @@ def serve(**options: Any) -> None:
     spare_collector()  # what is loaded from here on lives long, too
     from mockserver.control.app import make_app, start_mock
     from mockserver.data import is_packed
+    from mockserver.server.tls import open_tls
     from mockserver.server.uvicorn import serve as serve_app
 
     settings = packs.make_settings(options)
@@ -306,11 +308,14 @@ def serve(**options: Any) -> None:
     mock = start_mock(settings)
     if settings.watch or not is_packed():
         mock.served.answers.fixtures.check()
+    stop, opened = threading.Event(), ExitStack()
+    tls = opened.enter_context(open_tls(settings))
     listener = bind(settings.host, settings.port)
-    stop = threading.Event()
+    trust = {} if tls is None else tls.environ()
+    os.environ.update(trust)  # so that what is started here, such as a check, trusts this server
 
     def ready() -> None:
-        say(ready_lines(mock, address(listener)))
+        say("\n".join([ready_lines(mock, address(listener, tls)), *(f"export {k}={v}" for k, v in trust.items())]))
         if settings.watch:
             from mockserver.watch import watch
 
@@ -320,6 +325,7 @@ def serve(**options: Any) -> None:
         "shutdown_timeout": settings.shutdown_timeout,
         "head_timeout": settings.head_timeout,
         "on_ready": ready,
+        "tls": tls,
     }
     try:
         if settings.workers > 1:
@@ -330,6 +336,7 @@ def serve(**options: Any) -> None:
             serve_app(make_app(settings, mock), listener, **how)
     finally:
         stop.set()
+        opened.close()
 
 
 @main.command(cls=_ServingCommand, context_settings={"show_default": True})

@@ -117,6 +117,9 @@ class Settings:
     control_token: str | None = option(
         None, "The token of the page for other machines; without it, one is drawn and printed.", secret=True
     )
+    tls: bool = option(False, "Whether HTTPS is served; without a certificate of yours, one is made (extra tls).")
+    tls_cert: Path | None = option(None, "A certificate to serve HTTPS with (PEM).")
+    tls_key: Path | None = option(None, "Its private key (PEM), if it is in another file.")
     workers: int = option(1, "How many processes serve, on one shared store.", range=(1, None))
     api_key: str | None = option(None, "The only valid key; without it, any key is valid.", secret=True)
     auth: bool = option(True, "Whether a key is required.")

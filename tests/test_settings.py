@@ -62,6 +62,9 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "control_remote": ("true", True, "true"),
     "control_hosts": ("mock.example, b", "mock.example, b", '"mock.example, b"'),
     "control_token": ("mock.example, b", "mock.example, b", '"mock.example, b"'),
+    "tls": ("true", True, "true"),
+    "tls_cert": ("my/server.pem", Path("my/server.pem"), '"my/server.pem"'),
+    "tls_key": ("my/key.pem", Path("my/key.pem"), '"my/key.pem"'),
     "workers": ("2", 2, "2"),
     "api_key": ("secret", "secret", '"secret"'),
     "auth": ("false", False, "false"),
@@ -86,7 +89,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
 }
 """Setting -> its value as text, as it is taken, and as TOML."""
 
-FILES = ("fixtures", "play", "stubs", "journal")
+FILES = ("fixtures", "play", "stubs", "journal", "tls_cert", "tls_key")
 """The settings that are looked for from the folder of pyproject.toml."""
 
 

@@ -15,6 +15,7 @@ from mockserver.errors import StartError, UsageError
 from mockserver.messages import Delivery, Handler, Headers, Request, Response
 from mockserver.server.asgi import Application
 from mockserver.server.client import ask
+from mockserver.server.tls import trusted
 
 if TYPE_CHECKING:  # at run time it is loaded by what asks: reports and coverage work without it
     import httpx2
@@ -166,8 +167,8 @@ def at_url(url: str, patience: float) -> Iterator[Target]:
     import httpx2
 
     limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
-    # A deadline is kept for the whole answer, too; nothing of the environment changes what is sent.
-    verify = not url.startswith("http:")
+    # A deadline is kept for the whole answer, too; nothing of the environment changes what is sent, but whom we trust.
+    verify = trusted(url)
     client, fresh = (
         httpx2.Client(timeout=patience, limits=each, trust_env=False, verify=verify, headers=SENT)
         for each in (limits, httpx2.Limits(max_keepalive_connections=0))

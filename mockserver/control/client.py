@@ -11,6 +11,7 @@ from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StartError, StateError, StoreError, StubError
 from mockserver.matching import as_json
 from mockserver.messages import Json
+from mockserver.server.tls import trusted
 
 __tracebackhide__ = True  # a test's own line matters more to pytest than ours
 
@@ -59,7 +60,7 @@ class RemoteAdmin:
             headers={"x-mock-scope": self.scope},
             timeout=self.PATIENCE,
             trust_env=False,
-            verify=not self.url.startswith("http:"),  # reading certificates takes a hundred times as long as the rest
+            verify=trusted(self.url),
         )
 
     def call(

@@ -78,7 +78,7 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
             query=dict(request.query_params),
             value=_decoded(content) if route.reads_json and content else None,
             content=content,
-            address=_address(request.scope.get("server")),
+            address=_address(request.scope["scheme"], request.scope.get("server")),
         )
         reply = await run_in_threadpool(route.handler, asked)
         if path == HEALTH and why:  # strangers need not know where the records are
@@ -88,12 +88,12 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
     return endpoint
 
 
-def _address(server: tuple[str, int | None] | None) -> str:
+def _address(scheme: str, server: tuple[str, int | None] | None) -> str:
     """Return the base URL of the socket that a request came to."""
     if server is None or server[1] is None:
         return ""
     host, port = server
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _let_in(token: str) -> Response:

@@ -56,6 +56,7 @@ from mockserver.proxy.judge import (
 )
 from mockserver.proxy.recording import RecordingWriter, stream_of
 from mockserver.server.asgi import App, Receive, Scope, Send, log_access
+from mockserver.server.tls import open_tls
 from mockserver.server.uvicorn import address, bind, serve
 from mockserver.stub.rules import Taken
 
@@ -392,14 +393,15 @@ def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, s
     writer = None if folder is None else RecordingWriter(folder, mock)
     proxy = Proxy(mock, service, writer)
     listener = bind(settings.host, settings.port)
-    with suppress(SystemExit):  # a signal, after which the verdict is still to come
+    with suppress(SystemExit), open_tls(settings) as tls:  # a signal, after which the verdict is still to come
         serve(
             proxy,
             listener,
             shutdown_timeout=settings.shutdown_timeout,
             head_timeout=settings.head_timeout,
-            on_ready=lambda: say(ready_lines(mock, service, address(listener))),
+            on_ready=lambda: say(ready_lines(mock, service, address(listener, tls))),
             date=False,
+            tls=tls,
         )
     print(f"mockserver proxy: {proxy.counts}", file=sys.stderr, flush=True)
     if writer is not None:

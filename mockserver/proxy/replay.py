@@ -17,6 +17,7 @@ from mockserver.journal.exchange import Entry, Exchange
 from mockserver.messages import Finding, Request, Response, placed
 from mockserver.proxy.judge import judge_request, own_fields, stub_of
 from mockserver.proxy.recording import Recording, RequestKey, key_of, scrubbed, stream_of
+from mockserver.server.tls import open_tls
 from mockserver.server.uvicorn import address, bind, serve
 from mockserver.settings import Settings
 
@@ -161,13 +162,14 @@ def run_replay(mock: ReplayMock, folder: Path, fail_on: str, say: Callable[[str]
     """Replay until SIGINT or SIGTERM; return the exit code."""
     settings, listener = mock.settings, bind(mock.settings.host, mock.settings.port)
     count = len(mock.recordings)
-    with suppress(SystemExit):  # a signal, after which the verdict is still to come
+    with suppress(SystemExit), open_tls(settings) as tls:  # a signal, after which the verdict is still to come
         serve(
             make_app(settings, mock),
             listener,
             shutdown_timeout=settings.shutdown_timeout,
             head_timeout=settings.head_timeout,
-            on_ready=lambda: say(f"mockserver replays {count} exchanges of {folder} at {address(listener)}"),
+            on_ready=lambda: say(f"mockserver replays {count} exchanges of {folder} at {address(listener, tls)}"),
+            tls=tls,
         )
     print(*(f"mockserver replay: {each}" for each in summary(mock)), sep="\n", file=sys.stderr, flush=True)
     found = {"unrecorded": bool(mock.unrecorded), "unasked": bool(mock.unasked), "none": False}

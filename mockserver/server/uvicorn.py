@@ -20,6 +20,7 @@ import uvicorn
 
 from mockserver.errors import BindError, MockserverError
 from mockserver.server.connection import FullWatch, HeadWatch, Protocol
+from mockserver.server.tls import Tls
 
 if TYPE_CHECKING:
     from uvicorn.config import HTTPProtocolType
@@ -59,10 +60,11 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, tls: Tls | None = None) -> str:
     """Return the base URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def make_server(
@@ -73,6 +75,7 @@ def make_server(
     http: "HTTPProtocolType | None" = None,
     head_timeout: float = HEAD_TIMEOUT,
     date: bool = True,
+    tls: Tls | None = None,
 ) -> "PromptServer":
     """Make a uvicorn server that reports when it is ready, and logs only its own failures.
 
@@ -95,6 +98,8 @@ def make_server(
         date_header=date,
         backlog=BACKLOG,
         timeout_graceful_shutdown=shutdown_timeout,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else tls.key,
     )
     return PromptServer(config, on_ready, head_timeout)
 
@@ -124,12 +129,13 @@ def serve(
     on_ready: Callable[[], None],
     head_timeout: float = HEAD_TIMEOUT,
     date: bool = True,
+    tls: Tls | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, give open answers `shutdown_timeout` seconds to end, and exit with 0."""
     end_quietly()
     spare_collector()
     server = make_server(
-        app, shutdown_timeout=shutdown_timeout, on_ready=on_ready, head_timeout=head_timeout, date=date
+        app, shutdown_timeout=shutdown_timeout, on_ready=on_ready, head_timeout=head_timeout, date=date, tls=tls
     )
     server.run(sockets=[listener])
 
@@ -142,6 +148,7 @@ def serve_many(
     shutdown_timeout: int,
     on_ready: Callable[[], None],
     head_timeout: float = HEAD_TIMEOUT,
+    tls: Tls | None = None,
 ) -> None:
     """Serve from several processes on one socket until SIGTERM or SIGINT; a process that dies is restarted.
 
@@ -149,7 +156,7 @@ def serve_many(
     """
     from uvicorn.supervisors import Multiprocess
 
-    server = make_server(_Worker(make_app), shutdown_timeout=shutdown_timeout, head_timeout=head_timeout)
+    server = make_server(_Worker(make_app), shutdown_timeout=shutdown_timeout, head_timeout=head_timeout, tls=tls)
     server.config.factory, server.config.workers = True, workers
     server.config.timeout_worker_healthcheck = WORKER_PATIENCE
 
@@ -170,7 +177,7 @@ def serve_many(
     target = {"target": server.run} if "target" in inspect.signature(Multiprocess).parameters else {}
     supervisor = make(server.config, sockets=[listener], **target)
     failures = list[OSError]()
-    threading.Thread(target=_announce, args=(address(listener), on_ready, failures), daemon=True).start()
+    threading.Thread(target=_announce, args=(address(listener, tls), on_ready, failures), daemon=True).start()
     supervisor.run()
     if failures:
         raise failures[0]
@@ -217,12 +224,15 @@ def _work(make_app: Callable[[], Any]) -> Any:
 
 def _announce(url: str, on_ready: Callable[[], None], failures: list[OSError]) -> None:
     """Report that the server is ready once it answers; where that cannot be reported, note why and stop it."""
+    from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext
     from urllib.error import HTTPError
-    from urllib.request import ProxyHandler, build_opener
+    from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
+    anyone = SSLContext(PROTOCOL_TLS_CLIENT)  # whose certificate it is does not matter: only that it answers
+    anyone.check_hostname, anyone.verify_mode = False, CERT_NONE
     reach = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     with suppress(HTTPError):
-        build_opener(ProxyHandler({})).open(reach + "/__mock__/health").close()
+        build_opener(ProxyHandler({}), HTTPSHandler(context=anyone)).open(reach + "/__mock__/health").close()
     try:
         on_ready()
     except OSError as error:
@@ -239,12 +249,19 @@ def running(
     shutdown_timeout: int = 3,
     head_timeout: float = HEAD_TIMEOUT,
     date: bool = True,
+    tls: Tls | None = None,
 ) -> Iterator[str]:
     """Serve from a thread during the block; yields the base URL."""
     ready = threading.Event()
     listener = bind(host, port)
     server = make_server(
-        app, shutdown_timeout=shutdown_timeout, on_ready=ready.set, http=http, head_timeout=head_timeout, date=date
+        app,
+        shutdown_timeout=shutdown_timeout,
+        on_ready=ready.set,
+        http=http,
+        head_timeout=head_timeout,
+        date=date,
+        tls=tls,
     )
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
@@ -252,7 +269,7 @@ def running(
         while not ready.wait(0.05):
             if not thread.is_alive():
                 raise BindError("the server ended before it was ready", why="see the log for its reason")
-        yield address(listener)
+        yield address(listener, tls)
     finally:
         server.stop()
         thread.join()

@@ -13,6 +13,7 @@ from mockserver.errors import MockserverError, UsageError
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import PREFIX
 from mockserver.server.asgi import App, Receive, Scope, Send
+from mockserver.server.tls import open_tls
 from mockserver.server.uvicorn import running
 from mockserver.testing.server import SEED, MockServer, connect, open_mock
 
@@ -302,11 +303,17 @@ def reachable(config: "pytest.Config", server: MockServer, live: "pytest.StashKe
 
 @contextmanager
 def on_a_socket(config: "pytest.Config", server: MockServer, live: "pytest.StashKey[Any]") -> Iterator[None]:
-    """Make a mock reachable by the socket of the process; another server has its own."""
+    """Make a mock reachable by the socket of the process; another server has its own, and so has one with TLS."""
     mock = server.mock
     if mock is None:
         yield
         return
+    with open_tls(mock.settings) as tls:
+        if tls is not None:
+            app = make_app(mock.settings, mock)
+            with running(app, shutdown_timeout=1, tls=tls) as url, server.at(url, tls):
+                yield
+            return
     if config.stash.get(live, None) is None:
         config.stash[live] = LiveServer()
     with config.stash[live].serving(mock) as url, server.at(url):

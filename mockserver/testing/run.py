@@ -17,6 +17,7 @@ from mockserver.engine import Mock
 from mockserver.errors import StartError
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE
+from mockserver.server.tls import open_tls
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.testing.server import API_KEY, MockServer
@@ -62,8 +63,11 @@ def run_command(
     mock = start_mock(settings)
     key = settings.api_key or API_KEY
     try:
-        with running(make_app(settings, mock), settings.host, settings.port, shutdown_timeout=1) as url:
-            server = MockServer(LocalAdmin(mock, DEFAULT_SCOPE), url, api=mock.api, mock=mock, api_key=key)
+        with (
+            open_tls(settings) as tls,
+            running(make_app(settings, mock), settings.host, settings.port, shutdown_timeout=1, tls=tls) as url,
+        ):
+            server = MockServer(LocalAdmin(mock, DEFAULT_SCOPE), url, api=mock.api, mock=mock, api_key=key, tls=tls)
             code = _run(command, {**os.environ, **server.environ()})
         scopes = sorted({DEFAULT_SCOPE, *mock.store.active_scopes()})
         servers = [MockServer(LocalAdmin(mock, scope), url, api=mock.api, mock=mock) for scope in scopes]

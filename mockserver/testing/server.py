@@ -22,6 +22,7 @@ from mockserver.journal.exchange import Exchange
 from mockserver.messages import DEFAULT_SCOPE, OPENAPI, Request, Response, too_big, too_long
 from mockserver.play import F
 from mockserver.server.client import ask
+from mockserver.server.tls import Tls, open_tls, trusted
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings
 from mockserver.testing.views import Journal, Resources, Stub, Stubs, VerificationError
@@ -66,9 +67,10 @@ class MockServer:
         mock: Mock | None = None,
         in_process: bool = False,
         api_key: str = API_KEY,
+        tls: Tls | None = None,
     ) -> None:
         self.admin, self.api, self.mock = admin, api, mock
-        self.base_url, self.api_key = base_url, api_key
+        self.base_url, self.api_key, self.tls = base_url, api_key, tls
         self.in_process = in_process
         """Whether clients reach it without a socket."""
         self.stub, self.journal = Stubs(admin), Journal(admin)
@@ -83,14 +85,14 @@ class MockServer:
         return int(self.admin.call("GET", SCOPE, name=self.admin.scope).value["seed"])
 
     @contextmanager
-    def at(self, base_url: str) -> Iterator[None]:
+    def at(self, base_url: str, tls: Tls | None = None) -> Iterator[None]:
         """Let clients reach it by a socket at an address during the block."""
-        before = self.base_url, self.in_process
-        self.base_url, self.in_process = base_url, False
+        before = self.base_url, self.in_process, self.tls
+        self.base_url, self.in_process, self.tls = base_url, False, tls
         try:
             yield
         finally:
-            self.base_url, self.in_process = before
+            self.base_url, self.in_process, self.tls = before
 
     # -- clients
 
@@ -110,7 +112,7 @@ class MockServer:
 
     def _defaults(self) -> dict[str, Any]:
         """Return the arguments of a client; reading certificates takes a hundred times as long as the rest."""
-        return {"base_url": self.base_url, "verify": not self.base_url.startswith("http:")}
+        return {"base_url": self.base_url, "verify": trusted(self.base_url, self.tls)}
 
     def async_http_client(self, *, library: str | None = None, **options: Any) -> "httpx.AsyncClient":
         """Return an async client like that of `http_client`. The caller closes it."""
@@ -138,7 +140,9 @@ class MockServer:
     def _client_options(self, client: str, make: Callable[..., Any]) -> dict[str, Any]:
         options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key}
         distribution = client or ("" if self.api is None else self.api.client.distribution)
-        return {**options, "http_client": make(library=library_under(distribution))} if self.in_process else options
+        if self.in_process or self.tls is not None:
+            options["http_client"] = make(library=library_under(distribution))
+        return options
 
     def intercept(self, *addresses: str, allow_network: bool | str | Sequence[str] = False) -> "Interception":
         """Send to this mock what HTTP libraries send to some addresses, until the mock or the block ends.
@@ -193,6 +197,7 @@ class MockServer:
         client = Client() if self.api is None else self.api.client
         made = dict.fromkeys(("TEST_API_BASE_URL", *client.url_variables), self.base_url)
         made |= dict.fromkeys(client.key_variables, self.api_key)
+        made |= {} if self.tls is None else self.tls.environ()
         return made | {"MOCKSERVER_URL": self.base_url, "NO_PROXY": direct, "no_proxy": direct}
 
     # -- state
@@ -411,9 +416,9 @@ def open_mock(*, live: bool = False, **settings: Any) -> Iterator[MockServer]:
         admin = LocalAdmin(mock, DEFAULT_SCOPE)
         made, key = server_class(mock.api), chosen.api_key or API_KEY
         if live:
-            app, port = make_app(chosen, mock), settings.get("port", 0)
-            url = stack.enter_context(running(app, chosen.host, port, shutdown_timeout=1))
-            server = made(admin, url, api=mock.api, mock=mock, api_key=key)
+            app, port, tls = make_app(chosen, mock), settings.get("port", 0), stack.enter_context(open_tls(chosen))
+            url = stack.enter_context(running(app, chosen.host, port, shutdown_timeout=1, tls=tls))
+            server = made(admin, url, api=mock.api, mock=mock, api_key=key, tls=tls)
         else:
             from mockserver.server.transport import BASE_URL
 

@@ -139,6 +139,18 @@ def test_a_template_without_its_extra_says_which_to_install(tmp_path: Path) -> N
     assert done.stderr.splitlines()[-1] == "  fix: pip install 'llamacloud-mockserver[templates]'"
 
 
+def test_a_certificate_is_made_with_the_extra_tls_and_without_it_the_command_says_what_to_install(
+    tmp_path: Path,
+) -> None:
+    done = command("", "serve", "--port", "0", "--tls", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[0] == "mockserver: a certificate is made by the extra tls, which is not installed"
+    assert f"  fix: {install_command('tls')}, or name" in done.stderr
+    (tmp_path / "client.py").write_text(CLIENT, "utf-8")
+    done = command("tls", "run", "--tls", "--", str(installed("tls") / "python"), "client.py", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def template(folder: Path) -> str:
     """Write a canned title that is filled in; gives the folder of the fixtures."""
     path = folder / "fixtures" / "set_title" / "200.json"
