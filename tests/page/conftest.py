@@ -1,7 +1,6 @@
 """A browser for the tests of the page, driven by Playwright and watched for what a page must not do."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Literal
@@ -35,8 +34,7 @@ def launched(playwright: Playwright) -> Browser:
     """Start Debian's Chromium; the tests that lack it say so."""
     program = need("chromium")
     quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-gpu"]
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return playwright.chromium.launch(executable_path=program, args=[*quiet, *sandbox])
+    return playwright.chromium.launch(executable_path=program, args=quiet)
 
 
 @pytest.fixture(scope="package")
