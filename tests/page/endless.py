@@ -1,4 +1,4 @@
-"""A check that never ends, for the tests of stopping one."""
+"""Checks that do not check, for the tests of what starts and stops one."""
 
 import os
 import time
@@ -18,3 +18,8 @@ def run(_: Json, tell: Tell) -> None:
 def die(_: Json, __: Tell) -> None:
     """End at once, without a word."""
     os._exit(3)
+
+
+def echo(options: Json, tell: Tell) -> None:
+    """Tell what was to be checked."""
+    tell({"report": options})
