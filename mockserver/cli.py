@@ -13,6 +13,7 @@ from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from secrets import token_urlsafe
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TextIO
 from urllib.parse import quote
 
@@ -330,6 +331,7 @@ def serve(**options: Any) -> None:
     try:
         if settings.workers > 1:
             mock.store.close()
+            environment_of_metrics(settings, opened)
             make = partial(make_app, replace(settings, seed=mock.seed, state=None))
             serve_many(make, listener, settings.workers, **how)
         else:
@@ -337,6 +339,13 @@ def serve(**options: Any) -> None:
     finally:
         stop.set()
         opened.close()
+
+
+def environment_of_metrics(settings: Settings, opened: ExitStack) -> None:
+    """Let workers count together, in files that are gone at the end."""
+    if settings.metrics:
+        folder = opened.enter_context(TemporaryDirectory(prefix="mockserver-metrics-"))
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 @main.command(cls=_ServingCommand, context_settings={"show_default": True})

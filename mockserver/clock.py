@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from time import time_ns
+from time import perf_counter, time_ns
 from typing import TypeAlias
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+stopwatch = perf_counter
+"""Returns seconds on a clock that only goes on, to measure durations."""
 
 Now: TypeAlias = Callable[[], int]
 """Returns the time in nanoseconds since 1970."""

@@ -117,6 +117,7 @@ class Settings:
     control_token: str | None = option(
         None, "The token of the page for other machines; without it, one is drawn and printed.", secret=True
     )
+    metrics: bool = option(False, "Whether Prometheus's metrics are at /__mock__/metrics (extra metrics).")
     tls: bool = option(False, "Whether HTTPS is served; without a certificate of yours, one is made (extra tls).")
     tls_cert: Path | None = option(None, "A certificate to serve HTTPS with (PEM).")
     tls_key: Path | None = option(None, "Its private key (PEM), if it is in another file.")

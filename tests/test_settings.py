@@ -62,6 +62,7 @@ GIVEN: dict[str, tuple[str, Any, str]] = {
     "control_remote": ("true", True, "true"),
     "control_hosts": ("mock.example, b", "mock.example, b", '"mock.example, b"'),
     "control_token": ("mock.example, b", "mock.example, b", '"mock.example, b"'),
+    "metrics": ("true", True, "true"),
     "tls": ("true", True, "true"),
     "tls_cert": ("my/server.pem", Path("my/server.pem"), '"my/server.pem"'),
     "tls_key": ("my/key.pem", Path("my/key.pem"), '"my/key.pem"'),

@@ -1,6 +1,7 @@
 """Starts a mock, and composes the ASGI application of it and its control routes."""
 
 from mockserver.engine import Mock
+from mockserver.errors import StartError, install_command
 from mockserver.messages import PREFIX
 from mockserver.server.asgi import App, Application, Receive, Scope, Send
 from mockserver.settings import Settings, words_of
@@ -8,12 +9,26 @@ from mockserver.settings import Settings, words_of
 
 def start_mock(settings: Settings) -> Mock:
     """Make the mock with its store, and load the saved state if one is set and the store is empty."""
-    mock = Mock(settings)
+    mock = metered(settings) if settings.metrics else Mock(settings)
     if settings.saved_state is not None:
         from mockserver.store.snapshot import load_state
 
         mock.loaded = load_state(mock.store, settings.saved_state, mock.record_problem, mock.convert_record)
     return mock
+
+
+def metered(settings: Settings) -> Mock:
+    """Make a mock that counts what it answers; a StartError says what to install."""
+    try:
+        from mockserver.control.metrics import MeteredMock
+    except ModuleNotFoundError as error:
+        raise StartError(
+            "metrics need the extra metrics, which is not installed",
+            where="--metrics",
+            why=f"there is no module {error.name}",
+            fix=install_command("metrics"),
+        ) from error
+    return MeteredMock(settings)
 
 
 def make_app(settings: Settings, mock: Mock | None = None) -> App:

@@ -186,6 +186,14 @@ def _verify(request: ControlRequest) -> ControlResponse:
     return ControlResponse(200 if verdict.ok else 406, verdict._asdict())
 
 
+def _metrics(request: ControlRequest) -> ControlResponse:
+    if not request.mock.settings.metrics:
+        return not_found("Nothing is counted here: --metrics switches it on.")
+    from mockserver.control.metrics import exposition
+
+    return exposition(request.mock)
+
+
 # -- stubs
 
 
@@ -349,6 +357,7 @@ _STUB = "/__mock__/stubs/{number}"
 ROUTES: tuple[Route, ...] = (
     Route("GET", CONTROL, _page, for_page=True),
     Route("GET", HEALTH, health),
+    Route("GET", "/__mock__/metrics", _metrics),
     Route("GET", "/__mock__/openapi.json", _own_openapi),
     Route("GET", "/__mock__/contract", _contract),
     Route("GET", "/__mock__/operations/{name}", _operation),

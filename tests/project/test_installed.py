@@ -151,6 +151,22 @@ def test_a_certificate_is_made_with_the_extra_tls_and_without_it_the_command_say
     assert done.returncode == 0, done.stderr
 
 
+def test_requests_are_counted_with_the_extra_metrics_and_without_it_the_command_says_what_to_install(
+    tmp_path: Path,
+) -> None:
+    done = command("", "serve", "--port", "0", "--metrics", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[0] == "mockserver: metrics need the extra metrics, which is not installed"
+    assert done.stderr.splitlines()[-1] == f"  fix: {install_command('metrics')}"
+    (tmp_path / "client.py").write_text(
+        f"{CLIENT}\nprint(urllib.request.urlopen(os.environ['MOCKSERVER_URL'] + '/__mock__/metrics').read().decode())\n",
+        "utf-8",
+    )
+    python = str(installed("metrics") / "python")
+    done = command("metrics", "run", "--metrics", "--", python, "client.py", folder=tmp_path)
+    assert (done.returncode, "mockserver_requests_total{" in done.stdout) == (0, True), done.stderr
+
+
 def template(folder: Path) -> str:
     """Write a canned title that is filled in; gives the folder of the fixtures."""
     path = folder / "fixtures" / "set_title" / "200.json"
