@@ -158,10 +158,8 @@ def test_requests_are_counted_with_the_extra_metrics_and_without_it_the_command_
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines()[0] == "mockserver: metrics need the extra metrics, which is not installed"
     assert done.stderr.splitlines()[-1] == f"  fix: {install_command('metrics')}"
-    (tmp_path / "client.py").write_text(
-        f"{CLIENT}\nprint(urllib.request.urlopen(os.environ['MOCKSERVER_URL'] + '/__mock__/metrics').read().decode())\n",
-        "utf-8",
-    )
+    ask = "print(urllib.request.urlopen(os.environ['MOCKSERVER_URL'] + '/__mock__/metrics').read().decode())"
+    (tmp_path / "client.py").write_text(f"{CLIENT}\n{ask}\n", "utf-8")
     python = str(installed("metrics") / "python")
     done = command("metrics", "run", "--metrics", "--", python, "client.py", folder=tmp_path)
     assert (done.returncode, "mockserver_requests_total{" in done.stdout) == (0, True), done.stderr
