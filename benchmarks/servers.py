@@ -183,7 +183,9 @@ def output(command: Command, core: int | None = None, limit: float | None = None
 
 def mock(name: str = OURS, *options: str | Path, **more: Any) -> Server:
     """Return the mock, served with options; `more` are fields of the server."""
-    return Server(name, lambda port: [MOCKSERVER, "serve", "--port", str(port), "--seed", "0", *options], **more)
+    return Server(
+        name, lambda port: [MOCKSERVER, "serve", "--quiet", "--port", str(port), "--seed", "0", *options], **more
+    )
 
 
 def reference(name: str, *arguments: str | Path) -> Server:

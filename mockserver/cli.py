@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import Field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -296,7 +296,7 @@ def serve(**options: Any) -> None:
 
     end_quietly()
     spare_collector()  # what is loaded from here on lives long, too
-    from mockserver.control.app import make_app, start_mock
+    from mockserver.control.app import make_app, make_worker, open_log, start_mock
     from mockserver.data import is_packed
     from mockserver.server.tls import open_tls
     from mockserver.server.uvicorn import serve as serve_app
@@ -332,10 +332,11 @@ def serve(**options: Any) -> None:
         if settings.workers > 1:
             mock.store.close()
             environment_of_metrics(settings, opened)
-            make = partial(make_app, replace(settings, seed=mock.seed, state=None))
+            make = partial(make_worker, replace(settings, seed=mock.seed, state=None))
             serve_many(make, listener, settings.workers, **how)
         else:
-            serve_app(make_app(settings, mock), listener, **how)
+            with closing(open_log(mock)) as lines:
+                serve_app(make_app(settings, mock, lines), listener, **how)
     finally:
         stop.set()
         opened.close()

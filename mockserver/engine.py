@@ -273,6 +273,13 @@ class Mock:
         """Return whether the contracts in force have an operation that reads a path."""
         return self.served.router.match("GET", path, NO_HEADERS).operation is not None
 
+    def operation_id(self, method: str, path: str, headers: Headers) -> str:
+        """Return the id of the operation that a request asks for, or ""."""
+        if path.startswith(PREFIX):
+            path = self.placed(Request(method, path, "", headers))[0].path
+        operation = self.served.router.match(method, path, headers).operation
+        return "" if operation is None else operation.id
+
     def declared_headers(self) -> set[str]:
         """Return the names of the header fields that the answers of the contracts in force declare."""
         found: set[str] = set()

@@ -28,6 +28,11 @@ RefusalForm: TypeAlias = Literal["auto", "fastapi", "document", "problem"]
 
 FORMS: tuple[RefusalForm, ...] = get_args(RefusalForm)
 
+LogFormat: TypeAlias = Literal["text", "json"]
+"""How the line of a request is written."""
+
+LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
+
 MOST_EXCHANGES = 1_000
 """How many exchanges of a scope are recorded by default; the oldest are dropped first."""
 
@@ -132,7 +137,8 @@ class Settings:
     body_timeout: float = option(10.0, "Seconds that a request body may take to arrive.", range=(0, None))
     shutdown_timeout: int = option(3, "Seconds that open answers get to finish.", range=(1, None))
     watch: bool = option(False, "Whether contract and fixtures are reloaded when they change.")
-    access_log: bool = option(False, "Whether each request is logged, to stderr.")
+    quiet: bool = option(False, "Whether no line is written for each request.")
+    log_format: LogFormat = option("text", "The form of those lines, which go to stderr.", choices=LOG_FORMATS)
     own: Any = None
     """The settings of the API pack in force; None for its defaults."""
 

@@ -91,7 +91,7 @@ def title(url: str, key: str = KEY) -> httpx.Response:
 
 
 def test_the_server_says_where_and_what_it_serves_and_ends_with_0(tmp_path: Path) -> None:
-    with serving(tmp_path) as served:
+    with serving(tmp_path, "--quiet") as served:
         ready = READY.fullmatch(served.lines[0])
         assert ready is not None, served.lines
         assert served.lines[1:] == [f"export LLAMA_CLOUD_BASE_URL={served.url}", "export LLAMA_CLOUD_API_KEY=any-key"]
@@ -100,8 +100,8 @@ def test_the_server_says_where_and_what_it_serves_and_ends_with_0(tmp_path: Path
         assert served.end() == (0, "", "")
 
 
-def test_requests_are_logged_without_their_keys_where_that_is_asked(tmp_path: Path) -> None:
-    with serving(tmp_path, "--access-log", "--api-key", "llx-secret") as served:
+def test_each_request_has_a_line_on_stderr_without_its_keys(tmp_path: Path) -> None:
+    with serving(tmp_path, "--api-key", "llx-secret") as served:
         assert title(served.url, "Bearer llx-secret").status_code == 200
         assert title(served.url, "Bearer llx-wrong").status_code == 401
         assert httpx.get(served.url + "/api/v1/chat?api_key=llx-queried").status_code == 401
@@ -109,8 +109,10 @@ def test_requests_are_logged_without_their_keys_where_that_is_asked(tmp_path: Pa
         assert (code, out) == (0, "")
         lines = err.splitlines()
         assert len(lines) == 3
-        assert re.fullmatch(rf"POST {TITLE} 200 \d+\.\d ms", lines[0])
-        assert re.fullmatch(rf"POST {TITLE} 401 \d+\.\d ms: Invalid authentication token.*", lines[1])
+        start = rf"\d\d:\d\d:\d\d POST {TITLE}"
+        assert re.fullmatch(rf"{start} 200 set_title \d+\.\d ms", lines[0])
+        wrong = "client: /header/authorization: Invalid authentication token"
+        assert re.fullmatch(rf"{start} 401 set_title \d+\.\d ms; {wrong}.*", lines[1])
         assert "?api_key=%5Bredacted%5D 401 " in lines[2]
         assert "llx-" not in "".join([*served.lines, out, err])
         assert served.lines[2] == "export LLAMA_CLOUD_API_KEY='<your --api-key>'"
@@ -153,7 +155,7 @@ def test_a_stream_that_a_stopping_server_cuts_is_not_taken_for_whole(tmp_path: P
     body = b'{"prompt": "slow", "index_ids": ["idx-a"]}'
     head = f"POST /api/v1/chat/ses-a/messages/stream HTTP/1.1\r\nhost: x\r\nauthorization: {KEY}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    with serving(tmp_path, "--shutdown-timeout", "1", "--stream-rate", "2") as served:
+    with serving(tmp_path, "--shutdown-timeout", "1", "--stream-rate", "2", "--quiet") as served:
         host, port = served.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
             connection.sendall(head.encode() + body)

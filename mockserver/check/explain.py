@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from mockserver import api as packs
-from mockserver.check.report.model import visible
 from mockserver.errors import UsageError
+from mockserver.terminal.text import visible
 
 
 @click.command("explain")

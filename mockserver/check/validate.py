@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mockserver.check.report.locate import Files
-from mockserver.check.report.model import Report, visible
+from mockserver.check.report.model import Report
 from mockserver.check.report.options import deliver, report_option
 from mockserver.contract.document import is_remote
 from mockserver.contract.openapi import Contract
@@ -18,6 +18,7 @@ from mockserver.errors import UsageError
 from mockserver.inspection import Note, counted, inspect, lines_of, located
 from mockserver.messages import Finding
 from mockserver.server.fetch import fetcher
+from mockserver.terminal.text import visible
 
 _QUOTED = re.compile(r"'[^']*'|\d+")
 

@@ -5,6 +5,7 @@ from mockserver.errors import StartError, install_command
 from mockserver.messages import PREFIX
 from mockserver.server.asgi import App, Application, Receive, Scope, Send
 from mockserver.settings import Settings, words_of
+from mockserver.terminal.requests import StderrLog
 
 
 def start_mock(settings: Settings) -> Mock:
@@ -31,8 +32,20 @@ def metered(settings: Settings) -> Mock:
     return MeteredMock(settings)
 
 
-def make_app(settings: Settings, mock: Mock | None = None) -> App:
-    """Make the ASGI application."""
+def open_log(mock: Mock) -> StderrLog:
+    """Open what a process that serves a mock writes to stderr."""
+    settings = mock.settings
+    return StderrLog(mock.operation_id, mock.redactor, settings.log_format, quiet=settings.quiet)
+
+
+def make_worker(settings: Settings) -> App:
+    """Make the ASGI application of a process of its own, with its lines."""
+    mock = start_mock(settings)
+    return make_app(settings, mock, open_log(mock))
+
+
+def make_app(settings: Settings, mock: Mock | None = None, log: StderrLog | None = None) -> App:
+    """Make the ASGI application; without a log it is silent."""
     mock = start_mock(settings) if mock is None else mock
     return App(
         mock,
@@ -44,8 +57,7 @@ def make_app(settings: Settings, mock: Mock | None = None) -> App:
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         max_in_flight=settings.max_in_flight,
-        access_log=settings.access_log,
-        redactor=mock.redactor,
+        requests=None if log is None else log.requests,
     )
 
 

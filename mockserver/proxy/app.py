@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from msgspec import structs
@@ -13,9 +13,10 @@ from msgspec import structs
 from mockserver import api as packs
 from mockserver.answer.body import BODILESS, SEQUENCES
 from mockserver.answer.errors import bad_scope
+from mockserver.answer.render import finding_fields
 from mockserver.api import Draft
 from mockserver.contract.router import NO_MATCH
-from mockserver.control.app import Control
+from mockserver.control.app import Control, open_log
 from mockserver.delivery import connection_of, without_chunks
 from mockserver.engine import Mock
 from mockserver.errors import StoreError
@@ -55,7 +56,7 @@ from mockserver.proxy.judge import (
     unjudged,
 )
 from mockserver.proxy.recording import RecordingWriter, stream_of
-from mockserver.server.asgi import App, Receive, Scope, Send, log_access
+from mockserver.server.asgi import App, Listening, Receive, Scope, Send
 from mockserver.server.tls import open_tls
 from mockserver.server.uvicorn import address, bind, serve
 from mockserver.stub.rules import Taken
@@ -100,9 +101,14 @@ class Counts:
 class Proxy(App):
     """The ASGI application; the control routes are its own."""
 
-    def __init__(self, mock: Mock, service: Service, writer: RecordingWriter | None = None) -> None:
-        logged = mock.settings.access_log
-        super().__init__(mock, control=Control(mock), cors=False, access_log=logged, redactor=mock.redactor)
+    def __init__(
+        self,
+        mock: Mock,
+        service: Service,
+        writer: RecordingWriter | None = None,
+        requests: Listening | None = None,
+    ) -> None:
+        super().__init__(mock, control=Control(mock), cors=False, requests=requests)
         self.mock, self.service, self.writer = mock, service, writer
         self.counts, self.budget = Counts(), Budget(mock.settings.max_in_flight)
 
@@ -132,17 +138,21 @@ class Proxy(App):
         return self._closing(request, status, message)
 
     def note(self, request: Request, status: int, findings: Sequence[Finding], began: int) -> None:
-        """Count an exchange, and log what is wrong with it; `began` is when it came, in nanoseconds since 1970."""
+        """Count an exchange, and log what is wrong with it; `began` is when it came, in nanoseconds since 1970.
+
+        A line about the request says the first thing that is wrong; warnings say the others, or all without such lines.
+        """
         self.counts.add(findings)
-        if self._access_log:
+        told = self.mock.redactor.findings(tuple(each for each in findings if each.level != "note"), request)
+        if self._requests is not None:
             took = (self.mock.now() - began) / 1_000_000_000
-            log_access(request.method, request.path, self._redactor.query(request.query), Response(status, ()), took)
-        for each in findings:
-            if each.level != "note":
-                place = f" ({each.contract})" if each.contract else ""
-                where = each.where or "the exchange"
-                text = f"{request.method} {request.path} -> {status}: {each.fault}: {where}: {each.message}{place}"
-                log.warning("%s", text.encode("unicode_escape").decode("ascii"))
+            fields = finding_fields(told[0], "") if told else ()
+            self._requests.add(request.method, request.path, request.query, request.headers, status, fields, took)
+        for each in told[self._requests is not None :]:
+            place = f" ({each.contract})" if each.contract else ""
+            where = each.where or "the exchange"
+            text = f"{request.method} {request.path} -> {status}: {each.fault}: {where}: {each.message}{place}"
+            log.warning("%s", text.encode("unicode_escape").decode("ascii"))
 
 
 class Passage:
@@ -391,9 +401,10 @@ def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, s
     """Stand before a service until SIGINT or SIGTERM; return the exit code. `folder` takes a recording."""
     settings = mock.settings
     writer = None if folder is None else RecordingWriter(folder, mock)
-    proxy = Proxy(mock, service, writer)
-    listener = bind(settings.host, settings.port)
-    with suppress(SystemExit), open_tls(settings) as tls:  # a signal, after which the verdict is still to come
+    listener, lines = bind(settings.host, settings.port), open_log(mock)
+    proxy = Proxy(mock, service, writer, lines.requests)
+    # SystemExit is a signal, after which the verdict is still to come
+    with suppress(SystemExit), closing(lines), open_tls(settings) as tls:
         serve(
             proxy,
             listener,

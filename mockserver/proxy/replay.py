@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from msgspec import structs
@@ -11,7 +11,7 @@ from mockserver.answer.body import BODILESS
 from mockserver.answer.errors import bad_scope
 from mockserver.api import Draft
 from mockserver.contract.router import Match
-from mockserver.control.app import make_app
+from mockserver.control.app import make_app, open_log
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Entry, Exchange
 from mockserver.messages import Finding, Request, Response, placed
@@ -162,9 +162,10 @@ def run_replay(mock: ReplayMock, folder: Path, fail_on: str, say: Callable[[str]
     """Replay until SIGINT or SIGTERM; return the exit code."""
     settings, listener = mock.settings, bind(mock.settings.host, mock.settings.port)
     count = len(mock.recordings)
-    with suppress(SystemExit), open_tls(settings) as tls:  # a signal, after which the verdict is still to come
+    # SystemExit is a signal, after which the verdict is still to come
+    with suppress(SystemExit), closing(open_log(mock)) as lines, open_tls(settings) as tls:
         serve(
-            make_app(settings, mock),
+            make_app(settings, mock, lines),
             listener,
             shutdown_timeout=settings.shutdown_timeout,
             head_timeout=settings.head_timeout,

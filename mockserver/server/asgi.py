@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from mockserver.messages import (
     Delivery,
     Headers,
     HeaderTable,
+    RawHeaders,
     Refused,
     Request,
     Response,
@@ -32,7 +32,6 @@ from mockserver.messages import (
     too_long,
     too_many,
 )
-from mockserver.redact import DEFAULT, Redactor
 from mockserver.settings import LARGEST_BODY, MOST_IN_FLIGHT
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -86,6 +85,15 @@ class Answering(Protocol):
         """Answer a request after the mock itself failed."""
 
 
+class Listening(Protocol):
+    """Takes note of each request once it is answered; it never waits."""
+
+    def add(
+        self, method: str, path: str, query: str, sent: Headers, status: int, headers: RawHeaders, took: float
+    ) -> None:
+        """Add a request; `headers` are the answer's, if it says what was wrong; `took` is in seconds."""
+
+
 class App:
     """An ASGI application that answers the API's requests itself and hands the rest to `control`."""
 
@@ -98,8 +106,7 @@ class App:
         max_body: int = LARGEST_BODY,
         body_timeout: float = 10.0,
         max_in_flight: int = MOST_IN_FLIGHT,
-        access_log: bool = False,
-        redactor: Redactor = DEFAULT,
+        requests: Listening | None = None,
         origins: Sequence[str] = (),
         declared: Callable[[], Iterable[str]] = tuple,
         owns: Callable[[str], bool] = lambda _: False,
@@ -107,7 +114,7 @@ class App:
         self._mock, self._control = mock, control
         self._max_body, self._body_timeout = max_body, body_timeout
         self._max_in_flight, self._in_flight = max_in_flight, 0
-        self._cors, self._access_log, self._redactor = cors, access_log, redactor
+        self._cors, self._requests = cors, requests
         self._origins, self._declared, self._owns = origins, declared, owns
         self._table = HeaderTable()
         self._crossing: Application | None = None
@@ -123,7 +130,7 @@ class App:
         headers = self._table.headers(scope["headers"])
         if (path.startswith(_OWN) or b"origin" in headers) and await self._beside(path, headers, scope, receive, send):
             return
-        started = time.perf_counter() if self._access_log else 0.0
+        started = time.perf_counter() if self._requests else 0.0
         method, query = scope["method"], scope["query_string"].decode("latin-1")
         facts = headers.known or known(headers)
         long = len(path) + len(query) + facts.size > LONGEST_TARGET
@@ -147,8 +154,10 @@ class App:
                 await self._send_whole(response.stream, scope, receive, send)
             else:
                 await send({"type": "http.response.body", "body": response.body})
-        if self._access_log:
-            log_access(method, path, self._redactor.query(query), response, time.perf_counter() - started)
+        if self._requests is not None:
+            took = time.perf_counter() - started
+            wrong = response.headers if response.findings else ()
+            self._requests.add(method, path, query, headers, response.status, wrong, took)
 
     async def _beside(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
         """Hand a request to the control routes or to CORS, if it is for them; return whether it was."""
@@ -377,14 +386,6 @@ def _at_root(scope: Scope) -> Scope:
         return scope
     path = scope["path"].removeprefix(root)
     return {**scope, "path": path, "raw_path": _path(scope).encode("latin-1"), "root_path": ""}
-
-
-def log_access(method: str, path: str, query: str, response: Response, took: float) -> None:
-    """Log one request and its findings to stderr; `took` is in seconds."""
-    wrong = Headers(response.headers).text(b"x-mock-message")
-    target = quote(path + ("?" + query if query else ""), safe="/?&=%:@+,;~")
-    text = f"{method} {target} {response.status} {took * 1000:.1f} ms"
-    print(f"{text}: {wrong}" if wrong else text, file=sys.stderr, flush=True)
 
 
 @coroutine

@@ -20,11 +20,12 @@ from sarif_pydantic import Sarif
 from mockserver.apis.llamacloud_chat.pack import API
 from mockserver.check.report.formats import FORMATS
 from mockserver.check.report.locate import NO_FILES, Files, spot
-from mockserver.check.report.model import Report, Table, gathered, visible
+from mockserver.check.report.model import Report, Table, gathered
 from mockserver.check.report.options import deliver, read_target
 from mockserver.contract.tree import join, lookup
 from mockserver.errors import StartError, UsageError
 from mockserver.messages import Finding, Reproduction
+from mockserver.terminal.text import visible
 from tests.strategies import ROOT, contract_of
 
 SCHEMA = yaml.safe_load((ROOT / "schemas" / "mockserver-report" / "1.yaml").read_text("utf-8"))

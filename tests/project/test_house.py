@@ -21,7 +21,7 @@ PACKAGE = ROOT / "mockserver"
 FLOORS = (
     ("errors", "messages", "clock", "data", "delivery", "sse", "settings"),
     ("redact",),
-    ("contract",),
+    ("contract", "terminal"),
     ("matching", "server", "store"),
     ("api",),
     ("request",),
@@ -158,6 +158,8 @@ def test_nothing_imports_the_command() -> None:
                 "proxy.app",
                 "store.redis",
                 "store.sqlite_file",
+                "terminal.lines",
+                "terminal.requests",
                 *(f"server.{name}" for name in ("asgi", "fetch", "transport", "uvicorn", "wire")),
             },
         ),

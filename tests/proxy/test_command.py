@@ -124,7 +124,7 @@ def test_a_stream_without_an_end_does_not_keep_the_run_from_ending(tmp_path: Pat
             connection.sendall(b'data: {"m": 1}\n\n')
             time.sleep(0.02)
 
-    options = ("--fail-on", "response", "--shutdown-timeout", "1", "--access-log")
+    options = ("--fail-on", "response", "--shutdown-timeout", "1")
     with raw_service(answer) as service, standing(service.url, tmp_path, *options) as (proxy, process):
         with httpx.stream("GET", proxy + "/events?api_key=planted") as stream:
             next(stream.iter_raw())

@@ -14,16 +14,14 @@ from mockserver.check.report.model import (
     Report,
     Table,
     as_json,
-    encodable,
     finding_json,
     format_value,
-    in_line,
     mapped,
-    visible,
 )
 from mockserver.data import data_dir
 from mockserver.messages import Finding, Json
 from mockserver.page.bundle import report_page
+from mockserver.terminal.text import encodable, in_line, visible
 
 Writer: TypeAlias = Callable[[Report, Files], str]
 """Writes a report; the files are those of its contracts."""

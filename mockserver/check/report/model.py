@@ -1,7 +1,6 @@
 """What a check found, as one record that every command makes and every format writes."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -13,34 +12,6 @@ def format_value(value: Json, most: int = 60) -> str:
     """Write a value in a line, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= most else text[: most - 3] + "..."
-
-
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
-"""Characters that steer a terminal, reorder a line, or that a format cannot hold."""
-
-_LONE = re.compile("[\ud800-\udfff]")
-
-
-def visible(text: str) -> str:
-    """Write characters that cannot be seen or held by a format as escapes: \\x1b, \\ud800."""
-    return _UNSEEN.sub(_escape, text)
-
-
-def encodable(text: str) -> str:
-    """Write lone halves of surrogate pairs, which UTF-8 cannot hold, as escapes."""
-    return _LONE.sub(_escape, text)
-
-
-def in_line(text: str) -> str:
-    """Write a text visibly and in one line, so that it cannot pass for a line of its own."""
-    return visible(text).replace("\n", "\\n")
-
-
-def _escape(found: "re.Match[str]") -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 FORMAT = 1

@@ -1,0 +1,1 @@
+"""What is written to a terminal: lines about requests, progress, help."""
