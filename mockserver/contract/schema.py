@@ -190,6 +190,15 @@ class Schema:
         except ValueError:
             return False
 
+    def without_formats(self) -> "Schema":
+        """Return the schema as one in which formats are notes."""
+        from mockserver.contract.validator import compiled
+
+        made = Schema(self.document, self.pointer, self.name)
+        check_branches(document_of(self.document), self.pointer)
+        made._compiled = compiled(document_of(self.document), self.pointer, formats=False)
+        return made
+
     def compiled(self) -> Callable[[Json], bool]:
         """Return what says whether a value is valid beyond doubt, and raises a ValueError if it is not JSON."""
         return (self._compiled or self._validator()).surely_valid

@@ -420,3 +420,22 @@ def test_threads_may_compile_the_same_schema_at_once() -> None:
         with ThreadPoolExecutor(8) as pool:
             made = list(pool.map(generate, [schema] * 16, map(Random, [0, 1] * 8)))
         assert all(map(schema.is_valid, made))
+
+
+TIME = {"type": "string", "format": "date-time"}
+
+
+def test_a_member_is_not_shut_out_by_a_format_alone() -> None:
+    """A reader to whom formats are notes must see one member hold, not two."""
+    timed = {"properties": {"at": TIME}, "required": ["at"]}
+    plain = {"properties": {"at": {"type": "string"}, "name": {"enum": ["a"]}}}
+    schema = schema_of({"type": "object", "properties": {"at": {"type": "string"}}, "oneOf": [timed, plain]})
+    for seed in range(60):
+        value = generate(schema, Random(seed))
+        holds = [isinstance(value.get("at"), str), "name" not in value or value["name"] == "a"]
+        assert holds.count(True) == 1, value
+
+
+def test_where_only_a_format_tells_members_apart_it_does() -> None:
+    schema = schema_of({"oneOf": [TIME, {"type": "string"}]})
+    assert schema.is_valid(generate(schema, Random(0)))

@@ -12,7 +12,7 @@ from mockserver.answer.making.nodes import Make, StuckError
 from mockserver.contract.explain import SchemaError
 from mockserver.contract.resolved import key_of
 from mockserver.contract.schema import Schema
-from mockserver.contract.tree import lookup, pointed
+from mockserver.contract.tree import document_of, lookup, pointed
 from mockserver.messages import Json
 
 DRAWS = 12
@@ -67,15 +67,32 @@ _OTHERS: tuple[dict[str, Json], ...] = (
 class Oracle:
     """Judges values by several schemas that must all hold."""
 
-    def __init__(self, schemas: Sequence[Schema], hidden: set[str]) -> None:
+    def __init__(self, schemas: Sequence[Schema], hidden: set[str], *, either_way: bool = False) -> None:
         self.schemas, self.hidden = schemas, hidden
         """`hidden` names fields that may be left out although they are required."""
+        self._lax: list[Schema] | None = None if either_way else []
         self._named: list[Json] | None = None
         self._names: list[str] | None = None
 
     def is_valid(self, value: Json) -> bool:
         """Return whether a value satisfies all schemas."""
-        return all(each.is_valid(value) for each in self.schemas) or (bool(self.hidden) and not self.errors(value))
+        if all(each.is_valid(value) for each in self.schemas):
+            return all(each.is_valid(value) for each in self._without_formats())
+        return bool(self.hidden) and not self.errors(value)
+
+    @property
+    def turns(self) -> bool:
+        """Whether a value may be invalid where formats are notes."""
+        return bool(self._without_formats())
+
+    def _without_formats(self) -> list[Schema]:
+        """Return the schemas that must hold also for readers to whom a format is a note.
+
+        A member of a oneOf that only a format shuts out would hold for them, too.
+        """
+        if self._lax is None:
+            self._lax = [each.without_formats() for each in self.schemas if _may_turn(each)]
+        return self._lax
 
     def errors(self, value: Json) -> list[SchemaError]:
         """List what is wrong with a value."""
@@ -101,6 +118,14 @@ class Oracle:
             named = (name for schema in self.schemas for part in _parts(schema) for name in _mentioned(part))
             self._names = list(dict.fromkeys(named))[:40]
         return self._names
+
+
+def _may_turn(schema: Schema) -> bool:
+    """Return whether a value may become invalid where formats are not asserted."""
+    if not document_of(schema.document).formats:
+        return False
+    keys = {key for part in _parts(schema) for key in part}
+    return "format" in keys and not keys.isdisjoint(("oneOf", "not", "if", "maxContains"))
 
 
 def _errors(schema: Schema, value: Json) -> list[SchemaError]:
