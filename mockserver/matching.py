@@ -236,7 +236,8 @@ def _finder(pattern: str) -> Callable[[str], bool]:
     return found
 
 
-def _finds(pattern: str, text: str) -> bool:
+def finds(pattern: str, text: str) -> bool:
+    """Return whether a text contains a match of an expression."""
     return _finder(pattern)(text if text.isascii() else text.encode("utf-8", "replace").decode())  # no lone surrogates
 
 
@@ -252,6 +253,8 @@ def differences(when: When, parts: Parts) -> list[Difference]:
 
 
 def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
+    if isinstance(received, int | float) and isinstance(expected, _TEXTUAL) and not where.startswith("/body"):
+        received = json.dumps(received)  # a decoded parameter, which is text on its way
     if isinstance(expected, re.Pattern):
         fits = isinstance(received, str) and expected.search(received) is not None
         return [] if fits else [_difference(where, f"text with /{expected.pattern}/", received)]
@@ -272,12 +275,16 @@ def _differ(expected: Any, received: Any, where: str) -> list[Difference]:
     return [] if _equal(expected, received, where) else [_difference(where, _format_value(expected), received)]
 
 
+_TEXTUAL = (str, re.Pattern, Mapping)
+"""The kinds of expected values that a text is compared with."""
+
+
 def _differ_mapping(expected: Mapping[str, Any], received: Any, where: str) -> list[Difference]:
     if "$absent" in expected:
         there = received is not None if where == "/body" else received is not NOTHING
         return [_difference(where, "nothing", received)] if there else []
     if "$regex" in expected:
-        fits = isinstance(received, str) and _finds(expected["$regex"], received)
+        fits = isinstance(received, str) and finds(expected["$regex"], received)
         return [] if fits else [_difference(where, f"text with /{expected['$regex']}/", received)]
     if not isinstance(received, Mapping):
         return [_difference(where, _format_value(expected), received)]

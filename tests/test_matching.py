@@ -449,3 +449,10 @@ def test_what_is_expected_is_told_in_a_few_words() -> None:
 def test_what_cannot_be_sent_to_another_process_is_refused(value: Any, said: str) -> None:
     with pytest.raises(StubError, match=said):
         as_json(read(body={"a": [value]}))
+
+
+@pytest.mark.parametrize("wanted", [7, "7", {"$regex": "^7$"}, re.compile("7")])
+def test_a_number_of_a_path_or_query_is_compared_as_text_too(wanted: Any) -> None:
+    parts = Parts({"id": 7}, {}, {}, {"id": 7})
+    assert differences({"path": {"id": wanted}}, parts) == []
+    assert (differences({"body": {"id": wanted}}, parts) == []) is (wanted == 7)
