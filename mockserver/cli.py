@@ -413,6 +413,27 @@ def replay(folder: Path, fail_on: str, **options: Any) -> None:
     sys.exit(run_replay(ReplayMock(settings, read_recordings(folder)), folder, fail_on, say))
 
 
+@main.command("import", cls=_ServingCommand, context_settings={"show_default": True})
+@click.option(
+    "--into", "folder", type=click.Path(path_type=Path), default="imported", help="Folder for stubs.json and fixtures."
+)
+@click.option("--allow-invalid", is_flag=True, help="Take what the contract forbids, too, as stubs marked invalid.")
+@click.option("--strict", is_flag=True, help="End with 1 if anything was not taken.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def import_(files: tuple[Path, ...], folder: Path, allow_invalid: bool, strict: bool, **options: Any) -> None:
+    """Make stubs and fixtures of HAR FILES and WireMock mappings, and say what cannot be taken.
+
+    A file is an archive, a mapping, or {"mappings": [...]}; a folder holds mappings. It ends with 1 if nothing
+    was taken.
+    """
+    from mockserver.check.report.model import visible
+    from mockserver.importing.command import import_files
+
+    settings = packs.make_settings(options)
+    done = import_files(files, folder, settings, lambda line: say(visible(line)), allow_invalid=allow_invalid)
+    sys.exit(int(not done.stubs or (strict and bool(done.left))))
+
+
 def one_process(settings: Settings, command: str) -> None:
     """Reject several workers."""
     if settings.workers > 1:
@@ -500,7 +521,7 @@ def start() -> None:
         said = defaults(sys.argv[1:])
         checks = {name: {"api": said["api"]} for name in CHECKS if "api" in said}
         freely = {key: value for key, value in said.items() if key != "port"}
-        main(default_map={**checks, "serve": said, "run": freely, "proxy": said, "replay": said})
+        main(default_map={**checks, "serve": said, "run": freely, "proxy": said, "replay": said, "import": freely})
     except MockserverError as error:
         print(f"mockserver: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

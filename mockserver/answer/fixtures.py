@@ -51,7 +51,7 @@ class Fixtures:
         """Return the answer that a template gives for a call; a FixtureError where it fails or breaks the contract."""
         value = template.fill(filling)
         if not self.serves(operation, status, value):
-            raise self._unserved(template.file, [operation], status, value, "/body")
+            raise self.unserved(template.file, [operation], status, value, "/body")
         return value
 
     def has_unnamed(self, operation: Operation, status: int) -> bool:
@@ -71,7 +71,7 @@ class Fixtures:
                 status, _ = _status_and_name(path)
                 value = _read_file(path)
                 if not any(self.serves(operation, status, value) for operation in owners):
-                    raise self._unserved(path, owners, status, value)
+                    raise self.unserved(path, owners, status, value)
 
     def _read(self, operation: Operation) -> Canned:
         canned: Canned = {}
@@ -117,7 +117,7 @@ class Fixtures:
             value = _read_file(path)
             serving = [each for each in owners if self.serves(each, status, value)]
             if not serving:
-                raise self._unserved(path, owners, status, value)
+                raise self.unserved(path, owners, status, value)
             for operation in serving:
                 found.setdefault(operation, {}).setdefault(status, {})[name] = value
         return found
@@ -148,7 +148,7 @@ class Fixtures:
                 return media.item_schema.explain(step.event, where=f"/{index}/event")[0]
         return None
 
-    def _unserved(
+    def unserved(
         self, path: Path | str, owners: Sequence[Operation], status: int, value: Json, below: str = ""
     ) -> FixtureError:
         """Explain why a fixture serves no contract, using the newest one that declares its status.

@@ -233,8 +233,8 @@ class RecordingWriter:
         if operation is None or not is_folder(operation.id):
             return
         reply = operation.reply(exchange.status)
-        value = _fixture_value(reply, exchange, pauses)
-        if value is _NONE:
+        value = fixture_value(reply, exchange.answer_headers, exchange.answer, pauses)
+        if value is NO_VALUE:
             return
         place = f"{exchange.method} {exchange.path} -> {exchange.status}"
         if not self._fixtures.serves(operation, exchange.status, value):
@@ -267,7 +267,7 @@ class RecordingWriter:
         return self._known[folder]
 
 
-_NONE: Any = object()
+NO_VALUE: Any = object()
 """Stands for no value."""
 
 
@@ -282,36 +282,36 @@ def is_folder(name: str) -> bool:
     )
 
 
-def _fixture_value(reply: Reply | None, exchange: Exchange, pauses: Sequence[float]) -> Json:
-    """Return an answer as the value of a fixture; _NONE if a fixture cannot hold it."""
-    sent = Headers(exchange.answer_headers).text(b"content-type")
+def fixture_value(reply: Reply | None, headers: RawHeaders, body: bytes, pauses: Sequence[float] = ()) -> Json:
+    """Return an answer as the value of a fixture; NO_VALUE if a fixture cannot hold it."""
+    sent = Headers(headers).text(b"content-type")
     media = None if reply is None else representation(reply, sent)
-    if reply is None or media is None or media is not canned_media(reply) or not exchange.answer:
-        return _NONE
+    if reply is None or media is None or media is not canned_media(reply) or not body:
+        return NO_VALUE
     kind = format_of(media, sent or "").kind
     try:
         if kind == "json":
-            return json.loads(exchange.answer)
-        text = exchange.answer.decode("utf-8")
+            return json.loads(body)
+        text = body.decode("utf-8")
         if kind == "lines":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError):
-        return _NONE
-    return _script(exchange, pauses) if kind == "events" else text
+        return NO_VALUE
+    return _script(headers, body, pauses) if kind == "events" else text
 
 
-def _script(exchange: Exchange, pauses: Sequence[float]) -> Json:
-    """Return a stream of events as a script; _NONE where an event is no JSON."""
+def _script(headers: RawHeaders, body: bytes, pauses: Sequence[float]) -> Json:
+    """Return a stream of events as a script; NO_VALUE where an event is no JSON."""
     found, wait = list[Json](), 0.0
-    for piece, pause in zip_longest(pieces_of(exchange.answer, exchange.answer_headers), pauses, fillvalue=0.0):
+    for piece, pause in zip_longest(pieces_of(body, headers), pauses, fillvalue=0.0):
         events, problem = parse(piece or b"")
         if problem or piece is None:
-            return _NONE
+            return NO_VALUE
         wait += pause or 0.0
         for each in events:
             found.append({"event": each.data, "after_ms": wait})
             wait = 0.0
-    return found or _NONE
+    return found or NO_VALUE
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -35,6 +35,7 @@ FLOORS = (
     ("proxy",),
     ("testing",),
     ("check",),
+    ("importing",),
     ("cli", "pytest_plugin"),
     ("apis",),
 )

@@ -1,0 +1,1 @@
+"""Reads what other tools recorded or stubbed, and writes it as stubs and fixtures."""
