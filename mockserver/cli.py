@@ -426,8 +426,8 @@ def import_(files: tuple[Path, ...], folder: Path, allow_invalid: bool, strict: 
     A file is an archive, a mapping, or {"mappings": [...]}; a folder holds mappings. It ends with 1 if nothing
     was taken.
     """
-    from mockserver.check.report.model import visible
     from mockserver.importing.command import import_files
+    from mockserver.terminal.text import visible
 
     settings = packs.make_settings(options)
     done = import_files(files, folder, settings, lambda line: say(visible(line)), allow_invalid=allow_invalid)
