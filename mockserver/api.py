@@ -18,7 +18,7 @@ from mockserver.contract.openapi import Contract, Operation
 from mockserver.contract.reader import read_file
 from mockserver.contract.schema import Schema
 from mockserver.data import packed
-from mockserver.errors import UsageError, nearest_name
+from mockserver.errors import UsageError, nearest_name, suggestion
 from mockserver.messages import Finding, Headers, Json, Request, Stream, Value, Version
 from mockserver.server.fetch import fetcher
 from mockserver.settings import Memory, Settings, convert, options_of
@@ -409,7 +409,34 @@ def _no_contract(name: str, api: Api | None) -> UsageError:
     if not pack.contracts:
         return UsageError(what, where=where, why="it is no file", fix=fix)
     why = f"it is neither a file nor a version of {pack.name} ({', '.join(pack.contracts)})"
-    return UsageError(what, where=where, why=why, fix=f"{fix}, or name a version")
+    if version := _version_at(name, pack):
+        why += f"; of {pack.name}, release {name} is served by the contract {version}"
+        return UsageError(what, where=where, why=why, fix=f"write --contract {version}, or --contract FILE")
+    return UsageError(
+        what, where=where, why=why, fix=suggestion(name, _documents_beside(name), f"{fix}, or name a version")
+    )
+
+
+def _version_at(release: str, api: Api) -> str:
+    """Return the version of a pack's contract that was in force at a release, such as 2.6 for 2.7.0; "" for none."""
+
+    def numbers(text: str) -> tuple[int, ...]:
+        return tuple(map(int, text.split(".")[:2]))
+
+    if not re.fullmatch(r"[0-9]{1,6}\.[0-9]{1,6}(\.[0-9]+)?", release):
+        return ""
+    past = [each for each in api.contracts if numbers(each) <= numbers(release)]
+    return max(past, key=numbers, default="")
+
+
+def _documents_beside(name: str) -> list[str]:
+    """List the documents in the folder of a file that is not there."""
+    folder = Path(name).parent
+    try:
+        names = [each.name for each in folder.iterdir() if each.suffix in (".yaml", ".yml", ".json")]
+    except OSError:
+        return []
+    return [str(folder / each) for each in names]
 
 
 def bundled(version: str, path: Path) -> Contract:

@@ -26,6 +26,7 @@ from mockserver.contract.document_cache import VARIABLE as CACHE_VARIABLE
 from mockserver.errors import MockserverError, StartError, UsageError, install_command, reason
 from mockserver.pyproject import api_of, defaults
 from mockserver.settings import Settings, options_of
+from mockserver.terminal.help import WAYS, WIDEST, with_examples, write_options
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -133,11 +134,12 @@ class _Commands(click.Group):
         """Return one of them."""
         lazy = CHECKS.get(cmd_name)
         if lazy is None:
-            return super().get_command(ctx, cmd_name)
+            found = super().get_command(ctx, cmd_name)
+            return found and with_examples(cmd_name, found)
         if missing_modules(lazy.extra):
             return _CommandWithoutExtra(cmd_name, lazy)
         command: click.Command = packs.load(lazy.place)
-        return command
+        return with_examples(cmd_name, command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands; none is loaded for it."""
@@ -156,14 +158,21 @@ class _Commands(click.Group):
         """Describe a command in a line, with the extra that it needs if that is not installed."""
         lazy = CHECKS.get(name)
         if lazy is None:
-            return self.commands[name].get_short_help_str(limit=100)
+            return self.commands[name].get_short_help_str(limit=1_000)
         return lazy.short_help + (f" (needs the extra {lazy.extra})" if missing_modules(lazy.extra) else "")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
+)
 @click.version_option(__version__, prog_name="mockserver")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Serve, test and check any API by its OpenAPI document."""
+    if ctx.invoked_subcommand is None:
+        click.echo(WAYS, nl=False)
 
 
 class _Amount(click.FloatRange):
@@ -221,17 +230,9 @@ class _ServingCommand(click.Command):
         return [] if api is None or api.settings is None else [*map(_option, options_of(api.settings))]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, with the pack's in a group of their own."""
-        own = {each.name for each in self.pack_params(ctx)}
-        rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
-        for each in self.get_params(ctx):
-            if (record := each.get_help_record(ctx)) is not None:
-                rows[each.name in own].append(record)
-        with formatter.section("Options"):
-            formatter.write_dl(rows[False])
-        if rows[True]:
-            with formatter.section(f"Options of the API pack {ctx.meta[_PACK].name}"):
-                formatter.write_dl(rows[True])
+        """Write the options in sections, with the pack's in one of their own."""
+        own = {str(each.name): f"Options of the API pack {ctx.meta[_PACK].name}" for each in self.pack_params(ctx)}
+        write_options(ctx, formatter, self.get_params(ctx), own)
 
 
 @cache
@@ -469,6 +470,8 @@ def ready_lines(mock: Any, url: str) -> str:
     if mock.loaded:
         noun = "record" if api is None or api.state is None else api.state.noun
         what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.saved_state}"
+    if settings.control:
+        what += f"; its page is {url}/__mock__/"
     lines = [f"mockserver is ready at {url}: {what}"]
     if settings.control and settings.control_remote and settings.control_token:
         lines.append(f"its page, for other machines: {url}/__mock__/?token={quote(settings.control_token, safe='')}")

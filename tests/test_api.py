@@ -25,6 +25,7 @@ from mockserver.messages import Headers, Request
 from mockserver.pyproject import read_pyproject
 from mockserver.server.uvicorn import running
 from mockserver.settings import Settings, options_of
+from mockserver.terminal.help import SECTIONS
 from mockserver.testing import MockServer, connect, open_mock
 from tests.conftest import app_of, settings
 from tests.strategies import ROOT, contract_of, own_document, write_document
@@ -189,7 +190,7 @@ def groups(text: str) -> dict[str, list[str]]:
     """Give the groups of options in a help, by their headings: the first name of each option."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
-        if heading := re.fullmatch(r"(Options.*):", line):
+        if heading := re.fullmatch(r"(\w.*):", line):
             found[heading[1]] = []
         elif (option := re.match(r"  (?:-\w, )?(--[\w-]+)", line)) and found:
             found[list(found)[-1]].append(option[1])
@@ -205,9 +206,9 @@ def help_of(command: str, *args: str, **defaults: Any) -> dict[str, list[str]]:
 @pytest.mark.parametrize("command", ["serve", "run"])
 def test_help_lists_the_options_of_the_pack_in_a_group_of_their_own(command: str) -> None:
     found = help_of(command, "--help")
-    assert list(found) == ["Options", f"Options of the API pack {CHAT}"]
-    general, own = found.values()
-    assert own == OWN
+    assert found.pop(f"Options of the API pack {CHAT}") == OWN
+    assert list(found) == ["Options", *SECTIONS]
+    general = [name for names in found.values() for name in names]
     assert set(GENERAL) <= set(general)
     assert not set(OWN) & set(general)
 
@@ -230,7 +231,7 @@ def test_the_pack_is_found_before_options_are_parsed(args: list[str]) -> None:
 
 @pytest.mark.parametrize("args", [["--api", "none"], ["--contract", "own.yaml", "--api", "none"]], ids=" ".join)
 def test_without_a_pack_there_are_the_general_options_alone(args: list[str]) -> None:
-    assert list(help_of("serve", *args, "--help")) == ["Options"]
+    assert list(help_of("serve", *args, "--help")) == ["Options", *SECTIONS]
 
 
 @pytest.mark.usefixtures("installed")
@@ -239,7 +240,7 @@ def test_the_pack_is_named_on_the_command_line_else_in_the_environment_else_in_p
 ) -> None:
     assert "Options of the API pack notes" in help_of("serve", "--help", api="notes")
     monkeypatch.setenv("MOCKSERVER_API", "none")
-    assert list(help_of("serve", "--help", api="notes")) == ["Options"]
+    assert list(help_of("serve", "--help", api="notes")) == ["Options", *SECTIONS]
     assert f"Options of the API pack {CHAT}" in help_of("serve", "--help", "--api", CHAT, api="notes")
 
 

@@ -27,7 +27,7 @@ PATIENCE = 30.0
 
 READY = re.compile(
     r"mockserver is ready at (?P<url>http://\S+): contract auto \(2\.17, 2\.8, 2\.6\), "
-    r"7 operations, answers simulated, seed (?P<seed>\d+)"
+    r"7 operations, answers simulated, seed (?P<seed>\d+); its page is (?P=url)/__mock__/"
 )
 
 
@@ -171,7 +171,7 @@ def test_a_stream_that_a_stopping_server_cuts_is_not_taken_for_whole(tmp_path: P
 def test_settings_come_from_pyproject_and_environment(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.mockserver]\ncontract = "2.8"\nseed = 4\n', "utf-8")
     with serving(tmp_path, MOCKSERVER_ANSWERS="documented") as served:
-        assert served.lines[0].endswith(": contract 2.8, 6 operations, answers documented, seed 4")
+        assert ": contract 2.8, 6 operations, answers documented, seed 4; its page" in served.lines[0]
 
 
 # -- what it says before it serves -----------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_settings_come_from_pyproject_and_environment(tmp_path: Path) -> None:
 )
 def test_the_ready_lines_can_be_pasted_and_tell_no_secret(settings: Settings, key: str) -> None:
     first, *exports = ready_lines(Mock(settings), "http://127.0.0.1:4010").splitlines()
-    assert first.endswith("7 operations, answers simulated, seed 1")
+    assert first.endswith("7 operations, answers simulated, seed 1; its page is http://127.0.0.1:4010/__mock__/")
     assert exports == ["export LLAMA_CLOUD_BASE_URL=http://127.0.0.1:4010", f"export LLAMA_CLOUD_API_KEY={key}"]
     assert "llx-secret" not in first
 

@@ -175,7 +175,7 @@ def test_nothing_imports_the_command() -> None:
         ("pydantic_core", {"request.fastapi"}),
         ("faker", {"answer.making.words"}),
         ("yaml", {"contract.yaml_reader"}),
-        ("click", {"cli"}),
+        ("click", {"cli", "terminal.help"}),
         ("sqlite3", {"store.sqlite", "store.sqlite_file"}),
         ("watchfiles", {"watch"}),
     ],

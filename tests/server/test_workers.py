@@ -113,7 +113,7 @@ def each_worker(server: Server, count: int = 2) -> Iterator[list[httpx.Client]]:
 @PROC
 def test_each_worker_answers_and_sees_what_the_others_did(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2", "--store", "sqlite:///s.db") as server, each_worker(server) as clients:
-        assert server.ready.endswith("store sqlite:///s.db, 2 workers")
+        assert "store sqlite:///s.db, 2 workers; its page" in server.ready
         one, other = clients
         ids = [each.post(CHAT).json()["session_id"] for each in clients * 5]
         assert len(set(ids)) == 10
@@ -289,7 +289,7 @@ def test_a_server_begun_from_a_saved_state_has_all_that_was_there(
 ) -> None:
     path, before = saved
     with serving(tmp_path, "--state", str(path), *more) as server:
-        assert server.ready.endswith(f", 8 sessions from {path}")
+        assert f", 8 sessions from {path}; its page" in server.ready
         assert all_of(server.url) == before
         assert httpx.get(f"{server.url}/__mock__/state").content == path.read_bytes()
 

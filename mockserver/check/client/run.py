@@ -41,7 +41,7 @@ from mockserver.check.client.result import (
 from mockserver.check.part import sdk_of
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.engine import Mock
-from mockserver.errors import UsageError
+from mockserver.errors import UsageError, suggestion
 from mockserver.journal.exchange import Exchange
 from mockserver.messages import Json
 from mockserver.settings import Settings
@@ -205,7 +205,8 @@ def chosen(contract: Contract, names: Sequence[str], api: Api) -> list[Operation
     """Return the operations of a contract that are named, else all; a UsageError for one that no version has."""
     known = {each.id for one in (contract, *read_contracts(AUTO, api)) for each in one.operations}
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"there is no operation {unknown[0]!r}", fix=f"there are {', '.join(sorted(known))}")
+        fix = suggestion(unknown[0], sorted(known), f"there are {', '.join(sorted(known))}")
+        raise UsageError(f"there is no operation {unknown[0]!r}", fix=fix)
     return [each for each in contract.operations if not names or each.id in names]
 
 

@@ -23,7 +23,7 @@ from mockserver.check.report.model import Report, mapped
 from mockserver.check.report.options import INTERRUPTED, Progress, api_option, deliver, report_option
 from mockserver.check.target import Target, at_url, checked_url, is_local, of_app, of_handler
 from mockserver.contract.openapi import Contract
-from mockserver.errors import UsageError
+from mockserver.errors import UsageError, suggestion
 from mockserver.messages import Headers, Json, Request
 from mockserver.redact import hider
 
@@ -240,7 +240,9 @@ def refuse_unknown(
     known = sorted({name for each in contracts for name in (*(o.id for o in each.operations), *each.left_out)})
     if unknown := [name for name in names if name not in known]:
         raise UsageError(
-            f"there is no operation {unknown[0]!r}", where="--operation", fix=f"there are {', '.join(known)}"
+            f"there is no operation {unknown[0]!r}",
+            where="--operation",
+            fix=suggestion(unknown[0], known, f"there are {', '.join(known)}"),
         )
     operations = [each for contract in contracts for each in contract.operations]
     parts = {text for each in operations for name in each.names for text in (name, f"{each.id}.{name}")}
