@@ -15,6 +15,7 @@ from mockserver.messages import Finding, Json
 if TYPE_CHECKING:  # what sends requests needs an HTTP client, which not every command that reads a part has
     from mockserver.check.provider.cases import Case
     from mockserver.check.provider.checks import Check, Interaction
+    from mockserver.check.provider.paths import PathValues
     from mockserver.check.target import Target
 
 HeldOperation: TypeAlias = tuple[Contract, Operation]
@@ -36,6 +37,10 @@ class DriverContext(NamedTuple):
     observe: "Callable[[Interaction], bool]"
     """Looks at the shape of an answer, and says whether anything is wrong with it."""
     chance: Random
+    paths: "PathValues"
+    """Finds values for paths."""
+    subject: Any = None
+    """What the checks are made of, where a pack names several subjects."""
 
 
 class StateCheck(NamedTuple):
@@ -101,7 +106,9 @@ class CheckPart:
     driver: Callable[[DriverContext], Any] | None = None
     """Makes what the checks of state call the server by; a LackingError where that cannot be."""
     operations: frozenset[tuple[str, str]] = frozenset()
-    """The operations (method, path) that the checks of state call."""
+    """The operations (method, path) that the checks of state call; none where the subjects tell."""
+    subjects: Callable[[Sequence[HeldOperation]], Mapping[str, Any]] = lambda _: {"": None}
+    """Returns what each check of state is made of, by name, for operations that are asked: by default one, unnamed."""
     path_values: Callable[[Sequence[HeldOperation], "SendCase", Operation], Mapping[str, str]] = lambda *_: {}
     """Gives values for the path of an operation: of a record that it makes, say."""
     mutants: str = ""

@@ -81,6 +81,7 @@ def health(request: ControlRequest) -> ControlResponse:
             "contracts": [contract.name for contract in contracts],
             "operations": sorted({each.id for contract in contracts for each in contract.operations}),
             "answers": mock.settings.answers,
+            "state": mock.settings.memory,
             "keys": _keys(mock.settings),
             "seed": mock.seed,
             "store": mock.store.url,

@@ -50,6 +50,7 @@ def test_health_tells_what_is_served(base_url: str) -> None:
         "contracts": list(VERSIONS),
         "operations": SEVEN,
         "answers": "simulated",
+        "state": "auto",
         "keys": "any",
         "seed": 0,
         "store": "memory://",

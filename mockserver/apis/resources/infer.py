@@ -311,11 +311,20 @@ class _Inference:
             place = None if answer is None else self.bodies.list_place(operation, schema, key, nouns)
             return ItemOperation(operation, "bulk create", place, ())
         own = None if answer is None else self._created_place(answer, schema, key, nouns)
+        if answer is not None and self._is_listed(operation, answer):
+            self.left[operation] = "it answers what the list at its path answers: it searches"
+            return None
         if answer is not None and own is None and not self._is_alike(request, schema):
             self.left[operation] = "neither what it takes nor what it answers is like the items of its collection"
             return None
         body = None if request is None else self._request_place(request, own, schema, nouns)
         return ItemOperation(operation, "create", own, body)
+
+    def _is_listed(self, operation: Operation, answer: JsonBody) -> bool:
+        """Return whether a POST answers what the GET at its path does, which is a list."""
+        reading = self.paths[operation.path.rstrip("/") or "/"].get("GET")
+        listed = None if reading is None else self.bodies.answer(reading)
+        return listed is not None and listed.view.pointer == answer.view.pointer
 
     def _created_place(self, answer: JsonBody, schema: Schema | None, key: str, nouns: Nouns) -> Path | None:
         """Return where the created item stands in an answer."""

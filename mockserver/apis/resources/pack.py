@@ -77,5 +77,6 @@ API = Api(
     style=style,
     state=StateRules(collection="", noun="record", problem=problem),
     record=record,
+    check="mockserver.apis.resources.check.part:PART",
     explain="mockserver.apis.resources.explain:explained",
 )

@@ -19,7 +19,6 @@ from mockserver.apis.resources.kept import (
     Kept,
     StatelessError,
     conflict,
-    conflict_status,
     missing,
     shape,
 )
@@ -275,10 +274,9 @@ class ResourcePlayer(Kept):
 
     def _refuse_taken(self, call: Call, id: str) -> None:
         """Reject an identity that another item has, where the contract has an answer for it."""
-        status = conflict_status(call.operation)
-        if status is not None:
+        if call.operation.reply(409) is not None:
             message = f"{self.name}/{id} is there already."
-            raise RejectedError(conflict(call, status, f"/body/{self.resource.identity}", message))
+            raise RejectedError(conflict(call, 409, f"/body/{self.resource.identity}", message))
 
     def clear(self, call: Call, part: ItemOperation) -> Draft:
         """Delete all items that the request's filters let through."""

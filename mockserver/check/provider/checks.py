@@ -221,7 +221,12 @@ def _is_unreadable(seen: Interaction) -> bool:
 
 
 def _is_lacking(seen: Interaction) -> bool:
-    """Return whether a wrong request was refused, and the contract declares no refusal of its kind."""
+    """Return whether a request was refused, and the contract declares no refusal of its kind.
+
+    It was wrong, or its path names what need not be there.
+    """
+    if seen.answer.status == 404 and seen.operation.names:
+        return True
     if seen.verdict.expected == "valid" or seen.answer.status not in OF_CONTENT:
         return False
     return _is_unreadable(seen) or not any(declares(seen.operation, each) for each in OF_CONTENT)
@@ -309,9 +314,9 @@ def _is_told(seen: Interaction) -> bool:
 
 
 def is_excused(seen: Interaction) -> bool:
-    """Return whether a valid request need not succeed: what it names may not be there, or the contract says so."""
+    """Return whether a valid request need not succeed: what it names may be there, or not, or the contract says so."""
     status = seen.answer.status
-    if status == 404 and seen.operation.names:
+    if (status == 404 and seen.operation.names) or (status == 409 and seen.keeps_state and seen.reply is not None):
         return True
     return excuses(seen.operation, status)
 
@@ -420,6 +425,8 @@ def echoes_path(seen: Interaction) -> Iterator[Finding]:
         told = value.get(name)
         if not isinstance(told, str) or told in (sent, *_exemplary(seen, name)) or _is_uuid(told, sent):
             continue
+        if _must_differ(seen, name, sent):
+            continue
         if seen.keeps_state or (told != seen.usual_path.get(name) and _is_changed(told, sent)):
             message = f"{name} is another than the one that was asked for"
             yield wrong(message, join("/response/body", name), sent, told)
@@ -433,6 +440,14 @@ def _exemplary(seen: Interaction, name: str) -> list[Json]:
         if media is None
         else [each[name] for each in media.examples.values() if isinstance(each, dict) and name in each]
     )
+
+
+def _must_differ(seen: Interaction, name: str, sent: str) -> bool:
+    """Return whether the contract does not let an answer tell a value of the path."""
+    media = seen.media
+    if media is None or media.schema is None:
+        return False
+    return media.schema.is_valid(seen.value) and not media.schema.is_valid({**seen.value, name: sent})
 
 
 def _is_uuid(told: str, sent: str) -> bool:

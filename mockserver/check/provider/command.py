@@ -51,8 +51,11 @@ class ServerInfo(NamedTuple):
 
     @property
     def plays(self) -> bool:
-        """Whether it keeps sessions, as far as it says."""
-        return not self.is_mock or self.health.get("answers") == "simulated"
+        """Whether it keeps what is created, as far as it says."""
+        if not self.is_mock:
+            return True
+        told = self.health
+        return told.get("answers") == "simulated" and told.get("api") is not None and told.get("state") != "off"
 
 
 @click.command("check")
@@ -73,7 +76,9 @@ class ServerInfo(NamedTuple):
     help="A value for a parameter of paths, by NAME or OPERATION.NAME; may be repeated.",
 )
 @click.option("--read-only", is_flag=True, help="Ask only for what changes nothing.")
-@click.option("--state/--no-state", default=None, help="Whether the server keeps sessions.  [default: found out]")
+@click.option(
+    "--state/--no-state", default=None, help="Whether the server keeps what is created.  [default: found out]"
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first problem.")
 @click.option("--api-key-env", help="The variable that the key is in.  [default: the API pack's]")
 @click.option("--allow-remote", is_flag=True, help="Let a server on another machine be checked.")
@@ -153,7 +158,7 @@ def check_any(
         contracts = contracts_of(contract, found, pack)
         refuse_unknown(operations, contracts, more.get("path_values", ()))
         keeps_state = found.plays if state is None else state
-        if pack is None and api is None:
+        if api is None and pack is not None and not pack.contracts:
             part = with_state(part, contracts)
         options = Options(
             key=key or ANY_KEY,
@@ -174,10 +179,11 @@ def check_any(
 
 
 def with_state(part: CheckPart, contracts: Sequence[Contract]) -> CheckPart:
-    """Add the checks of state of the API pack whose operations a contract of one's own has."""
+    """Return a part with the checks of state of the API pack whose operations a contract of one's own has, if any."""
     name = recognised(contracts)
     known = part_of(find(name)) if name else part
-    return replace(part, state=known.state, driver=known.driver, operations=known.operations)
+    state, driver = known.state, known.driver
+    return replace(part, state=state, driver=driver, operations=known.operations, subjects=known.subjects)
 
 
 def left_out(contracts: Sequence[Contract], names: Sequence[str]) -> dict[str, str]:

@@ -74,11 +74,14 @@ class PathValues:
             self._given[operation.id] = values
             yield values
 
+    def told(self, operation: Operation, name: str) -> list[str]:
+        """Return what the user says of a parameter of a path."""
+        own = [text for key, text in self._told if key == f"{operation.id}.{name}"]
+        return own or [text for key, text in self._told if key == name]
+
     def _texts(self, operation: Operation, name: str, before: Mapping[str, str], made: str | None) -> list[str]:
         parameter = next(each for each in operation.parameters if (each.location, each.name) == ("path", name))
-        own = [text for key, text in self._told if key == f"{operation.id}.{name}"]
-        told = own or [text for key, text in self._told if key == name]
-        if told:
+        if told := self.told(operation, name):
             return [segment_of(parameter, text) for text in told]
         found = [] if made is None else [made]
         if not found:

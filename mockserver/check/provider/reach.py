@@ -32,8 +32,8 @@ class Reach:
 
     looked: set[tuple[str, str]] = field(default_factory=set)
     """The rules that had something to look at, by operation."""
-    state: set[str] = field(default_factory=set)
-    """The checks of state that were made to their end."""
+    state: dict[str, bool] = field(default_factory=dict)
+    """The checks of state that were made to their end, and whether they found nothing."""
     taken: Counter[str] = field(default_factory=Counter)
     """How many answers of success each operation gave."""
     valid: dict[str, Counter[int]] = field(default_factory=dict)

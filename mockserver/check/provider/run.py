@@ -130,7 +130,8 @@ class Run:
 
     def finding(self, check: str, operation: Operation, found: Finding, requests: Sequence[Request]) -> Finding:
         """Add to a finding which check made it, of which operation, and how to see it again, unless that is known."""
-        made = replace(found, rule=check, operation=operation.id, contract=found.contract or operation.place)
+        own = found.operation or operation.id
+        made = replace(found, rule=check, operation=own, contract=found.contract or operation.place)
         before = self.known.get((*made.cause, made.message))
         if before is not None:
             return replace(made, reproduction=before.reproduction)
@@ -210,8 +211,7 @@ def _report(run: Run) -> Report:
     broken = {(each.operation, each.rule) for each in known}
     seen = {(operation, rule) for operation, rule in reach.looked if operation not in unreached}
     passed = [f"{operation}: {rule}" for operation, rule in _in_order(seen - broken, operations, shape)]
-    looked_at = [name for name in state if name in reach.state]
-    passed += [name for name in looked_at if name not in {each.rule for each in findings}]
+    passed += [name for name, is_right in reach.state.items() if is_right]
     rules = {**shape, **{name: each.sentence for name, each in state.items()}}
     return Report(
         "check",
@@ -246,8 +246,18 @@ def _figures(run: Run) -> dict[str, Any]:
         by_reason: dict[str, list[str]] = {}
         for name, why in run.lacking.items():
             by_reason.setdefault(why, []).append(name)
-        figures["not looked at"] = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+        figures["not looked at"] = "; ".join(f"{_some(names)} ({why})" for why, names in by_reason.items())
     return figures
+
+
+MOST_NAMED = 8
+"""How many checks are named that could not be made for one reason."""
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first of some checks, and count the others."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f", and {more:,} more" if more > 0 else "")
 
 
 @contextmanager
@@ -352,29 +362,33 @@ def _state(run: Run) -> None:
     part, options = run.options.part, run.options
     if not part.state or not options.state or options.read_only:
         return
-    if not any((operation.method, operation.path) in part.operations for _, operation in run.operations):
+    known = part.operations
+    if known and not any((operation.method, operation.path) in known for _, operation in run.operations):
         run.lacking["state"] = "the contract has none of the operations that it is about"
         return
-    for index, each in enumerate(part.state.values()):
-        chance = Random(options.seed * 1_000 + index)
+    subjects = part.subjects(run.asked)
+    if not subjects:
+        run.lacking["state"] = "no resource is inferred from the contract that could be created or read"
+    for index, (each, about) in enumerate((check, name) for name in subjects for check in part.state.values()):
+        name = f"{about}: {each.name}" if about else each.name
         try:
-            _check_state(run, each, chance)
+            _check_state(run, each, name, Random(options.seed * 1_000 + index), subjects[about])
         except LackingError as error:
-            run.lacking[each.name] = str(error)
+            run.lacking[name] = str(error)
         except (TypeError, LookupError, AttributeError, ValueError) as error:  # a server may answer anything
-            run.lacking[each.name] = f"its answers could not be read: {error!r}"
+            run.lacking[name] = f"its answers could not be read: {error!r}"
 
 
-def _check_state(run: Run, check: StateCheck, chance: Random) -> None:
+def _check_state(run: Run, check: StateCheck, name: str, chance: Random, subject: Any) -> None:
     options = run.options
     if options.part.driver is None:
         raise LackingError("the API pack has no driver")
     driver = options.part.driver(
-        DriverContext(run.target, run.operations, options.key, options.patience, run.look, chance)
+        DriverContext(run.target, run.operations, options.key, options.patience, run.look, chance, run.paths, subject)
     )
     operation = driver.operation(check.operation)
     found = [run.finding(check.name, operation, each, driver.trail) for each in check.look(driver)]
     if driver.misshapen:
         raise LackingError("the shape of an answer is wrong")
-    run.reach.state.add(check.name)
+    run.reach.state[name] = not found
     run.keep(found, 0)

@@ -1,0 +1,1 @@
+"""The checks of state of inferred resources."""
