@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from mockserver.api import NONE, Api, load
 from mockserver.check.changes.operations import Description
@@ -15,11 +15,20 @@ from mockserver.messages import Finding, Json
 if TYPE_CHECKING:  # what sends requests needs an HTTP client, which not every command that reads a part has
     from mockserver.check.provider.cases import Case
     from mockserver.check.provider.checks import Check, Interaction
-    from mockserver.check.provider.paths import PathValues
     from mockserver.check.target import Target
 
 HeldOperation: TypeAlias = tuple[Contract, Operation]
 """An operation, and the contract that it is held to."""
+
+
+class PathSource(Protocol):
+    """Finds values for the paths of operations."""
+
+    def told(self, operation: Operation, name: str) -> list[str]:
+        """Return what the user says of a parameter of a path."""
+
+    def of(self, operation: Operation) -> Mapping[str, str]:
+        """Return values that the server took, else the likeliest; a ContractError where none can be found."""
 
 
 class LackingError(Exception):
@@ -37,8 +46,7 @@ class DriverContext(NamedTuple):
     observe: "Callable[[Interaction], bool]"
     """Looks at the shape of an answer, and says whether anything is wrong with it."""
     chance: Random
-    paths: "PathValues"
-    """Finds values for paths."""
+    paths: PathSource
     subject: Any = None
     """What the checks are made of, where a pack names several subjects."""
 

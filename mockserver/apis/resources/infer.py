@@ -322,8 +322,8 @@ class _Inference:
 
     def _is_listed(self, operation: Operation, answer: JsonBody) -> bool:
         """Return whether a POST answers what the GET at its path does, which is a list."""
-        reading = self.paths[operation.path.rstrip("/") or "/"].get("GET")
-        listed = None if reading is None else self.bodies.answer(reading)
+        reading = self.paths[operation.path.rstrip("/") or "/"].get("GET", operation)
+        listed = self.bodies.answer(reading) if reading is not operation else None
         return listed is not None and listed.view.pointer == answer.view.pointer
 
     def _created_place(self, answer: JsonBody, schema: Schema | None, key: str, nouns: Nouns) -> Path | None:
@@ -594,8 +594,5 @@ def unique_names(resources: Sequence[Resource], declared: Mapping[str, Declared]
     for index, each in enumerate(resources):
         said = declared.get(each.item or "") or declared.get(each.collection or "")
         names[index] = names[index] if said is None or said.name is None else said.name
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names):
-        seen[name] = seen.get(name, 0) + 1
-        names[index] = name if seen[name] == 1 else f"{name}.{seen[name]}"
-    return names
+    before = [names[:index].count(name) for index, name in enumerate(names)]
+    return [f"{name}.{count + 1}" if count else name for name, count in zip(names, before, strict=True)]

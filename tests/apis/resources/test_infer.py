@@ -173,12 +173,17 @@ def test_several_parameters_name_one_thing(tmp_path: Path) -> None:
     assert resource.collection == "/repos"
 
 
+SEARCH = "#/paths/~1books~1search/get/responses/200/content/application~1json/schema"
+SEARCHED = {"type": "object", "properties": {"books": {"type": "array", "items": THING}}}
+
+
 def test_what_only_calls_something_is_no_resource(tmp_path: Path) -> None:
     paths = {
         "/search": {"post": take({"type": "object", "properties": {"q": {"type": "string"}}}, {"type": "object"})},
         "/reports/{day}": {"get": get(THING)},
         "/tags": {"get": get({"type": "array", "items": {"type": "string"}})},
         "/things/{kind}": {"get": get({"type": "array", "items": THING})},
+        "/books/search": {"get": get(SEARCHED), "post": take(THING, {"$ref": SEARCH})},
     }
     assert named(inferred(document(tmp_path, paths))) == {}
 

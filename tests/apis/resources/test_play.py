@@ -328,3 +328,11 @@ def test_a_template_sees_the_item_that_the_path_names(tmp_path: Path) -> None:
         made = order(mock, "ada")
         assert ask(mock, "GET", f"/orders/{made['id']}/invoice").json() == {"for": "ada"}
         assert ask(mock, "GET", "/orders/99/invoice").json() == {"for": "nobody"}
+
+
+def test_a_taken_identity_without_a_declared_conflict_is_taken_over(tmp_path: Path) -> None:
+    file = Path(shop(tmp_path))
+    file.write_text(file.read_text().replace("'409'", "'400'"))
+    with open_mock(contract=str(file)) as mock:
+        assert ask(mock, "POST", "/customers", {"login": "bob", "name": "Other"}).status_code == 201
+        assert ask(mock, "GET", "/customers/bob").json()["name"] == "Other"

@@ -24,11 +24,14 @@ from mockserver.messages import Finding, Json
 GONE = frozenset("deleted removed archived inactive disabled trashed destroyed terminated canceled cancelled".split())
 """The words for the state of what a server keeps although it was deleted."""
 
+MOST_CHANGES = 2
+"""How many fields of an item are changed, one after the other."""
+
 LATER = 202
 """The status of what is done later."""
 
 
-class Sending(NamedTuple):
+class OneChange(NamedTuple):
     """A change: the body, its media type, and the fields of the item that it sends."""
 
     body: Json
@@ -41,13 +44,14 @@ def changed_is_read(driver: ResourceDriver) -> Iterator[Finding]:
     """What is changed is read with its new values, and all else as it was."""
     part = driver.part("update")
     given, before = _subject(driver)
-    sending = _change(driver, part, before)
-    seen = driver.taken(part, given, body=sending.body, media=sending.media)
-    after = driver.read(given)
-    yield from _unchanged(driver, part, seen, before, after, sending.fields)
-    yield from _changed_too(driver, given, before, after, sending.fields)
-    if driver.resource.singleton:
-        _put_back(driver, part, given, before, sending)
+    for change in _changes(driver, part, before):
+        seen = driver.taken(part, given, body=change.body, media=change.media)
+        after = driver.read(given)
+        yield from _unchanged(driver, part, seen, before, after, change.fields)
+        yield from _changed_too(driver, given, before, after, change.fields)
+        if driver.resource.singleton:
+            _put_back(driver, part, given, before, change)
+        before = after or before
 
 
 def _subject(driver: ResourceDriver) -> tuple[tuple[str, ...], Item]:
@@ -60,25 +64,26 @@ def _subject(driver: ResourceDriver) -> tuple[tuple[str, ...], Item]:
     return given, before
 
 
-def _change(driver: ResourceDriver, part: ItemOperation, before: Item) -> Sending:
-    """Return a change of one field, else of as many as must be sent together."""
+def _changes(driver: ResourceDriver, part: ItemOperation, before: Item) -> list[OneChange]:
+    """Return changes of one field each, else one of as many as must be sent together."""
     media = json_media(part.operation)
     drawn = driver.drawn(part) if media is not None else None
     found = _fields(driver, at(drawn, part.body or ()), before)
     if not found and driver.has("create"):
         creating = driver.part("create")
         found = _fields(driver, at(driver.drawn(creating), creating.body or ()), before)
+    changes = []
     for name, value in found.items():
-        one = {name: value}
-        if media is None:
-            steps = [{"op": "add", "path": join("", name), "value": value}]
-            return Sending(steps, one, _json_patch(part))
-        body = placed({}, part.body or (), one)
-        if media.schema is None or seen_from(media.schema, "strict request").is_valid(body):
-            return Sending(body, one, media)
+        steps = [{"op": "add", "path": join("", name), "value": value}]
+        body = placed({}, part.body or (), {name: value}) if media is not None else steps
+        chosen = media or _json_patch(part)
+        if chosen.schema is None or seen_from(chosen.schema, "strict request").is_valid(body):
+            changes.append(OneChange(body, {name: value}, chosen))
+    if changes:
+        return changes[:MOST_CHANGES]
     if not found or drawn is None:
         raise LackingError("no change of it is known")
-    return Sending(driver.with_identity(drawn, part, before), found, media)
+    return [OneChange(driver.with_identity(drawn, part, before), found, media)]
 
 
 def _json_patch(part: ItemOperation) -> Media:
@@ -145,13 +150,13 @@ def _asked(driver: ResourceDriver, role: str) -> set[str]:
 
 
 def _put_back(
-    driver: ResourceDriver, part: ItemOperation, given: tuple[str, ...], before: Item, sending: Sending
+    driver: ResourceDriver, part: ItemOperation, given: tuple[str, ...], before: Item, change: OneChange
 ) -> None:
     """Send the values that the only item had before."""
-    if isinstance(sending.body, dict):
-        inner = at(sending.body, part.body or ())
+    if isinstance(change.body, dict):
+        inner = at(change.body, part.body or ())
         old = {name: before[name] for name in (inner if isinstance(inner, dict) else {}) if name in before}
-        driver.call(part, given, placed(sending.body, part.body or (), old), media=sending.media)
+        driver.call(part, given, placed(change.body, part.body or (), old), media=change.media)
 
 
 @state_check("replaced-is-read", "replace")
@@ -170,7 +175,7 @@ def replaced_is_read(driver: ResourceDriver) -> Iterator[Finding]:
     if after is not None:
         yield from _left(driver, part, given, body, fields, after)
     if driver.resource.singleton:
-        _put_back(driver, part, given, before, Sending(body, fields, media))
+        _put_back(driver, part, given, before, OneChange(body, fields, media))
 
 
 def _left(

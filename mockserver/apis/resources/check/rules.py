@@ -20,19 +20,19 @@ from mockserver.contract.schema import Schema
 from mockserver.contract.tree import join
 from mockserver.messages import Finding, Json
 
-LookAtState: TypeAlias = Callable[[ResourceDriver], Iterator[Finding]]
+LookAtResource: TypeAlias = Callable[[ResourceDriver], Iterator[Finding]]
 
 STATE: dict[str, StateCheck] = {}
 """The rules of state, by name."""
 
 
-def state_check(name: str, role: str) -> Callable[[LookAtState], LookAtState]:
+def state_check(name: str, role: str) -> Callable[[LookAtResource], LookAtResource]:
     """Make a function a rule of state; the first line of its docstring is its sentence.
 
     What it creates is deleted at its end.
     """
 
-    def add(look: LookAtState) -> LookAtState:
+    def add(look: LookAtResource) -> LookAtResource:
         @wraps(look)
         def cleaned(driver: ResourceDriver) -> Iterator[Finding]:
             try:
@@ -130,19 +130,25 @@ def created_is_listed(driver: ResourceDriver) -> Iterator[Finding]:
     """What is created is listed once, through all pages."""
     reader = ListReader(driver)
     made = [driver.create() for _ in range(3)]
-    listed: Listed | None = reader.whole()
-    yield from _listed_once(driver, made, listed, "")
-    if listed is not None and len(listed.items) <= MOST_IN_SMALL:
-        listed = reader.in_small_pages()
-        yield from _listed_once(driver, made, listed, " in pages of two")
-
-
-def _listed_once(driver: ResourceDriver, made: list[Made], listed: Listed | None, how: str) -> Iterator[Finding]:
-    for each in made if listed is not None else ():
-        count = listed.times(driver.resource.identity, each.identity) if listed is not None else 1
+    listed, where = reader.whole(), join("/response/body", *(reader.part.answer or ()))
+    for each in made:
+        count = listed.times(driver.resource.identity, each.identity)
         if count != 1:
-            message = f"what was created is {'not' if count == 0 else 'more than once'} in the list{how}"
-            yield wrong(message, join("/response/body", *(driver.part("list").answer or ())), 1, count)
+            message = f"what was created is {'not' if count == 0 else 'more than once'} in the list"
+            yield wrong(message, where, 1, count)
+            return
+    small = reader.in_small_pages() if len(listed.items) <= MOST_IN_SMALL else None
+    if small is not None:
+        yield from _on_one_page_each(driver, listed, small, where)
+
+
+def _on_one_page_each(driver: ResourceDriver, listed: Listed, small: Listed, where: str) -> Iterator[Finding]:
+    """Report what is listed, but on no page of two items, or on two."""
+    name = driver.resource.identity or ""
+    for each in listed.items:
+        count = small.times(name, each.get(name))
+        if count != 1 and listed.times(name, each.get(name)) == 1:
+            yield wrong(f"an item is {'on no page' if count == 0 else 'shown twice'} in pages of two", where, 1, count)
             return
 
 
