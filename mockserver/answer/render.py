@@ -1,5 +1,6 @@
 """Draft -> Response: an answer that its contract does not allow is never sent."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Renderer:
         if stream is None:
             try:
                 body = spec.write(draft.value)
-            except TypeError:  # an integer of more than 64 bits
+            except TypeError:  # an integer of more than 64 bits, half of a surrogate pair
                 body = _as_json(draft.value)
             if spec.sized:
                 headers.append((b"content-length", b"%d" % len(body)))
@@ -258,7 +259,10 @@ def _writer(draft: Draft, body: BodyFormat | None) -> Callable[[Json], bytes]:
 
 
 def _as_json(value: Json) -> bytes:
-    return write_json(value).encode()
+    try:
+        return write_json(value).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can hold
+        return json.dumps(value).encode()
 
 
 def _nothing(_: Json) -> bytes:

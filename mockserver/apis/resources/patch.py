@@ -2,9 +2,8 @@
 
 import copy
 
-import orjson
-
 from mockserver.messages import Json
+from mockserver.store.base import dump_json
 
 MOST_STEPS = 1_000
 MOST_COPIES = 32
@@ -39,7 +38,7 @@ def patched(old: dict[str, Json], steps: Json) -> dict[str, Json]:
             made = JsonPatch([step]).apply(made, in_place=True)
         except (JsonPatchException, JsonPointerException, AttributeError, LookupError, TypeError, ValueError) as error:
             raise PatchError(f"The step cannot be applied: {error}.", where) from None
-        if copies > MOST_COPIES or (step.get("op") == "copy" and len(orjson.dumps(made)) > LARGEST):
+        if copies > MOST_COPIES or (step.get("op") == "copy" and len(dump_json(made)) > LARGEST):
             raise PatchError("The patch copies too much.", where)
     if not isinstance(made, dict):
         raise PatchError("The patch makes something else than an object.")

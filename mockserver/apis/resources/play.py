@@ -1,5 +1,6 @@
 """Plays the operations of inferred resources over a store."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from hashlib import blake2b
@@ -78,6 +79,7 @@ class ResourcePlayer(Kept):
         self.check_above(call, part)
         self.begin(call, part, place.group)
         first = fresh() if self.find(call, place.id).record is None else None
+        around = self.context.unplayed(call) if part.answer != () else None  # it asks the store, which update locks
 
         def update(old: Record | None, gone: bool) -> Change:
             if old is None:
@@ -89,7 +91,8 @@ class ResourcePlayer(Kept):
             if new is None:
                 raise StatelessError(f"no valid item of {self.name} came of it")
             said = f"{self.name}/{place.id} {done if old is not None else 'created'}"
-            drafts.append(self.checked(self.answer(call, part, new, said, is_new=old is None, is_made=True), call))
+            draft = self.answer(call, part, new, said, is_new=old is None, is_made=True, around=around)
+            drafts.append(self.checked(draft, call))
             return Change(Record(collection=self.name, id=place.id, data=new, group=place.group), stays=True)
 
         self.store.update(call.request.scope, self.name, place.id, update)
@@ -326,8 +329,12 @@ class ResourcePlayer(Kept):
         *,
         is_new: bool = False,
         is_made: bool = False,
+        around: Draft | None = None,
     ) -> Draft:
-        """Return the answer that shows an item, and says what was done; `is_made` if the item was just validated."""
+        """Return the answer that shows an item, and says what was done; `is_made` if the item was just validated.
+
+        `around` is the answer that would be made without the item, where that is known.
+        """
         operation = part.operation
         status = 201 if is_new and part.role == "replace" and 201 in operation.exact else operation.success
         headers: tuple[tuple[bytes, bytes], ...] = ((STATE, header_value(done)),) if done else ()
@@ -337,7 +344,7 @@ class ResourcePlayer(Kept):
         if media is None:
             return Draft(status, None, None, "simulated", headers=headers)
         if part.answer is None:
-            draft = self.context.unplayed(call)
+            draft = around or self.context.unplayed(call)
             return structs.replace(
                 draft,
                 value=self._with_identity(draft.value, item),
@@ -346,7 +353,7 @@ class ResourcePlayer(Kept):
             )
         value = self.items.shown(item, part)
         if part.answer:
-            value = placed(self.context.unplayed(call).value, part.answer, value)
+            value = placed((around or self.context.unplayed(call)).value, part.answer, value)
         is_valid = is_made and value is item and status == operation.success and media == JSON
         return Draft(status, value, media, "simulated", headers=headers, is_valid=is_valid)
 
@@ -433,7 +440,11 @@ def escaped(text: str) -> str:
 
 def tag_of(item: Item) -> bytes:
     """Return the tag of a version of an item."""
-    return b'"%s"' % blake2b(orjson.dumps(item, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest().encode()
+    try:
+        line = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits, half of a surrogate pair
+        line = json.dumps(item, sort_keys=True).encode()
+    return b'"%s"' % blake2b(line, digest_size=8).hexdigest().encode()
 
 
 def _takes_tags(operation: Operation) -> bool:

@@ -58,7 +58,10 @@ class DeclaredBody:
                 raws = [Ready(read_json(data))]
             except MalformedError:
                 return raws[0], [self._unjudged(sent)]
-        value, found = self._judged(raws, by_line=kind_of(sent) == "lines")
+        try:
+            value, found = self._judged(raws, by_line=kind_of(sent) == "lines")
+        except RecursionError as error:
+            raise MalformedError("it is nested too deep") from error
         place = self.schema.place() if self.schema is not None else ""
         found += [Finding("/body" + at, rule, text, "client", contract=place) for at, rule, text in wrong]
         return value, found

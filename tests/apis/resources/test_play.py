@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+import yaml
 
 from mockserver.messages import Json
 from mockserver.testing import MockServer, open_mock
 from tests.apis.resources.documents import shop
 
 CLOCK = "2026-11-28T12:00:00"
+MERGE = "application/merge-patch+json"
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
@@ -336,3 +341,104 @@ def test_a_taken_identity_without_a_declared_conflict_is_taken_over(tmp_path: Pa
     with open_mock(contract=str(file)) as mock:
         assert ask(mock, "POST", "/customers", {"login": "bob", "name": "Other"}).status_code == 201
         assert ask(mock, "GET", "/customers/bob").json()["name"] == "Other"
+
+
+def wrapping(folder: Path) -> str:
+    """Write the shop with changes of orders that answer the order in an envelope, and something else."""
+    document = yaml.safe_load(Path(shop(folder)).read_text())
+    paths, order_of = document["paths"], {"$ref": "#/components/schemas/Order"}
+    properties = {"data": order_of, "took": {"type": "integer"}}
+    envelope = {"type": "object", "required": ["data", "took"], "properties": properties}
+    for method, schema in (("put", envelope), ("patch", {"type": "object", "required": ["done"]})):
+        paths["/orders/{order_id}"][method]["responses"]["200"]["content"]["application/json"]["schema"] = schema
+    file = folder / "wrapping.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return str(file)
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+def test_a_change_that_is_answered_by_more_than_the_item_ends(tmp_path: Path, store: str) -> None:
+    url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/state.db"}[store]
+    with open_mock(contract=wrapping(tmp_path), store=url, state="strict") as mock:
+        made, answers = order(mock), []
+
+        def change() -> None:
+            answers.append(ask(mock, "PUT", f"/orders/{made['id']}", {"customer": "bob"}))
+            answers.append(ask(mock, "PATCH", f"/orders/{made['id']}", {"count": 7}, content_type=MERGE))
+
+        thread = Thread(target=change, daemon=True)  # what waits for itself would never end
+        thread.start()
+        thread.join(30)
+        assert [each.status_code for each in answers] == [200, 200]
+        assert answers[0].json()["data"]["customer"] == "bob"
+        assert ask(mock, "GET", f"/orders/{made['id']}").json()["count"] == 7
+
+
+HOSTILE = ["a/b", "a%2Fb", "%2F", "é", "\u202e", "\0", "x" * 10_240, "-1", "9" * 30, "1e3", "null", "_begun", "💩"]
+
+
+@pytest.mark.parametrize("state", ["auto", "strict"])
+def test_no_id_makes_the_mock_fail(tmp_path: Path, state: str) -> None:
+    with open_mock(contract=shop(tmp_path), state=state) as mock:
+        for each in HOSTILE:
+            assert ask(mock, "POST", "/customers", {"login": each, "name": "x"}).status_code == 201
+            found = ask(mock, "GET", "/customers/" + quote(each, safe=""))
+            assert (found.status_code, found.json()["login"]) == (200, each)
+            for method in ("GET", "PUT", "PATCH", "DELETE", "HEAD", "POST"):
+                for path in ("/orders/{}", "/orders/{}/ship", "/orders/1/notes/{}", "/orders/{}/notes"):
+                    body = {"customer": "x", "text": "x"} if method in ("PUT", "POST") else None
+                    answer = ask(mock, method, path.format(quote(each, safe="")), body)
+                    assert answer.status_code < 500, (method, path, each, answer.text)
+
+
+BODIES = [[], [1], "x", 1, None, True, {"customer": ["x"]}, {"customer": {"a": 1}}, {"customer": "\ud800"}]
+DEEP = '{"customer":"x","note":' + "[" * 5_000 + "]" * 5_000 + "}"
+NESTED = '{"a":' * 900 + "1" + "}" * 900
+CALLED = [("POST", "/orders"), ("PUT", "/orders/{}"), ("PATCH", "/orders/{}"), ("PATCH", "/settings")]
+HUGE = '{"customer":"x","count":1' + "0" * 400 + "}"
+
+
+def test_no_body_makes_the_mock_fail(mock: MockServer) -> None:
+    made = order(mock)
+    for body in (*map(json.dumps, BODIES), DEEP, NESTED, HUGE):
+        for kind in ("application/json", MERGE, "application/json-patch+json"):
+            for method, path in CALLED:
+                answer = mock.http_client(library="httpx").request(
+                    method, path.format(made["id"]), content=body.encode(), headers={"content-type": kind}
+                )
+                assert answer.status_code < 500, (method, path, kind, body[:60], answer.text)
+
+
+def test_half_of_a_surrogate_pair_is_kept_as_it_was_sent(mock: MockServer) -> None:
+    made = order(mock, "\ud800")
+    assert made["customer"] == "\ud800"
+    assert ask(mock, "GET", f"/orders/{made['id']}").json() == made
+    assert ask(mock, "GET", "/orders").json()["data"] == [made]
+    patch = [{"op": "copy", "from": "/customer", "path": "/note"}]
+    assert (
+        ask(mock, "PATCH", f"/orders/{made['id']}", patch, content_type="application/json-patch+json").json()["note"]
+        == "\ud800"
+    )
+
+
+def test_what_several_threads_create_at_once_is_all_there(mock: MockServer) -> None:
+    begun = [order(mock, "base")["id"] for _ in range(10)]
+    with ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(lambda index: order(mock, f"c{index}")["id"], range(128)))
+        pages = list(pool.map(lambda _: listed_ids(mock), range(4)))
+        list(pool.map(lambda id: ask(mock, "DELETE", f"/orders/{id}"), made[::2]))
+    assert len({*begun, *made}) == 138
+    assert sorted(listed_ids(mock)) == sorted([*begun, *made[1::2]])
+    assert all(each[:10] == begun and len(set(each)) == len(each) for each in pages)
+
+
+def listed_ids(mock: MockServer) -> list[int]:
+    """Read the list of orders to its end."""
+    found: list[int] = []
+    query = "?limit=25"
+    while True:
+        page = ask(mock, "GET", f"/orders{query}").json()
+        found += [each["id"] for each in page["data"]]
+        if page["next_cursor"] is None:
+            return found
+        query = f"?limit=25&cursor={page['next_cursor']}"
