@@ -71,11 +71,12 @@ CHECKS = {
     "reverify": LazyCommand(
         "mockserver.check.reverify:command", "Check that a service still answers as it was recorded.", extra="proxy"
     ),
+    "mcp": LazyCommand("mockserver.cli:mcp", "Let coding agents use mocks, over stdin and stdout.", extra="mcp"),
     "proxy": LazyCommand("mockserver.cli:proxy", "Stand before a real service, and judge what passes.", extra="proxy"),
 }
 """The commands that are loaded when they are called."""
 
-EXTRAS = {"check": ("hypothesis", "httpx2"), "proxy": ("httpx2",)}
+EXTRAS = {"check": ("hypothesis", "httpx2"), "proxy": ("httpx2",), "mcp": ("mcp", "httpx2")}
 """The modules that an extra brings, by its name."""
 
 FAILURES = ("response", "request", "any", "none")
@@ -433,6 +434,26 @@ def import_(files: tuple[Path, ...], folder: Path, allow_invalid: bool, strict: 
     settings = packs.make_settings(options)
     done = import_files(files, folder, settings, lambda line: say(visible(line)), allow_invalid=allow_invalid)
     sys.exit(int(not done.stubs or (strict and bool(done.left))))
+
+
+@click.command("mcp")
+@click.option("--contract", help="The document of a mock to begin with.")
+@click.option("--url", help="The address of a running mock to begin with.")
+def mcp(contract: str | None, url: str | None) -> None:
+    """Serve a coding agent by the Model Context Protocol, over stdin and stdout.
+
+    Its tools start a mock of an OpenAPI document or reach one, show what came and why it was refused, stub, break,
+    verify and check. A mock of its own also serves agents at /__mock__/mcp.
+    """
+    from mockserver.agents.server import serve_stdio
+    from mockserver.agents.session import StartedSession
+
+    session = StartedSession()
+    if url is not None:
+        session.reach(url)
+    elif contract is not None:
+        session.start(contract, {})
+    serve_stdio(session)
 
 
 def one_process(settings: Settings, command: str) -> None:

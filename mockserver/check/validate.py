@@ -36,15 +36,20 @@ def command(file: str, form: str, remote: bool, reports: Sequence[str]) -> None:
     An error is an operation that cannot be served; a warning is something that is ignored. It ends with 1 if there are
     errors.
     """
-    if not is_remote(file) and not Path(file).exists():
-        raise UsageError(f"there is no file {file!r}", fix="name an OpenAPI document, in JSON or YAML")
-    fetch = fetcher(remote=remote)
-    contract = read_file(file, fetch=fetch)
-    notes = located(contract, inspect(contract), fetch)
+    contract, notes = inspected(file, remote=remote)
     if reports:
         deliver(report_of(contract, notes), reports, Files(own=Path(file)))
     click.echo(as_json(contract, notes) if form == "json" else as_text(contract, notes))
     sys.exit(int(any(each.problem.level == "error" for each in notes)))
+
+
+def inspected(file: str, *, remote: bool = False) -> tuple[Contract, list[Note]]:
+    """Read a document, and list its problems; `remote` reads those of other machines. A UsageError names none."""
+    if not is_remote(file) and not Path(file).exists():
+        raise UsageError(f"there is no file {file!r}", fix="name an OpenAPI document, in JSON or YAML")
+    fetch = fetcher(remote=remote)
+    contract = read_file(file, fetch=fetch)
+    return contract, located(contract, inspect(contract), fetch)
 
 
 def as_text(contract: Contract, notes: Sequence[Note]) -> str:

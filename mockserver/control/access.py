@@ -47,13 +47,15 @@ def refused(scope: MutableMapping[str, Any], *, remote: bool, hosts: Collection[
 def unproven(scope: MutableMapping[str, Any], token: str | None) -> str:
     """Return why an ASGI request from another machine may not use what the page uses, or "" if it may.
 
-    The token stands in the cookie that the address with `?token=` has set.
+    The token stands in the cookie that the address with `?token=` has set, or is the bearer key of a program.
     """
     client = scope.get("client")
     if client is None or is_loopback(client[0]):
         return ""
     if token is None:
         return "another machine needs a token; --control-token sets one"
+    if same_key((Headers(scope["headers"]).text(b"authorization") or "").encode(), f"Bearer {token}".encode()):
+        return ""
     cookies = "; ".join(Headers(scope["headers"]).all(b"cookie")).split("; ")
     mine = "=".join(cookie_of(token)).encode()
     if any(same_key(each.encode("latin-1"), mine) for each in cookies):

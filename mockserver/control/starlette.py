@@ -13,15 +13,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route as StarletteRoute
 
 from mockserver.answer.errors import describe
+from mockserver.api import load
 from mockserver.control.access import HEALTH, cookie_of, refused, unproven
 from mockserver.control.admin import ControlRequest, ControlResponse, Feed, Route
 from mockserver.control.routes import table_of
 from mockserver.delivery import RAW_SEND, lasting
 from mockserver.engine import Mock
-from mockserver.errors import MockserverError, StoreError, UsageError
+from mockserver.errors import MockserverError, StoreError, UsageError, install_command
 from mockserver.messages import BAD_SCOPE, CONTROL, DEFAULT_SCOPE, HEADER, OPENAPI, Headers, Json, is_scope, same_key
 from mockserver.server.asgi import Application, Receive, Scope, Send
-from mockserver.settings import words_of
+from mockserver.settings import Settings, words_of
+
+AGENTS = "/__mock__/mcp"
+"""Where coding agents are served."""
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a feed sends a comment, so that a client that has left is noticed."""
@@ -44,6 +48,7 @@ def control_app(mock: Mock) -> Application:
     for route in table_of(mock.api).values():
         by_path.setdefault(route.path, {})[route.method] = route
     routes = [StarletteRoute(path, _endpoint(mock, each), methods=list(each)) for path, each in by_path.items()]
+    routes.append(StarletteRoute(AGENTS, _Agents(mock), methods=["POST"]))
     return Starlette(routes=routes, exception_handlers={HTTPException: plain, MockserverError: plain})
 
 
@@ -51,11 +56,10 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
     """Make an endpoint of a path's routes; they run in a thread, since a store may wait."""
 
     settings = mock.settings
-    hosts = {name.lower() for name in words_of(settings.control_hosts)}
 
     async def endpoint(request: Request) -> Response:
         path = request.scope["path"]  # that of the request line: the path of request.url may be made up by its Host
-        why = refused(request.scope, remote=settings.control_remote, hosts=hosts)
+        why = _refused(request, settings)
         if path not in (HEALTH, OPENAPI):
             if not settings.control:
                 raise HTTPException(404, "The control routes are switched off (--no-control).")
@@ -86,6 +90,32 @@ def _endpoint(mock: Mock, routes: Mapping[str, Route]) -> Callable[[Request], An
         return _response(reply)
 
     return endpoint
+
+
+def _refused(request: Request, settings: Settings) -> str:
+    hosts = {name.lower() for name in words_of(settings.control_hosts)}
+    return refused(request.scope, remote=settings.control_remote, hosts=hosts)
+
+
+class _Agents:
+    """Serves coding agents; who may ask is decided as for the page."""
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request, mock = Request(scope), self._mock
+        if not mock.settings.control:
+            raise HTTPException(404, "The control routes are switched off (--no-control).")
+        if why := _refused(request, mock.settings) or unproven(scope, mock.settings.control_token):
+            raise HTTPException(403, f"Agents are refused: {why}.")
+        try:
+            make = await run_in_threadpool(load, "mockserver.agents.server:http_app")
+        except ModuleNotFoundError as error:
+            raise HTTPException(501, f"{error.name} is not installed: {install_command('mcp')}") from error
+        name, _ = _scope_of(request)
+        await make(mock, name, _address(scope["scheme"], scope.get("server")))(scope, receive, send)
 
 
 def _address(scheme: str, server: tuple[str, int | None] | None) -> str:

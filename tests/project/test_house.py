@@ -36,6 +36,7 @@ FLOORS = (
     ("testing",),
     ("check",),
     ("importing",),
+    ("agents",),
     ("cli", "pytest_plugin"),
     ("apis",),
 )
@@ -178,6 +179,9 @@ def test_nothing_imports_the_command() -> None:
         ("click", {"cli", "terminal.help"}),
         ("sqlite3", {"store.sqlite", "store.sqlite_file"}),
         ("watchfiles", {"watch"}),
+        ("mcp", {"agents.server"}),
+        ("prometheus_client", {"control.metrics"}),
+        ("trustme", {"server.tls"}),
     ],
 )
 def test_what_waits_and_what_is_borrowed_has_its_place(name: str, places: set[str]) -> None:

@@ -15,7 +15,7 @@ from tests.project.installations import installed, run
 from tests.redis_server import RedisServer
 from tests.strategies import ROOT
 
-EACH = ["", "testing", "check", "proxy", "redis", "templates"]
+EACH = ["", "testing", "check", "proxy", "redis", "templates", "mcp"]
 ANY = pytest.mark.parametrize("extra", EACH, ids=lambda extra: extra or "bare")
 
 COMMANDS = ("serve", "run", *CHECKS)

@@ -1,0 +1,1 @@
+"""Coding agents, as a client of the SDK plays them."""
