@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# On a terminal pip shows what it fetches, how much there is, and the time left.
+QUIETLY := $(shell test -t 2 || echo --quiet)
+INSTALL := $(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 THOROUGH := HYPOTHESIS_PROFILE=thorough $(PYTEST) -m ''
 # Compiled code is kept, whatever the caller's environment says: else every process compiles the project anew.

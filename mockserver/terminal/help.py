@@ -35,14 +35,16 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ],
     "proxy": ["mockserver proxy https://api.example.com --contract openapi.yaml --record recorded"],
     "replay": ["mockserver replay recorded --contract openapi.yaml"],
+    "import": ["mockserver import recording.har --into imported --contract openapi.yaml"],
     "check": ["mockserver check http://127.0.0.1:8000 --contract openapi.yaml"],
-    "check-client": ["mockserver check-client .venv"],
-    "matrix": ["mockserver matrix 2.10.0 2.17.0"],
+    "check-client": ["mockserver check-client --release 2.17.0"],
+    "matrix": ["mockserver matrix --releases 2.10.0,2.17.0"],
     "validate": ["mockserver validate openapi.yaml"],
     "explain": ["mockserver explain openapi.yaml"],
     "drift": ["mockserver drift old.yaml openapi.yaml --fail-on breaking"],
     "mutants": ["mockserver mutants"],
     "coverage": ["mockserver coverage journal.jsonl --contract openapi.yaml"],
+    "mcp": ["mockserver mcp"],
     "reverify": ["mockserver reverify recorded https://api.example.com --contract openapi.yaml"],
 }
 """Examples of each command."""

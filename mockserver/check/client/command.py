@@ -20,8 +20,9 @@ from mockserver.check.client.run import DRAWN, Choice, play
 from mockserver.check.part import Sdk, sdk_of
 from mockserver.check.report.formats import as_html
 from mockserver.check.report.locate import files_of
-from mockserver.check.report.options import Progress, api_option, deliver, report_option, write_file
+from mockserver.check.report.options import api_option, deliver, report_option, write_file
 from mockserver.errors import UsageError
+from mockserver.terminal.progress import Progress, so_far
 from mockserver.testing.pytest_fixtures import LiveServer
 
 LATEST = "latest"
@@ -120,9 +121,14 @@ def check_release(
         release = release or sdk.releases[-1]
         tell(f"looking for {sdk.package} {release}")
         release = newest(sdk) if release == LATEST else release
-        python = interpreter(environment(sdk, release, cache))
+        python = interpreter(environment(sdk, release, cache, tell))
     with closing(LiveServer()) as live, Driver(python, sdk) as driver:
-        return play(driver, driver.describe(), pack, contract, live, choice, lambda far: tell(describe(far)))
+        began = time.monotonic()
+
+        def told(far: Result) -> None:
+            tell(describe(far, time.monotonic() - began))
+
+        return play(driver, driver.describe(), pack, contract, live, choice, told)
 
 
 def with_sdk(name: str | None) -> Api:
@@ -132,10 +138,11 @@ def with_sdk(name: str | None) -> Api:
     return api or default()
 
 
-def describe(result: Result) -> str:
-    """Describe in a line how far a check has come."""
+def describe(result: Result, spent: float) -> str:
+    """Describe in a line how far a check has come after so many seconds."""
     wrong = result.count(MISHANDLED)
-    return f"{result.sdk.package} {result.release} against {result.contract}: {result.calls} calls, {wrong} mishandled"
+    text = f"{result.sdk.package} {result.release} against {result.contract}: {result.calls} calls, {wrong} mishandled"
+    return f"{text}; {so_far(result.steps - 1, result.total, 'operations', spent)}"
 
 
 @click.command("matrix")

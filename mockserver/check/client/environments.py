@@ -31,7 +31,9 @@ def default_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "mockserver" / "clients"
 
 
-def environment(sdk: Sdk, release: str, cache: Path | None = None) -> Path:
+def environment(
+    sdk: Sdk, release: str, cache: Path | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Path:
     """Return the folder of a virtual environment that has a release, made if need be.
 
     Nothing is fetched where it is there already. An UnavailableError says why it cannot be made, a UsageError that
@@ -41,7 +43,7 @@ def environment(sdk: Sdk, release: str, cache: Path | None = None) -> Path:
         raise UsageError(f"{release!r} is no version of {sdk.package}", fix="write it as 2.19.0")
     folder = default_cache() if cache is None else cache
     name = f"{sdk.package}-{release}-py{sys.version_info.major}.{sys.version_info.minor}"
-    return kept(folder / name, lambda place: build(sdk, release, place))
+    return kept(folder / name, lambda place: build(sdk, release, place, tell))
 
 
 def interpreter(place: Path) -> Path:
@@ -82,7 +84,7 @@ def newest(sdk: Sdk) -> str:
     return told.partition("==")[2].split()[0]
 
 
-def build(sdk: Sdk, release: str, place: Path) -> None:
+def build(sdk: Sdk, release: str, place: Path, tell: Callable[[str], None] = lambda _: None) -> None:
     """Make the environment of a release, by pip, or by uv where there is no pip."""
     what, python = f"{sdk.package} {release} cannot be had", str(interpreter(place))
     if find_spec("pip") is not None:
@@ -95,7 +97,9 @@ def build(sdk: Sdk, release: str, place: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         pins = Path(scratch) / "pins.txt"
         pins.write_text("\n".join(sdk.pins), "utf-8")
+        tell(f"{sdk.package} {release}: step 1 of 2, making its environment")
         _run(what, make)
+        tell(f"{sdk.package} {release}: step 2 of 2, installing it, which can take a minute")
         _run(what, [*install, f"--constraint={pins}", f"{sdk.package}=={release}"])
 
 

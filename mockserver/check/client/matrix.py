@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +17,7 @@ from mockserver.check.client.run import Choice, contract_for, own_version, play
 from mockserver.check.part import sdk_of
 from mockserver.errors import StartError
 from mockserver.messages import Json
+from mockserver.terminal.progress import so_far
 from mockserver.testing.pytest_fixtures import LiveServer
 
 
@@ -54,7 +56,7 @@ class MatrixProgress:
     def __init__(self, of: int, tell: Callable[[str], None]) -> None:
         self._of, self._tell, self._lock = of, tell, threading.Lock()
         self._calls: dict[tuple[str, str], int] = {}
-        self._done = 0
+        self._done, self._began = 0, time.monotonic()
 
     def note(self, result: Result | None = None) -> None:
         """Note how many calls a result has so far; without one, that a release is done."""
@@ -63,7 +65,8 @@ class MatrixProgress:
                 self._done += 1
             else:
                 self._calls[result.release, result.contract] = result.calls
-            self._tell(f"{self._done} of {self._of} releases, {sum(self._calls.values())} calls")
+            far = so_far(self._done, self._of, "releases", time.monotonic() - self._began)
+            self._tell(f"{sum(self._calls.values())} calls, {far}")
 
 
 def run_matrix(

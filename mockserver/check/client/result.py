@@ -75,6 +75,9 @@ class Result:
     surplus: list[ClientMethod] = field(default_factory=list)
     """The methods of the client that the contract does not have."""
     calls: int = 0
+    steps: int = 0
+    total: int = 0
+    """How many operations are to be played, to each kind of client, and how many were."""
     requests: int = 0
 
     def count(self, verdict: str) -> int:

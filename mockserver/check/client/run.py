@@ -186,9 +186,11 @@ def play(
         live.serving(mock) as url,
     ):
         player = Player(driver, url, mock, result, tell)
+        result.total = len(surface["doors"]) * len(operations)
         for door, described in surface["doors"].items():
             schemas: set[str] = set()
             for number, operation in enumerate(operations):
+                result.steps += 1
                 place, method = ClientMethod(door, operation.id), described["methods"].get(operation.id)
                 if method is None:
                     lacking(result, place, operation)

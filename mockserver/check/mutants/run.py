@@ -11,12 +11,13 @@ from mockserver.check.mutants.mutators import Mutant
 from mockserver.check.part import HeldOperation, part_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.model import Report, Table
-from mockserver.check.report.options import Progress, api_option, deliver, report_option
+from mockserver.check.report.options import api_option, deliver, report_option
 from mockserver.check.target import of_handler
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
 from mockserver.messages import Finding
 from mockserver.settings import Settings
+from mockserver.terminal.progress import Progress, so_far
 
 PATIENCE = 5.0
 """Seconds that an answer may take; in this process nobody waits for what is later."""
@@ -77,7 +78,7 @@ def run(
     outcomes = []
     for number, mutant in enumerate((*broken, *odd), 1):
         outcomes.append(judge(mutant, api, seed=seed))
-        tell(f"{number} of {len(broken) + len(odd)} servers, {time.perf_counter() - began:.0f} s")
+        tell(so_far(number, len(broken) + len(odd), "servers", time.perf_counter() - began))
     killed, accused = outcomes[: len(broken)], outcomes[len(broken) :]
     missed = [each for each in killed if not each.findings]
     wrongly = [each for each in accused if each.findings]

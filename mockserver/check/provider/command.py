@@ -20,12 +20,13 @@ from mockserver.check.provider.credentials import forms_of
 from mockserver.check.provider.run import Options, check_target
 from mockserver.check.report.locate import files_of
 from mockserver.check.report.model import Report, mapped
-from mockserver.check.report.options import INTERRUPTED, Progress, api_option, deliver, report_option
+from mockserver.check.report.options import INTERRUPTED, api_option, deliver, report_option
 from mockserver.check.target import Target, at_url, checked_url, is_local, of_app, of_handler
 from mockserver.contract.openapi import Contract
 from mockserver.errors import UsageError, suggestion
 from mockserver.messages import Headers, Json, Request
 from mockserver.redact import hider
+from mockserver.terminal.progress import Progress
 
 ANY_KEY = "any-key"
 """What is sent where no key is known."""

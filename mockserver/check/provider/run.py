@@ -31,6 +31,7 @@ from mockserver.check.target import Target
 from mockserver.contract.openapi import Contract, Operation
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Request
+from mockserver.terminal.progress import so_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Options:
     """The operations that cannot be asked, each with the reason."""
 
 
+PHASES = 3
+"""The phases that ask every operation: boundaries, protocol, drawn requests."""
+
+
 class _EnoughError(Exception):
     """The run ends: its time is over, or it was to stop at the first problem."""
 
@@ -82,6 +87,10 @@ class Run:
     causes: set[tuple[str, str, str, str]] = field(default_factory=set)
     """The causes of what was found so far."""
     cases: int = 0
+    steps: int = 0
+    """How many steps are done: one for each operation of a phase, and for each check of state."""
+    total: int = 0
+    """How many there are."""
     reach: Reach = field(default_factory=Reach)
     paths: PathValues = field(init=False)
     lacking: dict[str, str] = field(default_factory=dict)
@@ -102,6 +111,17 @@ class Run:
         """The operations that get cases of their own."""
         names = self.options.operations
         return [each for each in self.operations if not names or each[1].id in names]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether state is checked."""
+        return bool(self.options.part.state) and self.options.state and not self.options.read_only
+
+    def in_turn(self) -> Iterator[HeldOperation]:
+        """Yield the operations, and count each as a step that is done."""
+        for each in self.asked:
+            yield each
+            self.steps += 1
 
     def spent(self) -> float:
         """Return the seconds since the beginning."""
@@ -158,7 +178,8 @@ class Run:
         """Describe how far the run has come."""
         spent = max(self.spent(), 1e-6)
         count = len(self.causes)
-        return f"{self.cases} cases, {self.cases / spent:.0f} a second, {count} problem{'s' * (count != 1)}"
+        far = so_far(self.steps, self.total, "steps", spent)
+        return f"{self.cases} cases, {self.cases / spent:.0f} a second, {count} problem{'s' * (count != 1)}; {far}"
 
     def send(self, contract: Contract, case: Case) -> Interaction:
         """Send a case, and give all that there is to be seen."""
@@ -179,6 +200,8 @@ def check_target(
     """Check a server, and report; the same seed gives the same run. What an interrupt leaves is reported, too."""
     chosen = [each for each in operations if not options.read_only or each[1].method in READS]
     run = Run(target, chosen, options, tell)
+    subjects = options.part.subjects(run.asked) if run.keeps_state else {}
+    run.total = PHASES * len(run.asked) + len(subjects) * len(options.part.state)
     try:
         _boundaries(run)
         _protocol(run)
@@ -271,7 +294,7 @@ def _askable(run: Run, operation: Operation) -> Iterator[None]:
 
 def _boundaries(run: Run) -> None:
     """Send the examples and every boundary, one at a time; then the usual request until it was often taken."""
-    for contract, operation in run.asked:
+    for contract, operation in run.in_turn():
         with _askable(run, operation):
             _find_path(run, contract, operation)
             path = run.paths.of(operation)
@@ -297,7 +320,7 @@ def _find_path(run: Run, contract: Contract, operation: Operation) -> None:
 def _protocol(run: Run) -> None:
     """Send what is wrong by itself: no key, other methods, unknown paths, bytes that are no JSON."""
     seen: set[str] = set()
-    for contract, operation in run.asked:
+    for contract, operation in run.in_turn():
         first = operation.path not in seen
         seen.add(operation.path)
         known = run.options.is_known_key
@@ -347,7 +370,7 @@ def _shape_of_protocol(run: Run, asked: ProtocolCase) -> Iterator[Finding]:
 def _fuzz(run: Run) -> None:
     """Send drawn requests; what is found is shrunk to the least that shows it."""
     count = max(1, run.options.examples // max(1, len(run.asked)))
-    for number, (contract, operation) in enumerate(run.asked):
+    for number, (contract, operation) in enumerate(run.in_turn()):
 
         def examine(case: Case, contract: Contract = contract) -> list[Finding]:
             run.keep([])
@@ -360,7 +383,7 @@ def _fuzz(run: Run) -> None:
 def _state(run: Run) -> None:
     """Make the checks of state: sequences, repeats, calls at once; only of a server that keeps state."""
     part, options = run.options.part, run.options
-    if not part.state or not options.state or options.read_only:
+    if not run.keeps_state:
         return
     known = part.operations
     if known and not any((operation.method, operation.path) in known for _, operation in run.operations):
@@ -377,6 +400,7 @@ def _state(run: Run) -> None:
             run.lacking[name] = str(error)
         except (TypeError, LookupError, AttributeError, ValueError) as error:  # a server may answer anything
             run.lacking[name] = f"its answers could not be read: {error!r}"
+        run.steps += 1
 
 
 def _check_state(run: Run, check: StateCheck, name: str, chance: Random, subject: Any) -> None:

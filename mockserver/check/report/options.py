@@ -83,30 +83,3 @@ def write_file(path: Path, text: str) -> None:
     except OSError as error:
         fix = "name another file"
         raise StartError("a report cannot be written", where=str(path), why=reason(error), fix=fix) from error
-
-
-class Progress:
-    """Shows progress on stderr: a line that changes on a terminal, lines now and then elsewhere."""
-
-    def __init__(self, every: float = 5.0, *, quiet: bool = False) -> None:
-        self._every, self._quiet = every, quiet
-        self._live = sys.stderr.isatty()
-        self._last = 0.0
-        self._width = 0
-
-    def tell(self, now: float, text: str) -> None:
-        """Show where the run is; `now` is in seconds on any clock that goes on."""
-        if self._quiet or now - self._last < (0.1 if self._live else self._every):
-            return
-        self._last = now
-        if self._live:
-            print(f"\r{text.ljust(self._width)}", end="", file=sys.stderr, flush=True)
-            self._width = len(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._live and self._width:
-            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
-            self._width = 0
