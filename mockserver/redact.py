@@ -161,7 +161,7 @@ class Redactor:
             if self.is_secret(field.decode("latin-1")):
                 text = sent.decode("latin-1")
                 yield text
-                yield text.partition(" ")[2]
+                yield from (text.strip(), *text.split(None, 1)[1:])
                 yield from (part.strip().partition("=")[2].strip('"') for part in text.split(";") if "=" in part)
         for part in query.split("&"):
             name, _, text = part.partition("=")
@@ -241,10 +241,15 @@ def hidden_in(value: Any, hide: Hide) -> Any:
     return value
 
 
+_ATTRIBUTES = frozenset(b"domain expires httponly max-age partitioned path priority samesite secure".split())
+"""The attributes of a cookie that is set, which hold no secret."""
+
+
 def _hidden_field(value: bytes, field: bytes) -> bytes:
     if field == b"set-cookie" and b"=" in value:
         name, _, rest = value.partition(b"=")
-        return name + b"=" + HIDDEN.encode() + b"".join(rest.partition(b";")[1:])
+        attributes = [each for each in rest.split(b";")[1:] if each.partition(b"=")[0].strip().lower() in _ATTRIBUTES]
+        return b";".join((name + b"=" + HIDDEN.encode(), *attributes))
     scheme, space, _ = value.partition(b" ")
     keeps = space and scheme.lower() in (b"bearer", b"basic")
     return scheme + b" " + HIDDEN.encode() if keeps else HIDDEN.encode()

@@ -86,6 +86,8 @@ def mocks(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Mock, str]]:
     which=st.integers(0, 3),
 )
 @example([(b"cookie", b"a=s3cr3t-of-mine")], [], "GET", 1)
+@example([(b"x-api-key", b"Bearer\ts3cr3t-of-mine")], [], "GET", 1)
+@example([(b"set-cookie", b"a=1;session=s3cr3t-of-mine")], [], "GET", 0)
 @example([(b"cookie", b"session=1; a=s3cr3t-of-mine"), (b"x-api-key", b"s3cr3t-of-mine")], [], "GET", 1)
 def test_no_secret_is_ever_remembered(
     mocks: list[tuple[Mock, str]],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mockserver.answer.generate import assemble, problems
 from mockserver.api import Call, PlayContext
@@ -26,26 +26,25 @@ MOST_DROPPED = 16
 
 
 class ItemField(NamedTuple):
-    """A field of an item."""
+    """A field of an item: its schema, whether what a client sends for it is kept, and whether it must be there."""
 
     view: View
     takes: bool
-    """Whether what a client sends for it is kept."""
-    read_only: bool
     required: bool
-    default: Json
+
+    @property
+    def read_only(self) -> bool:
+        """Whether only the server sets it."""
+        return said(self.view, "readOnly") is True
 
 
 class ItemFieldPlan(NamedTuple):
-    """How a field of a new item is filled, by an operation."""
+    """How a field of a new item is filled: by what was sent, else from a source."""
 
     name: str
     takes: bool
-    """Whether it is what was sent, if it was sent."""
-    from_base: bool
-    """Whether it is otherwise what the contract shows."""
-    has_value: bool
-    """Whether it is otherwise this value."""
+    source: Literal["base", "value", "nothing"]
+    """The item that the contract shows, or a value."""
     value: Json = None
 
 
@@ -80,9 +79,7 @@ class Items:
                 takes=said(each, "readOnly") is not True
                 and said(each, "writeOnly") is not True
                 and not self._context.is_secret(name),
-                read_only=said(each, "readOnly") is True,
                 required=name in needed,
-                default=said(each, "default"),
             )
             for name, each in fields_of(self._views, view).items()
         }
@@ -185,12 +182,12 @@ class Items:
         """Return an item: what was sent, and of the rest what only the server sets, or what must be there."""
         made: Item = {}
         plans = self._plans.get(part.operation)
-        for name, takes, from_base, has_value, value in self._plan(part) if plans is None else plans:
+        for name, takes, source, value in self._plan(part) if plans is None else plans:
             if takes and name in sent:
                 made[name] = sent[name]
-            elif has_value:
+            elif source == "value":
                 made[name] = value
-            elif from_base and name in base:
+            elif source == "base" and name in base:
                 made[name] = base[name]
         if self._is_open:
             made |= {name: value for name, value in base.items() if name not in self.fields}
@@ -207,11 +204,11 @@ class Items:
     def _field_plan(self, name: str, known: ItemField, asked: View | None) -> ItemFieldPlan:
         """Plan a field: one that could have been sent has its default, else only what must be there."""
         if asked is None or known.read_only:
-            return ItemFieldPlan(name, known.takes, from_base=True, has_value=False)
-        default = said(asked, "default", known.default)
+            return ItemFieldPlan(name, known.takes, "base")
+        default = said(asked, "default", said(known.view, "default"))
         if default is None and not (known.required and known.view.null):
-            return ItemFieldPlan(name, known.takes, from_base=known.required, has_value=False)
-        return ItemFieldPlan(name, known.takes, from_base=False, has_value=True, value=default)
+            return ItemFieldPlan(name, known.takes, "base" if known.required else "nothing")
+        return ItemFieldPlan(name, known.takes, "value", default)
 
     def _takes(self, name: str) -> bool:
         known = self.fields.get(name)
