@@ -163,7 +163,7 @@ def test_what_takes_and_gives_the_same_is_played_whatever_it_is_called(version: 
 
 def test_the_very_contract_of_the_chat_is_not_played_without_the_pack(tmp_path: Path) -> None:
     contract = str(write_document(tmp_path, contract_of("2.6").document))
-    client = Client(Mock(settings(contract=contract, seed=0)))
+    client = Client(Mock(settings(contract=contract, seed=0, api="none")))
     assert set().union(*sources(client).values()) == {"documented"}
     assert len(client.mock.store) == 0
 

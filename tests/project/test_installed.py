@@ -265,7 +265,7 @@ def test_a_shell_completes_commands_options_and_packs(extra: str, tmp_path: Path
     assert {"--store", "--state", "--strict"} <= set(completed(extra, "mockserver serve --st", tmp_path))
     assert completed(extra, "mockserver serve --sto", tmp_path) == ["--store"]
     assert completed(extra, "mockserver serve --api l", tmp_path) == ["llamacloud-chat"]
-    assert completed(extra, "mockserver drift --api ", tmp_path) == ["llamacloud-chat", "none"]
+    assert completed(extra, "mockserver drift --api ", tmp_path) == ["llamacloud-chat", "resources", "none"]
     assert ("--examples" in completed(extra, "mockserver check --ex", tmp_path)) == (extra == "check")
 
 
