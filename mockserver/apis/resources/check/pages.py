@@ -46,10 +46,7 @@ class ListReader:
         if driver.resource.identity is None:
             raise LackingError("it is not known what tells its items apart")
         self._name = driver.resource.identity
-        fields = {
-            name: ItemField(view=view, takes=True, read_only=False, required=False, default=None)
-            for name, view in driver.fields.items()
-        }
+        fields = {name: ItemField(view=view, takes=True, required=False) for name, view in driver.fields.items()}
         self._query = Query(self.part.operation, fields)
 
     def whole(self) -> Listed:
