@@ -118,6 +118,17 @@ def test_each_request_has_a_line_on_stderr_without_its_keys(tmp_path: Path) -> N
         assert served.lines[2] == "export LLAMA_CLOUD_API_KEY='<your --api-key>'"
 
 
+def test_a_reader_of_stderr_that_does_not_read_holds_up_no_answer(tmp_path: Path) -> None:
+    """The lines of 200 requests are more than a pipe holds."""
+    with serving(tmp_path) as served, httpx.Client(timeout=PATIENCE) as client:
+        for number in range(200):
+            url = f"{served.url}/{'p' * 900}?n={number}"
+            assert client.get(url, headers={"authorization": KEY}).status_code == 404
+        code, _, err = served.end()
+        assert code == 0
+        assert f"?n={0} 404" in err
+
+
 def half_sent(url: str, body: bytes) -> socket.socket:
     """Open a request whose body has come but half."""
     host, port = url.removeprefix("http://").split(":")

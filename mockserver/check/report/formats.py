@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import TypeAlias
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -23,29 +25,35 @@ from mockserver.messages import Finding, Json
 from mockserver.page.bundle import report_page
 from mockserver.terminal.text import encodable, in_line, visible
 
+NARROWEST = 8
+"""A column of a table is not narrower than this."""
+
 Writer: TypeAlias = Callable[[Report, Files], str]
 """Writes a report; the files are those of its contracts."""
 
 
-def as_terminal(report: Report, _: Files = NO_FILES) -> str:
-    """Write a report for the terminal: figures, tables, findings, verdict.
+def as_terminal(report: Report, _: Files = NO_FILES, width: int = 0) -> str:
+    """Write a report for the terminal: figures, tables, findings, verdict; in so many columns, if a width is given.
 
+    Only commands to paste are never broken.
     No text of a server begins a line, since some CI systems take commands from lines of a log.
     """
     again = [each.reproduction for each in report.findings]
     report = mapped(report, in_line)
     lines = [f"{report.command}: {report.subject}"]
     if report.figures:
-        lines.append("  " + ", ".join(f"{name} {plain(value)}" for name, value in report.figures.items()))
+        text = "  " + ", ".join(f"{name} {plain(value)}" for name, value in report.figures.items())
+        lines += fitted(text, width)
     for table in report.tables:
-        lines += ["", *_text_table(table)]
+        lines += ["", *_text_table(table, width)]
     for number, (finding, reproduction) in enumerate(zip(report.findings, again, strict=True), 1):
-        lines += ["", *_text_finding(number, finding)]
+        lines += ["", *(part for line in _text_finding(number, finding) for part in fitted(line, width))]
         if reproduction is not None:
             lines.append("   again:")
             lines += [f"     {visible(line)}" for line in reproduction.curl.splitlines()]
     if report.unreached:
-        lines += ["", "not reached:", *(f"  {each.name}: {each.why}" for each in report.skipped if each.is_operation)]
+        unreached = [f"  {each.name}: {each.why}" for each in report.skipped if each.is_operation]
+        lines += ["", "not reached:", *(part for line in unreached for part in fitted(line, width))]
     lines += ["", f"{report.command}: {verdict_text(report)}"]
     return "\n".join(lines) + "\n"
 
@@ -84,15 +92,33 @@ def _text_finding(number: int, finding: Finding) -> Iterator[str]:
     yield from (f"   {name}: {text}" for name, text in details.items() if text)
 
 
-def _text_table(table: Table) -> Iterator[str]:
+def _text_table(table: Table, width: int = 0) -> Iterator[str]:
     rows = [list(table.columns), *(list(row) for row in table.rows)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
-    yield table.title
+    if width:
+        _narrow(widths, width)
+    yield from fitted(table.title, width)
     for number, row in enumerate(rows):
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = [fitted(cell, most, 0) if width else [cell] for cell, most in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            yield "  " + "  ".join(cell.ljust(most) for cell, most in zip(parts, widths, strict=True)).rstrip()
         if number == 0:
-            yield "  " + "  ".join("-" * width for width in widths)
-    yield from (f"  {note}" for note in table.notes)
+            yield "  " + "  ".join("-" * most for most in widths)
+    yield from (part for note in table.notes for part in fitted(f"  {note}", width))
+
+
+def _narrow(widths: list[int], width: int) -> None:
+    """Narrow the widest columns of a table until it fits."""
+    while sum(widths) + 2 * len(widths) > width and max(widths, default=0) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+
+
+def fitted(line: str, width: int, indent: int = 2) -> list[str]:
+    """Break a line into lines of so many columns, the later ones indented by more; 0 leaves it as it is."""
+    if not width or len(line) <= width:
+        return [line]
+    margin = line[: len(line) - len(line.lstrip())]
+    return wrap(line, width, subsequent_indent=margin + " " * indent, break_on_hyphens=False)
 
 
 def as_markdown(report: Report, _: Files = NO_FILES) -> str:

@@ -4,16 +4,18 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, NamedTuple
 
 import click
 
 from mockserver.api import NONE, complete, default_name, names
-from mockserver.check.report.formats import FORMATS, verdict_text
+from mockserver.check.report.formats import FORMATS, as_terminal, verdict_text
 from mockserver.check.report.locate import NO_FILES, Files
 from mockserver.check.report.model import Report
 from mockserver.data import open_for_writing
 from mockserver.errors import StartError, UsageError, reason
+from mockserver.terminal.text import is_terminal
 
 INTERRUPTED = 130
 """The exit code of a run that was ended by Ctrl-C, as shells have it: 128 and the number of SIGINT."""
@@ -62,6 +64,9 @@ def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> 
     """
     targets = [read_target(text) for text in reports] or [ReportTarget("terminal", None)]
     for target in targets:
+        if target.file is None and target.format == "terminal" and is_terminal(sys.stdout):
+            click.echo(as_terminal(report, files, get_terminal_size().columns), nl=False)
+            continue
         text = FORMATS[target.format](report, files)
         if target.file is None:
             click.echo(text, nl=False)
