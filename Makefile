@@ -14,7 +14,7 @@ THOROUGH := HYPOTHESIS_PROFILE=thorough $(PYTEST) -m ''
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers screenshots clean
+.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers screenshots release clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-peers: $(READY) ## measure beside other tools, which are fetched once; wri
 
 screenshots: packages $(READY) ## take the pictures of docs/page.md anew, in Chromium
 	$(BIN)/python -m tests.page.screenshots
+
+release: $(READY) ## make wheel and sdist in dist/, checked by twine, once version, changelog and tree agree
+	@$(BIN)/python release.py
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

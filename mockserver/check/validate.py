@@ -10,7 +10,7 @@ import click
 
 from mockserver.check.report.locate import Files
 from mockserver.check.report.model import Report
-from mockserver.check.report.options import deliver, report_option
+from mockserver.check.report.options import report_option, write_report
 from mockserver.contract.document import is_remote
 from mockserver.contract.openapi import Contract
 from mockserver.contract.reader import read_file
@@ -24,23 +24,30 @@ _QUOTED = re.compile(r"'[^']*'|\d+")
 
 
 @click.command("validate")
-@click.argument("file")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
     "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True, help="How it is told."
 )
 @click.option("--allow-remote-refs", "remote", is_flag=True, help="Read documents on other machines, too.")
 @report_option
-def command(file: str, form: str, remote: bool, reports: Sequence[str]) -> None:
-    """List every problem of the OpenAPI document FILE (or at an address), with line and column, reason and remedy.
+def command(files: Sequence[str], form: str, remote: bool, reports: Sequence[str]) -> None:
+    """List every problem of each OpenAPI document FILE (or at an address), with line and column, reason and remedy.
 
     An error is an operation that cannot be served; a warning is something that is ignored. It ends with 1 if there are
     errors.
     """
+    if len(files) > 1 and (reports or form == "json"):
+        raise UsageError("a report is of one document", where="mockserver validate", fix="name one file at a time")
+    sys.exit(int(sum(validate(each, form, reports, remote=remote) for each in files) > 0))
+
+
+def validate(file: str, form: str, reports: Sequence[str], *, remote: bool) -> bool:
+    """List the problems of a document; return whether there are errors."""
     contract, notes = inspected(file, remote=remote)
     if reports:
-        deliver(report_of(contract, notes), reports, Files(own=Path(file)))
+        return bool(write_report(report_of(contract, notes), reports, Files(own=Path(file))))
     click.echo(as_json(contract, notes) if form == "json" else as_text(contract, notes))
-    sys.exit(int(any(each.problem.level == "error" for each in notes)))
+    return any(each.problem.level == "error" for each in notes)
 
 
 def inspected(file: str, *, remote: bool = False) -> tuple[Contract, list[Note]]:

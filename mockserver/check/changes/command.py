@@ -1,6 +1,7 @@
 """`mockserver drift A B`: what has changed from one contract to another, and whom does it break?"""
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from mockserver.check.client.environments import default_cache, environment
 from mockserver.check.part import sdk_of
 from mockserver.check.report.locate import Files
 from mockserver.check.report.model import Report, Table
-from mockserver.check.report.options import api_option, deliver, report_option
+from mockserver.check.report.options import api_option, deliver, report_option, write_report
 from mockserver.contract.load import read_document
 from mockserver.contract.tree import named_place
 from mockserver.errors import ContractError, UsageError
@@ -38,8 +39,12 @@ class DriftSource(NamedTuple):
 
 
 @click.command("drift")
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
+@click.argument("named", metavar="A B", nargs=-1, required=True)
+@click.option(
+    "--since",
+    metavar="REVISION",
+    help="Compare each FILE with itself at a revision of git, instead of A with B; last-tag names the last tag.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(LIMITS),
@@ -51,7 +56,12 @@ class DriftSource(NamedTuple):
 @click.option("--cache", type=click.Path(path_type=Path), help=f"Where clients are kept.  [default: {default_cache()}]")
 @report_option
 def command(
-    before: str, after: str, api: str | None, fail_on: FailOn, cache: Path | None, reports: Sequence[str]
+    named: tuple[str, ...],
+    since: str | None,
+    api: str | None,
+    fail_on: FailOn,
+    cache: Path | None,
+    reports: Sequence[str],
 ) -> None:
     """Show each change from contract A to contract B: whom it breaks, and what a version would have to say of it.
 
@@ -60,8 +70,33 @@ def command(
     (client:PATH).
     """
     pack = choose(api)
-    a, b = (read_source(each, pack, cache) for each in (before, after))
+    if since is not None:
+        sys.exit(compare_since(since, named, fail_on, reports))
+    if len(named) != 2:
+        fix = "name A and B; or --since REVISION and the files that are compared with what they were"
+        raise UsageError("two contracts are compared", why=f"{len(named)} is named" if named else "", fix=fix)
+    a, b = (read_source(each, pack, cache) for each in named)
     deliver(report_of(a.description, b.description, fail_on), reports, Files(pack, b.own or a.own))
+
+
+def compare_since(since: str, files: Sequence[str], fail_on: FailOn, reports: Sequence[str]) -> int:
+    """Compare files with what they were at a revision, each with a report of its own; return the exit code."""
+    from mockserver.check.changes.revision import checked_out
+
+    if len(files) > 1 and any("=" in each for each in reports):
+        raise UsageError("a report in a file is of one contract", where="--since", fix="name one file at a time")
+    code = 0
+    for name in files:
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"there is no file {name!r}", fix="name an OpenAPI document of the checkout")
+        with checked_out(path, since) as before:
+            if before is None:
+                click.echo(f"{name} was not there at {since}: nothing is compared")
+                continue
+            was = read_own(before)._replace(name=f"{since}:{name}")
+            code |= write_report(report_of(was, read_own(path), fail_on), reports, Files(own=path))
+    return code
 
 
 def read_source(text: str, api: Api | None, cache: Path | None = None) -> DriftSource:

@@ -78,9 +78,9 @@ def newest(sdk: Sdk) -> str:
     fix = f"see that pip reaches its index, or name a release: {sdk.releases[-1]} is the newest that is known here"
     if find_spec("pip") is not None:
         dry = ("--dry-run", "--ignore-installed", "--no-deps", "--report=-")
-        told = _run(what, [sys.executable, "-m", "pip", "install", *_PIP, *dry, sdk.package], fix=fix)
+        told = run_step(what, [sys.executable, "-m", "pip", "install", *_PIP, *dry, sdk.package], fix=fix)
         return str(json.loads(told)["install"][0]["metadata"]["version"])
-    told = _run(what, [_uv(what), "pip", "compile", "--quiet", "--no-deps", "--no-header", "-"], sdk.package, fix)
+    told = run_step(what, [_uv(what), "pip", "compile", "--quiet", "--no-deps", "--no-header", "-"], sdk.package, fix)
     return told.partition("==")[2].split()[0]
 
 
@@ -98,9 +98,9 @@ def build(sdk: Sdk, release: str, place: Path, tell: Callable[[str], None] = lam
         pins = Path(scratch) / "pins.txt"
         pins.write_text("\n".join(sdk.pins), "utf-8")
         tell(f"{sdk.package} {release}: step 1 of 2, making its environment")
-        _run(what, make)
+        run_step(what, make)
         tell(f"{sdk.package} {release}: step 2 of 2, installing it, which can take a minute")
-        _run(what, [*install, f"--constraint={pins}", f"{sdk.package}=={release}"])
+        run_step(what, [*install, f"--constraint={pins}", f"{sdk.package}=={release}"])
 
 
 def _uv(what: str) -> str:
@@ -115,7 +115,7 @@ def _uv(what: str) -> str:
 _FIX = "see that the release exists and that pip reaches its index; what is in the cache needs neither"
 
 
-def _run(what: str, arguments: Sequence[str], text: str = "", fix: str = _FIX) -> str:
+def run_step(what: str, arguments: Sequence[str], text: str = "", fix: str = _FIX) -> str:
     """Run a step and return what it wrote; an UnavailableError holds its complaints."""
     try:
         done = subprocess.run(  # noqa: S603  # a command of our own

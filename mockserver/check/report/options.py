@@ -58,7 +58,12 @@ def api_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> None:
-    """Write a report to where it shall go, and end: with 0 where nothing is wrong, else with 1.
+    """Write a report to where it shall go, and end: with 0 where nothing is wrong, else with 1."""
+    sys.exit(write_report(report, reports, files))
+
+
+def write_report(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> int:
+    """Write a report to where it shall go; return the exit code.
 
     `files` are those of the contracts, for the places in them. A StartError where a file cannot be written.
     """
@@ -74,7 +79,7 @@ def deliver(report: Report, reports: Sequence[str], files: Files = NO_FILES) -> 
             write_file(target.file, text)
     if all(target.file is not None for target in targets):
         click.echo(f"{report.command}: {verdict_text(report)}", err=True)
-    sys.exit(INTERRUPTED if report.interrupted else 1 if report.errors else 0)
+    return INTERRUPTED if report.interrupted else 1 if report.errors else 0
 
 
 def write_file(path: Path, text: str) -> None:
