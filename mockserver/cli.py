@@ -482,6 +482,8 @@ def check_workers(settings: Settings) -> None:
 
 def ready_lines(mock: Any, url: str) -> str:
     """Describe in one line what is served, then how to point a client here."""
+    from mockserver.control.app import page_of
+
     settings, api = mock.settings, mock.api
     what = f"{packs.describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
     if mock.store.url != "memory://":
@@ -491,9 +493,7 @@ def ready_lines(mock: Any, url: str) -> str:
     if mock.loaded:
         noun = "record" if api is None or api.state is None else api.state.noun
         what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.saved_state}"
-    if settings.control:
-        what += f"; its page is {url}/__mock__/"
-    lines = [f"mockserver is ready at {url}: {what}"]
+    lines = [f"mockserver is ready at {url}: {what}{page_of(settings, url)}"]
     if settings.control and settings.control_remote and settings.control_token:
         lines.append(f"its page, for other machines: {url}/__mock__/?token={quote(settings.control_token, safe='')}")
     if notes := packs.describe_notes(mock.served.contracts):

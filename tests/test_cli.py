@@ -204,6 +204,10 @@ def test_the_ready_lines_can_be_pasted_and_tell_no_secret(settings: Settings, ke
     assert "llx-secret" not in first
 
 
+def test_the_page_is_named_only_where_it_is_served() -> None:
+    assert "/__mock__/" not in ready_lines(Mock(Settings(seed=1, control=False)), "http://127.0.0.1:4010")
+
+
 def test_one_operation_is_told_in_the_singular(tmp_path: Path) -> None:
     path = tmp_path / "one.yaml"
     path.write_text(

@@ -2,7 +2,7 @@
 
 from mockserver.engine import Mock
 from mockserver.errors import StartError, install_command
-from mockserver.messages import PREFIX
+from mockserver.messages import CONTROL, PREFIX
 from mockserver.server.asgi import App, Application, Receive, Scope, Send
 from mockserver.settings import Settings, words_of
 from mockserver.terminal.requests import StderrLog
@@ -30,6 +30,11 @@ def metered(settings: Settings) -> Mock:
             fix=install_command("metrics"),
         ) from error
     return MeteredMock(settings)
+
+
+def page_of(settings: Settings, url: str) -> str:
+    """Return the end of a ready line, which names the page; "" where it is not served."""
+    return f"; its page is {url}{CONTROL}" if settings.control else ""
 
 
 def open_log(mock: Mock) -> StderrLog:

@@ -16,7 +16,7 @@ from mockserver.answer.errors import bad_scope
 from mockserver.answer.render import finding_fields
 from mockserver.api import Draft
 from mockserver.contract.router import NO_MATCH
-from mockserver.control.app import Control, open_log
+from mockserver.control.app import Control, open_log, page_of
 from mockserver.delivery import connection_of, without_chunks
 from mockserver.engine import Mock
 from mockserver.errors import StoreError
@@ -422,7 +422,8 @@ def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, s
 
 def ready_lines(mock: Mock, service: Service, url: str) -> str:
     """Describe in one line what passes where, then how to point a client here."""
-    lines = [f"mockserver stands at {url} before {service.url}: judged by {packs.describe(mock.served.contracts)}"]
+    judge = f"judged by {packs.describe(mock.served.contracts)}{page_of(mock.settings, url)}"
+    lines = [f"mockserver stands at {url} before {service.url}: {judge}"]
     if notes := packs.describe_notes(mock.served.contracts):
         lines.append(notes)
     lines += [f"export {name}={url}" for name in (() if mock.api is None else mock.api.client.url_variables)]

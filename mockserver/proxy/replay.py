@@ -11,7 +11,7 @@ from mockserver.answer.body import BODILESS
 from mockserver.answer.errors import bad_scope
 from mockserver.api import Draft
 from mockserver.contract.router import Match
-from mockserver.control.app import make_app, open_log
+from mockserver.control.app import make_app, open_log, page_of
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Entry, Exchange
 from mockserver.messages import Finding, Request, Response, placed
@@ -164,12 +164,14 @@ def run_replay(mock: ReplayMock, folder: Path, fail_on: str, say: Callable[[str]
     count = len(mock.recordings)
     # SystemExit is a signal, after which the verdict is still to come
     with suppress(SystemExit), closing(open_log(mock)) as lines, open_tls(settings) as tls:
+        url = address(listener, tls)
+        ready = f"mockserver replays {count} exchanges of {folder} at {url}{page_of(settings, url)}"
         serve(
             make_app(settings, mock, lines),
             listener,
             shutdown_timeout=settings.shutdown_timeout,
             head_timeout=settings.head_timeout,
-            on_ready=lambda: say(f"mockserver replays {count} exchanges of {folder} at {address(listener, tls)}"),
+            on_ready=lambda: say(ready),
             tls=tls,
         )
     print(*(f"mockserver replay: {each}" for each in summary(mock)), sep="\n", file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 MOST_WAITING = 2_000
 """How many lines wait to be written; further ones are lost, and counted."""
 
-GATHER = 0.02
+GATHER = 0.05
 """Seconds between two writes: under load, many lines are written at once."""
 
 LONGEST_WRITE = 4_096
