@@ -58,6 +58,7 @@ class Items:
         self._is_open = view is None or bool(said(view, "additionalProperties", False))
         """Whether items may have fields that the contract does not name."""
         self.fields: Mapping[str, ItemField] = {} if view is None else self._read(view)
+        self._by_plain = {plain(name): name for name in self.fields}
         self._sent: dict[Operation, Mapping[str, View]] = {}
         self._plans: dict[Operation, Sequence[ItemFieldPlan]] = {}
         self._shown: dict[tuple[Operation, Path], Schema | None] = {}
@@ -100,7 +101,17 @@ class Items:
         for name in part.body:
             found = fields_of(self._views, view).get(name)
             view = view if found is None else found
-        return fields_of(self._views, view)
+        return {self._own_name(name): each for name, each in fields_of(self._views, view).items()}
+
+    def _own_name(self, name: str) -> str:
+        """Return the name of the item's field that a sent one means: UniqueName is its unique_name."""
+        return name if name in self.fields else self._by_plain.get(plain(name), name)
+
+    def named(self, sent: Item) -> Item:
+        """Return what was sent with the names that the item's fields have."""
+        if sent.keys() <= self.fields.keys():
+            return sent
+        return {self._own_name(name): value for name, value in sent.items()}
 
     # -- making
 
@@ -130,7 +141,7 @@ class Items:
         """Return the fields that are called as a parameter of what an item stands below, each with the parameter."""
         if part.operation not in self._of_above:
             names = part.operation.names if part.role in ("create", "bulk create") else part.operation.names[:-1]
-            by_name = {plain(name): name for name in self.fields}
+            by_name = self._by_plain
             self._of_above[part.operation] = [
                 (by_name[plain(each)], each)
                 for each in names

@@ -16,6 +16,7 @@ from mockserver.apis.resources.names import (
     NEXTS,
     OFFSETS,
     PAGES,
+    PREVIOUS,
     SIZES,
     SORTS,
     TOTAL_PAGES,
@@ -337,7 +338,7 @@ class Envelope:
             own[name] = page.size
         elif known in PAGES and numbers:
             own[name] = page.first // page.size + _base_of(self._query.page) if page.size else 1
-        elif known in ("previous", "prev", "previouspage", "prevpage") and view.null:
+        elif known in PREVIOUS and view.null and not page.first:
             own[name] = None
 
     @property

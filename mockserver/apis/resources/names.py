@@ -53,6 +53,9 @@ NEXTS = frozenset(
     "next nextcursor nextpagetoken nexttoken nextpage cursor nextmarker continuationtoken endcursor after "
     "nextcontinuationtoken lastevaluatedkey nextlink nexturl nexthref nextpageurl".split()
 )
+PREVIOUS = frozenset(
+    "previous prev previouspage prevpage previouspageurl prevpageurl previousurl prevurl prevlink".split()
+)
 """Fields of a list's answer, in lower case and without separators."""
 
 STATES = frozenset("status state phase stage lifecyclestate lifecyclestatus".split())

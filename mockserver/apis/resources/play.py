@@ -237,7 +237,7 @@ class ResourcePlayer(Kept):
         sent = at(call.body, part.body or ())
         if not isinstance(sent, list) or not all(isinstance(each, dict) for each in sent):
             raise StatelessError("what was sent is no list of objects")
-        made = [self._create(call, part, each, group)[0] for each in sent]
+        made = [self._create(call, part, self.items.named(each), group)[0] for each in sent]
         status, media = part.operation.success, self.context.media(call, part.operation.success)
         said = ((STATE, header_value(f"{self.name}: {len(made)} created")),)
         if media is None or part.answer is None:
@@ -318,7 +318,7 @@ class ResourcePlayer(Kept):
             return {}
         if not isinstance(found, dict):
             raise StatelessError("what was sent is no object")
-        return found
+        return self.items.named(found)
 
     def answer(
         self,

@@ -15,6 +15,7 @@ import yaml
 from mockserver.messages import Json
 from mockserver.testing import MockServer, open_mock
 from tests.apis.resources.documents import shop
+from tests.apis.resources.test_infer import document, get, take
 
 CLOCK = "2026-11-28T12:00:00"
 MERGE = "application/merge-patch+json"
@@ -442,3 +443,34 @@ def listed_ids(mock: MockServer) -> list[int]:
         if page["next_cursor"] is None:
             return found
         query = f"?limit=25&cursor={page['next_cursor']}"
+
+
+def test_what_is_sent_is_kept_under_the_names_of_the_item(tmp_path: Path) -> None:
+    item = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {"id": {"type": "integer"}, "friendly_name": {"type": "string"}},
+    }
+    new = {"type": "object", "properties": {"FriendlyName": {"type": "string"}}}
+    paths = {"/lines": {"post": take(new, item, "201")}, "/lines/{id}": {"get": get(item)}}
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        made = ask(mock, "POST", "/lines", {"FriendlyName": "x"}).json()
+        assert made["friendly_name"] == "x"
+
+
+def test_the_first_page_has_none_before_it(tmp_path: Path) -> None:
+    item = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
+    address = {"type": ["string", "null"], "format": "uri"}
+    fields = {"items": {"type": "array", "items": item}, "next": address, "previous": address}
+    page = {"type": "object", "required": list(fields), "properties": fields}
+    listed = get(page) | {
+        "parameters": [{"name": name, "in": "query", "schema": {"type": "integer"}} for name in ("page", "size")]
+    }
+    paths = {"/lines": {"get": listed, "post": take(item, item, "201")}, "/lines/{id}": {"get": get(item)}}
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        for _ in range(3):
+            ask(mock, "POST", "/lines", {})
+        first = ask(mock, "GET", "/lines?size=2").json()
+        assert (len(first["items"]), first["previous"]) == (2, None)
+        last = mock.http_client(library="httpx").get(first["next"]).json()
+        assert (len(last["items"]), last["next"]) == (1, None)
