@@ -14,7 +14,7 @@ THOROUGH := HYPOTHESIS_PROFILE=thorough $(PYTEST) -m ''
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers screenshots release clean
+.PHONY: help serve packages test test-all check lint types format bench bench-quick bench-peers screenshots release site clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-peers: $(READY) ## measure beside other tools, which are fetched once; wri
 
 screenshots: packages $(READY) ## take the pictures of docs/page.md anew, in Chromium
 	$(BIN)/python -m tests.page.screenshots
+
+site: $(READY) ## build the site of the docs, and print its folder
+	@$(BIN)/python website.py
 
 release: $(READY) ## make wheel and sdist in dist/, checked by twine, once version, changelog and tree agree
 	@$(BIN)/python release.py
