@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "proxy": ["mockserver proxy https://api.example.com --contract openapi.yaml --record recorded"],
     "replay": ["mockserver replay recorded --contract openapi.yaml"],
     "import": ["mockserver import recording.har --into imported --contract openapi.yaml"],
+    "mcp": ["mockserver mcp --contract openapi.yaml", "mockserver mcp --url http://127.0.0.1:4010"],
     "check": ["mockserver check http://127.0.0.1:8000 --contract openapi.yaml"],
     "check-client": ["mockserver check-client --release 2.17.0"],
     "matrix": ["mockserver matrix --releases 2.10.0,2.17.0"],

@@ -17,7 +17,7 @@ from mockserver.errors import MockserverError, StartError, UsageError
 from mockserver.server.tls import OWN_NAMES, VARIABLES, open_tls
 from mockserver.settings import Settings
 from mockserver.testing import open_mock
-from tests.needs import Running, need
+from tests.needs import Running, need, running
 from tests.talk import KEY, TITLE
 from tests.test_cli import run, stopped
 
@@ -235,3 +235,28 @@ def test_a_check_trusts_a_mock_by_what_the_start_says(tmp_path: Path) -> None:
         assert '"error"' not in answer.text.splitlines()[-1], answer.text
     finally:
         server.kill()
+
+
+def test_a_proxy_and_a_replay_of_what_it_recorded_speak_https(tmp_path: Path) -> None:
+    with open_mock(live=True, contract="2.6") as service:
+        command = [sys.executable, "-m", "mockserver", "proxy", service.base_url, "--record", "recorded"]
+        with running([*command, "--port", "0", "--tls", "--contract", "2.6"], tmp_path / "proxy.log") as proxy:
+            assert title(https_of(proxy), insecure()) == "x..."
+            assert proxy.end() == 0
+    command = [sys.executable, "-m", "mockserver", "replay", "recorded", "--contract", "2.6"]
+    with running([*command, "--port", "0", "--tls"], tmp_path / "replay.log") as replay:
+        assert title(https_of(replay), insecure()) == "x..."
+
+
+def https_of(server: Running) -> str:
+    """Wait for the address that a command says."""
+    found = re.search(r"https://[\d.:]+\d", server.said(" https://"))
+    assert found
+    return found[0]
+
+
+def insecure() -> ssl.SSLContext:
+    """Return what trusts any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
