@@ -45,7 +45,6 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "drift": ["mockserver drift old.yaml openapi.yaml --fail-on breaking"],
     "mutants": ["mockserver mutants"],
     "coverage": ["mockserver coverage journal.jsonl --contract openapi.yaml"],
-    "mcp": ["mockserver mcp"],
     "reverify": ["mockserver reverify recorded https://api.example.com --contract openapi.yaml"],
 }
 """Examples of each command."""
