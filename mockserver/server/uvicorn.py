@@ -327,6 +327,9 @@ class PromptServer(uvicorn.Server):
             connection.shutdown()
         if await self._idle(LOOKS):
             return
+        if self.config.is_ssl:  # a client that is idle does not answer the end of TLS
+            for connection in [each for each in self.server_state.connections if each.transport.is_closing()]:
+                connection.transport.abort()
         await super().shutdown(sockets)
         await self._idle(LAST_LOOKS, tasks_only=True)  # cancelled streams record what they sent before the loop ends
 

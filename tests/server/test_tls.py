@@ -260,3 +260,19 @@ def insecure() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def test_the_live_fixture_speaks_https(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import os, pytest
+
+        @pytest.mark.mockserver(tls=True)
+        def test_title(mockserver_live):
+            assert mockserver_live.base_url.startswith("https://")
+            assert os.environ["SSL_CERT_FILE"] == str(mockserver_live.tls.trust)
+            client = mockserver_live.http_client(headers={{"authorization": "{KEY}"}})
+            assert client.post("{TITLE}", json={{"first_message": "x"}}).status_code == 200
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
