@@ -65,7 +65,7 @@ def matched(mock: Mock, request: Request) -> Match:
         raise LeftOutError("the contract of the operation cannot be read")
     judged = endpoint.validator.validate(request, match.path)
     if isinstance(judged, Rejection):
-        first = judged.findings[0]
+        first = mock.redactor.findings(judged.findings, request)[0]
         raise LeftOutError(f"the request breaks the contract at {first.where or 'the root'}: {first.message}")
     return match
 

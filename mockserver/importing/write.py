@@ -1,6 +1,7 @@
 """Writes what was found as stubs and fixtures, held to the contract."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -44,6 +45,7 @@ class Importer:
         self._files: dict[str, bytes] = {}
         self._names: dict[tuple[str, int, bytes], str] = {}
         """The names of fixtures, by operation, status and content."""
+        self._counts = Counter[tuple[str, int]]()
 
     def take(self, found: Iterable[ForeignStub | LeftOut]) -> Imported:
         """Take what can be taken."""
@@ -119,8 +121,8 @@ class Importer:
         content = text.encode("utf-8", "surrogatepass") + b"\n"
         key = operation.id, status, content
         if key not in self._names:
-            count = sum(name[:2] == key[:2] for name in self._names)
-            self._names[key] = f"imported-{count + 1}"
+            self._counts[key[:2]] += 1
+            self._names[key] = f"imported-{self._counts[key[:2]]}"
             self._files[f"{operation.id}/{status}.{self._names[key]}.json"] = content
         return self._names[key]
 

@@ -146,3 +146,10 @@ def test_every_entry_that_is_not_taken_has_its_own_line(tmp_path: Path) -> None:
 def test_what_is_taken_otherwise_than_it_was_is_told(tmp_path: Path) -> None:
     done = imports(tmp_path, archive(tmp_path, entry("GET", "/pets?_=77", answer=[])))
     assert "GET /pets: taken, but the query parameter '_' is not matched" in done.stdout
+
+
+def test_a_secret_is_not_quoted_where_a_request_breaks_the_contract(tmp_path: Path) -> None:
+    sent = {**REX, "password": [KEY]}
+    done = imports(tmp_path, archive(tmp_path, entry("POST", "/pets", 201, REX, sent=sent)))
+    assert "the request breaks the contract at /body/password" in done.stdout
+    assert KEY not in done.stdout
