@@ -15,8 +15,8 @@ from tests.clients.environments import PIP, ROOT, UnavailableError, clean_enviro
 VERSION = "4.32.5"
 CACHE = ROOT / ".cache" / "schemathesis"
 PINS = (
-    *("graphql-core==3.3.2", "harfile==0.6.0", "hypothesis-graphql==0.13.5", "markdown-it-py==4.3.0"),
-    *("mdurl==0.1.2", "pyrate-limiter==4.5.1", "rich==15.0.0", "Werkzeug==3.1.9"),
+    *("graphql-core==3.3.2", "harfile==0.6.0", "hypothesis-graphql==0.13.5"),
+    *("pyrate-limiter==4.5.1", "Werkzeug==3.1.9"),
 )
 """What it stands on and the project has no need of, pinned; all else as the project pins it."""
 
