@@ -11,6 +11,7 @@ while read -r name packages; do
 done <<'LIST'
 make          make
 curl          curl
+openssl       openssl
 node          nodejs
 npm           npm
 redis-server  redis-server

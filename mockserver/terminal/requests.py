@@ -36,9 +36,8 @@ class LoggedRequest(Value, frozen=True):
     took: float
     """Seconds until then."""
     method: str
-    path: str
-    query: str
-    """As it was sent: its secrets are hidden when the line is written."""
+    target: tuple[str, str]
+    """Its path and its query, as they were sent: secrets are hidden when the line is written."""
     operation: str
     status: int
     headers: RawHeaders
@@ -62,8 +61,7 @@ class RequestLog:
             at=time.time(),
             took=took,
             method=method,
-            path=path,
-            query=query,
+            target=(path, query),
             operation=self._find(method, path, sent),
             status=status,
             headers=headers,
@@ -94,8 +92,8 @@ def _shown(text: str) -> str:
 
 
 def _target(answered: LoggedRequest, redactor: Redactor) -> str:
-    query = answered.query
-    return _shown(answered.path + ("?" + redactor.query(query) if query else ""))
+    path, query = answered.target
+    return _shown(path + ("?" + redactor.query(query) if query else ""))
 
 
 @lru_cache(maxsize=2)
@@ -130,11 +128,12 @@ def _coloured_line(answered: LoggedRequest, redactor: Redactor) -> str:
 
 def _json_line(answered: LoggedRequest, redactor: Redactor) -> str:
     wrong = wrong_of(answered.headers) if answered.headers else None
+    path, query = answered.target
     value: Json = {
         "time": _timestamp(answered.at),
         "method": answered.method,
-        "path": _shown(answered.path),
-        "query": _shown(redactor.query(answered.query)) if answered.query else "",
+        "path": _shown(path),
+        "query": _shown(redactor.query(query)) if query else "",
         "status": answered.status,
         "operation": answered.operation or None,
         "ms": round(answered.took * 1000, 3),

@@ -17,6 +17,7 @@ from mockserver.request.reading import media
 from mockserver.settings import Settings, options_of
 from mockserver.store import redis, sqlite_file
 from mockserver.store.base import Limits
+from mockserver.terminal import lines as waiting
 from tests.strategies import ROOT
 
 ROW = re.compile(r"^\| (.+?) \| ([\d.]+) \| (?:`--([a-z-]+)`)? ?\| (.+) \|$")
@@ -26,6 +27,7 @@ OPTIONS = {each.name: each.default for each in options_of(Settings)}
 FIXED = {
     "deleted ids that stay known, in a scope": Limits().gone,
     "scopes with a journal": Limits().journals,
+    "lines about requests that wait for the reader of stderr": waiting.MOST_WAITING,
     "stubs of a scope": Limits().stubs,
     "parts of a gzip body, one after the other": encoding.MOST_MEMBERS,
     "fields of a form": media.MOST_FIELDS,
