@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 
 def outcomes(path: Path) -> Iterator[Outcome]:
     """Ask every operation of a document."""
-    mock = Mock(Settings(contract=str(path), seed=1, auth=False, journal_size=0))
+    mock = Mock(Settings(contract=str(path), seed=1, auth=False, journal_size=0, state="off"))
     raw = yaml.safe_load(path.read_text("utf-8")) if path.suffix != ".json" else json.loads(path.read_text("utf-8"))
     judge = Judge(raw)
     [contract] = mock.served.contracts

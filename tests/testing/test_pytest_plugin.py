@@ -256,7 +256,7 @@ def test_unknown(mockserver): pass
 """,
     )
     ran.assert_outcomes(passed=3, errors=2)
-    ran.stdout.fnmatch_lines(["*no setting 'title_length' without an API pack*", "*add api=llamacloud-chat*"])
+    ran.stdout.fnmatch_lines(["*no setting 'title_length' with*API pack*", "*add api=llamacloud-chat*"])
     ran.stdout.fnmatch_lines(["*there is no API pack 'unknown'*"])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 from mockserver.apis.resources.names import ENVELOPES, LISTS, SURE, Nouns, identity_score, is_noun, plain
@@ -142,11 +143,15 @@ def _score_place(path: Path, nouns: Nouns) -> int:
     return 4 if is_noun(nouns, last) else 3 if last in LISTS else 0
 
 
+MOST_MEMBERS = 200
+"""How many members of unions, one within the other, are looked at for their fields."""
+
+
 def fields_of(views: Views, view: View) -> Mapping[str, View]:
     """Return the fields of an object, and of each member of a union, as far as they can be read."""
     found: dict[str, View] = {}
     with suppress(*UNREADABLE):
-        for leaf in views.leaves(view):
+        for leaf in islice(views.leaves(view), MOST_MEMBERS):
             if leaf.types is None or "object" in leaf.types:
                 for name, each in views.fields(leaf).items():
                     found.setdefault(name, each)

@@ -5,12 +5,13 @@ why, is in each Resource; what it did not understand is left to be answered stat
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mockserver.apis.resources.bodies import Bodies, JsonBody, is_scalar, kinds_of
+from mockserver.apis.resources.bodies import UNREADABLE, Bodies, JsonBody, is_scalar, kinds_of
 from mockserver.apis.resources.declared import Declared
 from mockserver.apis.resources.names import (
     ENVELOPES,
@@ -18,9 +19,11 @@ from mockserver.apis.resources.names import (
     Nouns,
     identity_score,
     is_noun,
+    names_in,
     nouns_of,
     participles,
     plain,
+    split_item,
     words,
 )
 from mockserver.apis.resources.resource import Inferred, ItemOperation, Path, Resource, Role
@@ -81,19 +84,14 @@ class _Inference:
     def result(self) -> Inferred:
         """Infer them: those with paths of their own, then lists and singletons, then actions."""
         found: list[Resource] = []
-        for path in self.paths:
-            item = self._split(path)
-            made = None if item is None else self._with_items(item)
-            if made is not None:
-                found.append(made)
-                self.taken.update(made.parts)
-        found = [self._with_lists_below(each) for each in found]
-        for path in self.paths:
-            made = self._alone(path)
-            if made is not None:
-                found.append(made)
-                self.taken.update(made.parts)
-        found = [self._with_actions(self._with_others(each)) for each in found]
+        for make in (self._of_items, self._alone):
+            for path in list(self.paths):
+                with suppress(*UNREADABLE):  # what cannot be read stops nothing else
+                    if (made := make(path)) is not None:
+                        found.append(made)
+                        self.taken.update(made.parts)
+            found = [self._extended(each, self._with_lists_below) for each in found]
+        found = [self._extended(self._extended(each, self._with_others), self._with_actions) for each in found]
         found = [each for each in found if not self._is_denied(each)]
         names = unique_names(found, self.declared)
         named = tuple(replace(each, name=name) for each, name in zip(found, names, strict=True))
@@ -103,6 +101,16 @@ class _Inference:
             if each not in self.taken
         }
         return Inferred(named, left)
+
+    def _of_items(self, path: str) -> Resource | None:
+        item = self._split(path)
+        return None if item is None else self._with_items(item)
+
+    def _extended(self, resource: Resource, extend: Callable[[Resource], Resource]) -> Resource:
+        """Return a resource with further operations, as far as they can be read."""
+        with suppress(*UNREADABLE):
+            return extend(resource)
+        return resource
 
     def _said(self, *paths: str | None) -> Declared | None:
         """Return what is said of a resource, by its paths."""
@@ -545,28 +553,6 @@ class _Inference:
 
 
 # -- paths
-
-
-def split_item(path: str) -> tuple[str, ...] | None:
-    """Split the path of one thing into its collection's and the parameter: /things/{id}, /things/{id}.json."""
-    head, _, last = path.rpartition("/")
-    suffix = ""
-    if last.endswith((".json", ".xml")):
-        last, _, suffix = last.rpartition(".")
-        suffix = "." + suffix
-    if last.startswith("{") and last.endswith("}") and last.count("{") == 1 and head:
-        return head + suffix, last[1:-1]
-    if last.endswith(")") and last.count("{") == 1:
-        name, _, rest = last.partition("(")
-        key = rest[:-1].strip("'")
-        if name and key.startswith("{") and key.endswith("}"):
-            return f"{head}/{name}{suffix}", key[1:-1]
-    return None
-
-
-def names_in(path: str) -> tuple[str, ...]:
-    """Return the names of the parameters of a path."""
-    return tuple(each.partition("}")[0] for each in path.split("{")[1:])
 
 
 def requires_query(operation: Operation) -> bool:

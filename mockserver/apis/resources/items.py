@@ -170,7 +170,10 @@ class Items:
                 return self._bases[each.operation]
             body = call.body if each is part else None
             asked = Call(request=call.request, operation=each.operation, path=call.path, query={}, body=body)
-            draft = self._context.unplayed(asked)
+            try:
+                draft = self._context.unplayed(asked)
+            except ContractError:  # which is that operation's own matter
+                continue
             found = at(draft.value, each.answer)
             if isinstance(found, dict):
                 if draft.source in ("documented", "canned"):  # which are always the same

@@ -1,6 +1,7 @@
 """Where the records of a resource stand, what stands above them, and what they begin with."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from mockserver.apis.resources.items import Item, Items, at
 from mockserver.apis.resources.lists import everything
 from mockserver.apis.resources.resource import ItemOperation, Resource
 from mockserver.contract.openapi import Operation
+from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
 from mockserver.store.base import Change, Found, Record
 
@@ -152,8 +154,10 @@ class Kept:
         key = listing.operation
         if key not in self._listed:
             asked = structs.replace(call, operation=key, query={}, body=None)
-            draft = self.context.unplayed(asked)
-            found = at(draft.value, listing.answer or ()) if draft.source in ("documented", "canned") else None
+            found: Json = None
+            with suppress(ContractError):  # which is that operation's own matter
+                draft = self.context.unplayed(asked)
+                found = at(draft.value, listing.answer or ()) if draft.source in ("documented", "canned") else None
             self._listed[key] = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
         return self._listed[key]
 

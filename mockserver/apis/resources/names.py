@@ -201,3 +201,25 @@ _STATES = {
     "reject": ("rejected",),
 }
 """The states that actions lead to where their own participle is not the usual word."""
+
+
+def split_item(path: str) -> tuple[str, ...] | None:
+    """Split the path of one thing into its collection's and the parameter: /things/{id}, /things/{id}.json."""
+    head, _, last = path.rpartition("/")
+    suffix = ""
+    if last.endswith((".json", ".xml")):
+        last, _, suffix = last.rpartition(".")
+        suffix = "." + suffix
+    if last.startswith("{") and last.endswith("}") and last.count("{") == 1 and head:
+        return head + suffix, last[1:-1]
+    if last.endswith(")") and last.count("{") == 1:
+        name, _, rest = last.partition("(")
+        key = rest[:-1].strip("'")
+        if name and key.startswith("{") and key.endswith("}"):
+            return f"{head}/{name}{suffix}", key[1:-1]
+    return None
+
+
+def names_in(path: str) -> tuple[str, ...]:
+    """Return the names of the parameters of a path."""
+    return tuple(each.partition("}")[0] for each in path.split("{")[1:])

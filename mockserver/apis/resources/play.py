@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from hashlib import blake2b
 from random import Random
@@ -13,6 +14,7 @@ from msgspec import structs
 
 from mockserver.answer.body import MADE
 from mockserver.api import STATE, Call, Draft, Play, PlayContext, RejectedError
+from mockserver.apis.resources.bodies import UNREADABLE
 from mockserver.apis.resources.identity import Identity
 from mockserver.apis.resources.items import Item, at, placed
 from mockserver.apis.resources.kept import (
@@ -237,7 +239,7 @@ class ResourcePlayer(Kept):
         sent = at(call.body, part.body or ())
         if not isinstance(sent, list) or not all(isinstance(each, dict) for each in sent):
             raise StatelessError("what was sent is no list of objects")
-        made = [self._create(call, part, self.items.named(each), group)[0] for each in sent]
+        made = [self._create(call, part, self.items.named(without_files(each)), group)[0] for each in sent]
         status, media = part.operation.success, self.context.media(call, part.operation.success)
         said = ((STATE, header_value(f"{self.name}: {len(made)} created")),)
         if media is None or part.answer is None:
@@ -318,7 +320,7 @@ class ResourcePlayer(Kept):
             return {}
         if not isinstance(found, dict):
             raise StatelessError("what was sent is no object")
-        return self.items.named(found)
+        return self.items.named(without_files(found))
 
     def answer(
         self,
@@ -433,6 +435,17 @@ class ResourcePlayer(Kept):
         return structs.replace(draft, headers=(*draft.headers, (STATE, header_value(f"stateless: {why}"))))
 
 
+def without_files(sent: Item) -> Item:
+    """Return what was sent without the fields that hold files, which are no JSON."""
+    if not any(type(value) is bytes or (type(value) is list and bytes in map(type, value)) for value in sent.values()):
+        return sent
+    return {
+        name: value
+        for name, value in sent.items()
+        if not isinstance(value, bytes) and not (isinstance(value, list) and bytes in map(type, value))
+    }
+
+
 def escaped(text: str) -> str:
     """Escape a text for a path."""
     return text if text.isascii() and text.isalnum() else quote(text, safe="")
@@ -479,7 +492,10 @@ class Plays(Mapping[Operation, Play]):
     def _made(self) -> Mapping[Operation, Play]:
         made: dict[Operation, Play] = {}
         for each in self._infer():
-            kept = [ResourcePlayer(resource, self._context) for resource in each.resources]
+            kept: list[ResourcePlayer] = []
+            for resource in each.resources:
+                with suppress(*UNREADABLE):  # its operations are stateless, and say themselves what is wrong
+                    kept.append(ResourcePlayer(resource, self._context))
             self._kept += kept
             _connect(kept)
             for one in kept:
