@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from threading import local
 from typing import NamedTuple
 
 from mockserver.contract.schema import ASSERTIONS, NESTED, NESTED_LISTS, NESTED_MAPS, NOTES, Schema, check_schema
@@ -207,13 +208,20 @@ def view_of(schema: Schema) -> tuple["Views", View]:
     return views, views.of(schema.pointer)
 
 
+class _BeingMade(local):
+    """The schemas that a thread is about to resolve; another thread resolves them anew, and comes to the same."""
+
+    def __init__(self) -> None:
+        self.places: set[tuple[str, ...]] = set()
+
+
 class Views:
     """The resolved schemas of one document; each is made once."""
 
     def __init__(self, document: Json) -> None:
         self.document = document
         self._made: dict[tuple[str, ...], View] = {}
-        self._open: set[tuple[str, ...]] = set()
+        self._being_made = _BeingMade()
         self._checked: set[str] = set()
         self._prints: dict[tuple[str, int], str] = {}
 
@@ -224,14 +232,15 @@ class Views:
         """
         if pointers in self._made:
             return self._made[pointers]
-        if pointers in self._open:
+        being_made = self._being_made.places
+        if pointers in being_made:
             return _view(pointers, (), (), null=False)  # a schema that refers to itself and restricts nothing
         for each in pointers:
             check_schema(self.document, each, self._checked)
-        self._open.add(pointers)
+        being_made.add(pointers)
         gathered = _Gathered(self)
         nulls = [gathered.gather(each) for each in pointers]
-        self._open.discard(pointers)
+        being_made.discard(pointers)
         made = self._made[pointers] = _view(pointers, tuple(gathered.pieces), tuple(gathered.unions), null=all(nulls))
         return made
 

@@ -3,7 +3,8 @@
 from mockserver.control.admin import NOTHING, ControlRequest, ControlResponse, Route
 from mockserver.errors import StateError, UsageError
 from mockserver.messages import Json
-from mockserver.store.base import Change, Record
+from mockserver.store.base import Record
+from mockserver.store.records import Records, group_of
 
 LARGEST_PAGE = 1_000
 """The most records that are listed at once."""
@@ -36,24 +37,20 @@ def _put(request: ControlRequest) -> ControlResponse:
     mock, collection, id = request.mock, request.path["collection"], _id(request)
     if not isinstance(request.value, dict):
         raise StateError("a record is an object", why=f"it is {request.value!r}")
-    data, group = request.value, id.rpartition("/")[0] or None
+    data, group = request.value, group_of(id)
     wrong = mock.record_problem(Record(collection=collection, id=id, data=data, group=group), ())
     if wrong:
         raise StateError(f"this cannot be kept in {collection}", why=wrong, fix="see the contract: GET /openapi.json")
 
-    def step(old: Record | None, _gone: bool) -> Change:
-        own = group if old is None else old.group
-        return Change(Record(collection=collection, id=id, data=data, group=own), stays=True)
-
-    kept = mock.store.update(request.scope, collection, id, step)
-    return _missing(request) if kept is None else ControlResponse(value=_json(kept))
+    Records(mock.store, request.scope)[collection].put(id, data)
+    return _records(request)
 
 
 def _delete(request: ControlRequest) -> ControlResponse:
-    store, scope, collection, id = request.mock.store, request.scope, request.path["collection"], _id(request)
-    if store.find(scope, collection, id).record is None:
+    try:
+        Records(request.mock.store, request.scope)[request.path["collection"]].delete(_id(request))
+    except KeyError:
         return _missing(request)
-    store.update(scope, collection, id, lambda *_: Change(None, gone=True))
     return NOTHING
 
 

@@ -8,6 +8,11 @@ from mockserver.store.base import Change, Record, Store
 _CHUNK = 1_000
 
 
+def group_of(id: str) -> str | None:
+    """Return the group of a new value by its id: the ids of what it stands below."""
+    return id.rpartition("/")[0] or None
+
+
 class Collection:
     """The values of one collection, by id, the oldest first."""
 
@@ -45,7 +50,7 @@ class Collection:
     def put(self, id: object, value: Mapping[str, Json]) -> Json:
         """Keep a value, new or in place of the one with this id, and return it."""
         text = str(id)
-        group = text.rpartition("/")[0] or None
+        group = group_of(text)
 
         def step(old: Record | None, _gone: bool) -> Change:
             own = group if old is None else old.group

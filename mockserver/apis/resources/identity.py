@@ -8,7 +8,7 @@ from mockserver.answer.generate import generate
 from mockserver.apis.resources.bodies import fields_of
 from mockserver.apis.resources.items import Item
 from mockserver.apis.resources.resource import Resource
-from mockserver.contract.resolved import View, Views, said
+from mockserver.contract.resolved import View, said
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Json
@@ -22,7 +22,7 @@ class Identity:
 
     def __init__(self, resource: Resource) -> None:
         self._name = resource.identity
-        self._resource, self._views = resource, Views(resource.contract.document)
+        self._resource, self._views = resource, resource.views
         view = None
         if resource.schema is not None and self._name is not None:
             view = fields_of(self._views, self._views.of(resource.schema.pointer)).get(self._name)

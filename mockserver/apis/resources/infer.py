@@ -174,6 +174,7 @@ class _Inference:
         return Resource(
             name=item.nouns[0],
             contract=self.contract,
+            views=self.bodies.views,
             collection=around[0].operation.path if around else None,
             item=next(iter(operations.values())).path,
             keys=names_in(item.path),
@@ -393,6 +394,7 @@ class _Inference:
         return Resource(
             name=nouns[0],
             contract=self.contract,
+            views=self.bodies.views,
             collection=path,
             keys=(*names_in(path), ""),
             identities=(self._named(schema, "id", nouns),),
@@ -421,6 +423,7 @@ class _Inference:
         return Resource(
             name=nouns_of(path)[0],
             contract=self.contract,
+            views=self.bodies.views,
             item=path,
             singleton=True,
             keys=names_in(path),

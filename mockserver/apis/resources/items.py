@@ -11,7 +11,7 @@ from mockserver.apis.resources.moments import Clock
 from mockserver.apis.resources.names import CHANGED, CREATED, is_time, plain, words
 from mockserver.apis.resources.resource import ItemOperation, Path, Resource
 from mockserver.contract.openapi import Operation
-from mockserver.contract.resolved import View, Views, required, said
+from mockserver.contract.resolved import View, required, said
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.messages import Finding, Json
@@ -53,7 +53,7 @@ class Items:
 
     def __init__(self, resource: Resource, context: PlayContext) -> None:
         self.resource, self._context = resource, context
-        self._views = Views(resource.contract.document)
+        self._views = resource.views
         view = None if resource.schema is None else self._views.of(resource.schema.pointer)
         self._is_open = view is None or bool(said(view, "additionalProperties", False))
         """Whether items may have fields that the contract does not name."""

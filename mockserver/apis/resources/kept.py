@@ -1,9 +1,10 @@
 """Where the records of a resource stand, what stands above them, and what they begin with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from random import Random
+from threading import RLock
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -36,15 +37,10 @@ class RecordPlace(NamedTuple):
 class Kept:
     """The records of one resource."""
 
-    def __init__(self, resource: Resource, context: PlayContext) -> None:
-        self.resource, self.context, self.store = resource, context, context.store
+    def __init__(self, resource: Resource, context: PlayContext, family: "Family") -> None:
+        self.resource, self.context, self.store, self.family = resource, context, context.store, family
         self.name = resource.name
         self.items = Items(resource, context)
-        self.above: tuple[Kept, ...] = ()
-        """The resources whose items its own stand below, the nearest first."""
-        self.lists_above: dict[str, tuple[Kept, ...]] = {}
-        """The same for its lists below others, by their paths."""
-        self.below: list[Kept] = []
         self.depth = resource.depth
         self.is_flat = self.depth == 0 and not resource.singleton and len(resource.identities) <= 1
         """Whether an item's id is that of its record."""
@@ -98,12 +94,21 @@ class Kept:
 
     def check_above(self, call: Call, part: ItemOperation) -> None:
         """Reject a call below an item that was deleted, or that was never there where that counts."""
-        above = self.above if part.above is None else self.lists_above.get(part.above, ())
-        for each in above:
-            id = each.id_in_path(call)
-            found = self.store.find(call.request.scope, each.name, id)
-            if found.record is None and (found.gone or (self.is_strict and not each.exists(call, id))):
-                raise missing(call, each.resource, id, deleted=found.gone)
+        for each in self._above if part.above is None else self.family.above(part.above):
+            each.check_item(call)
+
+    @cached_property
+    def _above(self) -> "tuple[Kept, ...]":
+        """The resources whose items its own stand below, the nearest first."""
+        path = self.resource.collection or (self.resource.item or "").rpartition("/")[0]
+        return tuple(each for each in self.family.above(path) if each is not self)
+
+    def check_item(self, call: Call) -> None:
+        """Reject a call whose path names an item that was deleted, or that was never there where that counts."""
+        id = self.id_in_path(call)
+        found = self.find(call, id)
+        if found.record is None and (found.gone or (self.is_strict and not self.exists(call, id))):
+            raise missing(call, self.resource, id, deleted=found.gone)
 
     def exists(self, call: Call, id: str) -> bool:
         """Return whether an item is there, after its collection has begun."""
@@ -119,7 +124,7 @@ class Kept:
 
     def delete_below(self, scope: str, id: str) -> None:
         """Delete what stands below an item."""
-        for each in self.below:
+        for each in self.family.below(self.resource):
             group = id if each.depth else "/".join((shape(self.resource.item or ""), id))
             for record in everything(self.store, scope, each.name, group):
                 self.store.update(scope, each.name, record.id, lambda *_: Change(None, gone=True))
@@ -169,6 +174,46 @@ class Kept:
         base = self.items.base(call, reading) if reading is not None else None
         whole = {**(base or self.items.made(Random(0)) or {}), **item}
         return whole if schema.is_valid(whole) else item
+
+
+class Family:
+    """The resources of a contract, each with its records, which are made when they are first needed."""
+
+    def __init__(self, resources: Sequence[Resource], make: "Callable[[Resource, Family], Kept]") -> None:
+        self._resources, self._make = resources, make
+        self._made: dict[str, Kept] = {}
+        self._by_item = {shape(each.item): each for each in resources if each.item is not None and not each.singleton}
+        self._lock = RLock()
+
+    def of(self, resource: Resource) -> Kept:
+        """Return the records of a resource."""
+        found = self._made.get(resource.name)
+        if found is None:
+            with self._lock:
+                found = self._made.get(resource.name) or self._make(resource, self)
+                self._made[resource.name] = found
+        return found
+
+    def above(self, path: str) -> tuple[Kept, ...]:
+        """Return the resources whose item's path a path begins with, the nearest first."""
+        return tuple(map(self.of, self._resources_above(path)))
+
+    def _resources_above(self, path: str) -> Iterator[Resource]:
+        parts = shape(path).split("/")
+        for count in range(len(parts), 0, -1):
+            found = self._by_item.get("/".join(parts[:count]))
+            if found is not None:
+                yield found
+
+    def below(self, resource: Resource) -> Sequence[Kept]:
+        """Return the resources whose items stand right below those of another."""
+        return [self.of(each) for each in self._resources if each is not resource and resource in self._parents(each)]
+
+    def _parents(self, resource: Resource) -> list[Resource]:
+        path = resource.collection or (resource.item or "").rpartition("/")[0]
+        paths = [path, *(part.above for part in resource.parts.values() if part.above is not None)]
+        nearest = [next((each for each in self._resources_above(one) if each is not resource), None) for one in paths]
+        return [each for each in nearest if each is not None]
 
 
 def missing(call: Call, resource: Resource, id: str, *, deleted: bool) -> RejectedError:

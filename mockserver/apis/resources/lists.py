@@ -205,7 +205,7 @@ def _sort_key(value: Json) -> tuple[int, Any]:
 def page_of(store: Store, call: Call, query: Query, collection: str, group: str | None) -> ItemPage:
     """Return the page of a collection that a request asks for."""
     scope, size = call.request.scope, query.limit(call)
-    past = _past(store, call, query, collection)
+    past = _past(store, call, query, collection, group)
     if not query.is_plain(call):
         found = query.matching(call, everything(store, scope, collection, group))
         return _page_of_list(found, call, query, size, past)
@@ -250,12 +250,13 @@ def _read(
     return found
 
 
-def _past(store: Store, call: Call, query: Query, collection: str) -> int | None:
+def _past(store: Store, call: Call, query: Query, collection: str, group: str | None) -> int | None:
     """Return the place after which a page begins that a request asks for by a cursor: a token, or an item's id."""
     asked = call.query.get(query.cursor.name) if query.cursor is not None else None
     if asked is None:
         return None
-    known = store.find(call.request.scope, collection, str(asked)).record
+    id = str(asked) if group is None else f"{group}/{asked}"
+    known = store.find(call.request.scope, collection, id).record
     return known.seq if known is not None else _read_token(asked, 0)
 
 
@@ -360,10 +361,13 @@ class Envelope:
         )
         if is_address or (is_text and self._query.cursor is None):
             own[name] = self.link(call, page)
-        elif is_text:
-            own[name] = write_token(page.next)
         else:
-            own[name] = self._number(page)
+            own[name] = self._token(page) if is_text else self._number(page)
+
+    def _token(self, page: ItemPage) -> str:
+        """Return the text that asks for the next page: a number, where the cursor takes no other text."""
+        token, cursor = write_token(page.next or 0), self._query.cursor
+        return token if cursor is None or cursor.schema.is_valid(token) else str(page.next or 0)
 
     def _number(self, page: ItemPage) -> int:
         """Return the number that asks for the next page."""
@@ -379,9 +383,7 @@ class Envelope:
         pairs = parse_qsl(request.query, keep_blank_values=True)
         if parameter is not None:
             pairs = [each for each in pairs if each[0] != parameter.name]
-            asked = (
-                write_token(page.next or 0) if parameter is query.cursor else str(self._next_number(parameter, page))
-            )
+            asked = self._token(page) if parameter is query.cursor else str(self._next_number(parameter, page))
             pairs.append((parameter.name, asked))
         path = f"{request.root}{request.path}?{urlencode(pairs)}"
         return f"http://{host}{path}" if host else path

@@ -1,32 +1,24 @@
 """Writes the time now as a field of an item does."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
-from mockserver.clock import Now
+from mockserver.clock import Now, timestamp_of
 from mockserver.contract.resolved import View, said
 from mockserver.messages import Json
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MILLISECONDS = 10**11
 """A Unix time above this counts milliseconds."""
 
 
 class Clock:
-    """Writes the time now; the part down to the second is kept."""
+    """Writes the time now."""
 
     def __init__(self, now: Now) -> None:
-        self._now, self._written = now, (-1, "")
+        self._now = now
 
     def text(self) -> str:
-        """Return the time as RFC 3339 writes it."""
-        second, rest = divmod(self._now(), 1_000_000_000)
-        at, text = self._written
-        if at != second:
-            text = (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
-            self._written = (second, text)
-        return f"{text}.{rest // 1_000_000:03d}Z"
+        """Return the time as RFC 3339 writes it, down to the millisecond."""
+        return timestamp_of(self._now())[:23] + "Z"
 
     def writer(self, view: View) -> Callable[[Json], Json] | None:
         """Return what writes the time for a field, given a value like it; None for a field that holds no time."""

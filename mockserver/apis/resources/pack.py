@@ -1,5 +1,6 @@
 """The pack's record: what plays the resources of any contract."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -33,22 +34,40 @@ def style(_: Any) -> StreamStyle:
     return replace(PLAIN, wanted=False)
 
 
-def inferred(contracts: Sequence[Contract], settings: ResourceSettings) -> list[Inferred]:
+def inferred(contracts: Sequence[Contract], settings: ResourceSettings) -> Sequence[Inferred]:
     """Return the resources of some contracts, each as it is declared, else inferred."""
-    return [infer(each, read_declared(each, settings.resources)) for each in contracts]
+    declared = [read_declared(each, settings.resources) for each in contracts]
+    if not any(declared):
+        return _inferred(tuple(contracts))
+    return _apart([infer(*each) for each in zip(contracts, declared, strict=True)])
+
+
+def _apart(found: Sequence[Inferred]) -> Sequence[Inferred]:
+    """Return what was inferred with names that differ: one that several contracts have follows the contract's."""
+    counts = Counter(each.name for one in found for each in one.resources)
+    return [
+        one._replace(
+            resources=tuple(
+                replace(each, name=f"{each.contract.name}.{each.name}") if counts[each.name] > 1 else each
+                for each in one.resources
+            )
+        )
+        for one in found
+    ]
 
 
 @lru_cache(maxsize=32)
-def _plainly(contract: Contract) -> Inferred:
-    return infer(contract)
+def _inferred(contracts: tuple[Contract, ...]) -> Sequence[Inferred]:
+    """Infer once what many mocks in a process share."""
+    return _apart([infer(each) for each in contracts])
 
 
 def problem(contracts: Sequence[Contract], record: Record, parts: Sequence[Part]) -> str:
     """Return why a record could not be answered as an item of its resource, or "" if it can."""
     if not isinstance(record.data, dict) or parts:
         return "it is no object, or has parts"
-    for contract in contracts:
-        for each in _plainly(contract).resources:
+    for found_in in _inferred(tuple(contracts)):
+        for each in found_in.resources:
             if (
                 each.name == record.collection
                 and each.schema is not None
@@ -65,8 +84,9 @@ def record(plays: Mapping[Operation, Play], call: Call) -> Json:
 
 def play(context: PlayContext) -> Mapping[Operation, Play]:
     """Return what plays the operations of the contracts in force; they are looked at when one is first called."""
-    declared = [read_declared(each, context.settings.resources) for each in context.contracts]
-    return Plays(lambda: [infer(*each) for each in zip(context.contracts, declared, strict=True)], context)
+    for each in context.contracts:
+        read_declared(each, context.settings.resources)  # what is wrong there stops the start
+    return Plays(lambda: inferred(context.contracts, context.settings), context)
 
 
 API = Api(

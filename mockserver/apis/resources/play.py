@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 from hashlib import blake2b
 from random import Random
@@ -17,19 +16,11 @@ from mockserver.api import STATE, Call, Draft, Play, PlayContext, RejectedError
 from mockserver.apis.resources.bodies import UNREADABLE
 from mockserver.apis.resources.identity import Identity
 from mockserver.apis.resources.items import Item, at, placed
-from mockserver.apis.resources.kept import (
-    BEGUN,
-    Kept,
-    StatelessError,
-    conflict,
-    missing,
-    shape,
-)
+from mockserver.apis.resources.kept import BEGUN, Family, Kept, StatelessError, conflict, missing
 from mockserver.apis.resources.lists import Envelope, Query, everything, page_of
 from mockserver.apis.resources.moves import Move
 from mockserver.apis.resources.resource import Inferred, ItemOperation, Resource
 from mockserver.contract.openapi import Operation
-from mockserver.contract.resolved import Views
 from mockserver.messages import Finding, Json, header_value
 from mockserver.store.base import Change, Counters, Record
 
@@ -46,8 +37,8 @@ ItemStep: TypeAlias = Callable[[Item], Item | None]
 class ResourcePlayer(Kept):
     """Plays the operations of one resource."""
 
-    def __init__(self, resource: Resource, context: PlayContext) -> None:
-        super().__init__(resource, context)
+    def __init__(self, resource: Resource, context: PlayContext, family: Family) -> None:
+        super().__init__(resource, context, family)
         self._queries: dict[Operation, tuple[Query, Envelope]] = {}
         self._with_fields: dict[tuple[Operation, int], bool] = {}
         self.identity = Identity(resource)
@@ -174,9 +165,15 @@ class ResourcePlayer(Kept):
             self._unknown(call, place.id, gone=found.gone)
             self.store.restore(scope, Counters({}, 0, [(self.name, place.id)]))
             return self.stateless(call, part, f"{self.name}/{place.id} was not kept, and is gone now")
-        self.check_match(call, found.record.data)
         draft = self.answer(call, part, found.record.data, f"{self.name}/{place.id} deleted")
-        self.store.update(scope, self.name, place.id, lambda *_: Change(None, gone=True))
+
+        def step(old: Record | None, gone: bool) -> Change:
+            if old is None:  # another call was faster
+                raise missing(call, self.resource, place.id, deleted=gone)
+            self.check_match(call, old.data)
+            return Change(None, gone=True)
+
+        self.store.update(scope, self.name, place.id, step)
         self.delete_below(scope, place.id)
         return draft
 
@@ -209,7 +206,7 @@ class ResourcePlayer(Kept):
     def _query(self, part: ItemOperation) -> tuple[Query, Envelope]:
         if part.operation not in self._queries:
             query = Query(part.operation, self.items.fields)
-            self._queries[part.operation] = query, Envelope(part, query, Views(self.resource.contract.document))
+            self._queries[part.operation] = query, Envelope(part, query, self.resource.views)
         return self._queries[part.operation]
 
     def _is_untouched(self, scope: str, group: str | None) -> bool:
@@ -383,14 +380,26 @@ class ResourcePlayer(Kept):
         if reply is None:
             return ()
         if is_new and "location" in reply.headers:
-            request, own = call.request, self.resource.identity
-            path = request.path.rstrip("/")
-            if part.role == "create" and own is not None and own in item:
-                path += "/" + escaped(str(item[own]))
-            found.append((b"location", f"{request.root}{path}".encode()))
+            found.append((b"location", f"{call.request.root}{self._location(call, item)}".encode()))
         if "etag" in reply.headers:
             found.append((b"etag", tag_of(item)))
         return tuple(found)
+
+    def _location(self, call: Call, item: Item) -> str:
+        """Return the path of an item: the one that the contract has for it, below the same base as the request's."""
+        request, own = call.request.path.rstrip("/"), self.resource
+        if own.item is None:
+            return request
+        values = dict(zip(own.keys[len(own.keys) - len(own.identities) :], own.identities, strict=True))
+        parts = {
+            key: item[name] if (name := values.get(key)) is not None and name in item else call.path.get(key, "")
+            for key in own.keys
+        }
+        base = request.split("/")[: -len(call.operation.path.rstrip("/").split("/")) + 1]
+        path = own.item
+        for key, value in parts.items():
+            path = path.replace(f"{{{key}}}", escaped(str(value)))
+        return "/".join(base) + path
 
     def check_match(self, call: Call, item: Item) -> None:
         """Reject a change whose If-Match names another version of an item."""
@@ -486,42 +495,45 @@ class Plays(Mapping[Operation, Play]):
 
     def __init__(self, infer: Callable[[], Sequence[Inferred]], context: PlayContext) -> None:
         self._infer, self._context = infer, context
-        self._kept: list[ResourcePlayer] = []
 
     @cached_property
-    def _made(self) -> Mapping[Operation, Play]:
-        made: dict[Operation, Play] = {}
+    def _found(self) -> Mapping[Operation, "tuple[Family, Resource | None]"]:
+        """The family of each operation, and its resource if it has one."""
+        found: dict[Operation, tuple[Family, Resource | None]] = {}
         for each in self._infer():
-            kept: list[ResourcePlayer] = []
-            for resource in each.resources:
-                with suppress(*UNREADABLE):  # its operations are stateless, and say themselves what is wrong
-                    kept.append(ResourcePlayer(resource, self._context))
-            self._kept += kept
-            _connect(kept)
-            for one in kept:
-                for operation, part in one.resource.parts.items():
-                    made[operation] = partial(_played, one, METHODS[part.role], part)
-            for operation in each.left:
-                if above := _above(operation.path, kept):
-                    made[operation] = partial(_guarded, above)
-        return made
+            family = Family(each.resources, lambda resource, own: ResourcePlayer(resource, self._context, own))
+            found.update({operation: (family, one) for one in each.resources for operation in one.parts})
+            found.update(dict.fromkeys(each.left, (family, None)))
+        return found
 
     def record(self, call: Call) -> Json:
         """Return the item that the path of a call names; None if none is kept."""
-        if not self._made:
-            return None
-        above = _above(call.operation.path, self._kept)
-        found = None if not above else above[0].find(call, above[0].id_in_path(call)).record
+        family, _ = self._found[call.operation]
+        nearest = next(iter(family.above(call.operation.path)), None)
+        found = None if nearest is None else nearest.find(call, nearest.id_in_path(call)).record
         return None if found is None else found.data
 
     def __getitem__(self, operation: Operation) -> Play:
-        return self._made[operation]
+        family, resource = self._found[operation]
+        try:
+            if resource is None:
+                above = family.above(operation.path)
+            else:
+                player = family.of(resource)
+        except UNREADABLE as error:  # the operation is stateless, and says itself what is wrong
+            raise KeyError(operation) from error
+        if resource is not None and isinstance(player, ResourcePlayer):
+            part = resource.parts[operation]
+            return partial(_played, player, METHODS[part.role], part)
+        if resource is None and above:
+            return partial(_guarded, above)
+        raise KeyError(operation)
 
     def __iter__(self) -> Iterator[Operation]:
-        return iter(self._made)
+        return (each for each in self._found if each in self)
 
     def __len__(self) -> int:
-        return len(self._made)
+        return sum(1 for _ in self)
 
 
 Method: TypeAlias = Callable[[ResourcePlayer, Call, ItemOperation], Draft]
@@ -548,35 +560,5 @@ def _played(kept: ResourcePlayer, method: Method, part: ItemOperation, call: Cal
 
 def _guarded(above: Sequence[Kept], call: Call) -> None:
     """Reject a call below an item that is not there; all others are answered statelessly."""
-    nearest = above[0]
     for each in above:
-        id = each.id_in_path(call)
-        found = each.find(call, id)
-        if found.record is None and (found.gone or (nearest.is_strict and not each.exists(call, id))):
-            raise missing(call, each.resource, id, deleted=found.gone)
-
-
-def _connect(kept: Sequence[Kept]) -> None:
-    """Let each resource know those above and below it."""
-    for each in kept:
-        path = each.resource.collection or (each.resource.item or "").rpartition("/")[0]
-        each.above = tuple(one for one in _above(path, kept) if one is not each)
-        paths = {part.above for part in each.resource.parts.values() if part.above is not None}
-        each.lists_above = {path: _above(path, kept) for path in paths}
-        nearest = [*each.above[:1], *(found[0] for path in paths if (found := _above(path, kept)))]
-        for one in dict.fromkeys(nearest):
-            if one is not each:
-                one.below.append(each)
-
-
-def _above(path: str, kept: Sequence[Kept]) -> tuple[Kept, ...]:
-    """Return the resources whose item's path a path begins with, the nearest first."""
-    own = shape(path) + "/"
-    found = [
-        each
-        for each in kept
-        if each.resource.item is not None
-        and not each.resource.singleton
-        and own.startswith(shape(each.resource.item) + "/")
-    ]
-    return tuple(sorted(found, key=lambda each: -(each.resource.item or "").count("/")))
+        each.check_item(call)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from mockserver.contract.openapi import Contract, Operation
+from mockserver.contract.resolved import Views
 from mockserver.contract.schema import Schema
 from mockserver.messages import Json
 
@@ -54,6 +55,8 @@ class Resource:
 
     name: str
     contract: Contract
+    views: Views
+    """The resolved schemas of the contract's document."""
     collection: str | None = None
     """The path at which they are listed or created."""
     item: str | None = None

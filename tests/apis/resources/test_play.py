@@ -12,6 +12,9 @@ import httpx
 import pytest
 import yaml
 
+from mockserver.apis.resources.infer import infer
+from mockserver.apis.resources.resource import Inferred
+from mockserver.contract.openapi import Contract
 from mockserver.messages import Json
 from mockserver.testing import MockServer, open_mock
 from tests.apis.resources.documents import shop
@@ -473,3 +476,102 @@ def test_the_first_page_has_none_before_it(tmp_path: Path) -> None:
         assert (len(first["items"]), first["previous"]) == (2, None)
         last = mock.http_client(library="httpx").get(first["next"]).json()
         assert (len(last["items"]), last["next"]) == (1, None)
+
+
+THING = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}, "name": {"type": "string"}}}
+
+
+def test_of_two_deletions_at_once_one_finds_the_item_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_mock(contract=shop(tmp_path)) as mock:
+        made = order(mock)
+        assert mock.mock is not None
+        store = mock.mock.store
+        stale = store.find("default", "orders", str(made["id"]))
+        assert ask(mock, "DELETE", f"/orders/{made['id']}").status_code == 204
+        monkeypatch.setattr(store, "find", lambda *_, **__: stale)
+        assert ask(mock, "DELETE", f"/orders/{made['id']}").status_code == 404
+
+
+def test_a_change_since_the_tag_was_read_stops_a_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tagged = {"delete": {"responses": {"204": {"description": "x"}, "412": {"description": "x"}}}}
+    with open_mock(contract=shop(tmp_path, **{"__orders__{order_id}": tagged})) as mock:
+        made = order(mock)
+        tag = ask(mock, "GET", f"/orders/{made['id']}").headers["etag"]
+        assert mock.mock is not None
+        store = mock.mock.store
+        stale = store.find("default", "orders", str(made["id"]))
+        ask(mock, "PUT", f"/orders/{made['id']}", {"customer": "bob"})
+        monkeypatch.setattr(store, "find", lambda *_, **__: stale)
+        assert ask(mock, "DELETE", f"/orders/{made['id']}", if_match=tag).status_code == 412
+
+
+@pytest.mark.parametrize(
+    ("collection", "item", "posted", "where"),
+    [
+        ("/things.json", "/things/{id}.json", "/things.json", "/things/1.json"),
+        ("/users/{user_id}/things", "/things/{id}", "/users/7/things", "/things/1"),
+        ("/users/{user_id}/things", "/users/{user_id}/things/{id}", "/users/7/things", "/users/7/things/1"),
+    ],
+)
+def test_location_is_the_path_that_the_contract_has_for_the_item(
+    tmp_path: Path, collection: str, item: str, posted: str, where: str
+) -> None:
+    seen = {"$ref": "#/paths/" + item.replace("/", "~1").replace("{", "%7B").replace("}", "%7D") + JSON_OF_GET}
+    made = take({"type": "object"}, seen, "201")
+    made["responses"]["201"]["headers"] = {"Location": {"schema": {"type": "string"}}}
+    listed = get({"type": "array", "items": seen})
+    paths = {collection: {"get": listed, "post": made}, item: {"get": get(THING), "delete": {}}}
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        answer = ask(mock, "POST", posted, {})
+        assert answer.headers["location"] == where
+        assert ask(mock, "GET", where).json()["id"] == answer.json()["id"]
+
+
+JSON_OF_GET = "/get/responses/200/content/application~1json/schema"
+
+
+def test_resources_of_two_documents_share_no_name(tmp_path: Path) -> None:
+    files = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths = {"/things": {"post": take({"type": "object"}, THING, "201")}, "/things/{id}": {"get": get(THING)}}
+        files.append(Path(document(folder, paths)).rename(folder / f"{name}.yaml"))
+    with open_mock(contract=f"/a={files[0]},/b={files[1]}", state="strict") as mock:
+        made = ask(mock, "POST", "/a/things", {}).json()
+        assert ask(mock, "GET", f"/b/things/{made['id']}").status_code == 404
+        assert list(mock.resources) == ["one.things"]
+
+
+@pytest.mark.parametrize("kind", ["string", "integer"])
+def test_a_cursor_is_a_token_or_the_id_of_an_item_below_another(tmp_path: Path, kind: str) -> None:
+    fields = {"data": {"type": "array", "items": THING}, "next_cursor": {"type": [kind, "null"]}}
+    page = {"type": "object", "required": ["data"], "properties": fields}
+    asked = [{"name": "limit", "in": "query", "schema": {"type": "integer"}}]
+    listed = get(page) | {"parameters": [*asked, {"name": "after", "in": "query", "schema": {"type": kind}}]}
+    path = "/users/{user_id}/things"
+    paths = {path: {"get": listed, "post": take({"type": "object"}, THING, "201")}, path + "/{id}": {"get": get(THING)}}
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        for _ in range(5):
+            ask(mock, "POST", "/users/8/things", {})
+        ids = [ask(mock, "POST", "/users/7/things", {}).json()["id"] for _ in range(4)]
+        first = ask(mock, "GET", "/users/7/things?limit=2").json()
+        second = ask(mock, "GET", f"/users/7/things?limit=2&after={first['next_cursor']}").json()
+        assert [each["id"] for each in (*first["data"], *second["data"])] == ids
+        below = ask(mock, "GET", f"/users/7/things?after={ids[2]}").json()
+        assert [each["id"] for each in below["data"]] == ids[3:]
+
+
+def test_a_document_is_looked_at_once_for_all_mocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Contract] = []
+
+    def look(contract: Contract, *declared: Any) -> Inferred:
+        looked.append(contract)
+        return infer(contract, *declared)
+
+    monkeypatch.setattr("mockserver.apis.resources.pack.infer", look)
+    file = shop(tmp_path)
+    for _ in range(3):
+        with open_mock(contract=file) as mock:
+            order(mock)
+    assert len(looked) == 1

@@ -19,7 +19,7 @@ from mockserver.check.provider.checks import Interaction
 from mockserver.check.provider.values import usual
 from mockserver.check.provider.writing import segment_of
 from mockserver.contract.openapi import Media, Operation, Parameter, is_json
-from mockserver.contract.resolved import View, Views, said
+from mockserver.contract.resolved import View, said
 from mockserver.contract.sides import seen_from
 from mockserver.errors import ContractError
 from mockserver.messages import Json, Request
@@ -83,7 +83,7 @@ class ResourceDriver:
         self.chance = Random(context.chance.getrandbits(64))  # what other cases draw begins with small seeds
         subject: Subject = context.subject
         self.resource, self._all = subject.resource, subject.all
-        self._views = Views(self.resource.contract.document)
+        self._views = self.resource.views
         self._above: tuple[str, ...] | None = None
         schema = self.resource.schema
         self.fields: Mapping[str, View] = {} if schema is None else self._fields(self._views.of(schema.pointer))
