@@ -85,7 +85,6 @@ class Endpoints(dict[Operation, "Endpoint | Unserved"]):
 
     def __missing__(self, operation: Operation) -> "Endpoint | Unserved":
         made: Endpoint | Unserved
-        known = len(operation.problems)
         try:
             operation.read()
             validator = _validator(operation, self._settings.refusals, strict=self._settings.strict)
@@ -96,9 +95,10 @@ class Endpoints(dict[Operation, "Endpoint | Unserved"]):
         except ContractError as error:
             log.warning("%s is answered with 501: %s", operation.id, " ".join(map(str.strip, str(error).split("\n"))))
             made = Unserved(operation, error)
-        for each in operation.problems[known:][:MOST_LOGGED]:
+        for each in operation.problems[operation.logged :][:MOST_LOGGED]:
             place, why = operation.placed("#" + each.place), f" ({each.why})" if each.why else ""
             log.warning("%s: %s%s, at %s", operation.id, each.what, why, place)
+        operation.logged = len(operation.problems)
         self[operation] = made
         return made
 

@@ -5,7 +5,7 @@ that one. A bundled document is read whole at once, and must be understood whole
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -185,6 +185,10 @@ class Operation:
         self.id, self.contract, self.method, self.path, self.pointer = name, reader.name, method.upper(), path, pointer
         self.names = tuple(re.findall(r"\{([^{}]+)\}", path))
         """The names of the path's parameters, in the order of the path."""
+        self.problems: list[Problem] = []
+        """What of it is not served as its document is written, as far as it was read."""
+        self.logged = 0
+        """How many of these were logged."""
 
     def __repr__(self) -> str:
         return f"<Operation {self.id} of {self.contract}>"
@@ -262,12 +266,6 @@ class Operation:
     def reply(self, status: int) -> Reply | None:
         """Return the declared reply for a status: the exact one, else its range, else the default."""
         return self.exact.get(status) or self.replies.get(f"{status // 100}XX") or self.replies.get("default")
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """What is not served as its document is written, as far as it was read."""
-        document = self._reader.document
-        return document.problems if isinstance(document, Document) else ()
 
     def read(self) -> None:
         """Read all of it; a ContractError says what cannot be served."""

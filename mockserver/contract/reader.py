@@ -84,6 +84,7 @@ class Reader:
         """Schemas by pointer: places that refer to the same schema share it and its validator."""
         self._replies: dict[str, Reply] = {}
         """Replies by pointer: most operations refer to the same few."""
+        self._noted: list[Problem] = document.problems if isinstance(document, Document) else []
         self.at = ""
         """The place that was read last, for errors that were not foreseen."""
 
@@ -131,7 +132,8 @@ class Reader:
             left_out[operation.id] = error.what
 
     def read(self, part: Callable[[Operation], T], operation: Operation) -> T:
-        """Read a part of an operation; a ContractError names its place."""
+        """Read a part of an operation, and note what of it is not served; a ContractError names its place."""
+        known = len(self._noted)
         try:
             return part(operation)
         except ContractError as error:
@@ -143,6 +145,8 @@ class Reader:
                 why="something there does not have the form that OpenAPI gives it",
                 fix="check it with: mockserver validate",
             ) from error
+        finally:
+            operation.problems += self._noted[known:]
 
     def placed(self, error: ContractError) -> ContractError:
         """Return an error with its place as the user's files have it."""
@@ -156,7 +160,7 @@ class Reader:
         """Note what is not served as it is written; a bundled document must have none."""
         if self.strict:
             raise ContractError(what, where="#" + place, why=why, fix=fix)
-        self.document.problems.append(Problem(place, what, why, fix))
+        self._noted.append(Problem(place, what, why, fix))
 
     # -- operations
 

@@ -575,3 +575,16 @@ def test_a_document_is_looked_at_once_for_all_mocks(tmp_path: Path, monkeypatch:
         with open_mock(contract=file) as mock:
             order(mock)
     assert len(looked) == 1
+
+
+def test_an_operation_tells_only_what_is_wrong_with_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wrong = {"200": {"description": "x", "content": {"application/json": {"schema": THING, "example": {"id": "no"}}}}}
+    paths = {
+        "/things": {"post": take({"type": "object"}, THING, "201")},
+        "/things/{id}": {"get": {"operationId": "odd", "responses": wrong}},
+    }
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        ask(mock, "POST", "/things", {})
+        assert caplog.messages == []
+        ask(mock, "GET", "/things/1")
+        assert [text.partition(":")[0] for text in caplog.messages] == ["odd"]
