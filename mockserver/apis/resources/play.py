@@ -226,7 +226,14 @@ class ResourcePlayer(Kept):
         self.check_above(call, part)
         group = self.place(call, part).group
         self.begin(call, part, group)
-        return self._create(call, part, self.sent(call, part), group)[1]
+        drafts: list[Draft] = []
+
+        def show(made: Item, id: str) -> None:
+            done = f"{self.name}/{id} created"
+            drafts.append(self.checked(self.answer(call, part, made, done, is_new=True, is_made=True), call))
+
+        self._create(call, part, self.sent(call, part), group, show)
+        return drafts[-1]
 
     def bulk(self, call: Call, part: ItemOperation) -> Draft:
         """Create an item of each that was sent."""
@@ -236,7 +243,9 @@ class ResourcePlayer(Kept):
         sent = at(call.body, part.body or ())
         if not isinstance(sent, list) or not all(isinstance(each, dict) for each in sent):
             raise StatelessError("what was sent is no list of objects")
-        made = [self._create(call, part, self.items.named(without_files(each)), group)[0] for each in sent]
+        named = [self.items.named(without_files(each)) for each in sent]
+        self._refuse_any_taken(call, part, named)
+        made = [self._create(call, part, each, group, _show_later) for each in named]
         status, media = part.operation.success, self.context.media(call, part.operation.success)
         said = ((STATE, header_value(f"{self.name}: {len(made)} created")),)
         if media is None or part.answer is None:
@@ -246,7 +255,10 @@ class ResourcePlayer(Kept):
         value = placed(self.context.unplayed(call).value, part.answer, listed) if part.answer else listed
         return Draft(status, value, media, "simulated", headers=said)
 
-    def _create(self, call: Call, part: ItemOperation, sent: Item, group: str | None) -> tuple[Item, Draft]:
+    def _create(
+        self, call: Call, part: ItemOperation, sent: Item, group: str | None, show: Callable[[Item, str], None]
+    ) -> Item:
+        """Keep a new item of what was sent; `show` may refuse it before, since its answer would not be allowed."""
         scope, own = call.request.scope, self.identity.sent(self.items.sent_fields(part), sent)
         counter = self.name if group is None else f"{self.name}/{group}"
         made: Item | None = None
@@ -261,18 +273,27 @@ class ResourcePlayer(Kept):
             if made is None:
                 raise StatelessError(f"no valid item of {self.name} was found")
             id = self.id_of(call, part, made, identity)
-            done = f"{self.name}/{id} created"
-            draft = self.checked(self.answer(call, part, made, done, is_new=True, is_made=True), call)
+            show(made, id)
             record = Record(collection=self.name, id=id, data=made, group=group)
             taken: list[bool] = []
             self.store.update(scope, self.name, id, partial(_new, record, taken))
             if not taken:
-                return made, draft
+                return made
             if own is not None:
                 self._refuse_taken(call, id)
                 self.store.update(scope, self.name, id, partial(_over, record))
-                return made, draft
+                return made
         raise StatelessError(f"no id of {self.name} is free")
+
+    def _refuse_any_taken(self, call: Call, part: ItemOperation, sent: Sequence[Item]) -> None:
+        """Reject a list in which an identity is taken, or there twice, before any of it is kept."""
+        seen: set[str] = set()
+        for each in sent:
+            own = self.identity.sent(self.items.sent_fields(part), each)
+            id = "" if own is None else self.id_of(call, part, each, own)
+            if id and (id in seen or self.find(call, id).record is not None):
+                self._refuse_taken(call, id)
+            seen.add(id)
 
     def _refuse_taken(self, call: Call, id: str) -> None:
         """Reject an identity that another item has, where the contract has an answer for it."""
@@ -442,6 +463,10 @@ class ResourcePlayer(Kept):
                 named = structs.replace(draft, value=placed(draft.value, part.answer, own))
                 draft = named if self.context.allows(named, call.operation) else draft
         return structs.replace(draft, headers=(*draft.headers, (STATE, header_value(f"stateless: {why}"))))
+
+
+def _show_later(_: Item, __: str) -> None:
+    """Show nothing yet: the answer has all items."""
 
 
 def without_files(sent: Item) -> Item:

@@ -588,3 +588,34 @@ def test_an_operation_tells_only_what_is_wrong_with_itself(tmp_path: Path, caplo
         assert caplog.messages == []
         ask(mock, "GET", "/things/1")
         assert [text.partition(":")[0] for text in caplog.messages] == ["odd"]
+
+
+@pytest.mark.parametrize("names", [["new", "old"], ["new", "new"]])
+def test_of_a_list_with_a_taken_identity_nothing_is_kept(tmp_path: Path, names: list[str]) -> None:
+    person = {"type": "object", "required": ["login"], "properties": {"login": {"type": "string"}}}
+    listed = {"type": "array", "items": person}
+    posted = take(listed, listed, "201")
+    posted["responses"]["409"] = {"description": "Taken."}
+    paths = {"/people": {"get": get(listed), "post": posted}, "/people/{login}": {"get": get(person)}}
+    with open_mock(contract=document(tmp_path, paths), state="strict") as mock:
+        assert ask(mock, "POST", "/people", [{"login": "old"}]).status_code == 201
+        assert ask(mock, "POST", "/people", [{"login": name} for name in names]).status_code == 409
+        assert ask(mock, "GET", "/people").json() == [{"login": "old"}]
+
+
+@pytest.mark.parametrize("envelope", [False, True])
+def test_each_item_of_a_list_is_created(tmp_path: Path, envelope: bool) -> None:
+    listed = {"type": "array", "items": THING}
+    answer = {"type": "object", "required": ["things"], "properties": {"things": listed}} if envelope else listed
+    new = {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}}
+    paths = {
+        "/things": {"get": get(listed)},
+        "/things/batch": {"post": take(new, answer, "201")},
+        "/things/{id}": {"get": get(THING)},
+    }
+    with open_mock(contract=document(tmp_path, paths), state="strict") as mock:
+        answered = ask(mock, "POST", "/things/batch", [{"name": "a"}, {"name": "b"}])
+        made = answered.json()["things"] if envelope else answered.json()
+        assert [each["name"] for each in made] == ["a", "b"]
+        assert ask(mock, "GET", "/things").json() == made
+        assert answered.headers["x-mock-state"] == "things: 2 created"
