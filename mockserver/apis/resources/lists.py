@@ -375,17 +375,32 @@ class Envelope:
             return (page.next or 0) // page.size + _base_of(self._query.page)
         return page.next or 0
 
+    def links(self, call: Call, page: ItemPage) -> bytes:
+        """Return the value of a Link field: the first page, and the next one if there is one. Source: RFC 8288."""
+        addresses = {"next": self.link(call, page)} if page.next is not None else {}
+        addresses["first"] = self._address(call, None)
+        return ", ".join(f'<{address}>; rel="{name}"' for name, address in addresses.items()).encode()
+
     def link(self, call: Call, page: ItemPage) -> str:
         """Return the address of the next page."""
+        query = self._query
+        parameter = query.cursor or query.offset or query.page
+        if parameter is None:
+            return self._address(call, None)
+        return self._address(
+            call, self._token(page) if parameter is query.cursor else self._next_number(parameter, page)
+        )
+
+    def _address(self, call: Call, asked: str | int | None) -> str:
+        """Return the address of a page: of the first one, or of the one that a value asks for."""
         request, query = call.request, self._query
         parameter = query.cursor or query.offset or query.page
+        name = None if parameter is None else parameter.name
+        pairs = [each for each in parse_qsl(request.query, keep_blank_values=True) if each[0] != name]
+        if name is not None and asked is not None:
+            pairs.append((name, str(asked)))
+        path = f"{request.root}{request.path}" + (f"?{urlencode(pairs)}" if pairs else "")
         host = request.headers.text(b"host")
-        pairs = parse_qsl(request.query, keep_blank_values=True)
-        if parameter is not None:
-            pairs = [each for each in pairs if each[0] != parameter.name]
-            asked = self._token(page) if parameter is query.cursor else str(self._next_number(parameter, page))
-            pairs.append((parameter.name, asked))
-        path = f"{request.root}{request.path}?{urlencode(pairs)}"
         return f"http://{host}{path}" if host else path
 
     def _next_number(self, parameter: Parameter, page: ItemPage) -> int:

@@ -196,11 +196,7 @@ class ResourcePlayer(Kept):
         value: Json = listed
         if part.answer:
             value = envelope.filled(self.context.unplayed(call).value, listed, page, call)
-        headers = (
-            ((b"link", f'<{envelope.link(call, page)}>; rel="next"'.encode()),)
-            if (envelope.has_link and page.next is not None)
-            else ()
-        )
+        headers = ((b"link", envelope.links(call, page)),) if envelope.has_link else ()
         return Draft(status, value, media, "simulated", headers=headers)
 
     def _query(self, part: ItemOperation) -> tuple[Query, Envelope]:

@@ -619,3 +619,104 @@ def test_each_item_of_a_list_is_created(tmp_path: Path, envelope: bool) -> None:
         assert [each["name"] for each in made] == ["a", "b"]
         assert ask(mock, "GET", "/things").json() == made
         assert answered.headers["x-mock-state"] == "things: 2 created"
+
+
+def query(*names: str, kind: str = "string") -> Json:
+    return [{"name": name, "in": "query", "schema": {"type": kind}} for name in names]
+
+
+STATED = {
+    "type": "object",
+    "required": ["id", "status"],
+    "properties": {"id": {"type": "integer"}, "status": {"type": "string"}, "name": {"type": "string"}},
+}
+
+
+def ref_to(path: str) -> Json:
+    """Refer to what GET answers at a path."""
+    pointer = path.replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
+    return {"$ref": "#/paths/" + pointer + JSON_OF_GET}
+
+
+def test_a_list_at_a_path_of_its_own_shows_some_of_the_items(tmp_path: Path) -> None:
+    one = ref_to("/things/{id}")
+    listed = {"type": "array", "items": one}
+    paths = {
+        "/things": {"post": take(STATED | {"required": ["status"]}, one, "201"), "put": take(STATED, one)},
+        "/things/findByStatus": {"get": get(listed) | {"parameters": query("status", "near")}},
+        "/things/{id}": {"get": get(STATED)},
+    }
+    with open_mock(contract=document(tmp_path, paths), state="strict") as mock:
+        made = [ask(mock, "POST", "/things", {"status": status}).json() for status in ("new", "old", "new")]
+        assert ask(mock, "GET", "/things/findByStatus?status=new").json() == [made[0], made[2]]
+        unknown = ask(mock, "GET", "/things/findByStatus?near=here")
+        assert unknown.headers["x-mock-state"].startswith("stateless: it is not known which")
+        changed = made[0] | {"status": "sold"}
+        assert ask(mock, "PUT", "/things", changed).json() == changed
+        assert ask(mock, "GET", f"/things/{made[0]['id']}").json() == changed
+
+
+def test_a_whole_list_is_deleted_as_far_as_filters_say(tmp_path: Path) -> None:
+    listed = {"type": "array", "items": STATED}
+    paths = {
+        "/things": {
+            "get": get(listed),
+            "post": take(STATED | {"required": ["status"]}, STATED, "201"),
+            "delete": {"parameters": query("status")},
+        },
+        "/things/{id}": {"get": get(STATED)},
+    }
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        made = [ask(mock, "POST", "/things", {"status": status}).json() for status in ("new", "old", "new")]
+        answer = ask(mock, "DELETE", "/things?status=new")
+        assert (answer.status_code, answer.headers["x-mock-state"]) == (204, "things: 2 deleted")
+        assert ask(mock, "GET", "/things").json() == [made[1]]
+        assert ask(mock, "GET", f"/things/{made[0]['id']}").status_code == 404
+        ask(mock, "DELETE", "/things")
+        assert ask(mock, "GET", "/things").json() == []
+
+
+def test_several_parameters_find_one_thing(tmp_path: Path) -> None:
+    repo = {
+        "type": "object",
+        "required": ["owner", "name"],
+        "properties": {"owner": {"type": "string"}, "name": {"type": "string"}, "stars": {"type": "integer"}},
+    }
+    paths = {
+        "/repos": {"get": get({"type": "array", "items": repo}), "post": take(repo, repo, "201")},
+        "/repos/{owner}/{repo}": {"get": get(repo), "delete": {}},
+    }
+    with open_mock(contract=document(tmp_path, paths), state="strict") as mock:
+        for owner in ("ann", "bob"):
+            assert ask(mock, "POST", "/repos", {"owner": owner, "name": "x"}).status_code == 201
+        assert ask(mock, "DELETE", "/repos/ann/x").status_code == 204
+        assert ask(mock, "GET", "/repos/bob/x").json()["owner"] == "bob"
+        assert [each["owner"] for each in ask(mock, "GET", "/repos").json()] == ["bob"]
+
+
+@pytest.mark.parametrize(("first", "pages"), [(0, [0, 1, 2]), (1, [1, 2, 3])])
+def test_pages_by_number_say_how_many_there_are(tmp_path: Path, first: int, pages: list[int]) -> None:
+    whole = {"type": "integer"}
+    fields = {"items": {"type": "array", "items": THING}, "page": whole, "total_pages": whole, "total": whole}
+    listed = get({"type": "object", "required": list(fields), "properties": fields})
+    listed["parameters"] = [
+        {"name": "page", "in": "query", "schema": {"type": "integer", "default": first}},
+        {"name": "per_page", "in": "query", "schema": {"type": "integer", "default": 2}},
+    ]
+    listed["responses"]["200"]["headers"] = {"Link": {"schema": {"type": "string"}}}
+    paths = {
+        "/things": {"get": listed, "post": take({"type": "object"}, THING, "201")},
+        "/things/{id}": {"get": get(THING)},
+    }
+    with open_mock(contract=document(tmp_path, paths)) as mock:
+        ids = [ask(mock, "POST", "/things", {}).json()["id"] for _ in range(5)]
+        seen = []
+        for number in pages:
+            answer = ask(mock, "GET", f"/things?page={number}")
+            page = answer.json()
+            assert (page["page"], page["total_pages"], page["total"]) == (number, 3, 5)
+            following = answer.links.get("next")
+            assert (following is not None) is (number != pages[-1])
+            assert answer.links["first"]["url"].endswith("/things")
+            seen += [each["id"] for each in page["items"]]
+        assert seen == ids
