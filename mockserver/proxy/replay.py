@@ -14,7 +14,7 @@ from mockserver.contract.router import Match
 from mockserver.control.app import make_app, open_log, page_of
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Entry, Exchange
-from mockserver.messages import Finding, Request, Response, placed
+from mockserver.messages import Finding, Request, Response
 from mockserver.proxy.judge import judge_request, own_fields, stub_of
 from mockserver.proxy.recording import Recording, RequestKey, key_of, scrubbed, stream_of
 from mockserver.server.tls import open_tls
@@ -67,7 +67,7 @@ class ReplayMock(Mock):
     def handle(self, request: Request) -> Response:
         """Answer a request by a stub, or with what was recorded for it; 501 if nothing was."""
         at = self.now()
-        request, wrong = placed(request)
+        request, wrong = self.placed(request)
         if wrong is not None:
             return self.instead(request, bad_scope(wrong))
         match = self.served.router.match(request.method, request.path, request.headers)

@@ -13,7 +13,7 @@ import pytest
 
 from mockserver.api import make_settings
 from mockserver.control.app import make_app
-from mockserver.messages import DEFAULT_SCOPE
+from mockserver.messages import DEFAULT_SCOPE, Request
 from mockserver.proxy.recording import FILE, read_recordings
 from mockserver.proxy.replay import ReplayMock, summary
 from mockserver.server.uvicorn import running as on_a_socket
@@ -100,6 +100,17 @@ def test_equal_requests_are_answered_in_the_recorded_order_and_the_last_stays(tm
         assert [client.get("/pets/2", headers=other).status_code for _ in range(2)] == [404, 200]
         client.post("/__mock__/scopes/other/reset")
         assert client.get("/pets/2", headers=other).status_code == 404
+
+
+def test_a_path_that_the_api_has_itself_names_no_scope(tmp_path: Path) -> None:
+    document = json.loads(contract_file(tmp_path).read_text())
+    document["paths"] = {"/scope/{job}": document["paths"]["/pets/{id}"]}
+    document["paths"]["/scope/{job}"]["get"]["parameters"][0]["name"] = "job"
+    del document["paths"]["/scope/{job}"]["delete"]
+    (tmp_path / "jobs.json").write_text(json.dumps(document))
+    (tmp_path / FILE).write_text(line(1, "GET", "/scope/some%20job", 200, {"id": 1, "name": "Rex"}) + "\n")
+    mock = ReplayMock(make_settings({"contract": str(tmp_path / "jobs.json")}), read_recordings(tmp_path))
+    assert mock.handle(Request("GET", "/scope/some%20job")).status == 200
 
 
 @pytest.mark.parametrize(
