@@ -39,11 +39,19 @@ class Unserved:
     """Answers 501 to the calls of an operation that cannot be served, and says why."""
 
     def __init__(self, operation: Operation, error: ContractError) -> None:
-        self._operation, self._error = operation, error
+        self._operation, self._draft = operation, not_served(error, operation)
 
     def answer(self, _request: Request, _path: Mapping[str, str]) -> tuple[Draft, Taken | None]:
         """Answer a request."""
-        return not_served(self._error, self._operation), None
+        return self._draft, None
+
+    def judge(self, request: Request, path: Mapping[str, str]) -> tuple[Call, tuple[Finding, ...]]:
+        """Return the call that a request makes, and why it is not served."""
+        return Call(request, self._operation, path, _NO_QUERY), self._draft.findings
+
+    def stubbed(self, _call: Call, _taken: Taken) -> Draft:
+        """Answer a call that a stub would answer."""
+        return self._draft
 
 
 class Endpoint:

@@ -379,11 +379,8 @@ class Mock:
 
     def stubbed(self, match: Match, call: Call, taken: Taken) -> Response:
         """Answer a call by a stub, and record it."""
-        served, at, endpoint = self.served, self.now(), self.served.endpoints[call.operation]
-        if isinstance(endpoint, Unserved):
-            draft, _ = endpoint.answer(call.request, call.path)
-        else:
-            draft = endpoint.stubbed(call, taken)
+        served, at = self.served, self.now()
+        draft = served.endpoints[call.operation].stubbed(call, taken)
         return self._finish(served, call.request, match, draft, taken, at)
 
     def damaged(self, request: Request, match: Match, response: Response, taken: Taken) -> tuple[Response, Response]:

@@ -10,7 +10,6 @@ from mockserver.contract.openapi import Media, Operation, Reply, SecurityScheme
 from mockserver.contract.schema import Schema
 from mockserver.contract.tree import lookup, pointed, resolve
 from mockserver.control.feed import node_at
-from mockserver.endpoint import Endpoint
 from mockserver.engine import Mock
 from mockserver.errors import ContractError, UsageError
 from mockserver.journal.exchange import finding_json
@@ -148,8 +147,7 @@ def judged_value(mock: Mock, scope: str, given: Json) -> Json:
     if match.operation is None:
         findings = unmatched(mock.served.router, request, match).findings
     else:
-        endpoint = mock.served.endpoints[match.operation]
-        findings = endpoint.validator.validate(request, match.path).findings if isinstance(endpoint, Endpoint) else ()
+        _, findings = mock.served.endpoints[match.operation].judge(request, match.path)
     return {
         "operation": None if match.operation is None else match.operation.id,
         "findings": [finding_json(each) for each in findings],

@@ -12,7 +12,7 @@ from mockserver.control.client import LocalAdmin
 from mockserver.control.feed import node_at
 from mockserver.engine import Mock
 from mockserver.errors import UsageError
-from mockserver.messages import Json
+from mockserver.messages import Json, Request
 from tests.conftest import settings
 from tests.page.conftest import barriers, shown, title
 from tests.strategies import ROOT
@@ -116,13 +116,30 @@ def judged(given: Json) -> Json:
 
 
 def test_a_judgement_names_the_operation_the_findings_and_what_the_contract_says() -> None:
-    headers = [["content-type", "application/json"]]
+    headers = [["content-type", "application/json"], ["authorization", "Bearer any-key"]]
     found = judged({"method": "post", "path": TITLE, "headers": headers, "body": '{"first_message": 5}'})
     assert found["operation"] == "set_title"
     assert [each["where"] for each in found["findings"]] == ["/body/first_message"]
     assert found["places"][0]["properties"]["first_message"]["type"] == "string"
     nowhere = judged({"method": "GET", "path": "/nothing"})
     assert (nowhere["operation"], len(nowhere["findings"])) == (None, 1)
+
+
+def test_a_judgement_names_a_missing_key() -> None:
+    headers = [["content-type", "application/json"]]
+    found = judged({"method": "post", "path": TITLE, "headers": headers, "body": '{"first_message": "Hello"}'})
+    assert [(each["rule"], each["fault"]) for each in found["findings"]] == [("key", "client")]
+
+
+def test_a_judgement_says_that_an_operation_cannot_be_served(tmp_path: Path) -> None:
+    parameter = {"name": "a", "in": "query", "schema": {"$ref": "gone.json"}}
+    broken = {"operationId": "odd", "parameters": [parameter], "responses": {"200": {"description": "ok"}}}
+    document = {"openapi": "3.1.0", "info": {"title": "odd", "version": "1"}, "paths": {"/odd": {"get": broken}}}
+    (tmp_path / "odd.json").write_text(json.dumps(document), "utf-8")
+    mock = Mock(settings(contract=str(tmp_path / "odd.json")))
+    assert mock.handle(Request("GET", "/odd")).status == 501
+    found = LocalAdmin(mock, "default").call("POST", "/__mock__/judge", {"method": "GET", "path": "/odd"}).value
+    assert [each["fault"] for each in found["findings"]] == ["contract"]
 
 
 TOP = {"method": "GET", "path": "/"}
