@@ -66,6 +66,11 @@ class Headers(dict[bytes, bytes]):
         value = self.get(name)
         return None if value is None else value.decode("latin-1")
 
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case; "" for none."""
+        return (self.text(b"content-type") or "").partition(";")[0].strip().lower()
+
     def all(self, name: bytes) -> list[str]:
         """Return every field called `name` (lower case) as text."""
         return [value.decode("latin-1") for key, value in self.raw if key == name]

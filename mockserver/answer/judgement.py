@@ -50,7 +50,7 @@ class ReceivedAnswer(NamedTuple):
     @property
     def media_type(self) -> str:
         """The content type without its parameters, in lower case; "" for none."""
-        return (self.headers.text(b"content-type") or "").partition(";")[0].strip().lower()
+        return self.headers.media_type
 
     @property
     def is_bodiless(self) -> bool:

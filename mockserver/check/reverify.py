@@ -194,7 +194,7 @@ def _drift(asked: Reasked, ignored: Collection[str]) -> Iterator[Finding]:
         message = f"the status was {exchange.status}, and is {answer.status}"
         yield wrong(message, "/response/status", exchange.status, answer.status, rule="status")
     else:
-        before, now = _type(recorded), answer.media_type
+        before, now = recorded.media_type, answer.media_type
         if before != now:
             place = "/response/header/content-type"
             yield wrong(f"the content type was {before!r}, and is {now!r}", place, before, now, rule="content-type")
@@ -239,10 +239,6 @@ def _has_fields(shape: BodyShape, place: str) -> bool:
 
 def _is_ignored(place: str, ignored: Collection[str]) -> bool:
     return place in ignored or any(part in ignored for part in place.split("/")[1:])
-
-
-def _type(headers: Headers) -> str:
-    return (headers.text(b"content-type") or "").partition(";")[0].strip().lower()
 
 
 def _shape(kind: str, body: bytes) -> BodyShape:

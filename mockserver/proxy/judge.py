@@ -148,8 +148,7 @@ class Answered(NamedTuple):
     @property
     def is_stream(self) -> bool:
         """Whether it is a stream of events."""
-        kind = self.headers.text(b"content-type") or ""
-        return kind.partition(";")[0].strip().lower() == EVENT_STREAM
+        return self.headers.media_type == EVENT_STREAM
 
 
 class AnswerJudgement(NamedTuple):

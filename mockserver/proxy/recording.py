@@ -80,8 +80,7 @@ def _plain_body(exchange: Exchange) -> bytes:
 
 def pieces_of(body: bytes, headers: RawHeaders) -> list[bytes]:
     """Cut a stream where its events end, or its lines."""
-    kind = (Headers(headers).text(b"content-type") or "").partition(";")[0].strip().lower()
-    cut = STREAMED if kind == EVENT_STREAM else LINED
+    cut = STREAMED if Headers(headers).media_type == EVENT_STREAM else LINED
     return [each for each in cut.findall(body) if each]
 
 

@@ -169,7 +169,7 @@ class Visitor:
 
     def read(self, pointer: str, media: Mapping[str, Json], body: bytes, headers: Headers) -> Json:
         """Return a body as its schema reads it, of bytes a text; _NOTHING for one that cannot be read."""
-        if is_json(media_type(headers)):
+        if is_json(headers.media_type):
             return _decoded(body)
         kind, schema = read(headers.text(b"content-type") or ""), self.schema(pointer)
         encoding = media.get("encoding")
@@ -239,7 +239,7 @@ class _Look:
         if declared is not None:
             self.hit("request", "media-type", join(pointer, "content", declared))
         chosen = declared or next(filter(is_json, node["content"]), None)
-        if chosen is None or (declared is None and not is_json(media_type(exchange.headers))):
+        if chosen is None or (declared is None and not is_json(exchange.headers.media_type)):
             return
         at, media = resolve(self._document, join(pointer, "content", chosen))
         if "schema" not in media:
@@ -277,7 +277,7 @@ class _Look:
 
     def answered(self, exchange: CoveredExchange, media: Mapping[str, Json], schema: str) -> Sequence[Json]:
         """Return the values of an answer: one, or those of its events."""
-        if media_type(exchange.answer_headers) == EVENT_STREAM:
+        if exchange.answer_headers.media_type == EVENT_STREAM:
             whole = exchange.answer[: exchange.answer.rfind(b"\n\n") + 2] if exchange.is_cut else exchange.answer
             return [event.data for event in parse(whole)[0]]
         value = self._it.read(schema, media, exchange.answer, exchange.answer_headers)
@@ -346,11 +346,6 @@ class _Look:
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
-
-
-def media_type(headers: Headers) -> str:
-    """Return the content type without its parameters, in lower case; "" for none."""
-    return (headers.text(b"content-type") or "").partition(";")[0].strip().lower()
 
 
 def declared_status(responses: Mapping[str, Json], status: int) -> str | None:
