@@ -115,13 +115,8 @@ class _CommandWithoutExtra(click.Command):
 
 
 def _refuse(name: str, extra: str, **_: Any) -> NoReturn:
-    lacking = missing_modules(extra)
-    raise StartError(
-        f"the command {name} needs the extra {extra}, which is not installed",
-        where=f"mockserver {name}",
-        why=f"there is no module {' and no '.join(lacking)} in {sys.executable}",
-        fix=install_command(extra),
-    )
+    what, where = f"the command {name} needs", f"mockserver {name}"
+    raise StartError.without_extra(what, extra, *missing_modules(extra), where=where)
 
 
 class _Commands(click.Group):

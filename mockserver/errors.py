@@ -15,7 +15,9 @@ MockserverError
 StoreBusyError is none of them: it is raised to a caller that must not wait, and is never seen by users.
 """
 
+import sys
 from collections.abc import Iterable
+from typing import Self
 
 DISTRIBUTION = "llamacloud-mockserver"
 """What pip calls this project."""
@@ -35,6 +37,16 @@ class MockserverError(Exception):
         self.what, self.where, self.why, self.fix = what, where, why, fix
         parts = (("where", where), ("why", why), ("fix", fix))
         super().__init__("\n".join([what, *(f"  {name}: {text}" for name, text in parts if text)]))
+
+    @classmethod
+    def without_extra(cls, what: str, extra: str, *modules: str | None, where: str = "", otherwise: str = "") -> Self:
+        """Make the error of what needs an extra whose modules are not installed; `otherwise` names another way out."""
+        return cls(
+            f"{what} the extra {extra}, which is not installed",
+            where=where,
+            why=f"there is no module {' and no '.join(map(str, modules))} in {sys.executable}",
+            fix=install_command(extra) + (f", or {otherwise}" if otherwise else ""),
+        )
 
 
 class UsageError(MockserverError):

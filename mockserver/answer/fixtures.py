@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +11,7 @@ from mockserver.answer.filling import Filling, Template
 from mockserver.contract.openapi import EVENT_STREAM, Contract, Media, Operation, Reply, is_json
 from mockserver.contract.source import read_source
 from mockserver.contract.tree import lookup, resolve
-from mockserver.errors import FixtureError, UsageError, install_command
+from mockserver.errors import FixtureError, UsageError
 from mockserver.messages import Finding, Json
 from mockserver.sse import PLAIN, StreamStyle, script
 
@@ -217,12 +216,8 @@ def _compiled(body: Json, file: str) -> Template:
     try:
         from mockserver.answer.template import compile_body
     except ImportError as error:
-        raise FixtureError(
-            "a fixture is a template, which needs the extra templates, which is not installed",
-            where=file,
-            why=f"there is no module jinja2 in {sys.executable}",
-            fix=install_command("templates"),
-        ) from error
+        what = "a fixture is a template, which needs"
+        raise FixtureError.without_extra(what, "templates", error.name, where=file) from error
     return Template(file, compile_body(body, file))
 
 

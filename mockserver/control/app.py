@@ -1,7 +1,7 @@
 """Starts a mock, and composes the ASGI application of it and its control routes."""
 
 from mockserver.engine import Mock
-from mockserver.errors import StartError, install_command
+from mockserver.errors import StartError
 from mockserver.messages import CONTROL, PREFIX
 from mockserver.server.asgi import App, Application, Receive, Scope, Send
 from mockserver.settings import Settings, words_of
@@ -23,12 +23,7 @@ def metered(settings: Settings) -> Mock:
     try:
         from mockserver.control.metrics import MeteredMock
     except ModuleNotFoundError as error:
-        raise StartError(
-            "metrics need the extra metrics, which is not installed",
-            where="--metrics",
-            why=f"there is no module {error.name}",
-            fix=install_command("metrics"),
-        ) from error
+        raise StartError.without_extra("metrics need", "metrics", error.name, where="--metrics") from error
     return MeteredMock(settings)
 
 

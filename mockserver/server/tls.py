@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mockserver.data import FileError, open_file
-from mockserver.errors import StartError, UsageError, install_command, reason
+from mockserver.errors import StartError, UsageError, reason
 from mockserver.settings import Settings, words_of
 
 VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -87,12 +87,9 @@ def _made(folder: Path, names: Sequence[str]) -> Tls:
     try:
         import trustme
     except ModuleNotFoundError as error:
-        raise StartError(
-            "a certificate is made by the extra tls, which is not installed",
-            where="--tls",
-            why=f"there is no module {error.name}",
-            fix=f"{install_command('tls')}, or name a certificate of your own with --tls-cert and --tls-key",
-        ) from error
+        own = "name a certificate of your own with --tls-cert and --tls-key"
+        what = "a certificate is made by"
+        raise StartError.without_extra(what, "tls", error.name, where="--tls", otherwise=own) from error
     authority = trustme.CA(organization_name="mockserver")
     try:
         made = authority.issue_cert(*names)

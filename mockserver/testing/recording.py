@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 from mockserver.control.app import make_app
 from mockserver.engine import Mock
-from mockserver.errors import StartError, UsageError, install_command
+from mockserver.errors import StartError, UsageError
 from mockserver.proxy.recording import FILE, RecordingWriter, read_recordings
 from mockserver.proxy.replay import ReplayMock
 from mockserver.server.uvicorn import running
@@ -94,8 +94,7 @@ class _Recording:
             from mockserver.proxy.app import Proxy
             from mockserver.proxy.forward import Service
         except ModuleNotFoundError as error:
-            why = f"there is no module {error.name}"
-            raise StartError("a service cannot be recorded", why=why, fix=install_command("proxy")) from error
+            raise StartError.without_extra("to record a service needs", "proxy", error.name) from error
         self.mock = Mock(settings)
         self._writer = RecordingWriter(folder, self.mock)
         self._proxy = Proxy(self.mock, Service(url, PATIENCE), self._writer)
