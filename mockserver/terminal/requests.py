@@ -4,9 +4,9 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
-from functools import lru_cache
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 import orjson
@@ -23,9 +23,27 @@ LONGEST_TEXT = 1_000
 FindOperation: TypeAlias = Callable[[str, str, Headers], str]
 """Returns the id of the operation of a method, a path and header fields, or ""."""
 
-_PLAIN, _BOLD, _DIM, _BLUE = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[34m"
-_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
-"""Green, cyan, yellow and red, by the first digit of a status."""
+
+class LineStyle(NamedTuple):
+    """What a terminal is sent before the parts of a line, and after each; "" where it is not coloured."""
+
+    bold: str = ""
+    dim: str = ""
+    operation: str = ""
+    statuses: Mapping[int, str] = {}
+    """By the first digit of a status."""
+    end: str = ""
+
+
+_PLAIN = LineStyle()
+_COLOURED = LineStyle(
+    bold="\x1b[1m",
+    dim="\x1b[2m",
+    operation="\x1b[34m",
+    statuses={2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"},
+    end="\x1b[0m",
+)
+"""The operation in blue; statuses in green, cyan, yellow and red."""
 
 
 class LoggedRequest(Value, frozen=True):
@@ -51,7 +69,7 @@ class RequestLog:
         self, writer: LineWriter, find: FindOperation, redactor: Redactor, form: LogFormat = "text", *, colour: bool
     ) -> None:
         self._writer, self._find, self._redactor = writer, find, redactor
-        self._form = _json_line if form == "json" else _coloured_line if colour else _text_line
+        self._form = _json_line if form == "json" else partial(_text_line, _COLOURED if colour else _PLAIN)
 
     def add(
         self, method: str, path: str, query: str, sent: Headers, status: int, headers: RawHeaders, took: float
@@ -101,29 +119,19 @@ def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
 
 
-def _text_line(answered: LoggedRequest, redactor: Redactor) -> str:
-    operation = f" {_shown(answered.operation)}" if answered.operation else ""
+def _text_line(style: LineStyle, answered: LoggedRequest, redactor: Redactor) -> str:
+    bold, dim, end, colour = style.bold, style.dim, style.end, style.statuses.get(answered.status // 100, "")
+    operation = f" {style.operation}{_shown(answered.operation)}{end}" if answered.operation else ""
     text = (
-        f"{_clock(int(answered.at))} {answered.method} {_target(answered, redactor)} "
-        f"{answered.status}{operation} {answered.took * 1000:.1f} ms"
+        f"{dim}{_clock(int(answered.at))}{end} {bold}{answered.method}{end} {_target(answered, redactor)} "
+        f"{bold}{colour}{answered.status}{end}{operation} {dim}{answered.took * 1000:.1f} ms{end}"
     )
     wrong = wrong_of(answered.headers) if answered.headers else None
-    return text if wrong is None else f"{text}; {_described(wrong)}"
+    return text if wrong is None else f"{text}; {colour}{_described(wrong)}{end}"
 
 
 def _described(wrong: Wrong) -> str:
     return f"{wrong.fault}: {wrong.where}: {wrong.message}" if wrong.where else f"{wrong.fault}: {wrong.message}"
-
-
-def _coloured_line(answered: LoggedRequest, redactor: Redactor) -> str:
-    colour = _COLOURS.get(answered.status // 100, "")
-    operation = f" {_BLUE}{_shown(answered.operation)}{_PLAIN}" if answered.operation else ""
-    text = (
-        f"{_DIM}{_clock(int(answered.at))}{_PLAIN} {_BOLD}{answered.method}{_PLAIN} {_target(answered, redactor)} "
-        f"{_BOLD}{colour}{answered.status}{_PLAIN}{operation} {_DIM}{answered.took * 1000:.1f} ms{_PLAIN}"
-    )
-    wrong = wrong_of(answered.headers) if answered.headers else None
-    return text if wrong is None else f"{text}; {colour}{_described(wrong)}{_PLAIN}"
 
 
 def _json_line(answered: LoggedRequest, redactor: Redactor) -> str:
