@@ -95,7 +95,7 @@ class Counts:
             f"{self.requests} with a wrong request",
             f"{self.answers} with a wrong answer",
         ]
-        return ", ".join([*parts, *([f"{self.unjudged} not judged" if self.unjudged else ""])]).removesuffix(", ")
+        return ", ".join([*parts, *([f"{self.unjudged} not judged"] if self.unjudged else [])])
 
 
 class Proxy(App):
