@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mockserver.answer.body import representation
 from mockserver.answer.fixtures import canned_media, content_of
+from mockserver.answer.written import file_of
 from mockserver.contract.openapi import Operation, Reply, is_json
 from mockserver.engine import Mock
 from mockserver.errors import MockserverError, StartError, UsageError, reason
@@ -117,8 +118,7 @@ class Importer:
 
     def _fixture(self, operation: Operation, status: int, value: Json) -> str:
         """Return the name of the fixture that holds a value."""
-        text = json.dumps(content_of(value), indent=2, ensure_ascii=False)
-        content = text.encode("utf-8", "surrogatepass") + b"\n"
+        content = file_of(content_of(value))
         key = operation.id, status, content
         if key not in self._names:
             self._counts[key[:2]] += 1
@@ -171,8 +171,7 @@ def write(imported: Imported, folder: Path) -> None:
             path = folder / FIXTURES / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        text = json.dumps(imported.stubs, indent=2, ensure_ascii=False)
-        (folder / STUBS).write_bytes(text.encode("utf-8", "surrogatepass") + b"\n")
+        (folder / STUBS).write_bytes(file_of(imported.stubs))
     except OSError as error:
         fix = "name another folder with --into"
         raise StartError(

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from mockserver.answer.body import SEQUENCES, format_of, representation
 from mockserver.answer.fixtures import canned_media, content_of
+from mockserver.answer.written import file_of
 from mockserver.contract.openapi import EVENT_STREAM, Reply
 from mockserver.data import FileError, read_bytes
 from mockserver.engine import Mock
@@ -172,7 +173,7 @@ class RecordingWriter:
             fix = "name another folder"
             raise StartError("nothing can be recorded here", where=str(folder), why=reason(error), fix=fix) from error
         before = read_recordings(folder) if (folder / FILE).exists() else []
-        self._last = {_key_digest(each.key): _digest(each.exchange) for each in before}
+        self._last = {_request_digest(each.key): _answer_digest(each.exchange) for each in before}
         """The last answer to each request, as digests: bodies may be long."""
         self._number = len(before)
         self._file = JournalFile(folder / FILE)
@@ -194,7 +195,7 @@ class RecordingWriter:
         if _is_data(body, exchange.answer_headers) and not _is_data(exchange.answer, exchange.answer_headers):
             self._tell(entry, "without the secrets that it quotes, its answer is no JSON", self.left_out)
             return
-        key, digest = _key_digest(key_of(exchange)), _digest(exchange)
+        key, digest = _request_digest(key_of(exchange)), _answer_digest(exchange)
         if self._last.get(key) == digest:
             self.repeated += 1
             return
@@ -242,7 +243,7 @@ class RecordingWriter:
         folder = self._folder / operation.id
         known = self._known_in(folder)
         content = content_of(value)
-        digest = _hash(exchange.status, content)
+        digest = _fixture_digest(exchange.status, content)
         if digest in known:
             return
         folder.mkdir(exist_ok=True)
@@ -250,17 +251,17 @@ class RecordingWriter:
         while (path := folder / f"{exchange.status}{f'.{number + 1}' if number else ''}.json").exists():
             number += 1
         self._numbers[folder, exchange.status] = number + 1
-        _write_whole(path, json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+        _write_whole(path, file_of(content))
         known.add(digest)
         self.fixtures += 1
 
     def _known_in(self, folder: Path) -> set[bytes]:
-        """Return the hashes of the fixtures in a folder."""
+        """Return the digests of the fixtures in a folder."""
         if folder not in self._known:
             self._known[folder] = set()
             for path in folder.glob("[1-5]*.json"):
                 try:
-                    self._known[folder].add(_hash(int(path.name[:3]), json.loads(path.read_bytes())))
+                    self._known[folder].add(_fixture_digest(int(path.name[:3]), json.loads(path.read_bytes())))
                 except (OSError, ValueError, RecursionError):
                     continue
         return self._known[folder]
@@ -350,17 +351,17 @@ def _is_data(body: bytes, headers: RawHeaders) -> bool:
         return False
 
 
-def _key_digest(key: RequestKey) -> bytes:
+def _request_digest(key: RequestKey) -> bytes:
     return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _digest(exchange: Exchange) -> bytes:
+def _answer_digest(exchange: Exchange) -> bytes:
     """Return what makes an answer the same: status, content type and body."""
     kind = Headers(exchange.answer_headers).get(b"content-type", b"")
     return blake2b(b"%d %b\n%b" % (exchange.status, kind, exchange.answer), digest_size=16).digest()
 
 
-def _hash(status: int, value: Json) -> bytes:
+def _fixture_digest(status: int, value: Json) -> bytes:
     """Return what makes a fixture the same; how long an event takes does not count."""
     if isinstance(value, list):
         value = [
