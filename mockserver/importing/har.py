@@ -78,12 +78,9 @@ def _request(entry: Any) -> Request:
     except ValueError as error:
         raise LeftOutError(f"its URL cannot be read: {error}") from error
     body, kind = _posted(sent)
-    headers = _fields(sent)
-    if kind and not any(name == b"content-type" for name, _ in headers):
-        headers.append((b"content-type", kind.encode("latin-1", "replace")))
     path = quote(parts.path or "/", safe="/:@!$&'()*+,;=~%")
     query = quote(parts.query, safe="/:@!$&'()*+,;=~%?")
-    return Request(member(sent, "method", str).upper(), path, query, Headers(headers), body)
+    return Request(member(sent, "method", str).upper(), path, query, Headers(_fields(sent, kind)), body)
 
 
 def _posted(sent: Any) -> tuple[bytes, str]:
@@ -106,10 +103,7 @@ def _response(entry: Any) -> Response:
     text, kind = member(content, "text", str, ""), member(content, "mimeType", str, "")
     if not text and member(content, "size", int, 0) > 0:
         raise LeftOutError("the archive does not hold the body of the answer; save it with content")
-    headers = _fields(answer)
-    if kind and not any(name == b"content-type" for name, _ in headers):
-        headers.append((b"content-type", kind.encode("latin-1", "replace")))
-    return Response(status, headers, _decoded(text, member(content, "encoding", str, "")), source=SERVICE)
+    return Response(status, _fields(answer, kind), _decoded(text, member(content, "encoding", str, "")), source=SERVICE)
 
 
 def _decoded(text: str, encoding: str) -> bytes:
@@ -121,13 +115,15 @@ def _decoded(text: str, encoding: str) -> bytes:
         raise LeftOutError(f"its body is no base64: {error}") from error
 
 
-def _fields(message: Any) -> list[tuple[bytes, bytes]]:
-    """Return header fields; those of HTTP/2 that are no fields are left out."""
-    found = []
+def _fields(message: Any, kind: str) -> list[tuple[bytes, bytes]]:
+    """Return header fields, with the media type of the body; those of HTTP/2 that are no fields are left out."""
+    found = list[tuple[bytes, bytes]]()
     for each in member(message, "headers", list, []):
         name, value = member(each, "name", str), member(each, "value", str, "")
         if not name.startswith(":"):
             found.append((name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace")))
+    if kind and not any(name == b"content-type" for name, _ in found):
+        found.append((b"content-type", kind.encode("latin-1", "replace")))
     return found
 
 
