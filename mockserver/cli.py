@@ -15,7 +15,6 @@ from pathlib import Path
 from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TextIO
-from urllib.parse import quote
 
 import click
 from click.core import ParameterSource
@@ -30,6 +29,8 @@ from mockserver.terminal.help import WAYS, WIDEST, with_examples, write_options
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from mockserver.server.tls import Tls
 
 
 class LazyCommand(NamedTuple):
@@ -286,6 +287,14 @@ class _Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is no time as 2026-04-22T12:34:41.342245", param, ctx)
 
 
+def serving_settings(options: dict[str, Any]) -> Settings:
+    """Return the settings of a process that serves until it is stopped: its page has a token for other machines."""
+    settings = packs.make_settings(options)
+    if settings.control_remote and settings.control_token is None:
+        return replace(settings, control_token=token_urlsafe(18))
+    return settings
+
+
 @main.command(cls=_ServingCommand, context_settings={"show_default": True})
 def serve(**options: Any) -> None:
     """Serve the API on a socket until it is stopped."""
@@ -295,25 +304,21 @@ def serve(**options: Any) -> None:
     spare_collector()  # what is loaded from here on lives long, too
     from mockserver.control.app import make_app, make_worker, open_log, start_mock
     from mockserver.data import is_packed
-    from mockserver.server.tls import open_tls
+    from mockserver.server.tls import open_own_tls
     from mockserver.server.uvicorn import serve as serve_app
 
-    settings = packs.make_settings(options)
-    if settings.control_remote and settings.control_token is None:
-        settings = replace(settings, control_token=token_urlsafe(18))
+    settings = serving_settings(options)
     warn_of_unknown_variables(packs.choose(settings.api, settings.contract))
     check_workers(settings)
     mock = start_mock(settings)
     if settings.watch or not is_packed():
         mock.served.answers.fixtures.check()
     stop, opened = threading.Event(), ExitStack()
-    tls = opened.enter_context(open_tls(settings))
+    tls = opened.enter_context(open_own_tls(settings))
     listener = bind(settings.host, settings.port)
-    trust = {} if tls is None else tls.environ()
-    os.environ.update(trust)  # so that what is started here, such as a check, trusts this server
 
     def ready() -> None:
-        say("\n".join([ready_lines(mock, address(listener, tls)), *(f"export {k}={v}" for k, v in trust.items())]))
+        say(ready_lines(mock, address(listener, tls), tls))
         if settings.watch:
             from mockserver.watch import watch
 
@@ -391,7 +396,7 @@ def proxy(url: str, folder: Path | None, fail_on: str, timeout: float, **options
     from mockserver.proxy.app import run_proxy
     from mockserver.proxy.forward import Service
 
-    settings = packs.make_settings(options)
+    settings = serving_settings(options)
     one_process(settings, "proxy")
     service = Service(url, timeout)
     sys.exit(run_proxy(start_mock(settings), service, folder, fail_on, say))
@@ -405,7 +410,7 @@ def replay(folder: Path, fail_on: str, **options: Any) -> None:
     from mockserver.proxy.recording import read_recordings
     from mockserver.proxy.replay import ReplayMock, run_replay
 
-    settings = packs.make_settings(options)
+    settings = serving_settings(options)
     one_process(settings, "replay")
     sys.exit(run_replay(ReplayMock(settings, read_recordings(folder)), folder, fail_on, say))
 
@@ -475,9 +480,9 @@ def check_workers(settings: Settings) -> None:
         )
 
 
-def ready_lines(mock: Any, url: str) -> str:
+def ready_lines(mock: Any, url: str, tls: "Tls | None" = None) -> str:
     """Describe in one line what is served, then how to point a client here."""
-    from mockserver.control.app import page_of
+    from mockserver.control.app import ready_text
 
     settings, api = mock.settings, mock.api
     what = f"{packs.describe(mock.served.contracts)}, answers {settings.answers}, seed {mock.seed}"
@@ -488,9 +493,7 @@ def ready_lines(mock: Any, url: str) -> str:
     if mock.loaded:
         noun = "record" if api is None or api.state is None else api.state.noun
         what += f", {mock.loaded} {noun}{'s' if mock.loaded != 1 else ''} from {settings.saved_state}"
-    lines = [f"mockserver is ready at {url}: {what}{page_of(settings, url)}"]
-    if settings.control and settings.control_remote and settings.control_token:
-        lines.append(f"its page, for other machines: {url}/__mock__/?token={quote(settings.control_token, safe='')}")
+    lines = []
     if notes := packs.describe_notes(mock.served.contracts):
         lines.append(notes)
     if (api is None or not api.contracts) and (name := packs.recognised(mock.served.contracts)):
@@ -498,7 +501,7 @@ def ready_lines(mock: Any, url: str) -> str:
     if api is not None:
         lines += [f"export {name}={url}" for name in api.client.url_variables]
         lines += [f"export {name}={_key_text(settings)}" for name in api.client.key_variables]
-    return "\n".join(lines)
+    return ready_text(settings, url, f"mockserver is ready at {url}: {what}", *lines, tls=tls)
 
 
 def _key_text(settings: Settings) -> str:

@@ -1,11 +1,17 @@
 """Starts a mock, and composes the ASGI application of it and its control routes."""
 
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
 from mockserver.engine import Mock
 from mockserver.errors import StartError
 from mockserver.messages import CONTROL, PREFIX
 from mockserver.server.asgi import App, Application, Receive, Scope, Send
 from mockserver.settings import Settings, words_of
 from mockserver.terminal.requests import StderrLog
+
+if TYPE_CHECKING:
+    from mockserver.server.tls import Tls
 
 
 def start_mock(settings: Settings) -> Mock:
@@ -27,9 +33,14 @@ def metered(settings: Settings) -> Mock:
     return MeteredMock(settings)
 
 
-def page_of(settings: Settings, url: str) -> str:
-    """Return the end of a ready line, which names the page; "" where it is not served."""
-    return f"; its page is {url}{CONTROL}" if settings.control else ""
+def ready_text(settings: Settings, url: str, first: str, *more: str, tls: "Tls | None" = None) -> str:
+    """Return what a process prints once it serves: what it is, where its page is, how to point and trust a client."""
+    lines = [first + (f"; its page is {url}{CONTROL}" if settings.control else "")]
+    if settings.control and settings.control_remote and settings.control_token:
+        token = quote(settings.control_token, safe="")
+        lines.append(f"its page, for other machines: {url}{CONTROL}?token={token}")
+    exports = {} if tls is None else tls.environ()
+    return "\n".join([*lines, *more, *(f"export {name}={value}" for name, value in exports.items())])
 
 
 def open_log(mock: Mock) -> StderrLog:

@@ -16,7 +16,7 @@ from mockserver.answer.errors import bad_scope
 from mockserver.answer.render import finding_fields
 from mockserver.api import Draft
 from mockserver.contract.router import NO_MATCH
-from mockserver.control.app import Control, open_log, page_of
+from mockserver.control.app import Control, open_log, ready_text
 from mockserver.delivery import connection_of, without_chunks
 from mockserver.engine import Mock
 from mockserver.errors import StoreError
@@ -57,7 +57,7 @@ from mockserver.proxy.judge import (
 )
 from mockserver.proxy.recording import RecordingWriter, stream_of
 from mockserver.server.asgi import App, Listening, Receive, Scope, Send
-from mockserver.server.tls import open_tls
+from mockserver.server.tls import Tls, open_own_tls
 from mockserver.server.uvicorn import address, bind, serve
 from mockserver.stub.rules import Taken
 
@@ -404,13 +404,13 @@ def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, s
     listener, lines = bind(settings.host, settings.port), open_log(mock)
     proxy = Proxy(mock, service, writer, lines.requests)
     # SystemExit is a signal, after which the verdict is still to come
-    with suppress(SystemExit), closing(lines), open_tls(settings) as tls:
+    with suppress(SystemExit), closing(lines), open_own_tls(settings) as tls:
         serve(
             proxy,
             listener,
             shutdown_timeout=settings.shutdown_timeout,
             head_timeout=settings.head_timeout,
-            on_ready=lambda: say(ready_lines(mock, service, address(listener, tls))),
+            on_ready=lambda: say(ready_lines(mock, service, address(listener, tls), tls)),
             date=False,
             tls=tls,
         )
@@ -420,11 +420,9 @@ def run_proxy(mock: Mock, service: Service, folder: Path | None, fail_on: str, s
     return 1 if proxy.counts.fails(fail_on) else 3 if writer is not None and writer.lost else 0
 
 
-def ready_lines(mock: Mock, service: Service, url: str) -> str:
+def ready_lines(mock: Mock, service: Service, url: str, tls: Tls | None) -> str:
     """Describe in one line what passes where, then how to point a client here."""
-    judge = f"judged by {packs.describe(mock.served.contracts)}{page_of(mock.settings, url)}"
-    lines = [f"mockserver stands at {url} before {service.url}: {judge}"]
-    if notes := packs.describe_notes(mock.served.contracts):
-        lines.append(notes)
+    first = f"mockserver stands at {url} before {service.url}: judged by {packs.describe(mock.served.contracts)}"
+    lines = [notes] if (notes := packs.describe_notes(mock.served.contracts)) else []
     lines += [f"export {name}={url}" for name in (() if mock.api is None else mock.api.client.url_variables)]
-    return "\n".join(lines)
+    return ready_text(mock.settings, url, first, *lines, tls=tls)

@@ -11,13 +11,13 @@ from mockserver.answer.body import BODILESS
 from mockserver.answer.errors import bad_scope
 from mockserver.api import Draft
 from mockserver.contract.router import Match
-from mockserver.control.app import make_app, open_log, page_of
+from mockserver.control.app import make_app, open_log, ready_text
 from mockserver.engine import Mock
 from mockserver.journal.exchange import Entry, Exchange
 from mockserver.messages import Finding, Request, Response
 from mockserver.proxy.judge import judge_request, own_fields, stub_of
 from mockserver.proxy.recording import Recording, RequestKey, key_of, scrubbed, stream_of
-from mockserver.server.tls import open_tls
+from mockserver.server.tls import open_own_tls
 from mockserver.server.uvicorn import address, bind, serve
 from mockserver.settings import Settings
 
@@ -163,15 +163,15 @@ def run_replay(mock: ReplayMock, folder: Path, fail_on: str, say: Callable[[str]
     settings, listener = mock.settings, bind(mock.settings.host, mock.settings.port)
     count = len(mock.recordings)
     # SystemExit is a signal, after which the verdict is still to come
-    with suppress(SystemExit), closing(open_log(mock)) as lines, open_tls(settings) as tls:
+    with suppress(SystemExit), closing(open_log(mock)) as lines, open_own_tls(settings) as tls:
         url = address(listener, tls)
-        ready = f"mockserver replays {count} exchanges of {folder} at {url}{page_of(settings, url)}"
+        first = f"mockserver replays {count} exchanges of {folder} at {url}"
         serve(
             make_app(settings, mock, lines),
             listener,
             shutdown_timeout=settings.shutdown_timeout,
             head_timeout=settings.head_timeout,
-            on_ready=lambda: say(ready),
+            on_ready=lambda: say(ready_text(settings, url, first, tls=tls)),
             tls=tls,
         )
     print(*(f"mockserver replay: {each}" for each in summary(mock)), sep="\n", file=sys.stderr, flush=True)

@@ -57,6 +57,14 @@ def open_tls(settings: Settings) -> Iterator[Tls | None]:
             yield Tls(settings.tls_cert, settings.tls_key, _trust(folder, own))
 
 
+@contextmanager
+def open_own_tls(settings: Settings) -> Iterator[Tls | None]:
+    """Make the same for a process that only serves: what it starts, such as a check, trusts its certificate too."""
+    with open_tls(settings) as tls:
+        os.environ.update({} if tls is None else tls.environ())
+        yield tls
+
+
 def trusted(url: str, tls: Tls | None = None) -> ssl.SSLContext | bool:
     """Return the `verify` of a client of httpx: it trusts a server's own TLS, or what the environment says.
 

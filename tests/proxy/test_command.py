@@ -1,5 +1,6 @@
 """The command that stands before a service, as a process, and the service as another."""
 
+import re
 import signal
 import socket
 import sys
@@ -41,6 +42,14 @@ def standing(url: str, folder: Path, *options: str) -> Iterator[tuple[str, Runni
     with running([*command, "--port", str(port), *options], folder / "proxy.log", PYTHONPATH=str(ROOT)) as process:
         process.said("mockserver stands at")
         yield f"http://127.0.0.1:{port}", process
+
+
+def test_the_start_prints_the_token_of_the_page_and_what_makes_clients_trust_the_certificate(tmp_path: Path) -> None:
+    with standing("http://127.0.0.1:1", tmp_path, "--control-remote", "--tls") as (_, process):
+        written = process.said("export NODE_EXTRA_CA_CERTS=")
+        assert "; its page is https://127.0.0.1:" in written
+        assert re.search(r"other machines: https://127\.0\.0\.1:\d+/__mock__/\?token=[\w-]{20,}\n", written)
+        assert re.search(r"export SSL_CERT_FILE=\S+/trust\.pem\n", written)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A replay answers with what was recorded, in its order, and says what was not recorded and what nobody asked for."""
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -192,6 +193,16 @@ def test_the_exit_code_says_what_was_missing(tmp_path: Path, fail_on: str, paths
             httpx.get(f"http://127.0.0.1:{port}{path}")
         assert process.end(signal.SIGINT) == code
         assert "of 6 recorded exchanges were asked for" in process.log.read_text()
+
+
+def test_the_start_prints_the_token_of_the_page_and_what_makes_clients_trust_the_certificate(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("\n".join(LINES) + "\n")
+    command = [sys.executable, "-m", "mockserver", "replay", ".", "--port", str(free_port()), "--control-remote"]
+    with running([*command, "--tls"], tmp_path / "replay.log", PYTHONPATH=str(ROOT)) as process:
+        written = process.said("export NODE_EXTRA_CA_CERTS=")
+        assert "; its page is https://127.0.0.1:" in written
+        assert re.search(r"other machines: https://127\.0\.0\.1:\d+/__mock__/\?token=[\w-]{20,}\n", written)
+        assert re.search(r"export SSL_CERT_FILE=\S+/trust\.pem\n", written)
 
 
 def test_a_folder_without_a_recording_is_a_usage_error(tmp_path: Path) -> None:
