@@ -224,17 +224,25 @@ def test_tags_tell_versions_apart(mock: MockServer) -> None:
 
 def test_scopes_share_nothing(mock: MockServer) -> None:
     made = order(mock)
-    other = ask(mock, "GET", "/orders?limit=50", x_mock_scope="other").json()
-    assert made["id"] not in [each["id"] for each in other["data"]] or other["data"] != [made]
+    path = f"/orders/{made['id']}"
+    assert ask(mock, "GET", path, x_mock_scope="other").headers["x-mock-state"].startswith("stateless: ")
+    other = ask(mock, "POST", "/orders", {"customer": "eve"}, x_mock_scope="other").json()
+    for scope, expected in (("default", made), ("other", other)):
+        assert ask(mock, "GET", "/orders", x_mock_scope=scope).json()["data"] == [expected]
+    ask(mock, "DELETE", f"/orders/{other['id']}", x_mock_scope="other")
+    assert ask(mock, "GET", path).json() == made
     assert len(mock.resources["orders"]) == 1
 
 
 def test_a_snapshot_brings_everything_back(mock: MockServer) -> None:
-    made = order(mock)
+    made, other = order(mock), order(mock)
+    ask(mock, "DELETE", f"/orders/{other['id']}")
     saved = mock.snapshot()
     ask(mock, "DELETE", f"/orders/{made['id']}")
     mock.restore(saved)
     assert ask(mock, "GET", f"/orders/{made['id']}").json() == made
+    assert ask(mock, "GET", f"/orders/{other['id']}").status_code == 404
+    assert order(mock)["id"] not in (made["id"], other["id"])
 
 
 # -- modes, preferences, functions
