@@ -43,7 +43,8 @@ def test_a_request_passes_with_its_target_fields_and_body(tmp_path: Path) -> Non
     sent = (
         b"POST /pets?q=a%%2Fb&&x=%%c3%%a9+ HTTP/1.1\r\nHost: here\r\nX-B: 1\r\nCookie: a=b\r\nX-A: 2\r\nX-B: 3\r\n"
         b"Content-Type: application/json\r\nKeep-Alive: 5\r\nX-Own: secret\r\nTE: trailers\r\n"
-        b"Connection: close, X-Own\r\nContent-Length: %d\r\n\r\n" % len(body)
+        b"Proxy-Authorization: Basic b64\r\nX-Mock-Scope: alice\r\n"
+        b"Connection: close, X-Own, Content-Length\r\nContent-Length: %d\r\n\r\n" % len(body)
     ) + body
     answer = json_answer(PET, "201 Created")
     with raw_service(sends(answer)) as service, proxied(service.url + "/base/", tmp_path) as proxy:
@@ -117,8 +118,19 @@ def test_a_slow_body_that_is_no_stream_is_not_held_back_for_long(tmp_path: Path)
 def test_a_redirect_is_passed_back_and_not_followed(tmp_path: Path) -> None:
     head = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/elsewhere\r\ncontent-length: 0\r\n\r\n"
     with raw_service(sends(head)) as service, proxied(service.url, tmp_path) as proxy:
-        assert b"location: http://127.0.0.1:1/elsewhere" in get(proxy.url)
+        answer = get(proxy.url)
+        assert answer.startswith(b"HTTP/1.1 302 ")
+        assert b"location: http://127.0.0.1:1/elsewhere" in answer
         assert len(service.received) == 1
+
+
+def test_what_an_answer_says_of_its_own_connection_is_not_passed_on(tmp_path: Path) -> None:
+    own = (b"Connection: close, X-Own", b"X-Own: 1", b"Keep-Alive: timeout=7", b"Proxy-Authenticate: Basic", b"X-B: 2")
+    with raw_service(sends(json_answer([PET], "200 OK", *own))) as service, proxied(service.url, tmp_path) as proxy:
+        fields = get(proxy.url).partition(b"\r\n\r\n")[0].lower().split(b"\r\n")[1:]
+    names = {field.partition(b":")[0] for field in fields}
+    assert b"x-b" in names
+    assert not names & {b"x-own", b"keep-alive", b"proxy-authenticate"}
 
 
 @pytest.mark.parametrize(
